@@ -1,0 +1,43 @@
+# Each target is one line of a standard tool; .venv is made when requirements-dev.txt changes.
+SALDO_HOME ?= data
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export SALDO_HOME
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test dev run lint docs sql lock clean
+
+demo: SALDO_HOME := $(if $(filter data,$(SALDO_HOME)),data/demo,$(SALDO_HOME))
+demo: $(VENV)/ready ## three business dates of three sample organizations
+	python -m orchestration.demo
+
+test: $(VENV)/ready ## every test
+	python -m pytest --numprocesses 2 --dist loadgroup
+
+dev: $(VENV)/ready ## Dagster's UI on this machine
+	python -m orchestration ui
+
+run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
+	python -m orchestration run $(if $(DATE),--date $(DATE))
+
+lint: $(VENV)/ready ## ruff, mypy and sqlfluff
+	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros
+
+docs: $(VENV)/ready ## dbt's documentation as one file
+	python -m orchestration docs
+
+sql: $(VENV)/ready ## a prompt on what analysts read
+	python -m orchestration sql
+
+lock: ## pin what pyproject.toml asks for
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
+
+clean: ## all but what SALDO_HOME holds
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/ready: requirements-dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements-dev.txt
+	touch $@

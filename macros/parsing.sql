@@ -1,0 +1,87 @@
+{# Whether a text matches a regular expression. #}
+{% macro matches(text, pattern) -%}
+    {{ return(adapter.dispatch('matches', 'saldo')(text, pattern)) }}
+{%- endmacro %}
+
+{% macro default__matches(text, pattern) -%} {{ text }} rlike '{{ pattern }}' {%- endmacro %}
+
+{% macro duckdb__matches(text, pattern) -%}
+    regexp_matches({{ text }}, '{{ pattern }}')
+{%- endmacro %}
+
+{#
+    A text as a date in one of the forms that a contract may name (R11), else null. Each form
+    has one length, so that `2026-1-2` or a date with a time is refused, not guessed.
+#}
+{% macro parse_date(text, date_format) -%}
+    case {{ date_format }}
+        {%- for format, length in [
+            ('YYYY-MM-DD', 10), ('DD-MM-YYYY', 10), ('DD/MM/YYYY', 10), ('YYYYMMDD', 8)
+        ] %}
+        when '{{ format }}'
+            then
+                case
+                    when length(trim({{ text }})) = {{ length }}
+                        then {{ try_to_date('trim(' ~ text ~ ')', format) }}
+                end
+        {%- endfor %}
+    end
+{%- endmacro %}
+
+{% macro try_to_date(text, format) -%}
+    {{ return(adapter.dispatch('try_to_date', 'saldo')(text, format)) }}
+{%- endmacro %}
+
+{% macro default__try_to_date(text, format) -%}
+    cast(try_to_timestamp(
+        {{ text }}, '{{ format | replace('YYYY', 'yyyy') | replace('DD', 'dd') }}'
+    ) as date)
+{%- endmacro %}
+
+{% macro duckdb__try_to_date(text, format) -%}
+    cast(try_strptime(
+        {{ text }},
+        '{{ format | replace('YYYY', '%Y') | replace('MM', '%m') | replace('DD', '%d') }}'
+    ) as date)
+{%- endmacro %}
+
+{#
+    A text as an amount of money with at most two decimals, else null. The contract names the
+    decimal separator; the other of point and comma may group thousands. `10000.0000` is ten
+    thousand, `1.005` is refused: an amount is never rounded.
+#}
+{% macro parse_amount(text, decimal_separator) -%}
+    {%- set plain -%}
+        case
+            when {{ decimal_separator }} = ',' then translate(trim({{ text }}), '.,', ',.')
+            else trim({{ text }})
+        end
+    {%- endset -%}
+    case
+        when {{ matches(plain, '^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.][0-9]{1,2}0*)?$') }}
+            then try_cast(replace({{ plain }}, ',', '') as decimal(18, 2))
+    end
+{%- endmacro %}
+
+{# A text as yes or no as people write it; empty is no; anything else null (`invalid_flag`). #}
+{% macro parse_flag(text) -%}
+    case
+        when trim({{ text }}) is null or trim({{ text }}) = '' then false
+        when lower(trim({{ text }})) in ('true', 't', '1', 'si', 'sí', 'yes', 'y', 'x', 'verdadero')
+            then true
+        when lower(trim({{ text }})) in ('false', 'f', '0', 'no', 'n', 'falso') then false
+    end
+{%- endmacro %}
+
+{# An ISO 8601 instant with its offset as a UTC timestamp without a zone. #}
+{% macro parse_instant(text) -%}
+    {{ return(adapter.dispatch('parse_instant', 'saldo')(text)) }}
+{%- endmacro %}
+
+{% macro default__parse_instant(text) -%}
+    to_utc_timestamp(cast({{ text }} as timestamp), 'UTC')
+{%- endmacro %}
+
+{% macro duckdb__parse_instant(text) -%}
+    cast(cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
+{%- endmacro %}

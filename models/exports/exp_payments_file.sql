@@ -1,0 +1,80 @@
+-- The payments file of each organization and business date, line by line, exactly as delivered
+-- (R22): line 0 is the header; an organization without payments gets nothing else.
+{%- set columns = [
+    ('customer_id', 'lines.customer_id'),
+    ('product_id', 'lines.product_id'),
+    ('due_date', format_date('lines.due_date', 'publications.date_format')),
+    ('channel', 'lines.channel'),
+    ('status', 'lines.status'),
+    ('amount', format_amount('lines.amount', 'publications.decimal_separator')),
+    ('payment_id', 'lines.payment_id'),
+    ('date', format_date('lines.paid_on', 'publications.date_format')),
+] %}
+
+with publications as (
+    select
+        *,
+        case when delimiter = 'tab' then chr(9) else delimiter end as separator
+    from {{ ref('int_publications__opened') }}
+),
+
+lines as (
+    select * from {{ ref('payments_file_lines') }}
+),
+
+headers as (
+    select
+        organization_id,
+        business_date,
+        0 as line_number,
+        concat(
+            {%- for name, _ in columns %}
+            {%- if name == 'status' %}
+            case when payment_flow = 'in_process' then concat('status', separator) else '' end,
+            {%- else %}
+            '{{ name }}' {{- ", separator," if not loop.last }}
+            {%- endif %}
+            {%- endfor %}
+        ) as line
+    from publications
+),
+
+bodies as (
+    select
+        lines.organization_id,
+        lines.business_date,
+        lines.line_number,
+        concat(
+            {%- for name, value in columns %}
+            {%- if name == 'status' %}
+            case
+                when publications.payment_flow = 'in_process'
+                    then concat({{ value }}, publications.separator)
+                else ''
+            end,
+            {%- else %}
+            {{ quote_field(value, 'publications.separator') }}
+            {{- ", publications.separator," if not loop.last }}
+            {%- endif %}
+            {%- endfor %}
+        ) as line
+    from lines
+    inner join publications
+        on
+            lines.organization_id = publications.organization_id
+            and lines.business_date = publications.business_date
+),
+
+file_lines as (
+    select * from headers
+    union all
+    select * from bodies
+)
+
+select
+    organization_id,
+    business_date,
+    concat(cast(business_date as {{ dbt.type_string() }}), '_toku_payments.csv') as file_name,
+    line_number,
+    line
+from file_lines

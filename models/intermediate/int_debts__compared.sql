@@ -1,0 +1,211 @@
+-- Each file that may be applied against the base as the former load left it. A row is a debt
+-- whose file side changes, or a debt in process that the file does not list.
+{{ config(materialized='table') }}
+
+with screened as (
+    select * from {{ ref('int_intake_files__screened') }}
+),
+
+invoices as (
+    select * from {{ ref('int_invoices__checked') }}
+),
+
+base as (
+    select * from {{ ref('stg_base__debts') }}
+),
+
+files as (
+    select * from {{ ref('stg_intake__files') }}
+),
+
+verdicts as (
+    select * from {{ ref('stg_base__file_verdicts') }}
+),
+
+candidates as (
+    select
+        file_id,
+        load_id,
+        judging_load_id,
+        organization_id,
+        update_mode,
+        business_date,
+        is_late
+    from screened
+    where
+        screening = 'candidate'
+        and kind = 'invoices'
+),
+
+-- A late file touches only debts that no newer applied file lists with a valid row (R8).
+touched_since as (
+    select distinct
+        late.file_id,
+        invoices.debt_id
+    from candidates as late
+    inner join files
+        on
+            late.organization_id = files.organization_id
+            and (
+                late.business_date < files.business_date
+                or (late.business_date = files.business_date and late.load_id < files.load_id)
+            )
+    inner join verdicts
+        on
+            files.file_id = verdicts.file_id
+            and verdicts.verdict = 'applied'
+            and late.judging_load_id > verdicts.load_id
+    inner join invoices
+        on
+            files.load_id = invoices.load_id
+            and files.file_id = invoices.file_id
+    where
+        late.is_late
+        and invoices.rejection_code is null
+),
+
+listed as (
+    select
+        invoices.file_id,
+        invoices.organization_id,
+        invoices.debt_id,
+        invoices.customer_id,
+        invoices.product_id,
+        invoices.due_date,
+        invoices.amount,
+        invoices.currency,
+        invoices.attributes,
+        case
+            when invoices.is_paid then 'paid'
+            when invoices.is_void then 'void'
+            else 'listed'
+        end as file_status
+    from invoices
+    inner join candidates
+        on
+            invoices.load_id = candidates.load_id
+            and invoices.file_id = candidates.file_id
+    left join touched_since
+        on
+            invoices.file_id = touched_since.file_id
+            and invoices.debt_id = touched_since.debt_id
+    where
+        invoices.rejection_code is null
+        and touched_since.debt_id is null
+),
+
+-- R5: the key of a refused row keeps its debt; only replace files take debts away.
+rejected as (
+    select distinct
+        invoices.file_id,
+        invoices.debt_id
+    from invoices
+    inner join candidates
+        on
+            invoices.load_id = candidates.load_id
+            and invoices.file_id = candidates.file_id
+    where
+        invoices.rejection_code is not null
+        and invoices.debt_id is not null
+        and candidates.update_mode = 'replace'
+),
+
+candidate_base as (
+    select
+        base.*,
+        candidates.file_id as candidate_file_id,
+        candidates.update_mode
+    from base
+    inner join candidates on base.organization_id = candidates.organization_id
+),
+
+paired as (
+    select
+        coalesce(listed.file_id, candidate_base.candidate_file_id) as file_id,
+        coalesce(listed.debt_id, candidate_base.debt_id) as debt_id,
+        coalesce(listed.organization_id, candidate_base.organization_id) as organization_id,
+        coalesce(listed.customer_id, candidate_base.customer_id) as customer_id,
+        coalesce(listed.product_id, candidate_base.product_id) as product_id,
+        coalesce(listed.due_date, candidate_base.due_date) as due_date,
+        coalesce(listed.amount, candidate_base.amount) as amount,
+        coalesce(listed.currency, candidate_base.currency) as currency,
+        case
+            when listed.debt_id is not null then listed.attributes
+            else candidate_base.attributes
+        end as attributes,
+        candidate_base.first_file_id,
+        candidate_base.version_file_id,
+        candidate_base.update_mode,
+        candidate_base.status as former_status,
+        candidate_base.file_status as former_file_status,
+        listed.file_status as listed_file_status,
+        listed.debt_id is not null as is_listed,
+        candidate_base.debt_id is not null as is_known,
+        listed.debt_id is not null
+        and candidate_base.debt_id is not null
+        and (
+            listed.amount is distinct from candidate_base.amount
+            or listed.currency is distinct from candidate_base.currency
+            or listed.attributes is distinct from candidate_base.attributes
+        ) as has_other_values
+    from listed
+    full outer join candidate_base on listed.debt_id = candidate_base.debt_id
+),
+
+stated as (
+    select
+        paired.*,
+        rejected.debt_id is not null as is_rejected_row,
+        case
+            when paired.is_listed then paired.listed_file_status
+            when
+                paired.update_mode = 'upsert' or paired.former_file_status in ('paid', 'void')
+                then paired.former_file_status
+            when rejected.debt_id is not null then 'rejected_row'
+            else 'absent'
+        end as file_status
+    from paired
+    left join rejected
+        on
+            paired.debt_id = rejected.debt_id
+            and paired.file_id = rejected.file_id
+            and not paired.is_listed
+),
+
+changed as (
+    select
+        file_id,
+        debt_id,
+        organization_id,
+        customer_id,
+        product_id,
+        due_date,
+        amount,
+        currency,
+        attributes,
+        file_status,
+        coalesce(first_file_id, file_id) as first_file_id,
+        case when is_listed then file_id else version_file_id end as version_file_id,
+        former_status,
+        is_listed,
+        case
+            when not is_known then 'new'
+            when is_listed then 'changed'
+            when former_status = 'in_process' then 'kept_in_process'
+            when file_status = 'rejected_row' then 'kept_rejected_row'
+            when former_status = 'pending' then 'withdrawn'
+            else 'closed'
+        end as change
+    from stated
+    where
+        not is_known
+        or has_other_values
+        or file_status is distinct from former_file_status
+        or (
+            former_status = 'in_process'
+            and not is_listed
+            and update_mode = 'replace'
+        )
+)
+
+select * from changed

@@ -1,0 +1,104 @@
+-- Each verdict with the difference that the file made or would have made. A verdict is a fact of
+-- its time (the breaker weighs the base of that day), so it is written once and kept.
+{{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
+
+with screened as (
+    select * from {{ ref('int_intake_files__screened') }}
+),
+
+compared as (
+    select * from {{ ref('int_debts__compared') }}
+),
+
+base as (
+    select * from {{ ref('stg_base__debts') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+differences as (
+    select
+        file_id,
+        count(case when change = 'new' then 1 end) as new_count,
+        count(case when change = 'changed' then 1 end) as changed_count,
+        count(case when change = 'withdrawn' then 1 end) as withdrawn_count,
+        count(case when change = 'kept_in_process' then 1 end) as kept_in_process_count
+    from compared
+    group by file_id
+),
+
+pending as (
+    select
+        base.organization_id,
+        count(*) as pending_count
+    from base
+    inner join screened
+        on
+            base.organization_id = screened.organization_id
+            and screened.screening = 'candidate'
+            and screened.kind = 'invoices'
+    where base.status = 'pending'
+    group by base.organization_id
+),
+
+weighed as (
+    select
+        screened.*,
+        loads.loaded_at as judged_at,
+        coalesce(differences.new_count, 0) as new_count,
+        coalesce(differences.changed_count, 0) as changed_count,
+        coalesce(differences.withdrawn_count, 0) as withdrawn_count,
+        coalesce(differences.kept_in_process_count, 0) as kept_in_process_count,
+        coalesce(pending.pending_count, 0) as pending_count,
+        screened.screening = 'candidate'
+        and screened.kind = 'invoices'
+        and screened.decision is null
+        and coalesce(differences.withdrawn_count, 0)
+        > screened.max_withdrawal_share * coalesce(pending.pending_count, 0) as trips_breaker
+    from screened
+    inner join loads on screened.judging_load_id = loads.load_id
+    left join differences on screened.file_id = differences.file_id
+    left join pending on screened.organization_id = pending.organization_id
+),
+
+judged as (
+    select
+        file_id,
+        judging_load_id as load_id,
+        case
+            when trips_breaker then 'held'
+            when screening = 'candidate' then 'applied'
+            else screening
+        end as verdict,
+        case when trips_breaker then 'too_many_withdrawals' else screen_code end as code,
+        row_count - rejected_count as accepted_count,
+        rejected_count,
+        accepted_amount,
+        rejected_amount,
+        new_count,
+        changed_count,
+        case
+            when screening = 'candidate' and kind = 'invoices'
+                then row_count - rejected_count - new_count - changed_count
+            else 0
+        end as unchanged_count,
+        withdrawn_count,
+        kept_in_process_count,
+        pending_count,
+        judged_at
+    from weighed
+    {%- if is_incremental() %}
+    where
+        not exists (
+            select 1
+            from {{ this }} as former
+            where
+                former.file_id = weighed.file_id
+                and former.load_id = weighed.judging_load_id
+        )
+    {%- endif %}
+)
+
+select * from judged

@@ -1,0 +1,219 @@
+-- The files that this load must judge, and all of the verdict that needs no look at the debts.
+with files as (
+    select * from {{ ref('stg_intake__files') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+decisions as (
+    select * from {{ ref('stg_intake__decisions') }}
+),
+
+former_verdicts as (
+    select * from {{ ref('stg_base__file_verdicts') }}
+),
+
+invoices as (
+    select * from {{ ref('int_invoices__checked') }}
+),
+
+organization_payments as (
+    select * from {{ ref('int_organization_payments__checked') }}
+),
+
+current_load as (
+    select load_id
+    from loads
+    where is_current
+),
+
+standing_verdicts as (
+    select
+        former_verdicts.file_id,
+        former_verdicts.verdict,
+        row_number() over (
+            partition by former_verdicts.file_id
+            order by former_verdicts.load_id desc
+        ) as verdict_rank
+    from former_verdicts
+    inner join current_load on former_verdicts.load_id < current_load.load_id
+),
+
+applied as (
+    select
+        files.organization_id,
+        files.business_date,
+        files.load_id
+    from files
+    inner join standing_verdicts on files.file_id = standing_verdicts.file_id
+    where
+        standing_verdicts.verdict_rank = 1
+        and standing_verdicts.verdict = 'applied'
+        and files.kind = 'invoices'
+),
+
+-- What this load asks: files received in it, and held files that an operator decided in it.
+questions as (
+    select
+        files.*,
+        current_load.load_id as judging_load_id,
+        cast(null as {{ dbt.type_string() }}) as decision
+    from files
+    inner join current_load on files.load_id = current_load.load_id
+    union all
+    select
+        files.*,
+        current_load.load_id as judging_load_id,
+        decisions.decision
+    from files
+    inner join decisions on files.file_id = decisions.file_id
+    inner join current_load on decisions.load_id = current_load.load_id
+    inner join standing_verdicts on files.file_id = standing_verdicts.file_id
+    where
+        standing_verdicts.verdict_rank = 1
+        and standing_verdicts.verdict = 'held'
+),
+
+row_counts as (
+    select
+        invoices.file_id,
+        count(*) as row_count,
+        count(invoices.rejection_code) as rejected_count,
+        sum(case when invoices.rejection_code is null then invoices.amount end) as accepted_amount,
+        sum(case when invoices.rejection_code is not null then invoices.amount end)
+            as rejected_amount
+    from invoices
+    inner join questions
+        on
+            invoices.load_id = questions.load_id
+            and invoices.file_id = questions.file_id
+    group by invoices.file_id
+    union all
+    select
+        organization_payments.file_id,
+        count(*) as row_count,
+        count(organization_payments.rejection_code) as rejected_count,
+        sum(
+            case
+                when organization_payments.rejection_code is null
+                    then organization_payments.amount
+            end
+        ) as accepted_amount,
+        sum(
+            case
+                when organization_payments.rejection_code is not null
+                    then organization_payments.amount
+            end
+        ) as rejected_amount
+    from organization_payments
+    inner join questions
+        on
+            organization_payments.load_id = questions.load_id
+            and organization_payments.file_id = questions.file_id
+    group by organization_payments.file_id
+),
+
+former_versions as (
+    select
+        questions.file_id,
+        files.sha256,
+        row_number() over (
+            partition by questions.file_id
+            order by files.load_id desc
+        ) as version_rank
+    from questions
+    inner join files
+        on
+            questions.organization_id = files.organization_id
+            and questions.kind = files.kind
+            and questions.file_name = files.file_name
+            and questions.load_id > files.load_id
+),
+
+-- R8: files apply in (business date, received) order.
+newer_applied as (
+    select
+        questions.file_id,
+        count(*) as newer_count
+    from questions
+    inner join applied
+        on
+            questions.organization_id = applied.organization_id
+            and questions.kind = 'invoices'
+            and (
+                questions.business_date < applied.business_date
+                or (
+                    questions.business_date = applied.business_date
+                    and questions.load_id < applied.load_id
+                )
+            )
+    group by questions.file_id
+),
+
+measured as (
+    select
+        questions.*,
+        coalesce(row_counts.row_count, 0) as row_count,
+        coalesce(row_counts.rejected_count, 0) as rejected_count,
+        coalesce(row_counts.accepted_amount, 0) as accepted_amount,
+        coalesce(row_counts.rejected_amount, 0) as rejected_amount,
+        coalesce(questions.sha256 = former_versions.sha256, false) as is_duplicate,
+        newer_applied.newer_count is not null as is_late
+    from questions
+    left join row_counts on questions.file_id = row_counts.file_id
+    left join former_versions
+        on
+            questions.file_id = former_versions.file_id
+            and former_versions.version_rank = 1
+    left join newer_applied on questions.file_id = newer_applied.file_id
+),
+
+coded as (
+    select
+        *,
+        case
+            when decision = 'refused' then 'refused_by_operator'
+            when is_duplicate then 'same_bytes_again'
+            when file_code is not null then file_code
+            when rejected_count > max_rejected_share * row_count then 'too_many_rejected_rows'
+            when kind = 'invoices' and update_mode = 'replace' and is_late
+                then 'older_than_applied'
+            when
+                kind = 'invoices'
+                and update_mode = 'replace'
+                and row_count = 0
+                and decision is null
+                then 'empty_file'
+        end as screen_code
+    from measured
+),
+
+screened as (
+    select
+        file_id,
+        judging_load_id,
+        load_id,
+        organization_id,
+        kind,
+        update_mode,
+        business_date,
+        is_late,
+        decision,
+        max_withdrawal_share,
+        row_count,
+        rejected_count,
+        accepted_amount,
+        rejected_amount,
+        screen_code,
+        case screen_code
+            when 'same_bytes_again' then 'duplicate'
+            when 'older_than_applied' then 'superseded'
+            when 'empty_file' then case when file_code is null then 'held' else 'refused' end
+            else case when screen_code is null then 'candidate' else 'refused' end
+        end as screening
+    from coded
+)
+
+select * from screened

@@ -1,0 +1,85 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with invoices as (
+    select * from {{ ref('stg_intake__invoices') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+    {%- if is_incremental() %}
+    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
+    {%- endif %}
+),
+
+keyed as (
+    select
+        invoices.*,
+        case
+            when invoices.customer_id_text is null then 'missing_customer_id'
+            when
+                invoices.customer_id_scheme = 'rut'
+                and not {{ is_valid_rut('invoices.customer_id') }}
+                then 'invalid_rut'
+            when invoices.product_id is null then 'missing_product_id'
+            when invoices.due_date is null then 'invalid_due_date'
+        end as key_code,
+        case
+            when invoices.amount is null then 'invalid_amount'
+            when invoices.amount < 0 then 'negative_amount'
+            when invoices.is_paid is null or invoices.is_void is null then 'invalid_flag'
+            when invoices.attribute_length > 256 then 'attribute_too_long'
+        end as value_code
+    from invoices
+    inner join loads on invoices.load_id = loads.load_id
+),
+
+hashed as (
+    select
+        *,
+        case
+            when key_code is null
+                then {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }}
+        end as debt_id,
+        coalesce(key_code, value_code) as row_code
+    from keyed
+),
+
+-- Two valid rows with one key: the last line wins (R15).
+repeated as (
+    select
+        file_id,
+        debt_id,
+        max(line_number) as last_line_number
+    from hashed
+    where row_code is null
+    group by file_id, debt_id
+    having count(*) > 1
+),
+
+checked as (
+    select
+        hashed.load_id,
+        hashed.file_id,
+        hashed.line_number,
+        hashed.organization_id,
+        hashed.debt_id,
+        hashed.customer_id,
+        hashed.product_id,
+        hashed.due_date,
+        hashed.amount,
+        hashed.currency,
+        hashed.is_paid,
+        hashed.is_void,
+        hashed.attributes,
+        case
+            when hashed.row_code is not null then hashed.row_code
+            when hashed.line_number < repeated.last_line_number then 'duplicate_key'
+        end as rejection_code
+    from hashed
+    left join repeated
+        on
+            hashed.file_id = repeated.file_id
+            and hashed.debt_id = repeated.debt_id
+)
+
+select * from checked

@@ -1,0 +1,57 @@
+{{ config(materialized='incremental', incremental_strategy='append') }}
+
+with organization_payments as (
+    select * from {{ ref('stg_intake__organization_payments') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+    {%- if is_incremental() %}
+    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
+    {%- endif %}
+),
+
+coded as (
+    select
+        organization_payments.*,
+        case
+            when organization_payments.customer_id_text is null then 'missing_customer_id'
+            when
+                organization_payments.customer_id_scheme = 'rut'
+                and not {{ is_valid_rut('organization_payments.customer_id') }}
+                then 'invalid_rut'
+            when organization_payments.product_id is null then 'missing_product_id'
+            when organization_payments.due_date is null then 'invalid_due_date'
+            when
+                organization_payments.amount is null
+                and organization_payments.amount_text is not null
+                then 'invalid_amount'
+            when organization_payments.amount < 0 then 'negative_amount'
+            when organization_payments.attribute_length > 256 then 'attribute_too_long'
+        end as rejection_code
+    from organization_payments
+    inner join loads on organization_payments.load_id = loads.load_id
+),
+
+checked as (
+    select
+        load_id,
+        file_id,
+        line_number,
+        organization_id,
+        case
+            when rejection_code is null
+                then {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }}
+        end as debt_id,
+        customer_id,
+        product_id,
+        due_date,
+        amount,
+        currency,
+        channel,
+        paid_on,
+        rejection_code
+    from coded
+)
+
+select * from checked

@@ -1,0 +1,224 @@
+-- What the files say of a debt and what its payments say, joined by R7. The model returns only the
+-- debts whose state differs from what it holds; the write is then a plain exchange of those rows.
+-- depends_on: {{ ref('int_debts__compared') }}, {{ ref('int_intake_files__judged') }}
+-- depends_on: {{ ref('int_debts__listed') }}
+{{ config(materialized='incremental', unique_key='debt_id') }}
+
+with payments as (
+    select * from {{ ref('payments') }}
+),
+
+organization_payments as (
+    select * from {{ ref('int_organization_payments__counted') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+{% if is_incremental() -%}
+compared as (
+    select * from {{ ref('int_debts__compared') }}
+),
+
+judged as (
+    select * from {{ ref('int_intake_files__judged') }}
+),
+
+held_debts as (
+    select * from {{ this }}
+),
+
+current_load as (
+    select
+        load_id,
+        loaded_at
+    from loads
+    where is_current
+),
+
+file_changes as (
+    select compared.*
+    from compared
+    inner join judged on compared.file_id = judged.file_id
+    inner join current_load on judged.load_id = current_load.load_id
+    where judged.verdict = 'applied'
+),
+
+changed_payments as (
+    select
+        payments.organization_id,
+        payments.payment_id,
+        payments.debt_id
+    from payments
+    inner join current_load on payments.load_id = current_load.load_id
+),
+
+touched as (
+    select debt_id from file_changes
+    union distinct
+    select debt_id from changed_payments
+    union distinct
+    -- a payment that has moved to another debt lets go of the one that it held
+    select held_debts.debt_id
+    from held_debts
+    inner join changed_payments
+        on
+            held_debts.organization_id = changed_payments.organization_id
+            and held_debts.payment_id = changed_payments.payment_id
+    union distinct
+    select organization_payments.debt_id
+    from organization_payments
+    inner join current_load on organization_payments.newest_load_id = current_load.load_id
+),
+
+file_states as (
+    select
+        file_changes.debt_id,
+        file_changes.organization_id,
+        file_changes.customer_id,
+        file_changes.product_id,
+        file_changes.due_date,
+        file_changes.amount,
+        file_changes.currency,
+        file_changes.attributes,
+        file_changes.file_status,
+        file_changes.first_file_id,
+        file_changes.version_file_id,
+        current_load.loaded_at as changed_at
+    from file_changes
+    cross join current_load
+    union all
+    select
+        held_debts.debt_id,
+        held_debts.organization_id,
+        held_debts.customer_id,
+        held_debts.product_id,
+        held_debts.due_date,
+        held_debts.amount,
+        held_debts.currency,
+        held_debts.attributes,
+        held_debts.file_status,
+        held_debts.first_file_id,
+        held_debts.version_file_id,
+        current_load.loaded_at as changed_at
+    from held_debts
+    cross join current_load
+    inner join touched on held_debts.debt_id = touched.debt_id
+    left join file_changes on held_debts.debt_id = file_changes.debt_id
+    where file_changes.debt_id is null
+),
+{%- else -%}
+listed as (
+    select * from {{ ref('int_debts__listed') }}
+),
+
+file_states as (
+    select
+        debt_id,
+        organization_id,
+        customer_id,
+        product_id,
+        due_date,
+        amount,
+        currency,
+        attributes,
+        file_status,
+        first_file_id,
+        version_file_id,
+        file_changed_at as changed_at
+    from listed
+),
+{%- endif %}
+
+-- The payment that pays the debt, else the one that holds it.
+ranked_payments as (
+    select
+        payments.debt_id,
+        payments.payment_id,
+        payments.status,
+        payments.updated_at,
+        row_number() over (
+            partition by payments.debt_id
+            order by
+                case payments.status when 'authorized' then 1 else 2 end,
+                payments.occurred_at,
+                payments.payment_id
+        ) as payment_rank
+    from payments
+    inner join file_states on payments.debt_id = file_states.debt_id
+    where payments.status in ('authorized', 'in_process')
+),
+
+called_paid as (
+    select debt_id
+    from organization_payments
+    where is_counted
+),
+
+-- R7: paid > in_process > void > pending > withdrawn.
+settled as (
+    select
+        file_states.*,
+        ranked_payments.payment_id,
+        ranked_payments.updated_at as payment_updated_at,
+        case
+            when
+                ranked_payments.status = 'authorized'
+                or called_paid.debt_id is not null
+                or file_states.file_status = 'paid'
+                then 'paid'
+            when ranked_payments.status = 'in_process' then 'in_process'
+            when file_states.file_status = 'void' then 'void'
+            when file_states.file_status in ('listed', 'rejected_row') then 'pending'
+            else 'withdrawn'
+        end as status
+    from file_states
+    left join ranked_payments
+        on
+            file_states.debt_id = ranked_payments.debt_id
+            and ranked_payments.payment_rank = 1
+    left join called_paid on file_states.debt_id = called_paid.debt_id
+),
+
+explained as (
+    select
+        organization_id,
+        customer_id,
+        product_id,
+        due_date,
+        amount,
+        currency,
+        status,
+        status in ('pending', 'in_process') as is_in_base,
+        case
+            when status = 'in_process' and file_status <> 'listed' then 'in_process'
+            when status = 'pending' and file_status = 'rejected_row' then 'rejected_row'
+        end as kept_because,
+        attributes,
+        first_file_id,
+        version_file_id,
+        payment_id,
+        greatest(changed_at, coalesce(payment_updated_at, changed_at)) as updated_at,
+        debt_id,
+        file_status
+    from settled
+),
+
+changed as (
+    select explained.*
+    from explained
+    {%- if is_incremental() %}
+    left join held_debts on explained.debt_id = held_debts.debt_id
+    where
+        held_debts.debt_id is null
+        or explained.status is distinct from held_debts.status
+        or explained.file_status is distinct from held_debts.file_status
+        or explained.amount is distinct from held_debts.amount
+        or explained.currency is distinct from held_debts.currency
+        or explained.attributes is distinct from held_debts.attributes
+        or explained.payment_id is distinct from held_debts.payment_id
+    {%- endif %}
+)
+
+select * from changed

@@ -1,0 +1,46 @@
+with files as (
+    select * from {{ ref('stg_intake__files') }}
+),
+
+standing as (
+    select * from {{ ref('int_intake_files__standing') }}
+),
+
+codes as (
+    select * from {{ ref('intake_codes') }}
+),
+
+told as (
+    select
+        files.file_id,
+        files.organization_id,
+        files.kind,
+        files.file_name,
+        files.business_date,
+        files.update_mode,
+        files.received_at,
+        standing.verdict as status,
+        standing.code,
+        coalesce(files.file_message, codes.message) as message,
+        files.record_count,
+        standing.accepted_count,
+        standing.rejected_count,
+        standing.accepted_amount,
+        standing.rejected_amount,
+        standing.new_count,
+        standing.changed_count,
+        standing.unchanged_count,
+        standing.withdrawn_count,
+        standing.kept_in_process_count,
+        standing.judged_at,
+        files.sha256,
+        files.byte_count,
+        files.encoding,
+        files.modified_at,
+        files.load_id
+    from files
+    inner join standing on files.file_id = standing.file_id
+    left join codes on standing.code = codes.code
+)
+
+select * from told

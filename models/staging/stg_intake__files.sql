@@ -1,0 +1,40 @@
+with source as (
+    select * from {{ source('raw', 'intake_files') }}
+),
+
+renamed as (
+    select
+        -- ids
+        file_id,
+        load_id,
+        organization_id,
+
+        -- the file
+        kind,
+        file_name,
+        sha256,
+        byte_count,
+        encoding,
+        record_count,
+
+        -- the contract it is read by
+        update_mode,
+        customer_id_scheme,
+        currency,
+        date_format,
+        decimal_separator,
+        max_withdrawal_share,
+        max_rejected_share,
+
+        -- why it could not be read
+        file_code,
+        file_message,
+
+        -- times
+        business_date,
+        modified_at,
+        received_at
+    from source
+)
+
+select * from renamed

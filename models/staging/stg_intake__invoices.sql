@@ -1,0 +1,43 @@
+-- The file says how its rows are read (date form, decimal separator, id scheme): hence the join.
+with source as (
+    select * from {{ source('raw', 'invoices') }}
+),
+
+files as (
+    select * from {{ ref('stg_intake__files') }}
+),
+
+renamed as (
+    select
+        -- ids
+        source.load_id,
+        source.file_id,
+        source.line_number,
+        files.organization_id,
+        files.customer_id_scheme,
+        nullif(trim(source.customer_id), '') as customer_id_text,
+        {{ normalise_customer_id('source.customer_id', 'files.customer_id_scheme') }}
+            as customer_id,
+        nullif(trim(source.product_id), '') as product_id,
+
+        -- amounts
+        {{ parse_amount('source.amount', 'files.decimal_separator') }} as amount,
+        files.currency,
+
+        -- dates
+        {{ parse_date('source.due_date', 'files.date_format') }} as due_date,
+
+        -- flags
+        {{ parse_flag('source.is_paid') }} as is_paid,
+        {{ parse_flag('source.is_void') }} as is_void,
+
+        -- what else the row says
+        nullif(trim(source.name), '') as name,
+        nullif(trim(source.mail), '') as mail,
+        source.attributes,
+        source.attribute_length
+    from source
+    inner join files on source.file_id = files.file_id
+)
+
+select * from renamed

@@ -1,0 +1,24 @@
+with source as (
+    select * from {{ source('raw', 'loads') }}
+),
+
+newest as (
+    select max(load_id) as load_id
+    from source
+),
+
+renamed as (
+    select
+        source.load_id,
+
+        -- times
+        source.business_date,
+        source.loaded_at,
+
+        -- the load that this build carries through
+        source.load_id = newest.load_id as is_current
+    from source
+    cross join newest
+)
+
+select * from renamed

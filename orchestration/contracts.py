@@ -1,0 +1,347 @@
+"""The contracts as data (R11): reading and checking what SALDO_SEEDS says of each organization.
+
+Everything that is wrong with a contract is reported at once, each line with its row, column,
+value and what would be allowed.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+ORGANIZATIONS = "organizations.csv"
+DEFAULTS = "organization_defaults.csv"
+COLUMN_ALIASES = "column_aliases.csv"
+
+# The fields of each kind of file and, of these, the columns it cannot do without (R12, R26).
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "invoices": (
+        "customer_id",
+        "product_id",
+        "due_date",
+        "amount",
+        "is_paid",
+        "is_void",
+        "name",
+        "mail",
+    ),
+    "payments": ("customer_id", "product_id", "due_date", "amount", "channel", "paid_on"),
+    "customers": ("customer_id", "name", "mail"),
+}
+REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "invoices": ("customer_id", "product_id", "due_date", "amount"),
+    "payments": ("customer_id", "product_id", "due_date"),
+    "customers": ("customer_id", "name"),
+}
+DELIMITERS: Mapping[str, str] = {",": ",", ";": ";", "|": "|", "tab": "\t"}
+DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
+_PATTERN_TOKENS: Mapping[str, str] = {
+    "YYYY": r"(?P<year>\d{4})",
+    "MM": r"(?P<month>\d{2})",
+    "DD": r"(?P<day>\d{2})",
+    "*": r".*",
+}
+
+
+class ContractError(Exception):
+    """What is wrong with the contracts, a line for each problem."""
+
+
+class InvalidFileDateError(Exception):
+    """A file is named as the contract says, but for a day that is in no calendar (R16)."""
+
+
+@dataclass(frozen=True)
+class Organization:
+    """The contract of one organization: a row of organizations.csv, its defaults filled in.
+
+    `cutoff_time` is in `time_zone`; the shares are parts of one; `delimiter` is the character.
+    """
+
+    organization_id: str
+    name: str
+    country: str
+    customer_id_scheme: str
+    update_mode: str
+    payment_flow: str
+    currency: str
+    time_zone: ZoneInfo
+    cutoff_time: time
+    sftp_host: str
+    sftp_port: int
+    sftp_username: str
+    inbox_dir: str
+    outbox_dir: str
+    invoices_pattern: str
+    payments_pattern: str
+    delimiter: str
+    decimal_separator: str
+    date_format: str
+    max_withdrawal_share: Decimal
+    max_rejected_share: Decimal
+
+
+@dataclass(frozen=True)
+class Aliases:
+    """Which field a header name means, in general and for single organizations (R11)."""
+
+    fields: Mapping[tuple[str, str, str], str]
+
+    def field(self, organization_id: str, file_kind: str, header: str) -> str | None:
+        """The field that a header names in a file of this kind, None for an attribute.
+
+        Args:
+            organization_id: whose file it is; its own aliases go before the general ones.
+            file_kind: `invoices`, `payments` or `customers`.
+            header: as it stands in the file.
+        """
+        name = normalise_header(header)
+        own = self.fields.get((organization_id, file_kind, name))
+        return own or self.fields.get(("", file_kind, name))
+
+
+def normalise_header(text: str) -> str:
+    """A header name without case, accents and punctuation: `Fecha de Vencimiento` and
+    `fecha_de_vencimiento` are one.
+    """
+    plain = unicodedata.normalize("NFKD", text)
+    letters = "".join(char for char in plain if not unicodedata.combining(char)).lower()
+    return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
+
+
+def read_organizations(seeds: Path) -> list[Organization]:
+    """Read organizations.csv and fill empty cells from organization_defaults.csv.
+
+    Raises:
+        ContractError: a file or column is missing, or a value is not allowed.
+    """
+    columns = list(_PARSERS)
+    defaults = _read_rows(seeds / DEFAULTS, None)
+    default_row = defaults[0][1] if defaults else {}
+    problems: list[str] = []
+    organizations: list[Organization] = []
+    seen: dict[str, int] = {}
+    for line, row in _read_rows(seeds / ORGANIZATIONS, columns):
+        values = {}
+        for column, parse in _PARSERS.items():
+            text = row[column].strip() or default_row.get(column, "").strip()
+            try:
+                values[column] = parse(text)
+            except (ValueError, InvalidOperation) as error:
+                problems.append(_problem(ORGANIZATIONS, line, column, text, str(error)))
+        if len(values) < len(columns):
+            continue
+        organization = Organization(**values)
+        former_line = seen.setdefault(organization.organization_id, line)
+        if former_line != line:
+            problems.append(
+                _problem(
+                    ORGANIZATIONS,
+                    line,
+                    "organization_id",
+                    organization.organization_id,
+                    f"an id that row {former_line} has not taken",
+                )
+            )
+        if organization.invoices_pattern == organization.payments_pattern:
+            problems.append(
+                _problem(
+                    ORGANIZATIONS,
+                    line,
+                    "payments_pattern",
+                    organization.payments_pattern,
+                    "another pattern than invoices_pattern",
+                )
+            )
+        organizations.append(organization)
+    if problems:
+        raise ContractError("\n".join(problems))
+    return organizations
+
+
+def read_column_aliases(seeds: Path) -> Aliases:
+    """Read column_aliases.csv.
+
+    Raises:
+        ContractError: an alias for an unknown field, or one alias for two fields.
+    """
+    problems: list[str] = []
+    fields: dict[tuple[str, str, str], str] = {}
+    columns = ["organization_id", "file_kind", "alias", "field"]
+    for line, row in _read_rows(seeds / COLUMN_ALIASES, columns):
+        organization_id, kind, alias, field = (row[column].strip() for column in columns)
+        if kind not in FIELDS:
+            allowed = f"one of {', '.join(FIELDS)}"
+            problems.append(_problem(COLUMN_ALIASES, line, "file_kind", kind, allowed))
+            continue
+        if field not in FIELDS[kind]:
+            allowed = f"one of {', '.join(FIELDS[kind])}"
+            problems.append(_problem(COLUMN_ALIASES, line, "field", field, allowed))
+            continue
+        key = (organization_id, kind, normalise_header(alias))
+        if not key[2] or fields.setdefault(key, field) != field:
+            allowed = "a name with letters or digits that means one field"
+            problems.append(_problem(COLUMN_ALIASES, line, "alias", alias, allowed))
+    if problems:
+        raise ContractError("\n".join(problems))
+    return Aliases(fields)
+
+
+def file_date(pattern: str, name: str) -> date | None:
+    """The business date in a file's name; None if the name is not of this pattern.
+
+    Args:
+        pattern: YYYY, MM and DD stand for digits, `*` for anything; the rest for itself.
+        name: the whole name of the file.
+
+    Raises:
+        InvalidFileDateError: the digits are no date.
+    """
+    match = re.fullmatch(_to_regular_expression(pattern), name, re.DOTALL | re.ASCII)
+    if match is None:
+        return None
+    try:
+        return date(int(match["year"]), int(match["month"]), int(match["day"]))
+    except ValueError:
+        raise InvalidFileDateError(pattern) from None
+
+
+def is_due(organization: Organization, business_date: date, now: datetime) -> bool:
+    """Whether the cut-off of a business date has passed in the organization's time zone (R11).
+
+    Args:
+        organization: its cut-off and time zone.
+        business_date: the date in question.
+        now: an instant with a time zone.
+    """
+    cutoff = datetime.combine(business_date, organization.cutoff_time, organization.time_zone)
+    return now.timestamp() >= cutoff.timestamp()
+
+
+def _read_rows(path: Path, columns: list[str] | None) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a contract file with their line numbers; `columns` None takes any."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as source:
+            reader = csv.DictReader(source, strict=True, restkey="")
+            header = list(reader.fieldnames or [])
+            if columns is not None and sorted(header) != sorted(columns):
+                raise ContractError(_header_problem(path.name, header, columns))
+            rows = []
+            for row in reader:
+                if "" in row or None in row.values():
+                    raise ContractError(
+                        f"{path.name}, row {reader.line_num}: another number of columns than"
+                        " the header"
+                    )
+                rows.append((reader.line_num, dict(row)))
+            return rows
+    except FileNotFoundError:
+        raise ContractError(f"{path.name} is missing in {path.parent}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ContractError(f"{path.name} is not UTF-8 CSV: {error}") from None
+
+
+def _header_problem(name: str, header: list[str], columns: list[str]) -> str:
+    missing = [column for column in columns if column not in header]
+    unknown = [column for column in header if column not in columns]
+    doubled = sorted({column for column in header if header.count(column) > 1})
+    parts = [("missing", missing), ("unknown", unknown), ("doubled", doubled)]
+    said = "; ".join(f"{word} columns: {', '.join(which)}" for word, which in parts if which)
+    return f"{name}, row 1: {said}; allowed: {', '.join(columns)}"
+
+
+def _problem(name: str, line: int, column: str, value: str, allowed: str) -> str:
+    return f"{name}, row {line}, column {column}: '{value}' is not allowed; allowed: {allowed}"
+
+
+def _to_regular_expression(pattern: str) -> str:
+    parts = re.split(r"(YYYY|MM|DD|\*)", pattern)
+    return "".join(_PATTERN_TOKENS.get(part, re.escape(part)) for part in parts)
+
+
+def _one_of(values: Iterable[str]) -> Callable[[str], str]:
+    allowed = tuple(values)
+
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def _matching(expression: str, allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if not re.fullmatch(expression, text):
+            raise ValueError(allowed)
+        return text
+
+    return parse
+
+
+def _parse_pattern(text: str) -> str:
+    if any(text.count(token) != 1 for token in ("YYYY", "MM", "DD")) or "/" in text:
+        raise ValueError("a file name with YYYY, MM and DD once each, * for anything")
+    return text
+
+
+def _parse_time_zone(text: str) -> ZoneInfo:
+    if text not in available_timezones():
+        raise ValueError("a name of the IANA time zone database such as America/Santiago")
+    return ZoneInfo(text)
+
+
+def _parse_time(text: str) -> time:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        raise ValueError("a time of day as HH:MM")
+    return time.fromisoformat(text)
+
+
+def _parse_port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:  # noqa: PLR2004
+        raise ValueError("a port from 1 to 65535")
+    return int(text)
+
+
+def _parse_share(text: str) -> Decimal:
+    if not re.fullmatch(r"0|1|0?\.\d{1,6}|1\.0{1,6}|0\.\d{1,6}", text):
+        raise ValueError("a share from 0 to 1 with at most six decimals")
+    return Decimal(text)
+
+
+def _parse_delimiter(text: str) -> str:
+    return DELIMITERS[_one_of(DELIMITERS)(text)]
+
+
+_FILLED = _matching(r"\S(.*\S)?", "a text")
+
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "organization_id": _matching(r"[a-z][a-z0-9_]*", "[a-z][a-z0-9_]*"),
+    "name": _FILLED,
+    "country": _matching(r"[A-Z]{2}", "a country code of ISO 3166 such as CL"),
+    "customer_id_scheme": _one_of(("rut", "external_id")),
+    "update_mode": _one_of(("replace", "upsert")),
+    "payment_flow": _one_of(("instant", "in_process")),
+    "currency": _matching(r"[A-Z]{3}", "a currency code of ISO 4217 such as CLP"),
+    "time_zone": _parse_time_zone,
+    "cutoff_time": _parse_time,
+    "sftp_host": _FILLED,
+    "sftp_port": _parse_port,
+    "sftp_username": _FILLED,
+    "inbox_dir": _FILLED,
+    "outbox_dir": _FILLED,
+    "invoices_pattern": _parse_pattern,
+    "payments_pattern": _parse_pattern,
+    "delimiter": _parse_delimiter,
+    "decimal_separator": _one_of((".", ",")),
+    "date_format": _one_of(DATE_FORMATS),
+    "max_withdrawal_share": _parse_share,
+    "max_rejected_share": _parse_share,
+}

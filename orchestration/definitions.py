@@ -1,0 +1,11 @@
+"""Saldo's Dagster definitions: assembly, nothing else."""
+
+from dagster import Definitions, definitions, load_from_defs_folder
+
+from orchestration.home import PROJECT
+
+
+@definitions
+def defs() -> Definitions:
+    """Everything below `orchestration/defs`."""
+    return load_from_defs_folder(path_within_project=PROJECT)

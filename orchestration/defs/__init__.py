@@ -1,0 +1,1 @@
+"""Dagster's objects, one module per concept; what they do stands beside this folder."""

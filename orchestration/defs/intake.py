@@ -1,0 +1,75 @@
+"""What comes in: the inboxes and the events folder, and schema `raw`, which a load fills."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+
+from orchestration import loads, warehouse
+from orchestration.defs.partitions import business_dates, one_date_a_run
+from orchestration.defs.resources import Installation
+
+RAW_TABLES = {
+    "loads": "The loads: the unit in which files, events and decisions enter.",
+    "inbox_looks": "What came of looking into each organization's inbox.",
+    "intake_files": "The files received, with the part of the contract that they are read by.",
+    "invoices": "The rows of debts files, all text.",
+    "organization_payments": "The rows of the organizations' own payments files, all text.",
+    "intake_decisions": "What operators decided about held files.",
+    "payment_events": "The payment processors' events, all text.",
+    "payment_event_refusals": "The processors' lines that are not a payment event.",
+}
+
+inboxes = dg.AssetSpec(
+    ["sftp", "inboxes"],
+    group_name="outside",
+    description="The files that organizations leave in their inboxes.",
+    kinds={"sftp"},
+)
+event_files = dg.AssetSpec(
+    ["events", "payment_events"],
+    group_name="outside",
+    description="The payment processors' files of payment events, one JSON object a line.",
+    kinds={"json"},
+)
+
+
+@dg.multi_asset(
+    name="load",
+    specs=[
+        dg.AssetSpec(
+            ["raw", table],
+            deps=[inboxes, event_files],
+            group_name="raw",
+            description=description,
+            kinds={"duckdb"},
+        )
+        for table, description in RAW_TABLES.items()
+    ],
+    partitions_def=business_dates,
+    backfill_policy=one_date_a_run,
+    pool="warehouse",
+)
+def load(
+    context: dg.AssetExecutionContext, installation: Installation
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Take what is new for a business date and copy it into `raw`, in one transaction."""
+    home = installation.home()
+    with warehouse.connect(home) as connection:
+        carried = loads.carry_next(
+            connection,
+            home,
+            installation.organizations(),
+            installation.aliases(),
+            date.fromisoformat(context.partition_key),
+            installation.environment(),
+        )
+    for look in carried.manifest.looks:
+        context.log.info("%s: %s", look.organization_id, look.outcome)
+    for table in RAW_TABLES:
+        metadata: dict[str, dg.MetadataValue] = {
+            "load_id": dg.MetadataValue.int(carried.manifest.load_id)
+        }
+        if table in carried.rows:
+            metadata["dagster/row_count"] = dg.MetadataValue.int(carried.rows[table])
+        yield dg.MaterializeResult(asset_key=["raw", table], metadata=metadata)

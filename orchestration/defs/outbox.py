@@ -1,0 +1,40 @@
+"""What goes out: the payments files, delivered to the organizations' outboxes (R24)."""
+
+import dagster as dg
+
+from orchestration import delivery, warehouse
+from orchestration.defs.partitions import business_dates, one_date_a_run
+from orchestration.defs.resources import Installation
+
+
+@dg.asset(
+    key=["outbox", "payments_files"],
+    deps=[dg.AssetKey(["exports", "exp_payments_file"])],
+    group_name="outbox",
+    partitions_def=business_dates,
+    backfill_policy=one_date_a_run,
+    pool="warehouse",
+    kinds={"sftp"},
+)
+def payments_files(
+    context: dg.AssetExecutionContext, installation: Installation
+) -> dg.MaterializeResult[None]:
+    """The payments files in each organization's outbox, delivered whole and never overwritten."""
+    home = installation.home()
+    with warehouse.connect(home) as connection:
+        files = delivery.read_undelivered(connection)
+    deliveries = delivery.deliver(
+        home, files, installation.organizations(), installation.environment()
+    )
+    with warehouse.connect(home) as connection:
+        delivery.record(connection, deliveries)
+    for each in deliveries:
+        level = context.log.info if each.is_delivered else context.log.warning
+        level("%s %s: %s", each.file.organization_id, each.file.file_name, each.outcome)
+    delivered = sum(each.is_delivered for each in deliveries)
+    return dg.MaterializeResult(
+        metadata={
+            "files_delivered": dg.MetadataValue.int(delivered),
+            "files_not_delivered": dg.MetadataValue.int(len(deliveries) - delivered),
+        }
+    )

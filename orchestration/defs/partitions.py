@@ -1,0 +1,10 @@
+"""The partitions: business dates, one run each."""
+
+import dagster as dg
+
+# The last partition is today, whose files come in the morning.
+business_dates = dg.DailyPartitionsDefinition(
+    start_date="2024-01-01", timezone="America/Santiago", end_offset=1
+)
+
+one_date_a_run = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)

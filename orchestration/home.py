@@ -1,0 +1,93 @@
+"""Where Saldo keeps what it has: the folders below SALDO_HOME and the contracts in SALDO_SEEDS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one installation.
+
+    Args:
+        root: SALDO_HOME, everything that is stored.
+        seeds: SALDO_SEEDS, the folder of the contracts.
+    """
+
+    root: Path
+    seeds: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Home:
+        """Read SALDO_HOME (default `data`) and SALDO_SEEDS (default `seeds`) of the project."""
+        return cls(
+            root=(PROJECT / environment.get("SALDO_HOME", "data")).resolve(),
+            seeds=(PROJECT / environment.get("SALDO_SEEDS", "seeds")).resolve(),
+        )
+
+    @property
+    def warehouse(self) -> Path:
+        """The writer's database."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def analytics(self) -> Path:
+        """The published copy that analysts read (R28)."""
+        return self.root / "analytics.duckdb"
+
+    @property
+    def landing(self) -> Path:
+        """Raw files by organization and sha256, and the manifests of the loads."""
+        return self.root / "landing"
+
+    @property
+    def events(self) -> Path:
+        """Payment events, `*.jsonl`, as the payment processors leave them."""
+        return self.root / "events"
+
+    @property
+    def outbox(self) -> Path:
+        """The payments files as published, by organization."""
+        return self.root / "outbox"
+
+    @property
+    def scratch(self) -> Path:
+        """What may be deleted whenever nothing runs."""
+        return self.root / "tmp"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage: runs, events, schedules."""
+        return self.root / "dagster"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead dbt, Dagster and their children to this home."""
+        return {
+            "SALDO_HOME": str(self.root),
+            "SALDO_SEEDS": str(self.seeds),
+            "DAGSTER_HOME": str(self.dagster),
+            "DBT_TARGET_PATH": str(self.root / "target"),
+            "DBT_LOG_PATH": str(self.root / "logs"),
+            "DBT_PROFILES_DIR": str(PROJECT),
+        }
+
+    def create(self) -> None:
+        """Make the folders that are missing, and Dagster's settings if there are none."""
+        for folder in (
+            self.landing / "loads",
+            self.events,
+            self.root / "uploads",
+            self.outbox,
+            self.scratch,
+            self.dagster,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        settings = self.dagster / "dagster.yaml"
+        if not settings.exists():
+            shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)

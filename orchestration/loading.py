@@ -1,0 +1,240 @@
+"""From a manifest to schema `raw`, in one transaction: all of a load is there, or nothing (R29)."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration import landing, payment_events
+from orchestration.contracts import Aliases
+from orchestration.home import Home
+from orchestration.landing import LandedFile, Manifest
+from orchestration.payment_events import Event, Position
+from orchestration.reading import Layout, RecordCountMismatchError, insert_rows, read
+
+ROW_TABLES = {"invoices": "invoices", "payments": "organization_payments"}
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    manifest: Manifest,
+    aliases: Aliases,
+    organization_ids: Sequence[str],
+) -> dict[str, int]:
+    """Copy everything that a manifest names into `raw.*`.
+
+    Args:
+        connection: the warehouse.
+        home: where the bytes are.
+        manifest: the load.
+        aliases: how header names map to fields (R11).
+        organization_ids: who has a contract; events of others are refused.
+
+    Returns:
+        Rows written, by table of `raw`.
+    """
+    connection.begin()
+    try:
+        _insert(
+            connection,
+            "loads",
+            [(manifest.load_id, manifest.loaded_at, manifest.business_date, None)],
+        )
+        _insert(
+            connection,
+            "inbox_looks",
+            [
+                (
+                    manifest.load_id,
+                    look.organization_id,
+                    look.outcome,
+                    look.detail,
+                    look.files_seen,
+                    look.files_taken,
+                )
+                for look in manifest.looks
+            ],
+        )
+        _insert(
+            connection,
+            "intake_decisions",
+            [
+                (manifest.load_id, decision.file_id, decision.decision, decision.decided_at)
+                for decision in manifest.decisions
+            ],
+        )
+        _insert(
+            connection,
+            "intake_files",
+            [_load_file(connection, home, manifest.load_id, file, aliases) for file in manifest.files],
+        )
+        _load_events(connection, home, manifest, organization_ids)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return {
+        table: _count_rows(connection, table, manifest.load_id)
+        for table in ("intake_files", *ROW_TABLES.values(), "payment_events")
+    }
+
+
+def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position]:
+    """How far each file of payment events has been loaded."""
+    rows = connection.execute(
+        "select source_file, max(to_byte), sum(line_count)"
+        " from raw.payment_event_ranges group by source_file"
+    ).fetchall()
+    return {name: Position(int(byte), int(lines)) for name, byte, lines in rows}
+
+
+def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """The instant of a new load in UTC without zone: now, but always after the former load."""
+    instant = now.astimezone(UTC).replace(tzinfo=None)
+    row = connection.execute(
+        "select greatest(?::timestamp, max(loaded_at) + interval 1 microsecond) from raw.loads",
+        [instant],
+    ).fetchone()
+    return row[0] if row and row[0] is not None else instant
+
+
+def _load_file(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    load_id: int,
+    file: LandedFile,
+    aliases: Aliases,
+) -> tuple[Any, ...]:
+    """Load a file's rows; its row of raw.intake_files."""
+    path = landing.file_path(home, file.organization_id, file.sha256)
+    encoding, record_count, code, message = None, 0, file.file_code, None
+    if code is None:
+        layout = Layout(file.organization_id, file.kind, file.delimiter)
+        with read(path, layout, aliases, home.scratch) as reading:
+            encoding, code, message = reading.encoding, reading.code, reading.message
+            if code is None:
+                try:
+                    record_count = insert_rows(
+                        connection, reading, ROW_TABLES[file.kind], load_id, file.file_id
+                    )
+                except RecordCountMismatchError as error:
+                    code, message = error.code, error.message
+    return (
+        load_id,
+        file.file_id,
+        file.organization_id,
+        file.kind,
+        file.file_name,
+        file.business_date,
+        file.sha256,
+        file.byte_count,
+        file.modified_at,
+        file.received_at,
+        file.update_mode,
+        file.customer_id_scheme,
+        file.currency,
+        file.date_format,
+        file.decimal_separator,
+        file.max_withdrawal_share,
+        file.max_rejected_share,
+        encoding,
+        record_count,
+        code,
+        message,
+    )
+
+
+def _load_events(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    manifest: Manifest,
+    organization_ids: Sequence[str],
+) -> None:
+    if not manifest.events:
+        return
+    row = connection.execute(
+        "select coalesce(max(event_number), 0) from raw.payment_events"
+    ).fetchone()
+    event_number = int(row[0]) if row else 0
+    known = frozenset(organization_ids)
+    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
+        path = Path(scratch) / "events.jsonl"
+        with path.open("w", encoding="utf-8") as events:
+            for event_range in manifest.events:
+                line_number = event_range.lines_before
+                for line in payment_events.read_range(home.events, event_range, known):
+                    line_number = line.line_number
+                    if isinstance(line, Event):
+                        event_number += 1
+                        record = {
+                            "load_id": manifest.load_id,
+                            "event_number": event_number,
+                            "source_file": event_range.source_file,
+                            "line_number": line.line_number,
+                            **line.fields,
+                        }
+                        events.write(json.dumps(record) + "\n")
+                    else:
+                        _insert(
+                            connection,
+                            "payment_event_refusals",
+                            [
+                                (
+                                    manifest.load_id,
+                                    event_range.source_file,
+                                    line.line_number,
+                                    line.code,
+                                    line.message,
+                                )
+                            ],
+                        )
+                _insert(
+                    connection,
+                    "payment_event_ranges",
+                    [
+                        (
+                            manifest.load_id,
+                            event_range.source_file,
+                            event_range.from_byte,
+                            event_range.to_byte,
+                            line_number - event_range.lines_before,
+                        )
+                    ],
+                )
+        if path.stat().st_size:
+            _insert_events(connection, path)
+
+
+def _insert_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    types = {"load_id": "bigint", "event_number": "bigint", "line_number": "bigint"}
+    names = ["load_id", "event_number", "source_file", "line_number", *payment_events.FIELDS]
+    columns = ", ".join(f"{name}: '{types.get(name, 'varchar')}'" for name in names)
+    connection.execute(
+        f"insert into raw.payment_events ({', '.join(names)})"  # noqa: S608 (names of ours)
+        f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
+        f" columns = {{{columns}}}) order by event_number",
+        [str(path)],
+    )
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]
+) -> None:
+    for row in rows:
+        places = ", ".join("?" for _ in row)
+        connection.execute(f"insert into raw.{table} values ({places})", row)  # noqa: S608 (a table of ours)
+
+
+def _count_rows(connection: duckdb.DuckDBPyConnection, table: str, load_id: int) -> int:
+    row = connection.execute(
+        f"select count(*) from raw.{table} where load_id = ?",  # noqa: S608 (a table of ours)
+        [load_id],
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,78 @@
+"""Loads: which one comes next, and carrying it into `raw`.
+
+What a killed run left undone goes first: a load in `raw` that the models have not seen to the
+end, then a manifest that is not in `raw` yet. Only then is something new taken (R29).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+
+from orchestration import intake, landing, loading, warehouse
+from orchestration.contracts import Aliases, Organization
+from orchestration.home import Home
+from orchestration.landing import Manifest
+
+
+@dataclass(frozen=True)
+class CarriedLoad:
+    """A load that is in `raw` and waits for the models.
+
+    Args:
+        manifest: what it holds.
+        rows: rows written by table of `raw`; empty when a former run wrote them.
+        is_recovered: whether a former run began it.
+    """
+
+    manifest: Manifest
+    rows: Mapping[str, int]
+    is_recovered: bool
+
+
+def carry_next(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    organizations: Sequence[Organization],
+    aliases: Aliases,
+    business_date: date,
+    environment: Mapping[str, str],
+    clock: intake.Clock = intake.utc_now,
+) -> CarriedLoad:
+    """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one."""
+    recovered = carry_landed(connection, home, organizations, aliases)
+    if recovered is not None:
+        return recovered
+    manifest = intake.take(connection, home, organizations, business_date, environment, clock)
+    rows = loading.load(connection, home, manifest, aliases, _ids(organizations))
+    return CarriedLoad(manifest, rows, is_recovered=False)
+
+
+def carry_landed(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    organizations: Sequence[Organization],
+    aliases: Aliases,
+) -> CarriedLoad | None:
+    """Bring the oldest load that landed and is not finished into `raw`; None if there is none.
+
+    In an empty warehouse this replays the landing area, load by load (R10).
+    """
+    unfinished = warehouse.unfinished_load_id(connection)
+    if unfinished is not None:
+        manifest = landing.read_manifest(home, unfinished)
+        if manifest is None:
+            raise FileNotFoundError(f"the manifest of load {unfinished} is not in {home.landing}")
+        return CarriedLoad(manifest, {}, is_recovered=True)
+    manifest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1)
+    if manifest is None:
+        return None
+    rows = loading.load(connection, home, manifest, aliases, _ids(organizations))
+    return CarriedLoad(manifest, rows, is_recovered=True)
+
+
+def _ids(organizations: Sequence[Organization]) -> list[str]:
+    return [organization.organization_id for organization in organizations]

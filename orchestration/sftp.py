@@ -1,0 +1,361 @@
+"""SFTP, as files of money ask for it: host keys checked, whole files only (R13), uploads that are
+read back and never overwrite (R24).
+
+Knows nothing of debts or Dagster. A `Client` belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from errno import ENOENT, ENOSPC
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import paramiko
+import stamina
+from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READDIR
+
+from orchestration.contracts import Organization
+
+_CHUNK = 1 << 18
+_CONNECT_ATTEMPTS = 3
+
+# Paramiko writes tracebacks of its transport thread; what matters reaches the caller as SftpError.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+class SftpError(Exception):
+    """What went wrong with a server, as a stable code and a sentence without secrets (R20, R30)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StillGrowingError(SftpError):
+    """A file changed while it was read: it is left for the next look (R13)."""
+
+
+class NameTakenError(SftpError):
+    """The name to publish under already holds other bytes (R24)."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A regular file in a folder of a server; `modified_at` has whole seconds."""
+
+    name: str
+    size: int
+    modified_at: datetime
+
+
+@dataclass(frozen=True)
+class Download:
+    """The bytes that were received whole."""
+
+    sha256: str
+    byte_count: int
+
+
+class Client:
+    """One connection to one organization's server."""
+
+    def __init__(self, sftp: paramiko.SFTPClient) -> None:
+        self._sftp = sftp
+
+    def list_files(self, folder: str) -> list[RemoteFile]:
+        """The regular files of a folder, by name; links and folders are no files.
+
+        A name that is not UTF-8 can follow no contract and is passed over.
+
+        Raises:
+            SftpError: `no_folder`, `timed_out`, `connection_lost`.
+        """
+        with _translated(f"listing {folder}"):
+            files = [
+                RemoteFile(name, attributes.st_size or 0, _as_instant(attributes.st_mtime))
+                for name, attributes in self._read_folder(folder)
+                if stat.S_ISREG(attributes.st_mode or 0)
+            ]
+        return sorted(files, key=lambda file: file.name)
+
+    def download(self, folder: str, file: RemoteFile, target: BinaryIO) -> Download:
+        """Read a file that does not change meanwhile (R13).
+
+        Args:
+            folder: where it is.
+            file: as it was listed.
+            target: takes the bytes; worth nothing if this raises.
+
+        Raises:
+            StillGrowingError: size or time changed, or the bytes are not as many as the size.
+            SftpError: `timed_out`, `connection_lost`, `gone`, `no_permission`.
+        """
+        path = _join(folder, file.name)
+        digest = hashlib.sha256()
+        byte_count = 0
+        with _translated("downloading a file"):
+            before = self._sftp.lstat(path)
+            with self._sftp.open(path, "rb") as source:
+                if before.st_size:
+                    source.prefetch(before.st_size)
+                while chunk := source.read(_CHUNK):
+                    digest.update(chunk)
+                    target.write(chunk)
+                    byte_count += len(chunk)
+                    if byte_count > (before.st_size or 0):
+                        break
+            after = self._sftp.lstat(path)
+        is_whole = (
+            stat.S_ISREG(before.st_mode or 0)
+            and _state(before) == _state(after)
+            and _state(before) == (file.size, int(file.modified_at.timestamp()))
+            and byte_count == file.size
+        )
+        if not is_whole:
+            raise StillGrowingError("still_growing", "the file changed while it was read")
+        return Download(digest.hexdigest(), byte_count)
+
+    def upload(
+        self, folder: str, name: str, content: Path
+    ) -> Literal["delivered", "already_there"]:
+        """Publish a file under a name that it has whole or not at all (R24).
+
+        The bytes go to a temporary name, are read back and compared, then renamed. A rename does
+        not overwrite, so the name never changes its bytes.
+
+        Raises:
+            NameTakenError: the name holds other bytes.
+            SftpError: `timed_out`, `connection_lost`, `no_folder`, `no_permission`,
+                `upload_damaged` (what is read back is not what was sent, as on a full disk).
+        """
+        path = _join(folder, name)
+        size = content.stat().st_size
+        sha256 = hash_file(content)
+        with _translated(f"uploading to {folder}"):
+            if self._is_there(path):
+                return self._compare_published(path, size, sha256)
+            part = _join(folder, f".{name}.{sha256[:12]}.part")
+            with self._sftp.open(part, "wb") as target, content.open("rb") as source:
+                target.set_pipelined(True)
+                while chunk := source.read(_CHUNK):
+                    target.write(chunk)
+            if self._hash_remote(part, size) != sha256:
+                with suppress(OSError):
+                    self._sftp.remove(part)
+                raise SftpError("upload_damaged", "the server did not keep what was sent")
+            try:
+                self._sftp.rename(part, path)
+            except OSError:
+                if not self._is_there(path):
+                    raise
+                return self._compare_published(path, size, sha256)
+        return "delivered"
+
+    def _compare_published(
+        self, path: str, size: int, sha256: str
+    ) -> Literal["already_there"]:
+        if self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256:
+            return "already_there"
+        raise NameTakenError("name_taken", "a file with other content has this name already")
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._sftp.lstat(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _hash_remote(self, path: str, size: int) -> str:
+        digest = hashlib.sha256()
+        with self._sftp.open(path, "rb") as source:
+            if size:
+                source.prefetch(size)
+            while chunk := source.read(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def _read_folder(self, folder: str) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
+        # SFTPClient.listdir_attr raises on the first name that is not UTF-8.
+        kind, message = self._sftp._request(CMD_OPENDIR, folder)
+        if kind != CMD_HANDLE:
+            raise paramiko.SFTPError("expected a handle")
+        handle = message.get_binary()
+        try:
+            while True:
+                try:
+                    kind, message = self._sftp._request(CMD_READDIR, handle)
+                except EOFError:
+                    return
+                if kind != CMD_NAME:
+                    raise paramiko.SFTPError("expected names")
+                for _ in range(message.get_int()):
+                    name, long_name = message.get_binary(), message.get_binary()
+                    attributes = paramiko.SFTPAttributes._from_msg(
+                        message, "", long_name.decode("utf-8", "replace")
+                    )
+                    with suppress(UnicodeDecodeError):
+                        yield name.decode("utf-8"), attributes
+        finally:
+            self._sftp._request(CMD_CLOSE, handle)
+
+
+@contextmanager
+def connect(
+    organization: Organization, environment: Mapping[str, str], *, timeout_seconds: float = 30
+) -> Iterator[Client]:
+    """Connect to an organization's server with the secret that the environment holds for it.
+
+    The server must show a key of the file SFTP_KNOWN_HOSTS_FILE. A refused or lost connection is
+    tried again; a refused login or an unknown key never is.
+
+    Args:
+        organization: host, port, user name.
+        environment: SFTP_PASSWORD_<ID> or SFTP_PRIVATE_KEY_FILE_<ID>, SFTP_KNOWN_HOSTS_FILE.
+        timeout_seconds: how long any one answer may take.
+
+    Raises:
+        SftpError: `no_credentials`, `no_known_hosts`, `host_key_unknown`, `host_key_changed`,
+            `login_refused`, `unreachable`, `timed_out`, `connection_lost`.
+    """
+    secret = _read_secret(organization, environment)
+    ssh = paramiko.SSHClient()
+    try:
+        _load_known_hosts(ssh, environment)
+        for attempt in stamina.retry_context(
+            on=_may_heal, attempts=_CONNECT_ATTEMPTS, wait_initial=0.2, wait_max=2.0
+        ):
+            with attempt:
+                _open(ssh, organization, secret, timeout_seconds)
+        with _translated("opening SFTP"):
+            sftp = ssh.open_sftp()
+            channel = sftp.get_channel()
+            if channel is not None:
+                channel.settimeout(timeout_seconds)
+        yield Client(sftp)
+    finally:
+        ssh.close()
+
+
+def hash_file(path: Path) -> str:
+    """The sha256 of a local file, in hexadecimal."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class _Secret:
+    password: str | None
+    key_file: str | None
+
+
+def _read_secret(organization: Organization, environment: Mapping[str, str]) -> _Secret:
+    suffix = organization.organization_id.upper()
+    key_file = environment.get(f"SFTP_PRIVATE_KEY_FILE_{suffix}")
+    password = environment.get(f"SFTP_PASSWORD_{suffix}")
+    if not key_file and not password:
+        raise SftpError(
+            "no_credentials",
+            f"set SFTP_PASSWORD_{suffix} or SFTP_PRIVATE_KEY_FILE_{suffix}",
+        )
+    if key_file and not Path(key_file).is_file():
+        raise SftpError("no_credentials", f"SFTP_PRIVATE_KEY_FILE_{suffix} names no file")
+    return _Secret(None if key_file else password, key_file or None)
+
+
+def _load_known_hosts(ssh: paramiko.SSHClient, environment: Mapping[str, str]) -> None:
+    path = environment.get("SFTP_KNOWN_HOSTS_FILE")
+    if not path or not Path(path).is_file():
+        raise SftpError("no_known_hosts", "SFTP_KNOWN_HOSTS_FILE names no file of trusted keys")
+    ssh.load_host_keys(path)
+    ssh.set_missing_host_key_policy(_RejectUnknownKey())
+
+
+class _RejectUnknownKey(paramiko.MissingHostKeyPolicy):
+    def missing_host_key(
+        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+    ) -> None:
+        raise SftpError(
+            "host_key_unknown", f"the server shows a {key.get_name()} key that nobody vouched for"
+        )
+
+
+def _open(
+    ssh: paramiko.SSHClient, organization: Organization, secret: _Secret, timeout_seconds: float
+) -> None:
+    try:
+        ssh.connect(
+            organization.sftp_host,
+            port=organization.sftp_port,
+            username=organization.sftp_username,
+            password=secret.password,
+            key_filename=secret.key_file,
+            timeout=timeout_seconds,
+            banner_timeout=timeout_seconds,
+            auth_timeout=timeout_seconds,
+            channel_timeout=timeout_seconds,
+            allow_agent=False,
+            look_for_keys=False,
+        )
+    except paramiko.BadHostKeyException:
+        raise SftpError(
+            "host_key_changed", "the server shows another key than the one vouched for"
+        ) from None
+    except paramiko.PasswordRequiredException:
+        raise SftpError("no_credentials", "the private key is encrypted") from None
+    except paramiko.AuthenticationException:
+        raise SftpError("login_refused", "the server refused the login") from None
+    except TimeoutError:
+        raise SftpError("timed_out", "the server did not answer in time") from None
+    except (OSError, EOFError):
+        raise SftpError("unreachable", "nothing answers at the server's address") from None
+    except paramiko.SSHException:
+        raise SftpError("connection_lost", "the server broke off the greeting") from None
+
+
+def _may_heal(error: Exception) -> bool:
+    return isinstance(error, SftpError) and error.code in {
+        "unreachable",
+        "timed_out",
+        "connection_lost",
+    }
+
+
+@contextmanager
+def _translated(act: str) -> Iterator[None]:
+    """Errors of paramiko and the system as SftpError, without file names or addresses."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise SftpError("no_folder", f"{act}: no such file or folder") from None
+    except PermissionError:
+        raise SftpError("no_permission", f"{act}: the server does not allow it") from None
+    except (TimeoutError, socket.timeout):
+        raise SftpError("timed_out", f"{act}: the server did not answer in time") from None
+    except (paramiko.SSHException, EOFError, ConnectionError):
+        raise SftpError("connection_lost", f"{act}: the connection broke") from None
+    except OSError as error:
+        if error.errno == ENOSPC:
+            raise SftpError("disk_full", f"{act}: no space is left on this machine") from None
+        if error.errno == ENOENT:
+            raise SftpError("no_folder", f"{act}: no such file or folder") from None
+        raise SftpError("connection_lost", f"{act}: the server failed") from None
+
+
+def _as_instant(seconds: float | None) -> datetime:
+    return datetime.fromtimestamp(int(seconds or 0), UTC)
+
+
+def _state(attributes: paramiko.SFTPAttributes) -> tuple[int, int]:
+    return attributes.st_size or 0, int(attributes.st_mtime or 0)
+
+
+def _join(folder: str, name: str) -> str:
+    return f"{folder.rstrip('/')}/{name}"

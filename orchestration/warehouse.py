@@ -1,0 +1,125 @@
+"""The warehouse file: opening it, the tables of schema `raw`, and which loads are finished."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from orchestration.home import Home
+
+RAW_TABLES = {
+    "loads": """
+        load_id bigint primary key, loaded_at timestamp not null, business_date date not null,
+        finished_at timestamp
+    """,
+    "inbox_looks": """
+        load_id bigint not null, organization_id varchar not null, outcome varchar not null,
+        detail varchar, files_seen bigint not null, files_taken bigint not null
+    """,
+    "intake_files": """
+        load_id bigint not null, file_id varchar not null, organization_id varchar not null,
+        kind varchar not null, file_name varchar not null, business_date date not null,
+        sha256 varchar not null, byte_count bigint not null, modified_at timestamp not null,
+        received_at timestamp not null, update_mode varchar not null,
+        customer_id_scheme varchar not null, currency varchar not null,
+        date_format varchar not null, decimal_separator varchar not null,
+        max_withdrawal_share decimal(9, 6) not null, max_rejected_share decimal(9, 6) not null,
+        encoding varchar, record_count bigint not null, file_code varchar, file_message varchar
+    """,
+    "invoices": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, product_id varchar, due_date varchar, amount varchar,
+        is_paid varchar, is_void varchar, name varchar, mail varchar,
+        attributes varchar, attribute_length bigint
+    """,
+    "organization_payments": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, product_id varchar, due_date varchar, amount varchar,
+        channel varchar, paid_on varchar, attributes varchar, attribute_length bigint
+    """,
+    "intake_decisions": """
+        load_id bigint not null, file_id varchar not null, decision varchar not null,
+        decided_at timestamp not null
+    """,
+    "payment_event_ranges": """
+        load_id bigint not null, source_file varchar not null, from_byte bigint not null,
+        to_byte bigint not null, line_count bigint not null
+    """,
+    "payment_events": """
+        load_id bigint not null, event_number bigint not null, source_file varchar not null,
+        line_number bigint not null, event_id varchar, occurred_at varchar,
+        organization_id varchar, payment_id varchar, customer_id varchar, product_id varchar,
+        due_date varchar, amount varchar, currency varchar, channel varchar, status varchar,
+        reason varchar
+    """,
+    "payment_event_refusals": """
+        load_id bigint not null, source_file varchar not null, line_number bigint not null,
+        code varchar not null, message varchar not null
+    """,
+    "deliveries": """
+        organization_id varchar not null, business_date date not null,
+        file_name varchar not null, sha256 varchar not null, byte_count bigint not null,
+        attempted_at timestamp not null, outcome varchar not null, detail varchar
+    """,
+}
+
+
+class WarehouseBusyError(Exception):
+    """Another process holds the warehouse (R29); the message says which."""
+
+
+@contextmanager
+def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for writing and make the tables of schema `raw` that are missing.
+
+    Raises:
+        WarehouseBusyError: another process has it open.
+    """
+    settings = {
+        "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
+        "temp_directory": str(home.scratch),
+        "autoinstall_known_extensions": "false",
+    }
+    try:
+        connection = duckdb.connect(str(home.warehouse), config=dict(settings))
+        connection.execute("set TimeZone = 'UTC'")
+    except duckdb.IOException as error:
+        holder = re.search(r"PID (\d+)", str(error))
+        if holder is None:
+            raise
+        raise WarehouseBusyError(
+            f"{home.warehouse} is held by process {holder[1]}; wait for it to end, then run again"
+        ) from None
+    try:
+        connection.execute("create schema if not exists raw")
+        for name, columns in RAW_TABLES.items():
+            connection.execute(f"create table if not exists raw.{name} ({columns})")
+        yield connection
+    finally:
+        connection.close()
+
+
+def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest load in the warehouse, 0 for an empty one."""
+    row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
+    return int(row[0]) if row else 0
+
+
+def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The load that is in `raw` and not carried through the models to the end, if any."""
+    row = connection.execute(
+        "select min(load_id) from raw.loads where finished_at is null"
+    ).fetchone()
+    return int(row[0]) if row and row[0] is not None else None
+
+
+def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
+    """Note that every model and test has seen this load."""
+    connection.execute(
+        "update raw.loads set finished_at = loaded_at where load_id = ? and finished_at is null",
+        [load_id],
+    )
