@@ -15,8 +15,8 @@ demo: $(VENV)/ready ## three business dates of three sample organizations
 test: $(VENV)/ready ## every test
 	python -m pytest --numprocesses 2 --dist loadgroup
 
-dev: $(VENV)/ready ## Dagster's UI on this machine
-	python -m orchestration ui
+dev: $(VENV)/ready $(SALDO_HOME)/dagster/dagster.yaml ## Dagster's UI on this machine
+	DAGSTER_HOME=$(abspath $(SALDO_HOME))/dagster dg dev --host 127.0.0.1
 
 run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
 	python -m orchestration run $(if $(DATE),--date $(DATE))
@@ -24,11 +24,11 @@ run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
 lint: $(VENV)/ready ## ruff, mypy and sqlfluff
 	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros
 
-docs: $(VENV)/ready ## dbt's documentation as one file
-	python -m orchestration docs
+docs: $(VENV)/ready ## dbt's documentation as one file, static_index.html
+	DBT_TARGET_PATH=$(SALDO_HOME)/target dbt docs generate --static --empty-catalog
 
 sql: $(VENV)/ready ## a prompt on what analysts read
-	python -m orchestration sql
+	duckdb -readonly $(SALDO_HOME)/analytics.duckdb
 
 lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
@@ -36,6 +36,9 @@ lock: ## pin what pyproject.toml asks for
 
 clean: ## all but what SALDO_HOME holds
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(SALDO_HOME)/dagster/dagster.yaml: orchestration/dagster.yaml
+	mkdir -p $(@D) && cp $< $@
 
 $(VENV)/ready: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)

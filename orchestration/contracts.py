@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 ORGANIZATIONS = "organizations.csv"
@@ -101,6 +102,7 @@ class Aliases:
             organization_id: whose file it is; its own aliases go before the general ones.
             file_kind: `invoices`, `payments` or `customers`.
             header: as it stands in the file.
+
         """
         name = normalise_header(header)
         own = self.fields.get((organization_id, file_kind, name))
@@ -121,6 +123,7 @@ def read_organizations(seeds: Path) -> list[Organization]:
 
     Raises:
         ContractError: a file or column is missing, or a value is not allowed.
+
     """
     columns = list(_PARSERS)
     defaults = _read_rows(seeds / DEFAULTS, None)
@@ -129,7 +132,7 @@ def read_organizations(seeds: Path) -> list[Organization]:
     organizations: list[Organization] = []
     seen: dict[str, int] = {}
     for line, row in _read_rows(seeds / ORGANIZATIONS, columns):
-        values = {}
+        values: dict[str, Any] = {}
         for column, parse in _PARSERS.items():
             text = row[column].strip() or default_row.get(column, "").strip()
             try:
@@ -171,6 +174,7 @@ def read_column_aliases(seeds: Path) -> Aliases:
 
     Raises:
         ContractError: an alias for an unknown field, or one alias for two fields.
+
     """
     problems: list[str] = []
     fields: dict[tuple[str, str, str], str] = {}
@@ -203,6 +207,7 @@ def file_date(pattern: str, name: str) -> date | None:
 
     Raises:
         InvalidFileDateError: the digits are no date.
+
     """
     match = re.fullmatch(_to_regular_expression(pattern), name, re.DOTALL | re.ASCII)
     if match is None:
@@ -220,6 +225,7 @@ def is_due(organization: Organization, business_date: date, now: datetime) -> bo
         organization: its cut-off and time zone.
         business_date: the date in question.
         now: an instant with a time zone.
+
     """
     cutoff = datetime.combine(business_date, organization.cutoff_time, organization.time_zone)
     return now.timestamp() >= cutoff.timestamp()

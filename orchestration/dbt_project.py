@@ -37,6 +37,7 @@ def run_dbt(home: Home, *arguments: str) -> None:
 
     Raises:
         subprocess.CalledProcessError: dbt failed; what it said is on the terminal.
+
     """
     dbt = Path(sys.executable).with_name("dbt")
     subprocess.run(  # noqa: S603 (our own arguments)
@@ -57,7 +58,10 @@ def _folder(home: Home) -> Path:
         return PROJECT
     folder = home.root / "project"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, source in {**{name: PROJECT / name for name in _SOURCES}, "seeds": home.seeds}.items():
+    for name, source in {
+        **{name: PROJECT / name for name in _SOURCES},
+        "seeds": home.seeds,
+    }.items():
         link = folder / name
         if not link.is_symlink() or link.readlink() != source:
             link.unlink(missing_ok=True)

@@ -55,7 +55,7 @@ _ESCAPED = (ESCAPE.encode(), COPY_DELIMITER.encode())
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_IN_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 _SEPARATOR_LINE = re.compile(r'"?sep=[^\r\n]"?[ \t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
-_QUOTED_FIELD = re.compile(r'"[^"]*(?:""[^"]*)*"(?!")')
+_QUOTED_FIELD = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 
 
 class UnreadableError(Exception):
@@ -64,6 +64,7 @@ class UnreadableError(Exception):
     Args:
         code: stable code of the reason (R16).
         message: for the organization, in Spanish; holds no cell of the file (R30).
+
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -87,6 +88,7 @@ class Header:
         data_line: physical line number where the records start.
         line_end: what ends the header; empty when the file ends with it.
         is_plain: nothing but a `sep=` line and the header, one line each, is before the records.
+
     """
 
     names: tuple[str, ...]
@@ -113,6 +115,7 @@ class Records:
         has_escapes: whether a cell may hold one of `ESCAPES`.
         has_fillers: whether a line may be a filler line.
         has_nameless_values: whether a column after the last named one holds a value.
+
     """
 
     path: Path
@@ -139,6 +142,7 @@ def find_encoding(path: Path) -> Encoding:
 
     Raises:
         UnreadableError: `empty_file`, `unreadable_encoding` (UTF-16 too), `nul_bytes`.
+
     """
     with path.open("rb") as file:
         start = file.read(len(codecs.BOM_UTF8) + 1)
@@ -173,6 +177,7 @@ def read_header(path: Path, encoding: Encoding, delimiter: str) -> Header:
     Raises:
         UnreadableError: `empty_file` (no record at all), `too_many_columns`, `unclosed_quote`,
             `text_after_quote`, `record_too_long`.
+
     """
     offset = len(codecs.BOM_UTF8) if encoding == "utf-8-sig" else 0
     with path.open("rb") as file:
@@ -197,7 +202,7 @@ def read_header(path: Path, encoding: Encoding, delimiter: str) -> Header:
                     continue
                 raise fault.error(line) from None
             record = "".join(islice(io.StringIO(text[start:], newline=""), reader.line_num))
-            return _header(names, text[:start], record, offset, encoding, line)
+            return _header(names, text[:start], record, offset=offset, line=line, encoding=encoding)
     raise _empty_file()
 
 
@@ -219,6 +224,7 @@ def check_records(
     Raises:
         UnreadableError: `wrong_field_count`, `unclosed_quote`, `text_after_quote`,
             `record_too_long`, each with the line.
+
     """
     if encoding != "cp1252" and header.is_plain:
         try:
@@ -240,6 +246,7 @@ class _Blocks:
     Args:
         file: open where the first block starts.
         first_line: physical line number there.
+
     """
 
     def __init__(self, file: IO[bytes], first_line: int) -> None:
@@ -282,6 +289,7 @@ class _Check:
         delimiter: one ASCII character.
         header: its header.
         copy: where the copy goes. None: DuckDB is to read the landed file itself.
+
     """
 
     def __init__(
@@ -457,6 +465,7 @@ class _Check:
 
         Returns:
             The text for the copy, its number of lines, and the bytes of an incomplete record.
+
         """
         text = block.decode(self._codec)
         copied = self._parsed_at_once(text)
@@ -567,7 +576,7 @@ def _find_filled_line(text: str, start: int) -> int | None:
 
 
 def _header(
-    names: tuple[str, ...], before: str, record: str, offset: int, encoding: Encoding, line: int
+    names: tuple[str, ...], before: str, record: str, *, offset: int, line: int, encoding: Encoding
 ) -> Header:
     """Describe the header `record` on `line`; `before` stands between `offset` and it."""
     if len(names) > MOST_COLUMNS:

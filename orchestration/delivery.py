@@ -84,7 +84,10 @@ def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[PaymentsFile
         """,
         [list(DELIVERED)],
     ).fetchall()
-    return [PaymentsFile(*names, content.encode()) for *names, content in rows]
+    return [
+        PaymentsFile(organization_id, business_date, file_name, content.encode())
+        for organization_id, business_date, file_name, content in rows
+    ]
 
 
 def deliver(
@@ -161,7 +164,7 @@ def _deliver_to(
                     note(file, client.upload(folder, file.file_name, paths[file]))
                 except NameTakenError as error:
                     note(file, error.code, str(error))
-    except Exception as error:  # noqa: BLE001 (R20: reported, and the others go on)
+    except Exception as error:
         code, detail = (
             (error.code, str(error))
             if isinstance(error, SftpError)

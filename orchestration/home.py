@@ -18,6 +18,7 @@ class Home:
     Args:
         root: SALDO_HOME, everything that is stored.
         seeds: SALDO_SEEDS, the folder of the contracts.
+
     """
 
     root: Path

@@ -71,6 +71,7 @@ def choose(
         listing: the files in the inbox.
         seen: the newest receipt of each (kind, name).
         business_date: files named for later dates stay.
+
     """
     arrivals = [
         arrival
@@ -102,6 +103,7 @@ def take(
         business_date: the date to work for.
         environment: where the secrets of the servers are.
         clock: the time.
+
     """
     due = [each for each in organizations if is_due(each, business_date, clock())]
     seen = _read_seen_files(connection)
@@ -160,7 +162,7 @@ def look_into(
         outcome, detail = "looked", None
     except SftpError as error:
         outcome, detail = error.code, str(error)
-    except Exception as error:  # noqa: BLE001 (R20: reported, and the others go on)
+    except Exception as error:
         outcome, detail = "failed", type(error).__name__
     return (
         Look(
@@ -238,7 +240,9 @@ def _naive_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None)
 
 
-def _read_seen_files(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[tuple[str, str], Seen]]:
+def _read_seen_files(
+    connection: duckdb.DuckDBPyConnection,
+) -> dict[str, dict[tuple[str, str], Seen]]:
     rows = connection.execute(
         """
         select organization_id, kind, file_name, byte_count, sha256, modified_at, received_at

@@ -82,7 +82,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class EventRange:
-    """Whole lines of a payment events file: bytes [from_byte, to_byte), lines after `lines_before`."""
+    """Whole lines of a file of payment events: bytes [from_byte, to_byte)."""
 
     source_file: str
     from_byte: int

@@ -39,6 +39,7 @@ def load(
 
     Returns:
         Rows written, by table of `raw`.
+
     """
     connection.begin()
     try:
@@ -73,7 +74,10 @@ def load(
         _insert(
             connection,
             "intake_files",
-            [_load_file(connection, home, manifest.load_id, file, aliases) for file in manifest.files],
+            [
+                _load_file(connection, home, manifest.load_id, file, aliases)
+                for file in manifest.files
+            ],
         )
         _load_events(connection, home, manifest, organization_ids)
         connection.commit()

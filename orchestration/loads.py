@@ -26,6 +26,7 @@ class CarriedLoad:
         manifest: what it holds.
         rows: rows written by table of `raw`; empty when a former run wrote them.
         is_recovered: whether a former run began it.
+
     """
 
     manifest: Manifest

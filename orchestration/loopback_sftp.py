@@ -39,6 +39,7 @@ class LoopbackServer:
         root: the folder that a login starts in.
         kind: which server it is.
         process_id: of the listening process.
+
     """
 
     port: int
@@ -71,6 +72,7 @@ def serve(root: Path, state: Path, port: int | None = None) -> Iterator[Loopback
         root: the folder; made if missing.
         state: a folder for keys and configuration.
         port: a port of choice, else a free one.
+
     """
     root.mkdir(parents=True, exist_ok=True)
     state.mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,9 @@ def serve(root: Path, state: Path, port: int | None = None) -> Iterator[Loopback
     known_hosts = state / "known_hosts"
     known_hosts.write_text(f"[{HOST}]:{port} {host_key.get_name()} {host_key.get_base64()}\n")
     sshd = find_sshd()
-    process = _start_openssh(sshd, root, state, port) if sshd else _start_stand_in(root, state, port)
+    process = (
+        _start_openssh(sshd, root, state, port) if sshd else _start_stand_in(root, state, port)
+    )
     try:
         _await_banner(process, port, state)
         yield LoopbackServer(
@@ -172,12 +176,12 @@ def _free_port() -> int:
 
 
 async def _serve_stand_in(state: Path) -> None:
-    import asyncssh
+    import asyncssh  # noqa: PLC0415 (only where OpenSSH is not installed)
 
     settings = json.loads((state / "stand_in.json").read_text())
     root = settings["root"]
 
-    class Rooted(asyncssh.SFTPServer):  # type: ignore[misc]
+    class Rooted(asyncssh.SFTPServer):
         def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
             super().__init__(channel)
             os.chdir(root)

@@ -61,6 +61,7 @@ def find_new_ranges(folder: Path, positions: Mapping[str, Position]) -> list[Eve
     Args:
         folder: `events/`.
         positions: how far each file has been read, by file name.
+
     """
     ranges = []
     for path in sorted(folder.glob("*.jsonl")):
@@ -85,9 +86,7 @@ def read_range(
                 yield _read_line(line, line_number, organization_ids)
 
 
-def _read_line(
-    line: bytes, line_number: int, organization_ids: Collection[str]
-) -> Event | Refusal:
+def _read_line(line: bytes, line_number: int, organization_ids: Collection[str]) -> Event | Refusal:
     try:
         values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
     except (UnicodeDecodeError, ValueError, RecursionError):
@@ -111,9 +110,7 @@ def _read_line(
             line_number, "invalid_amount", "amount is not a number of at most two decimals"
         )
     if fields["organization_id"] not in organization_ids:
-        return Refusal(
-            line_number, "unknown_organization", "organization_id is in no contract"
-        )
+        return Refusal(line_number, "unknown_organization", "organization_id is in no contract")
     return Event(
         line_number, {**fields, "occurred_at": occurred_at.isoformat(), "amount": f"{amount:f}"}
     )

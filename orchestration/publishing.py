@@ -40,6 +40,7 @@ def publish(
 
     Returns:
         Rows by table.
+
     """
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:

@@ -65,6 +65,7 @@ class Layout:
         organization_id: whose file it is.
         kind: `invoices`, `payments` or `customers`.
         delimiter: one ASCII character.
+
     """
 
     organization_id: str
@@ -84,6 +85,7 @@ class Reading:
         records: where the records are; None for a refused file.
         code: why the file is refused (R16), None for a readable file.
         message: the same in Spanish, with the line where there is one; no cell of the file (R30).
+
     """
 
     encoding: Encoding | None = None
@@ -109,6 +111,7 @@ def read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Iterato
 
     Raises:
         OSError: the file or the folder cannot be used.
+
     """
     reading = _read(path, layout, aliases, scratch)
     try:
@@ -142,6 +145,7 @@ def insert_rows(
     Raises:
         RecordCountMismatchError: before anything was inserted; the transaction is still good.
         ValueError: the file is refused.
+
     """
     if reading.records is None:
         raise ValueError(f"a refused file ({reading.code}) has no rows")

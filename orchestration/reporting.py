@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 import duckdb
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from orchestration.delivery import DELIVERED
 from orchestration.home import Home
 
 _DAY = """
@@ -26,8 +28,7 @@ files as (
     select
         organization_id,
         arg_max(status, load_id) as status,
-        arg_max(code, load_id) as code,
-        arg_max(accepted_count, load_id) as accepted_count,
+            arg_max(accepted_count, load_id) as accepted_count,
         arg_max(rejected_count, load_id) as rejected_count,
         arg_max(new_count, load_id) as new_count,
         arg_max(changed_count, load_id) as changed_count,
@@ -65,8 +66,7 @@ select
     case
         when looks.outcome <> 'looked' then looks.outcome
         when files.organization_id is null then 'missing'
-        when files.code is null then files.status
-        else files.status || ': ' || files.code
+        else files.status
     end as file,
     files.accepted_count,
     files.rejected_count,
@@ -79,7 +79,9 @@ select
     coalesce(base.paid_count, 0),
     coalesce(base.withdrawn_count, 0),
     coalesce(base.base_amount, 0),
-    coalesce(lines.line_count, 0)
+    coalesce(lines.line_count, 0),
+    coalesce(base.void_count, 0),
+    looks.outcome = 'looked' and coalesce(files.status, 'missing') not in ('held', 'refused')
 from looks
 left join files on looks.organization_id = files.organization_id
 left join base on looks.organization_id = base.organization_id
@@ -87,58 +89,89 @@ left join lines on looks.organization_id = lines.organization_id
 order by looks.organization_id
 """
 
-_COLUMNS = (
-    "organization",
-    "debts file",
-    "rows ok",
-    "refused",
-    "new",
-    "changed",
-    "dropped",
-    "pending",
-    "in process",
-    "paid",
-    "withdrawn",
-    "base amount",
-    "payments told",
-)
+_DELIVERIES = """
+select organization_id || '/' || file_name, outcome, detail
+from raw.deliveries
+where business_date = $date
+qualify row_number() over (
+    partition by organization_id, file_name order by attempted_at desc
+) = 1
+order by organization_id
+"""
+
+_NOTES = """
+select organization_id, file_name, status, code, message
+from main.intake_files
+where business_date = $date and code is not null
+union all
+select organization_id, 'inbox', 'not read', outcome, detail
+from raw.inbox_looks
+inner join raw.loads on inbox_looks.load_id = loads.load_id
+where loads.business_date = $date and outcome <> 'looked'
+order by all
+"""
+
+# Titles, column names and the places of the columns in a row of _DAY.
+_TABLES = {
+    "{day}: what came, and what was told": {
+        "organization": 0,
+        "file": 1,
+        "rows": 2,
+        "refused": 3,
+        "new": 4,
+        "changed": 5,
+        "dropped": 6,
+        "payments": 12,
+    },
+    "{day}: the debts afterwards": {
+        "organization": 0,
+        "pending": 7,
+        "in process": 8,
+        "base amount": 11,
+        "paid": 9,
+        "withdrawn": 10,
+        "void": 13,
+    },
+}
 
 
 def show_day(
     console: Console, connection: duckdb.DuckDBPyConnection, home: Home, business_date: date
 ) -> bool:
-    """Print the day's table and where the payments files are.
+    """Print what a business date brought, and where the payments files are.
 
     Returns:
-        Whether nothing was refused, held, missing its server or undelivered.
+        Whether every server answered, no file was refused or held and every file is delivered.
+
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
-    table = Table(title=f"Business date {business_date}", title_justify="left")
-    for position, column in enumerate(_COLUMNS):
-        table.add_column(column, justify="left" if position < 2 else "right")  # noqa: PLR2004
-    for row in rows:
-        table.add_row(*("" if value is None else f"{value:,}" if _is_number(value) else str(value)
-                        for value in row))
-    console.print(table)
-    is_good = all(row[1] in {"applied", "missing"} or row[1].startswith(("duplicate", "superseded"))
-                  for row in rows)
+    for title, columns in _TABLES.items():
+        table = Table(
+            title=title.format(day=business_date),
+            title_justify="left",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+        )
+        for name in columns:
+            is_text = name in {"organization", "file"}
+            table.add_column(name, justify="left" if is_text else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(_as_text(row[position]) for position in columns.values()))
+        console.print(table)
+    for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
+        console.print("{} {} {} ({}): {}".format(*note), soft_wrap=True, highlight=False)
+    is_good = all(row[14] for row in rows)
     for name, outcome, detail in connection.execute(
-        """
-        select organization_id || '/' || file_name, outcome, detail
-        from raw.deliveries
-        where business_date = ?
-        qualify row_number() over (
-            partition by organization_id, file_name order by attempted_at desc
-        ) = 1
-        order by organization_id
-        """,
-        [business_date],
+        _DELIVERIES, {"date": business_date}
     ).fetchall():
-        said = outcome if detail is None else f"{outcome}: {detail}"
-        console.print(f"  {said:<14} {home.outbox / name}", soft_wrap=True, highlight=False)
-        is_good = is_good and outcome in {"delivered", "already_there"}
+        said = outcome if detail is None else f"{outcome} ({detail})"
+        console.print(f"{said}: {home.outbox / name}", soft_wrap=True, highlight=False)
+        is_good = is_good and outcome in DELIVERED
     return is_good
 
 
-def _is_number(value: object) -> bool:
-    return not isinstance(value, str)
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else f"{value:,}"

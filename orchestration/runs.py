@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 
@@ -33,6 +33,7 @@ def exclusive(home: Home) -> Iterator[None]:
 
     Raises:
         WarehouseBusyError: another run holds it.
+
     """
     path = home.root / "run.lock"
     with path.open("a+") as lock:
@@ -50,9 +51,7 @@ def exclusive(home: Home) -> Iterator[None]:
         yield
 
 
-def run_business_date(
-    home: Home, business_date: date, say: Callable[[str], None]
-) -> list[LoadRun]:
+def run_business_date(home: Home, business_date: date, say: Callable[[str], None]) -> list[LoadRun]:
     """Run the job until nothing for this date waits any more: one run for each load.
 
     Args:
@@ -62,11 +61,15 @@ def run_business_date(
 
     Raises:
         RunFailedError: a step failed. Running again carries on from there.
+
     """
-    from orchestration.definitions import defs
+    from orchestration.definitions import defs  # noqa: PLC0415 (reads the home of this process)
 
     job = defs().resolve_job_def("business_date")
     runs: list[LoadRun] = []
+    # dbt tells of each model and test; on a terminal that would hide what matters.
+    log = home.root / "logs" / f"{business_date}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance:
         while True:
             with warehouse.connect(home) as connection:
@@ -77,14 +80,15 @@ def run_business_date(
                 )
             if is_recovery:
                 say("carrying on with a load that a former run left unfinished")
-            result = job.execute_in_process(
-                instance=instance,
-                partition_key=business_date.isoformat(),
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                raise_on_error=False,
-            )
+            with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+                result = job.execute_in_process(
+                    instance=instance,
+                    partition_key=business_date.isoformat(),
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                    raise_on_error=False,
+                )
             if not result.success:
-                raise RunFailedError(_describe_failure(result))
+                raise RunFailedError(f"{_describe_failure(result)}\nthe whole log: {log}")
             with warehouse.connect(home) as connection:
                 load_id = warehouse.last_load_id(connection)
             manifest = landing.read_manifest(home, load_id)

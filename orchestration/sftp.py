@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import socket
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -77,6 +76,7 @@ class Client:
 
         Raises:
             SftpError: `no_folder`, `timed_out`, `connection_lost`.
+
         """
         with _translated(f"listing {folder}"):
             files = [
@@ -97,6 +97,7 @@ class Client:
         Raises:
             StillGrowingError: size or time changed, or the bytes are not as many as the size.
             SftpError: `timed_out`, `connection_lost`, `gone`, `no_permission`.
+
         """
         path = _join(folder, file.name)
         digest = hashlib.sha256()
@@ -135,6 +136,7 @@ class Client:
             NameTakenError: the name holds other bytes.
             SftpError: `timed_out`, `connection_lost`, `no_folder`, `no_permission`,
                 `upload_damaged` (what is read back is not what was sent, as on a full disk).
+
         """
         path = _join(folder, name)
         size = content.stat().st_size
@@ -159,9 +161,7 @@ class Client:
                 return self._compare_published(path, size, sha256)
         return "delivered"
 
-    def _compare_published(
-        self, path: str, size: int, sha256: str
-    ) -> Literal["already_there"]:
+    def _compare_published(self, path: str, size: int, sha256: str) -> Literal["already_there"]:
         if self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256:
             return "already_there"
         raise NameTakenError("name_taken", "a file with other content has this name already")
@@ -224,6 +224,7 @@ def connect(
     Raises:
         SftpError: `no_credentials`, `no_known_hosts`, `host_key_unknown`, `host_key_changed`,
             `login_refused`, `unreachable`, `timed_out`, `connection_lost`.
+
     """
     secret = _read_secret(organization, environment)
     ssh = paramiko.SSHClient()
@@ -278,9 +279,12 @@ def _load_known_hosts(ssh: paramiko.SSHClient, environment: Mapping[str, str]) -
     ssh.set_missing_host_key_policy(_RejectUnknownKey())
 
 
-class _RejectUnknownKey(paramiko.MissingHostKeyPolicy):
+class _RejectUnknownKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
     def missing_host_key(
-        self, client: paramiko.SSHClient, hostname: str, key: paramiko.PKey
+        self,
+        client: paramiko.SSHClient,  # noqa: ARG002 (paramiko gives three)
+        hostname: str,  # noqa: ARG002
+        key: paramiko.PKey,
     ) -> None:
         raise SftpError(
             "host_key_unknown", f"the server shows a {key.get_name()} key that nobody vouched for"
@@ -337,7 +341,7 @@ def _translated(act: str) -> Iterator[None]:
         raise SftpError("no_folder", f"{act}: no such file or folder") from None
     except PermissionError:
         raise SftpError("no_permission", f"{act}: the server does not allow it") from None
-    except (TimeoutError, socket.timeout):
+    except TimeoutError:
         raise SftpError("timed_out", f"{act}: the server did not answer in time") from None
     except (paramiko.SSHException, EOFError, ConnectionError):
         raise SftpError("connection_lost", f"{act}: the connection broke") from None

@@ -78,6 +78,7 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         WarehouseBusyError: another process has it open.
+
     """
     settings = {
         "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),

@@ -8,7 +8,23 @@ loads as (
 ),
 
 changed as (
-    select debts.*
+    select
+        debts.organization_id,
+        debts.customer_id,
+        debts.product_id,
+        debts.due_date,
+        debts.amount,
+        debts.currency,
+        debts.status,
+        debts.is_in_base,
+        debts.kept_because,
+        debts.attributes,
+        debts.first_file_id,
+        debts.version_file_id,
+        debts.payment_id,
+        debts.updated_at,
+        debts.debt_id,
+        debts.file_status
     from debts
     inner join loads on debts.updated_at = loads.loaded_at
     where loads.is_current

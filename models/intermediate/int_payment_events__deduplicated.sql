@@ -44,15 +44,14 @@ deduplicated as (
         source_file,
         line_number
     from ranked
-    where
-        event_rank = 1
-        {%- if is_incremental() %}
+    where event_rank = 1
+    {%- if is_incremental() %}
         and not exists (
             select 1
             from {{ this }} as former
             where former.event_id = ranked.event_id
         )
-        {%- endif %}
+    {%- endif %}
 )
 
 select * from deduplicated

@@ -28,9 +28,8 @@ opened as (
     from looks
     inner join loads on looks.load_id = loads.load_id
     inner join organizations on looks.organization_id = organizations.organization_id
-    where
-        loads.is_current
-        {%- if is_incremental() %}
+    where loads.is_current
+    {%- if is_incremental() %}
         and not exists (
             select 1
             from {{ this }} as former
@@ -38,7 +37,7 @@ opened as (
                 former.organization_id = organizations.organization_id
                 and former.business_date = loads.business_date
         )
-        {%- endif %}
+    {%- endif %}
 )
 
 select * from opened

@@ -1,7 +1,7 @@
 -- What the files say of a debt and what its payments say, joined by R7. The model returns only the
 -- debts whose state differs from what it holds; the write is then a plain exchange of those rows.
 -- depends_on: {{ ref('int_debts__compared') }}, {{ ref('int_intake_files__judged') }}
--- depends_on: {{ ref('int_debts__listed') }}
+-- depends_on: {{ ref('int_debts__listed') }}, {{ ref('stg_intake__loads') }}
 {{ config(materialized='incremental', unique_key='debt_id') }}
 
 with payments as (
@@ -12,11 +12,11 @@ organization_payments as (
     select * from {{ ref('int_organization_payments__counted') }}
 ),
 
+{% if is_incremental() -%}
 loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
 
-{% if is_incremental() -%}
 compared as (
     select * from {{ ref('int_debts__compared') }}
 ),

@@ -47,11 +47,10 @@ open_publications as (
             publications.organization_id = closed.organization_id
             and publications.business_date = closed.business_date
     {%- endif %}
-    where
-        loads.is_current
-        {%- if is_incremental() %}
+    where loads.is_current
+    {%- if is_incremental() %}
         and closed.organization_id is null
-        {%- endif %}
+    {%- endif %}
 ),
 
 due as (

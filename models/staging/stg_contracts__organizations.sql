@@ -23,13 +23,12 @@ renamed as (
         source.country,
 
         -- how its files are read
+        {%- for column in defaulted %}
+        coalesce(nullif(trim(source.{{ column }}), ''), defaults.{{ column }}) as {{ column }},
+        {%- endfor %}
         source.customer_id_scheme,
         source.update_mode,
-        source.payment_flow,
-        {%- for column in defaulted %}
-        coalesce(nullif(trim(source.{{ column }}), ''), defaults.{{ column }}) as {{ column }}
-        {{- "," if not loop.last }}
-        {%- endfor %}
+        source.payment_flow
     from source
     cross join defaults
 )

@@ -11,7 +11,6 @@ from orchestration.dbt_project import project
 from orchestration.defs.partitions import business_dates, one_date_a_run
 from orchestration.defs.resources import Installation
 
-
 _TABLE_NAME = "dagster/table_name"
 
 

@@ -71,7 +71,7 @@ def files_of(day: date) -> list[SampleFile]:
 
 def events_of(day: date) -> str:
     """What the payment processors report before a business date is run, one JSON object a line."""
-    lumina, andes, pehuen = _lumina_debts(), _andes_seguros_debts(), _colegio_pehuen_debts()
+    lumina, andes, pehuen = lumina_debts(), andes_seguros_debts(), colegio_pehuen_debts()
     events: dict[date, list[dict[str, str | int | None]]] = {
         DAYS[0]: [
             _event("lumina", lumina[1], 1, DAYS[0], "pac", "in_process"),
@@ -98,7 +98,7 @@ def events_of(day: date) -> str:
 
 
 def _lumina_file(index: int) -> SampleFile:
-    debts = _lumina_debts()
+    debts = lumina_debts()
     listed = {number: debt for number, debt in debts.items() if number <= 120}  # noqa: PLR2004
     header = ["rut", "producto", "fecha_vencimiento", "monto", "anulado", "nombre", "sucursal"]
     void_number = 17 if index == 2 else None  # noqa: PLR2004
@@ -130,7 +130,7 @@ def _lumina_file(index: int) -> SampleFile:
 
 
 def _andes_seguros_file(index: int) -> SampleFile | None:
-    debts = _andes_seguros_debts()
+    debts = andes_seguros_debts()
     header = ["Vencimiento", "RUT Cliente", "Póliza", "Importe", "Nombre", "Corredor"]
 
     def row(debt: Debt) -> list[str]:
@@ -143,7 +143,9 @@ def _andes_seguros_file(index: int) -> SampleFile | None:
         rows.append(["15-03-2026", "12345678-5", "POL-9001", "-4.500,00", "Negativo", ""])
         rows.append(["2026/03/15", "12345678-5", "POL-9002", "4.500,00", "Otra Fecha", ""])
     elif index == 1:
-        changed = [replace(debts[number], amount=debts[number].amount + 990) for number in range(10, 20)]
+        changed = [
+            replace(debts[number], amount=debts[number].amount + 990) for number in range(10, 20)
+        ]
         rows = [row(debt) for debt in changed] + [row(debts[number]) for number in range(81, 86)]
     else:
         return None
@@ -152,7 +154,7 @@ def _andes_seguros_file(index: int) -> SampleFile | None:
 
 
 def _colegio_pehuen_file(index: int) -> SampleFile:
-    debts = _colegio_pehuen_debts()
+    debts = colegio_pehuen_debts()
     numbers = {0: range(1, 61), 1: range(1, 16), 2: range(3, 63)}[index]
     header = ["ID cliente", "Producto", "Fecha de vencimiento", "Monto", "Nombre", "Curso"]
     rows = [
@@ -170,15 +172,18 @@ def _colegio_pehuen_file(index: int) -> SampleFile:
     return SampleFile("colegio_pehuen", f"{DAYS[index]}_toku_invoices.csv", content)
 
 
-def _lumina_debts() -> dict[int, Debt]:
+def lumina_debts() -> dict[int, Debt]:
+    """The debts owed to Lumina, by number, as it first lists them."""
     return _debts(126, "lumina", lambda number, _: f"LUZ-{number:03d}", _make_rut)
 
 
-def _andes_seguros_debts() -> dict[int, Debt]:
+def andes_seguros_debts() -> dict[int, Debt]:
+    """The debts owed to Andes Seguros, by number, as it first lists them."""
     return _debts(85, "andes", lambda number, _: f"POL-{7000 + number}", _make_rut)
 
 
-def _colegio_pehuen_debts() -> dict[int, Debt]:
+def colegio_pehuen_debts() -> dict[int, Debt]:
+    """The debts owed to Colegio Pehuén, by number, as it first lists them."""
     return _debts(
         62, "pehuen", lambda number, _: f"MENS-{3 + number % 3}", lambda n, _: f"AL-{n:04d}"
     )

@@ -1,0 +1,142 @@
+"""What Dagster sees: the exact assets, jobs and schedules, joined into one graph."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pytest
+
+from orchestration.definitions import defs as assemble
+
+RAW = {
+    "inbox_looks",
+    "intake_decisions",
+    "intake_files",
+    "invoices",
+    "loads",
+    "organization_payments",
+    "payment_event_refusals",
+    "payment_events",
+}
+SEEDS = {
+    "column_aliases",
+    "intake_codes",
+    "organization_defaults",
+    "organizations",
+    "payment_channels",
+    "payment_statuses",
+}
+STAGING = {
+    "stg_base__debts",
+    "stg_base__file_verdicts",
+    "stg_contracts__organizations",
+    "stg_events__payment_events",
+    "stg_intake__decisions",
+    "stg_intake__files",
+    "stg_intake__inbox_looks",
+    "stg_intake__invoices",
+    "stg_intake__loads",
+    "stg_intake__organization_payments",
+}
+INTERMEDIATE = {
+    "int_debts__changed",
+    "int_debts__compared",
+    "int_debts__listed",
+    "int_intake_files__judged",
+    "int_intake_files__screened",
+    "int_intake_files__standing",
+    "int_invoices__checked",
+    "int_organization_payments__checked",
+    "int_organization_payments__counted",
+    "int_payment_events__deduplicated",
+    "int_publications__opened",
+}
+MARTS = {
+    "debts",
+    "debts_history",
+    "intake_files",
+    "intake_rejections",
+    "organization_contracts",
+    "payments",
+    "payments_file_lines",
+}
+OUTSIDE = {
+    ("base", "debts"),
+    ("base", "int_intake_files__judged"),
+    ("events", "payment_events"),
+    ("sftp", "inboxes"),
+}
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return assemble()
+
+
+def test_the_assets_are_exactly_these(definitions: dg.Definitions) -> None:
+    keys = {tuple(key.path) for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    assert keys == (
+        {("raw", name) for name in RAW}
+        | {("seeds", name) for name in SEEDS}
+        | {("staging", name) for name in STAGING}
+        | {("intermediate", name) for name in INTERMEDIATE}
+        | {(name,) for name in MARTS}
+        | {("exports", "exp_payments_file"), ("outbox", "payments_files")}
+        | {("published", "analytics")}
+        | OUTSIDE
+    )
+
+
+def test_the_jobs_and_schedules_are_exactly_these(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
+        "business_date"
+    }
+    assert {schedule.name for schedule in repository.schedule_defs} == {"every_business_date"}
+    assert repository.sensor_defs == []
+
+
+def test_every_dbt_data_test_is_an_asset_check(definitions: dg.Definitions) -> None:
+    from orchestration.defs.models import models
+
+    tests = {
+        node["unique_id"]
+        for node in _manifest()["nodes"].values()
+        if node["resource_type"] == "test"
+    }
+    assert len({spec.name for spec in models.check_specs}) == len(tests)
+
+
+def test_the_job_carries_every_asset_of_ours(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    selected = definitions.resolve_job_def("business_date").asset_layer.selected_asset_keys
+    outside = {dg.AssetKey(list(path)) for path in OUTSIDE}
+    assert selected == graph.get_all_asset_keys() - outside
+
+
+def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    outbox = dg.AssetKey(["outbox", "payments_files"])
+    upstream = graph.get_ancestor_asset_keys(outbox)
+    assert dg.AssetKey(["sftp", "inboxes"]) in upstream
+    assert dg.AssetKey(["events", "payment_events"]) in upstream
+    reached, edge = set(), {outbox}
+    while edge:
+        reached |= edge
+        near = {
+            key
+            for asset in edge
+            for key in graph.get(asset).parent_keys | graph.get(asset).child_keys
+        }
+        edge = near - reached
+    assert graph.get_all_asset_keys() - reached == {dg.AssetKey(["seeds", "column_aliases"])}
+
+
+def _manifest() -> dict[str, dict[str, dict[str, str]]]:
+    import json
+
+    from orchestration.dbt_project import project
+
+    manifest: dict[str, dict[str, dict[str, str]]] = json.loads(project().manifest_path.read_text())
+    return manifest

@@ -1,0 +1,330 @@
+"""Three business dates of the sample organizations, from inbox to outbox, over a real SFTP server.
+
+The days run by the command that operators use, each in a process of its own. What is expected is
+written down here from the story, not taken from the program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.demo import installation
+from orchestration.demo.samples import (
+    DAYS,
+    Debt,
+    andes_seguros_debts,
+    colegio_pehuen_debts,
+    lumina_debts,
+)
+from orchestration.home import PROJECT, Home
+from orchestration.loopback_sftp import serve
+
+pytestmark = pytest.mark.xdist_group("end_to_end")
+
+Row = tuple[str, str, date, Decimal, str, bool, str | None, str | None]
+
+PAYMENTS_FILES = {
+    DAYS[0]: {
+        "lumina": """\
+customer_id,product_id,due_date,channel,status,amount,payment_id,date
+19153032-2,LUZ-001,2026-03-22,Cargo en cuenta (PAC),en proceso de pago,31400.00,pay-0001,2026-03-01
+24830060-4,LUZ-002,2026-04-06,Cargo en cuenta (PAC),en proceso de pago,80500.00,pay-0002,2026-03-01
+18441919-K,LUZ-003,2026-03-07,Cargo en cuenta (PAC),en proceso de pago,71400.00,pay-0003,2026-03-01
+24041903-3,LUZ-004,2026-04-06,Webpay,autorizado,45100.00,pay-0004,2026-03-01
+""",
+        "andes_seguros": """\
+customer_id;product_id;due_date;channel;amount;payment_id;date
+15521925-4;POL-7001;28-03-2026;Transferencia Khipu;25400,00;pay-0005;01-03-2026
+19764052-9;POL-7002;17-03-2026;Servipag;42100,00;pay-0006;01-03-2026
+""",
+        "colegio_pehuen": """\
+customer_id|product_id|due_date|channel|status|amount|payment_id|date
+""",
+    },
+    DAYS[1]: {
+        "lumina": """\
+customer_id,product_id,due_date,channel,status,amount,payment_id,date
+19153032-2,LUZ-001,2026-03-22,Cargo en cuenta (PAC),en proceso de pago,31400.00,pay-0001,2026-03-01
+24830060-4,LUZ-002,2026-04-06,Cargo en cuenta (PAC),autorizado,80500.00,pay-0002,2026-03-02
+""",
+        "andes_seguros": """\
+customer_id;product_id;due_date;channel;amount;payment_id;date
+8930225-0;POL-7003;30-03-2026;Webpay;20500,00;pay-0007;02-03-2026
+""",
+        "colegio_pehuen": """\
+customer_id|product_id|due_date|channel|status|amount|payment_id|date
+AL-0001|MENS-4|24/03/2026|Cargo en tarjeta (PAT)|en proceso de pago|81900.00|pay-0008|02/03/2026
+AL-0002|MENS-5|07/04/2026|caja_los_andes|autorizado|75300.00|pay-0009|02/03/2026
+""",
+    },
+    DAYS[2]: {
+        "lumina": """\
+customer_id,product_id,due_date,channel,status,amount,payment_id,date
+24041903-3,LUZ-004,2026-04-06,Webpay,reversado,-45100.00,pay-0004,2026-03-03
+""",
+        "andes_seguros": """\
+customer_id;product_id;due_date;channel;amount;payment_id;date
+""",
+        "colegio_pehuen": """\
+customer_id|product_id|due_date|channel|status|amount|payment_id|date
+AL-0001|MENS-4|24/03/2026|Cargo en tarjeta (PAT)|autorizado|81900.00|pay-0008|03/03/2026
+""",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The sample installation between two days."""
+
+    home: Home
+    server_root: Path
+    environment: dict[str, str]
+
+    def run(self, day: date) -> subprocess.CompletedProcess[str]:
+        """`make run DATE=day`."""
+        return subprocess.run(
+            [sys.executable, "-m", "orchestration", "run", "--date", day.isoformat()],
+            cwd=PROJECT,
+            env={**os.environ, **self.environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Ask the published copy, as an analyst would."""
+        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def debts(self) -> dict[str, list[Row]]:
+        """The table `debts` by organization, each in key order."""
+        rows: dict[str, list[Row]] = {}
+        for organization_id, *row in self.query(
+            """
+            select
+                organization_id, customer_id, product_id, due_date, amount, status, is_in_base,
+                kept_because, payment_id
+            from debts order by all
+            """
+        ):
+            rows.setdefault(str(organization_id), []).append(tuple(row))  # type: ignore[arg-type]
+        return rows
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    root = tmp_path_factory.mktemp("installation")
+    with serve(root / "server", root / "server_state") as server:
+        home, environment = installation.make(root / "home", server)
+        yield Installation(home, server.root, environment)
+
+
+@pytest.fixture(scope="module")
+def first_day(installed: Installation) -> Installation:
+    return _run(installed, DAYS[0], expected_exit=0)
+
+
+@pytest.fixture(scope="module")
+def second_day(first_day: Installation) -> Installation:
+    return _run(first_day, DAYS[1], expected_exit=1)
+
+
+@pytest.fixture(scope="module")
+def third_day(second_day: Installation) -> Installation:
+    return _run(second_day, DAYS[2], expected_exit=0)
+
+
+def test_the_first_day_makes_every_valid_row_a_debt(first_day: Installation) -> None:
+    assert first_day.debts() == {
+        "lumina": _rows(
+            lumina_debts(),
+            range(1, 121),
+            in_process={1: "pay-0001", 2: "pay-0002", 3: "pay-0003"},
+            paid={4: "pay-0004"},
+        ),
+        "andes_seguros": _rows(
+            andes_seguros_debts(), range(1, 81), paid={1: "pay-0005", 2: "pay-0006"}
+        ),
+        "colegio_pehuen": _rows(colegio_pehuen_debts(), range(1, 61)),
+    }
+    _assert_outboxes(first_day, DAYS[0])
+
+
+def test_the_first_day_tells_which_rows_were_refused_and_why(first_day: Installation) -> None:
+    assert first_day.query(
+        "select organization_id, line_number, code from intake_rejections"
+        f" where business_date = '{DAYS[0]}' order by all"
+    ) == [
+        ("andes_seguros", 82, "negative_amount"),
+        ("andes_seguros", 83, "invalid_due_date"),
+        ("lumina", 122, "invalid_rut"),
+    ]
+
+
+def test_the_second_day_replaces_updates_keeps_and_holds(second_day: Installation) -> None:
+    assert second_day.debts() == {
+        "lumina": _rows(
+            lumina_debts(),
+            range(1, 127),
+            raised=dict.fromkeys(range(10, 15), 1500),
+            in_process={1: "pay-0001"},
+            paid={2: "pay-0002", 4: "pay-0004"},
+            withdrawn=range(5, 10),
+            kept={1: "in_process", 15: "rejected_row"},
+        ),
+        "andes_seguros": _rows(
+            andes_seguros_debts(),
+            range(1, 86),
+            raised=dict.fromkeys(range(10, 20), 990),
+            paid={1: "pay-0005", 2: "pay-0006", 3: "pay-0007"},
+        ),
+        "colegio_pehuen": _rows(
+            colegio_pehuen_debts(),
+            range(1, 61),
+            in_process={1: "pay-0008"},
+            paid={2: "pay-0009"},
+        ),
+    }
+    assert second_day.query(
+        "select organization_id, status, code from intake_files"
+        f" where business_date = '{DAYS[1]}' order by all"
+    ) == [
+        ("andes_seguros", "applied", None),
+        ("colegio_pehuen", "held", "too_many_withdrawals"),
+        ("lumina", "applied", None),
+    ]
+    _assert_outboxes(second_day, DAYS[1])
+
+
+def test_the_third_day_withdraws_the_rejected_and_returns_the_reversed(
+    third_day: Installation,
+) -> None:
+    assert third_day.debts() == {
+        "lumina": _rows(
+            lumina_debts(),
+            range(1, 127),
+            raised=dict.fromkeys(range(10, 15), 1500),
+            paid={2: "pay-0002"},
+            withdrawn=[1, *range(5, 10)],
+            void=[17],
+        ),
+        "andes_seguros": _rows(
+            andes_seguros_debts(),
+            range(1, 86),
+            raised=dict.fromkeys(range(10, 20), 990),
+            paid={1: "pay-0005", 2: "pay-0006", 3: "pay-0007"},
+        ),
+        "colegio_pehuen": _rows(
+            colegio_pehuen_debts(), range(1, 63), paid={1: "pay-0008", 2: "pay-0009"}
+        ),
+    }
+    _assert_outboxes(third_day, DAYS[2])
+
+
+def test_a_day_run_again_changes_no_row_and_no_byte(third_day: Installation) -> None:
+    debts = third_day.query("select * from debts order by all")
+    history = third_day.query("select * from debts_history order by all")
+    files = _outbox_bytes(third_day)
+    result = third_day.run(DAYS[2])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert third_day.query("select * from debts order by all") == debts
+    assert third_day.query("select * from debts_history order by all") == history
+    assert _outbox_bytes(third_day) == files
+
+
+def test_the_base_of_a_past_instant_is_the_base_of_that_day(third_day: Installation) -> None:
+    bases = third_day.query(
+        f"""
+        select business_date, count(*) filter (is_in_base), sum(amount) filter (is_in_base)
+        from (select distinct business_date, judged_at from intake_files) as files
+        cross join lateral (select * from debts_history) as history
+        where
+            history.dbt_valid_from <= files.judged_at
+            and coalesce(history.dbt_valid_to > files.judged_at, true)
+            and business_date <= '{DAYS[2]}'
+        group by all order by all
+        """
+    )
+    assert [(day, count) for day, count, _ in bases] == [
+        (DAYS[0], 119 + 78 + 60),
+        (DAYS[1], 119 + 82 + 59),
+        (DAYS[2], 118 + 82 + 60),
+    ]
+    judged_at = third_day.query(
+        f"select min(judged_at) from intake_files where business_date = '{DAYS[0]}'"
+    )[0][0]
+    assert third_day.query(
+        f"select count(*) filter (is_in_base) from debts_as_of('{judged_at}'::timestamp)"
+    ) == [(119 + 78 + 60,)]
+
+
+def _run(installed: Installation, day: date, expected_exit: int) -> Installation:
+    installation.upload(installed.home, installed.server_root, day)
+    result = installed.run(day)
+    assert result.returncode == expected_exit, result.stdout + result.stderr
+    return installed
+
+
+def _rows(
+    debts: dict[int, Debt],
+    numbers: range,
+    *,
+    raised: dict[int, int] | None = None,
+    in_process: dict[int, str] | None = None,
+    paid: dict[int, str] | None = None,
+    withdrawn: range | list[int] = range(0),
+    void: list[int] | None = None,
+    kept: dict[int, str] | None = None,
+) -> list[Row]:
+    """The rows that the story asks for, from the debts as their organization knows them."""
+    payments = {**(in_process or {}), **(paid or {})}
+
+    def status(number: int) -> str:
+        states = {"in_process": in_process, "paid": paid, "withdrawn": withdrawn, "void": void}
+        return next((name for name, which in states.items() if number in (which or ())), "pending")
+
+    return sorted(
+        (
+            debts[number].customer_id,
+            debts[number].product_id,
+            debts[number].due_date,
+            Decimal(debts[number].amount + (raised or {}).get(number, 0)),
+            status(number),
+            status(number) in {"pending", "in_process"},
+            (kept or {}).get(number),
+            payments.get(number),
+        )
+        for number in numbers
+    )
+
+
+def _assert_outboxes(installed: Installation, day: date) -> None:
+    expected = {name: text.encode() for name, text in PAYMENTS_FILES[day].items()}
+    local = {
+        name: (installed.home.outbox / name / f"{day}_toku_payments.csv").read_bytes()
+        for name in expected
+    }
+    assert local == expected
+    assert {
+        name: (installed.server_root / name / "outbox" / f"{day}_toku_payments.csv").read_bytes()
+        for name in expected
+    } == expected
+
+
+def _outbox_bytes(installed: Installation) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes()
+        for folder in (installed.home.outbox, installed.server_root)
+        for path in folder.rglob("*_toku_payments.csv")
+    }
