@@ -42,5 +42,5 @@ $(SALDO_HOME)/dagster/dagster.yaml: orchestration/dagster.yaml
 
 $(VENV)/ready: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --require-hashes --only-binary :all: --requirement requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements-dev.txt
 	touch $@
