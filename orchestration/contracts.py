@@ -128,6 +128,10 @@ def read_organizations(seeds: Path) -> list[Organization]:
     columns = list(_PARSERS)
     defaults = _read_rows(seeds / DEFAULTS, None)
     default_row = defaults[0][1] if defaults else {}
+    unknown = [column for column in default_row if column not in columns]
+    if unknown or len(defaults) > 1:
+        said = f"row 1: unknown columns: {', '.join(unknown)}" if unknown else "more than one row"
+        raise ContractError(f"{DEFAULTS}, {said}; allowed: one row of {', '.join(columns)}")
     problems: list[str] = []
     organizations: list[Organization] = []
     seen: dict[str, int] = {}

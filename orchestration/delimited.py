@@ -109,7 +109,7 @@ class Records:
         skipped_lines: number of lines of `path` before the records.
         first_line: physical line number, in the landed file, of the line after those.
         delimiter: what is between two fields of `path`.
-        width: fields in each line of `path`, at least two.
+        width: fields in each line of `path`.
         record_count: number of records; blank lines do not count.
         longest_line: no line of `path` has more bytes.
         has_escapes: whether a cell may hold one of `ESCAPES`.
@@ -218,7 +218,7 @@ def check_records(
         path: the landed file.
         encoding: what `find_encoding` found.
         delimiter: one ASCII character, the contract's.
-        header: what `read_header` found.
+        header: what `read_header` found; two columns at least have a name.
         scratch: an existing folder for the copy, when one is needed; the caller removes the copy.
 
     Raises:
@@ -310,8 +310,7 @@ class _Check:
         self._cell_bytes = _all_bytes_but(self._separator + b"\r\n")
         self._cell_bytes_but_quotes = _all_bytes_but(self._separator + b"\n" + _QUOTE)
         self._to_copy = bytes.maketrans(self._separator, COPY_DELIMITER.encode())
-        # Two fields at least: DuckDB takes an empty line of one field for no line.
-        self._width = max(2, len(header.names)) if copy is not None else 0
+        self._width = len(header.names) if copy is not None else 0
         self._record_count = 0
         self._longest_line = 0
         self._has_escapes = False
@@ -344,7 +343,7 @@ class _Check:
             skipped_lines=header.data_line - 1 if self._copy is None else 0,
             first_line=header.data_line,
             delimiter=self._delimiter if self._copy is None else COPY_DELIMITER,
-            width=self._width or max(2, len(header.names)),
+            width=self._width or len(header.names),
             record_count=self._record_count,
             longest_line=self._longest_line,
             has_escapes=self._has_escapes,
@@ -399,9 +398,9 @@ class _Check:
         """Give the text without its quotes when none of them protects anything, else None.
 
         Why that is safe: split the text at every delimiter and line end, quoted or not. If each
-        part has two quotes or none, and as many parts start with a quote, and end with one, as have
-        two, then each part with quotes is one quoted field that holds no delimiter, line end or
-        quote. So the split was right.
+        part has its quotes in pairs, and as many parts start with a quote, and end with one, as
+        there are pairs, then each part with quotes has just these two: it is one quoted field that
+        holds no delimiter, line end or quote. So the split was right.
         """
         skeleton = text.translate(None, self._cell_bytes_but_quotes)
         line = skeleton[: skeleton.index(b"\n") + 1]
@@ -411,7 +410,7 @@ class _Check:
         else:
             repeats = 1
         bare = skeleton.replace(_QUOTE * 2, b"")
-        if _QUOTE * 3 in skeleton or _QUOTE in bare:
+        if _QUOTE in bare:
             return None
         quoted = (len(skeleton) - len(bare)) // 2 * repeats
         starts = text.count(self._separator + _QUOTE) + text.count(b"\n" + _QUOTE)
@@ -434,7 +433,7 @@ class _Check:
             and line * lines == skeleton
             and (self._line_end == b"\n" or text.count(self._line_end) == lines)
         )
-        return fields if is_uniform and fields >= max(2, self._header.named_width) else None
+        return fields if is_uniform and fields >= self._header.named_width else None
 
     def _are_nameless_fields_right(self, text: bytes, fields: int) -> bool:
         """Say whether the fields beyond the header are empty; note values in nameless columns."""
@@ -477,7 +476,7 @@ class _Check:
         rest = b""
         try:
             for row in reader:
-                if not _is_blank(row, self._header.named_width):
+                if not _is_blank(row):
                     lines.append(self._copied(row, line + len(lines)))
                     self._record_count += 1
                 while len(lines) < reader.line_num:
@@ -513,8 +512,8 @@ class _Check:
             if fields < named_width or any(row[len(self._header.names) :]):
                 raise UnreadableError(
                     "wrong_field_count",
-                    f"Línea {line}: el registro tiene {fields} campos y el encabezado tiene "
-                    f"{named_width}.",
+                    f"Línea {line}: el registro tiene {fields} campo{'s' if fields > 1 else ''}"
+                    f" y el encabezado tiene {named_width}.",
                 )
             row = (row + [""] * (self._width - fields))[: self._width]
         if self._width > named_width and any(row[named_width:]):
@@ -584,24 +583,20 @@ def _header(
             "too_many_columns",
             f"El encabezado tiene {len(names)} columnas; el máximo es {MOST_COLUMNS}.",
         )
-    head = before + record
-    line_end = record[len(record.rstrip("\r\n")) :]
-    lines = _count_lines(head)
-    is_plain = (
-        offset <= len(codecs.BOM_UTF8)
-        and line_end != "\r"
-        and head.count(line_end or "\n") == lines
-        and (line_end != "\n" or "\r" not in head)
-        and lines - _count_lines(record) == (1 if _SEPARATOR_LINE.fullmatch(before) else 0)
-        and _count_lines(record) <= 1
-    )
+    lines = list(io.StringIO(before + record, newline=""))
+    line_ends = {each[len(each.rstrip("\r\n")) :] for each in lines}
+    plain_lines = 2 if _SEPARATOR_LINE.match(before) else 1
     return Header(
         names=names,
         named_width=max((at for at, name in enumerate(names, 1) if name), default=0),
-        data_offset=offset + len(head.encode(_codec(encoding))),
-        data_line=line + max(1, _count_lines(record)),
-        line_end=line_end,
-        is_plain=is_plain,
+        data_offset=offset + len((before + record).encode(_codec(encoding))),
+        data_line=line + len(lines) - _count_lines(before),
+        line_end=lines[-1][len(lines[-1].rstrip("\r\n")) :],
+        is_plain=(
+            offset <= len(codecs.BOM_UTF8)
+            and len(lines) == plain_lines
+            and line_ends in ({"\n"}, {"\r\n"}, {""})
+        ),
     )
 
 
@@ -610,9 +605,9 @@ def _reader(text: str, delimiter: str) -> Reader:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
-def _is_blank(row: list[str], named_width: int) -> bool:
-    """Say whether a line is empty or, where records have several fields, has blanks only."""
-    return not row or (named_width > 1 and len(row) == 1 and not row[0].strip())
+def _is_blank(row: list[str]) -> bool:
+    """Say whether a line is empty or has blanks only."""
+    return not row or (len(row) == 1 and not row[0].strip())
 
 
 def _longest_line(text: bytes) -> int:

@@ -20,12 +20,13 @@ from orchestration.contracts import InvalidFileDateError, Organization, file_dat
 from orchestration.home import Home
 from orchestration.landing import LandedFile, Look, Manifest
 from orchestration.loading import event_positions, next_instant
-from orchestration.sftp import Client, RemoteFile, SftpError, StillGrowingError, connect
+from orchestration.sftp import Client, RemoteFile, SftpError, connect
 from orchestration.warehouse import last_load_id
 
 INBOXES_AT_ONCE = 16
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
+_NEXT_LOOK = ("still_growing", "gone")
 
 Clock = Callable[[], datetime]
 
@@ -142,7 +143,7 @@ def look_into(
 ) -> tuple[Look, list[LandedFile]]:
     """Look into one inbox and land what is new; whatever goes wrong becomes the look's outcome.
 
-    A file that is still growing stays for the next look (R13).
+    A file that is still growing, or is gone again, stays for the next look (R13).
     """
     files: list[LandedFile] = []
     listing: list[RemoteFile] = []
@@ -154,7 +155,9 @@ def look_into(
             for arrival in arrivals:
                 try:
                     landed = _receive(home, organization, client, arrival, clock)
-                except StillGrowingError:
+                except SftpError as error:
+                    if error.code not in _NEXT_LOOK:
+                        raise
                     continue
                 former = seen.get((arrival.kind, arrival.remote.name))
                 if former is None or not _is_same_receipt(former, landed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,6 +29,10 @@ REQUIRED = (
 FIELDS = (*REQUIRED, "reason")
 _CHUNK = 1 << 20
 _MAX_AMOUNT = Decimal(10) ** 16
+_MAX_DIGITS = 40
+_AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
+# JSON can spell it (\ud800), UTF-8 and the warehouse cannot.
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ def _read_line(line: bytes, line_number: int, organization_ids: Collection[str])
     if not isinstance(values, dict):
         return Refusal(line_number, "invalid_json", "the line is not one JSON object")
     fields = {name: _as_text(values.get(name)) for name in FIELDS}
+    if any(_LONE_SURROGATE.search(text) for text in fields.values() if text):
+        return Refusal(line_number, "invalid_json", "the line has half a character")
     for name in REQUIRED:
         if not (fields[name] or "").strip():
             return Refusal(line_number, f"missing_{name}", f"{name} is missing or empty")
@@ -119,7 +126,10 @@ def _read_line(line: bytes, line_number: int, organization_ids: Collection[str])
 def _as_text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | Decimal):
         return None
-    return value if isinstance(value, str) else f"{value:f}"
+    if isinstance(value, str):
+        return value
+    # Written out, 1e999999999 would fill the memory.
+    return f"{value:f}" if abs(value.adjusted()) < _MAX_DIGITS else str(value)
 
 
 def _parse_instant(text: str | None) -> datetime | None:
@@ -142,7 +152,10 @@ def _parse_amount(text: str | None) -> Decimal | None:
         amount = Decimal((text or "").strip())
     except InvalidOperation:
         return None
-    if not amount.is_finite() or not 0 <= amount < _MAX_AMOUNT:
+    # Decimal also takes 1_000 and digits of other scripts.
+    if not _AMOUNT_CHARACTERS.fullmatch((text or "").strip()):
+        return None
+    if amount.is_signed() or not amount < _MAX_AMOUNT:
         return None
     return amount if amount == amount.quantize(Decimal("0.01")) else None
 

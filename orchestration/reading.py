@@ -57,6 +57,10 @@ class RecordCountMismatchError(Exception):
     message = "El archivo no se pudo leer completo."
 
 
+class RowsRefusedError(Exception):
+    """DuckDB failed; the message is the kind of its error, whose own words quote rows (R30)."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The part of a contract that says how a file is read.
@@ -144,6 +148,7 @@ def insert_rows(
 
     Raises:
         RecordCountMismatchError: before anything was inserted; the transaction is still good.
+        RowsRefusedError: DuckDB failed on a row; the transaction must be rolled back.
         ValueError: the file is refused.
 
     """
@@ -335,10 +340,6 @@ def _count(connection: duckdb.DuckDBPyConnection, rows: str, path: str) -> int |
             return _fetch_number(cursor, f"select count(*) from ({rows})", [path])  # noqa: S608
         except RowsRefusedError:
             return None
-
-
-class RowsRefusedError(Exception):
-    """DuckDB could not read the rows; its own words are kept out, they quote the row (R30)."""
 
 
 def _fetch_number(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -96,13 +97,13 @@ class Client:
 
         Raises:
             StillGrowingError: size or time changed, or the bytes are not as many as the size.
-            SftpError: `timed_out`, `connection_lost`, `gone`, `no_permission`.
+            SftpError: `timed_out`, `connection_lost`, `gone`, `no_permission`, `invalid_name`.
 
         """
         path = _join(folder, file.name)
         digest = hashlib.sha256()
         byte_count = 0
-        with _translated("downloading a file"):
+        with _translated("downloading a file", missing="gone"):
             before = self._sftp.lstat(path)
             with self._sftp.open(path, "rb") as source:
                 if before.st_size:
@@ -135,7 +136,7 @@ class Client:
         Raises:
             NameTakenError: the name holds other bytes.
             SftpError: `timed_out`, `connection_lost`, `no_folder`, `no_permission`,
-                `upload_damaged` (what is read back is not what was sent, as on a full disk).
+                `invalid_name`, `upload_damaged` (what is read back is not what was sent, as on a full disk).
 
         """
         path = _join(folder, name)
@@ -236,10 +237,7 @@ def connect(
             with attempt:
                 _open(ssh, organization, secret, timeout_seconds)
         with _translated("opening SFTP"):
-            sftp = ssh.open_sftp()
-            channel = sftp.get_channel()
-            if channel is not None:
-                channel.settimeout(timeout_seconds)
+            sftp = _open_sftp(ssh, timeout_seconds)
         yield Client(sftp)
     finally:
         ssh.close()
@@ -320,8 +318,39 @@ def _open(
         raise SftpError("timed_out", "the server did not answer in time") from None
     except (OSError, EOFError):
         raise SftpError("unreachable", "nothing answers at the server's address") from None
-    except paramiko.SSHException:
+    except (paramiko.SSHException, ValueError) as error:
+        if isinstance(error.__context__, TimeoutError):
+            raise SftpError("timed_out", "the server did not answer in time") from None
+        transport = ssh.get_transport()
+        if transport is not None and transport.is_active():
+            # The greeting went well: what cannot be read is our own key.
+            raise SftpError("no_credentials", "the private key cannot be read") from None
         raise SftpError("connection_lost", "the server broke off the greeting") from None
+
+
+def _open_sftp(ssh: paramiko.SSHClient, timeout_seconds: float) -> paramiko.SFTPClient:
+    """What SSHClient.open_sftp does, but never waiting for ever on a server that froze."""
+    transport = ssh.get_transport()
+    expired = threading.Event()
+
+    def give_up() -> None:
+        expired.set()
+        transport.close()
+
+    alarm = threading.Timer(timeout_seconds, give_up)
+    alarm.daemon = True
+    alarm.start()
+    try:
+        channel = transport.open_session(timeout=timeout_seconds)
+        channel.settimeout(timeout_seconds)
+        channel.invoke_subsystem("sftp")
+        return paramiko.SFTPClient(channel)
+    except (paramiko.SSHException, EOFError):
+        if expired.is_set():
+            raise TimeoutError from None
+        raise
+    finally:
+        alarm.cancel()
 
 
 def _may_heal(error: Exception) -> bool:
@@ -333,12 +362,12 @@ def _may_heal(error: Exception) -> bool:
 
 
 @contextmanager
-def _translated(act: str) -> Iterator[None]:
+def _translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
     """Errors of paramiko and the system as SftpError, without file names or addresses."""
     try:
         yield
     except FileNotFoundError:
-        raise SftpError("no_folder", f"{act}: no such file or folder") from None
+        raise SftpError(missing, f"{act}: no such file or folder") from None
     except PermissionError:
         raise SftpError("no_permission", f"{act}: the server does not allow it") from None
     except TimeoutError:
@@ -349,7 +378,7 @@ def _translated(act: str) -> Iterator[None]:
         if error.errno == ENOSPC:
             raise SftpError("disk_full", f"{act}: no space is left on this machine") from None
         if error.errno == ENOENT:
-            raise SftpError("no_folder", f"{act}: no such file or folder") from None
+            raise SftpError(missing, f"{act}: no such file or folder") from None
         raise SftpError("connection_lost", f"{act}: the server failed") from None
 
 
@@ -362,4 +391,6 @@ def _state(attributes: paramiko.SFTPAttributes) -> tuple[int, int]:
 
 
 def _join(folder: str, name: str) -> str:
+    if "/" in name or name in {"", ".", ".."}:
+        raise SftpError("invalid_name", "a file name holds no / and is no folder")
     return f"{folder.rstrip('/')}/{name}"

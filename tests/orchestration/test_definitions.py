@@ -38,7 +38,6 @@ STAGING = {
     "stg_intake__organization_payments",
 }
 INTERMEDIATE = {
-    "int_debts__changed",
     "int_debts__compared",
     "int_debts__listed",
     "int_intake_files__judged",
@@ -52,6 +51,7 @@ INTERMEDIATE = {
 }
 MARTS = {
     "debts",
+    "debts_changed",
     "debts_history",
     "intake_files",
     "intake_rejections",

@@ -1,4 +1,6 @@
--- The debts that the current load changed: all that the history has to read (R10).
+-- The debts that the newest load changed: all that the history has to read (R10).
+{{ config(materialized='view') }}
+
 with debts as (
     select * from {{ ref('debts') }}
 ),

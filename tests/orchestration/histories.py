@@ -1,0 +1,558 @@
+"""Histories of one organization, drawn at random: its loads of files, payment events, decisions.
+
+One generator, `draw_history`, asks a `Choices` for whole numbers. Hypothesis backs it where a
+failure is to be shrunk (`histories`), a seeded `random.Random` where many organizations run in
+one warehouse at once (`draw_many`). The pools of customers, products and dates are small, so that
+files, rows and events meet.
+
+Business dates follow load numbers (`business_date`), so that the histories of many organizations
+share their loads. What a history leads to is the business of `oracle`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import product
+from typing import Protocol, TypeVar
+
+from hypothesis import strategies as st
+
+from oracle import (
+    FIELDS,
+    LONGEST_ATTRIBUTE,
+    STATES,
+    FileReference,
+    Key,
+    replay,
+    text_of_rut,
+)
+
+FIRST_BUSINESS_DATE = date(2026, 3, 1)
+PAYMENTS_HEADER = ("customer_id", "product_id", "due_date", "amount")
+UNKNOWN_STATUSES = ("on_hold", "autorizada?")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The part of an organization's contract that decides about its debts (R11)."""
+
+    organization_id: str = "lumina"
+    update_mode: str = "replace"
+    customer_id_scheme: str = "rut"
+    currency: str = "CLP"
+    max_withdrawal_share: Decimal = Decimal("0.5")
+    max_rejected_share: Decimal = Decimal("0.2")
+
+
+@dataclass(frozen=True)
+class IntakeFile:
+    """A file of an organization; equal files are equal bytes.
+
+    Args:
+        kind: `invoices` or `payments`.
+        business_date: the date in its name.
+        header: the names of its columns.
+        records: the cells of each record as text, in the order of the header.
+
+    """
+
+    kind: str
+    business_date: date
+    header: tuple[str, ...]
+    records: tuple[tuple[str, ...], ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.business_date.isoformat()}_toku_{self.kind}.csv"
+
+
+@dataclass(frozen=True)
+class PaymentEvent:
+    """A payment event; customer id, amount and status are raw text, `occurred_at` has an offset."""
+
+    event_id: str
+    occurred_at: datetime
+    payment_id: str
+    customer_id: str
+    product_id: str
+    due_date: date
+    amount: str
+    status: str
+    currency: str = "CLP"
+    channel: str = "webpay"
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """An operator's word on a held file (R17): `approved` or `refused`."""
+
+    file: FileReference
+    decision: str
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load brings for the organization; decisions come before its files.
+
+    Args:
+        invoices: its debts file, if there is one.
+        payments: its own payments files, no two of one name.
+        events: in the order in which they are loaded.
+        decisions: on files of earlier loads.
+
+    """
+
+    invoices: IntakeFile | None = None
+    payments: tuple[IntakeFile, ...] = ()
+    events: tuple[PaymentEvent, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+
+    @property
+    def files(self) -> tuple[IntakeFile, ...]:
+        return (*((self.invoices,) if self.invoices else ()), *self.payments)
+
+
+@dataclass(frozen=True)
+class History:
+    """All that happens to one organization, load by load; load 1 is the first."""
+
+    contract: Contract
+    loads: tuple[Load, ...]
+
+
+class Choices(Protocol):
+    """Where the randomness comes from."""
+
+    def integer(self, low: int, high: int) -> int:
+        """Draw a whole number from low to high, both included; the lower, the simpler."""
+
+
+@dataclass(frozen=True)
+class RandomChoices:
+    """Choices of a seeded generator."""
+
+    generator: random.Random
+
+    def integer(self, low: int, high: int) -> int:
+        return self.generator.randint(low, high)
+
+
+@dataclass(frozen=True)
+class HypothesisChoices:
+    """Choices that hypothesis makes, and shrinks."""
+
+    draw: Callable[[st.SearchStrategy[int]], int]
+
+    def integer(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+
+@st.composite
+def histories(draw: st.DrawFn, organization_id: str = "lumina") -> History:
+    """Draw histories that shrink towards fewer loads, files, rows and oddities."""
+    return draw_history(HypothesisChoices(draw), organization_id)
+
+
+def draw_many(seed: int, count: int) -> Iterator[History]:
+    """Draw independent histories of the organizations `org_000`, `org_001`, ...
+
+    The same seed gives the same histories, whatever the count. All share customers, products,
+    payment ids and file names; event ids are their own.
+    """
+    for number in range(count):
+        organization_id = f"org_{number:03d}"
+        generator = random.Random(f"{seed} {organization_id}")
+        yield draw_history(RandomChoices(generator), organization_id)
+
+
+def business_date(load_number: int) -> date:
+    """Give the business date of a load; load 1 is of FIRST_BUSINESS_DATE."""
+    return FIRST_BUSINESS_DATE + timedelta(days=load_number - 1)
+
+
+def csv_bytes(file: IntakeFile) -> bytes:
+    """Write a file as it is uploaded: UTF-8, commas, a header, one line for each record."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([file.header, *file.records])
+    return text.getvalue().encode("utf-8")
+
+
+def json_line(organization_id: str, event: PaymentEvent) -> str:
+    """Write an event as a line of `events/*.jsonl`, without its line end."""
+    amount = Decimal(event.amount)
+    values = {
+        "event_id": event.event_id,
+        "occurred_at": event.occurred_at.isoformat(),
+        "organization_id": organization_id,
+        "payment_id": event.payment_id,
+        "customer_id": event.customer_id,
+        "product_id": event.product_id,
+        "due_date": event.due_date.isoformat(),
+        "amount": int(amount) if amount == int(amount) else float(amount),
+        "currency": event.currency,
+        "channel": event.channel,
+        "status": event.status,
+        "reason": event.reason,
+    }
+    return json.dumps(values, ensure_ascii=False)
+
+
+def describe(history: History) -> str:
+    """Write a history for a reader: each load with its decisions, files and events."""
+    lines = [str(history.contract)]
+    for load_number, load in enumerate(history.loads, start=1):
+        lines.append(f"load {load_number}, {business_date(load_number)}")
+        lines += [f"  {each.decision} {each.file}" for each in load.decisions]
+        for file in load.files:
+            lines.append(f"  {file.name}")
+            lines += [f"    {line}" for line in csv_bytes(file).decode().splitlines()]
+        lines += [f"  {json_line(history.contract.organization_id, each)}" for each in load.events]
+    return "\n".join(lines)
+
+
+def draw_history(choices: Choices, organization_id: str) -> History:
+    """Draw one history of three to six loads."""
+    contract = _draw_contract(choices, organization_id)
+    story = _Story(choices, contract, _draw_keys(choices, contract))
+    for _ in _several(choices, 3, 6, percent=70):
+        story.add_load()
+    return History(contract, tuple(story.loads))
+
+
+# --- choices in other shapes -------------------------------------------------------------------
+
+
+def _happens(choices: Choices, percent: int) -> bool:
+    return choices.integer(0, 99) >= 100 - percent
+
+
+def _pick(choices: Choices, options: Sequence[T]) -> T:
+    return options[choices.integer(0, len(options) - 1)]
+
+
+def _pick_weighted(choices: Choices, options: Sequence[tuple[int, T]]) -> T:
+    """Pick one of (weight, option), the simplest first."""
+    rest = choices.integer(0, sum(weight for weight, _ in options) - 1)
+    for weight, option in options:
+        if rest < weight:
+            return option
+        rest -= weight
+    raise AssertionError("the weights do not cover the number drawn")
+
+
+def _several(choices: Choices, low: int, high: int, percent: int) -> Iterator[int]:
+    """Count from 0: `low` times at least, then as long as it happens, `high` times at most."""
+    for number in range(high):
+        if number >= low and not _happens(choices, percent):
+            return
+        yield number
+
+
+# --- the pools ---------------------------------------------------------------------------------
+
+# A check digit K, one figure only, a check digit 0.
+RUTS = tuple(text_of_rut(number) for number in (18441919, 1, 24041903, 10000013))
+# Texts that a careless reader takes for one another.
+EXTERNAL_IDS = ("AL-1", "al-1", "007", "7")
+PRODUCTS = ("LUZ-1", "luz-1", "01", "Ñ, 1")
+DUE_DATES = (date(2026, 3, 31), date(2026, 4, 30))
+AMOUNTS = tuple(Decimal(text) for text in ("1000", "0", "1500.5", "123456.78", "1000.01"))
+ATTRIBUTE_NAMES = ("plan", "zona")
+ATTRIBUTES = ("", "A", 'B, "norte"', "ñ" * LONGEST_ATTRIBUTE)
+
+
+def _draw_contract(choices: Choices, organization_id: str) -> Contract:
+    return Contract(
+        organization_id,
+        update_mode=_pick_weighted(choices, [(65, "replace"), (35, "upsert")]),
+        customer_id_scheme=_pick(choices, ("external_id", "rut")),
+        currency=_pick(choices, ("CLP", "PEN")),
+        max_withdrawal_share=Decimal(_pick_weighted(choices, [(4, "0.5"), (4, "1"), (2, "0.2")])),
+        max_rejected_share=Decimal(_pick_weighted(choices, [(4, "0.2"), (3, "1"), (3, "0.5")])),
+    )
+
+
+def _draw_keys(choices: Choices, contract: Contract) -> list[Key]:
+    """Draw two to eight keys, any two of which may differ in one part only."""
+    customers = RUTS if contract.customer_id_scheme == "rut" else EXTERNAL_IDS
+    first_customer = _pick(choices, (0, 2))
+    first_product = _pick(choices, (0, 2))
+    keys = product(
+        customers[first_customer : first_customer + 2],
+        PRODUCTS[first_product : first_product + 2],
+        DUE_DATES,
+    )
+    count = 2 + sum(1 for _ in _several(choices, 0, 6, percent=80))
+    return [Key(*key) for key in keys][:count]
+
+
+@dataclass
+class _Story:
+    """A history in the making: what the organization has said so far colours what it says next."""
+
+    choices: Choices
+    contract: Contract
+    keys: list[Key]
+    loads: list[Load] = field(default_factory=list)
+    amounts: dict[Key, Decimal] = field(default_factory=dict)
+    attributes: dict[tuple[Key, str], str] = field(default_factory=dict)
+    attribute_names: tuple[str, ...] = ()
+    payment_keys: dict[str, Key] = field(default_factory=dict)
+
+    def add_load(self) -> None:
+        decisions = self._draw_decisions()
+        # An approved file is the load's debts file.
+        is_taken = any(decision.decision == "approved" for decision in decisions)
+        invoices = None if is_taken else self._draw_invoices_file()
+        payments: dict[str, IntakeFile] = {}
+        for _ in _several(self.choices, 0, 2, percent=20):
+            file = self._draw_payments_file()
+            payments[file.name] = file
+        events: list[PaymentEvent] = []
+        for _ in _several(self.choices, 0, 5, percent=60):
+            events.append(self._draw_event(events))
+        self.loads.append(Load(invoices, tuple(payments.values()), tuple(events), decisions))
+
+    @property
+    def today(self) -> date:
+        return business_date(len(self.loads) + 1)
+
+    def _received(self, kind: str) -> list[IntakeFile]:
+        return [file for load in self.loads for file in load.files if file.kind == kind]
+
+    # decisions
+
+    def _draw_decisions(self) -> tuple[Decision, ...]:
+        outcomes = replay(History(self.contract, tuple(self.loads)))
+        verdicts = outcomes[-1].verdicts if outcomes else {}
+        held = [file for file, verdict in verdicts.items() if verdict.status == "held"]
+        if not held or not _happens(self.choices, 60):
+            return ()
+        decision = _pick_weighted(self.choices, [(65, "approved"), (35, "refused")])
+        return (Decision(_pick(self.choices, held), decision),)
+
+    # debts files
+
+    def _draw_invoices_file(self) -> IntakeFile | None:
+        received = self._received("invoices")
+        if not received:
+            return self._draw_new_invoices(self.today)
+        origin = _pick_weighted(
+            self.choices,
+            [
+                (12, "none"),
+                (46, "today"),
+                (14, "late"),
+                (12, "correction"),
+                (10, "again"),
+                (6, "unchanged"),
+            ],
+        )
+        if origin == "none":
+            return None
+        if origin == "again":  # a duplicate, or back to what a correction replaced
+            return _pick(self.choices, received)
+        if origin == "unchanged":  # the bytes of the last file under today's name
+            last = received[-1]
+            return IntakeFile("invoices", self.today, last.header, last.records)
+        if origin == "correction":
+            return self._draw_new_invoices(max(file.business_date for file in received))
+        return self._draw_new_invoices(self.today if origin == "today" else self._draw_past_date())
+
+    def _draw_past_date(self) -> date:
+        return self.today - timedelta(days=self.choices.integer(1, len(self.loads) + 1))
+
+    def _draw_new_invoices(self, file_date: date) -> IntakeFile:
+        choices = self.choices
+        if _happens(choices, 15):
+            self.attribute_names = _pick(
+                choices, ((), ATTRIBUTE_NAMES[:1], ATTRIBUTE_NAMES, ATTRIBUTE_NAMES[::-1])
+            )
+        mood = _pick_weighted(
+            choices, [(68, "ordinary"), (14, "shrunken"), (13, "messy"), (5, "empty")]
+        )
+        weights = {  # of: absent, listed, refused, twice
+            "ordinary": (12, 74, 7, 7),
+            "shrunken": (70, 25, 3, 2),
+            "messy": (10, 40, 40, 10),
+            "empty": (1, 0, 0, 0),
+        }[mood]
+        rows: list[dict[str, str]] = []
+        extra_rows: list[dict[str, str]] = []
+        for key in self.keys:
+            fate = _pick_weighted(
+                choices, list(zip(weights, ("absent", "listed", "refused", "twice"), strict=True))
+            )
+            if fate != "absent":
+                rows.append(self._draw_row(key, is_refused=fate == "refused"))
+            if fate == "twice":
+                extra_rows.append(self._draw_row(key, is_refused=_happens(choices, 25)))
+        rows += extra_rows
+        if _happens(choices, 20):
+            rows.reverse()
+        header = (*FIELDS, *self.attribute_names)
+        records = tuple(tuple(row[name] for name in header) for row in rows)
+        return IntakeFile("invoices", file_date, header, records)
+
+    def _draw_row(self, key: Key, *, is_refused: bool) -> dict[str, str]:
+        choices = self.choices
+        if key not in self.amounts or _happens(choices, 20):
+            self.amounts[key] = _pick(choices, AMOUNTS)
+        for name in self.attribute_names:
+            if (key, name) not in self.attributes or _happens(choices, 10):
+                self.attributes[key, name] = _pick(choices, ATTRIBUTES)
+        row = {
+            "customer_id": self._write_customer_id(key.customer_id),
+            "product_id": self._pad(key.product_id),
+            "due_date": self._pad(key.due_date.isoformat()),
+            "amount": self._write_amount(self.amounts[key]),
+            "is_paid": self._write_flag(percent=7),
+            "is_void": self._write_flag(percent=7),
+            **{name: self.attributes[key, name] for name in self.attribute_names},
+        }
+        if is_refused:
+            for _ in _several(choices, 1, 2, percent=25):
+                column, text = self._draw_fault(key)
+                row[column] = text
+        return row
+
+    def _draw_fault(self, key: Key) -> tuple[str, str]:
+        """Draw what makes a row refused: a column and its text (R15)."""
+        faults: list[tuple[int, tuple[str, Sequence[str]]]] = [
+            (6, ("amount", ("", "mil", "10.001", "1.000,50", "NaN", "-0.001"))),
+            (4, ("amount", ("-1", "-0.01", " -1000.00"))),
+            (3, ("is_paid", ("quizás", "2", "sip"))),
+            (2, ("is_void", ("-", "nunca"))),
+            (2, ("product_id", ("", "  "))),
+            (2, ("due_date", ("", "2026-02-30", "31-03-2026", "pronto"))),
+            (2, ("customer_id", ("", "  "))),
+        ]
+        if self.contract.customer_id_scheme == "rut":
+            faults.append((3, ("customer_id", (_with_wrong_digit(key.customer_id), "AL-1"))))
+        if self.attribute_names:
+            too_long = "ñ" * (LONGEST_ATTRIBUTE + 1)
+            faults.append((3, (self.attribute_names[0], (too_long,))))
+        column, texts = _pick_weighted(self.choices, faults)
+        return column, _pick(self.choices, texts)
+
+    # the organization's own payments files
+
+    def _draw_payments_file(self) -> IntakeFile:
+        choices = self.choices
+        received = self._received("payments")
+        origin = _pick_weighted(
+            choices, [(60, "today"), (15, "late"), (15, "correction"), (10, "again")]
+        )
+        if origin == "again" and received:
+            return _pick(choices, received)
+        file_date = self.today
+        if origin == "late":
+            file_date = self._draw_past_date()
+        elif origin == "correction" and received:
+            file_date = received[-1].business_date
+        records = []
+        for _ in _several(choices, 0, 4, percent=60):
+            key = self._draw_payable_key()
+            row = {
+                "customer_id": self._write_customer_id(key.customer_id),
+                "product_id": self._pad(key.product_id),
+                "due_date": self._pad(key.due_date.isoformat()),
+                "amount": self._write_amount(_pick(choices, AMOUNTS)),
+            }
+            if _happens(choices, 15):
+                row[_pick(choices, PAYMENTS_HEADER[:3])] = ""
+            records.append(tuple(row[name] for name in PAYMENTS_HEADER))
+        return IntakeFile("payments", file_date, PAYMENTS_HEADER, tuple(records))
+
+    def _draw_payable_key(self) -> Key:
+        """Draw a key that files list, at times one that none ever does."""
+        key = _pick(self.choices, self.keys)
+        return key._replace(product_id="NEVER-1") if _happens(self.choices, 8) else key
+
+    # payment events
+
+    def _draw_event(self, of_this_load: Sequence[PaymentEvent]) -> PaymentEvent:
+        choices = self.choices
+        former = [event for load in self.loads for event in load.events] + list(of_this_load)
+        repeats = _happens(choices, 15) and bool(former)
+        if repeats and _happens(choices, 65):
+            return _pick(choices, former)
+        event_id = f"{self.contract.organization_id}-event-{len(former) + 1}"
+        if repeats:  # an id that was used before, with other content: the first counts
+            event_id = _pick(choices, former).event_id
+        payment_id = _pick(choices, ("pay-1", "pay-2", "pay-3", "pay-4"))
+        if payment_id not in self.payment_keys:
+            self.payment_keys[payment_id] = self._draw_payable_key()
+        key = self.payment_keys[payment_id]
+        if _happens(choices, 12):
+            key = self._draw_payable_key()
+        state = _pick_weighted(
+            choices,
+            [(35, "in_process"), (30, "authorized"), (15, "rejected"), (10, "reversed"), (10, "")],
+        )
+        texts = [raw for raw, mapped in STATES.items() if mapped == state] or UNKNOWN_STATUSES
+        return PaymentEvent(
+            event_id=event_id,
+            occurred_at=self._draw_instant(),
+            payment_id=payment_id,
+            customer_id=self._write_customer_id(key.customer_id).strip(),
+            product_id=key.product_id,
+            due_date=key.due_date,
+            amount=str(_pick(choices, AMOUNTS)),
+            status=_pick(choices, texts),
+            currency=self.contract.currency,
+            channel=_pick(choices, ("webpay", "pac", "caja_los_andes")),
+            reason=_pick(choices, (None, "fondos insuficientes")) if state == "rejected" else None,
+        )
+
+    def _draw_instant(self) -> datetime:
+        """Draw one of four instants a day, of today or late, written with one of two offsets."""
+        quarter = self.choices.integer(0, 3)
+        day = self._draw_past_date() if _happens(self.choices, 35) else self.today
+        instant = datetime(day.year, day.month, day.day, 6 * quarter, tzinfo=UTC)
+        offset = _pick(self.choices, (0, -3))
+        return instant.astimezone(timezone(timedelta(hours=offset)))
+
+    # one value, many texts
+
+    def _pad(self, text: str) -> str:
+        return f" {text}  " if _happens(self.choices, 10) else text
+
+    def _write_customer_id(self, customer_id: str) -> str:
+        if self.contract.customer_id_scheme == "rut":
+            number, _, digit = customer_id.partition("-")
+            dotted = f"{int(number):,}".replace(",", ".")
+            forms = (
+                customer_id,
+                f"{dotted}-{digit.lower()}",
+                f"00{number}-{digit}",
+                f"0{dotted}-{digit}",
+            )
+            customer_id = _pick(self.choices, forms)
+        return self._pad(customer_id)
+
+    def _write_amount(self, amount: Decimal) -> str:
+        forms = (str(amount), f"{amount:.2f}", f"{amount:.4f}")
+        return self._pad(_pick(self.choices, forms))
+
+    def _write_flag(self, percent: int) -> str:
+        if _happens(self.choices, percent):
+            texts = ("true", "1", "SÍ", "si", "X", "Verdadero", " yes ", "t", "Y")
+        else:
+            texts = ("", "false", "0", "No", "FALSO", " ", "f", "n")
+        return _pick(self.choices, texts)
+
+
+def _with_wrong_digit(rut: str) -> str:
+    number, _, digit = rut.partition("-")
+    return f"{number}-{'1' if digit != '1' else '2'}"

@@ -1,0 +1,439 @@
+"""What the rules for debts (R1-R10, R15, R21) make of one organization's history.
+
+Written from the contract alone, to be compared with what the models say. It is slow on purpose:
+after each load it derives every debt anew from all files and events so far. Only verdicts are
+carried from load to load, since a verdict is a fact of its time.
+
+`replay` is the way in; the values it reads are those of `histories`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from histories import Contract, Decision, History, IntakeFile, PaymentEvent
+
+TRUE_TEXTS = frozenset({"true", "t", "1", "si", "sí", "yes", "y", "x", "verdadero"})
+FALSE_TEXTS = frozenset({"", "false", "f", "0", "no", "n", "falso"})
+LONGEST_ATTRIBUTE = 256
+FIELDS = ("customer_id", "product_id", "due_date", "amount", "is_paid", "is_void")
+NO_ATTRIBUTES = frozenset({*FIELDS, "name", "mail"})
+
+# Raw statuses that seeds/payment_statuses.csv maps, as far as histories use them (R21).
+STATES: Mapping[str, str] = {
+    "in_process": "in_process",
+    "sent_to_bank": "in_process",
+    "authorized": "authorized",
+    "pagado": "authorized",
+    "rejected": "rejected",
+    "declined": "rejected",
+    "reversed": "reversed",
+    "refunded": "reversed",
+}
+
+
+class Key(NamedTuple):
+    """The key of a debt within its organization, its customer id normalised (R1)."""
+
+    customer_id: str
+    product_id: str
+    due_date: date
+
+
+class FileReference(NamedTuple):
+    """A received file: the load that brought it (1, 2, 3, ...) and its name."""
+
+    load_number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Debt:
+    """A row of `debts`.
+
+    Args:
+        attributes: the columns beside the minimum that are not empty, None if there are none.
+        file_status: what the organization's debts files alone say: `paid`, `void`, `listed`,
+            `rejected_row` or `absent`.
+        first_file: the file whose application made the debt known.
+
+    """
+
+    customer_id: str
+    product_id: str
+    due_date: date
+    amount: Decimal
+    currency: str
+    status: str
+    is_in_base: bool
+    kept_because: str | None
+    attributes: Mapping[str, str] | None
+    file_status: str
+    first_file: FileReference
+    payment_id: str | None
+
+
+class Verdict(NamedTuple):
+    """`applied`, `superseded`, `held`, `refused` or `duplicate`, and why; applied has no code."""
+
+    status: str
+    code: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that must be true after a load.
+
+    Args:
+        debts: every known debt.
+        verdicts: of every file received so far, as it stands now.
+        refused_rows: of every file received so far, line number and code of each refused row, in
+            line order; the header is line 1.
+
+    """
+
+    debts: Mapping[Key, Debt]
+    verdicts: Mapping[FileReference, Verdict]
+    refused_rows: Mapping[FileReference, tuple[tuple[int, str], ...]]
+
+
+@dataclass(frozen=True)
+class CheckedRow:
+    """A row of a file after R15; `key` is None when it cannot be read, `code` when it is valid."""
+
+    line_number: int
+    key: Key | None
+    code: str | None
+    amount: Decimal | None = None
+    is_paid: bool = False
+    is_void: bool = False
+    attributes: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class ReceivedFile:
+    """A file that a load brought."""
+
+    reference: FileReference
+    file: IntakeFile
+    rows: tuple[CheckedRow, ...]
+
+    @property
+    def order(self) -> tuple[date, int]:
+        """Debts files apply in (business date, received) order, one in a load (R8)."""
+        return self.file.business_date, self.reference.load_number
+
+    @property
+    def valid_rows(self) -> dict[Key, CheckedRow]:
+        return {row.key: row for row in self.rows if row.key and row.code is None}
+
+    @property
+    def readable_keys(self) -> set[Key]:
+        return {row.key for row in self.rows if row.key}
+
+
+def replay(history: History) -> list[Outcome]:
+    """Tell what must be true after each load of a history, in order."""
+    contract = history.contract
+    received: list[ReceivedFile] = []
+    verdicts: dict[FileReference, Verdict] = {}
+    applied: list[ReceivedFile] = []  # debts files, in the order of their application
+    events: list[PaymentEvent] = []
+    outcomes: list[Outcome] = []
+    for load_number, load in enumerate(history.loads, start=1):
+        debts_before = outcomes[-1].debts if outcomes else {}
+        pending = {key for key, debt in debts_before.items() if debt.status == "pending"}
+        for decision in load.decisions:
+            for file in received:
+                if file.reference == decision.file and verdicts[file.reference].status == "held":
+                    verdicts[file.reference] = _decide(decision, file, applied)
+                    if verdicts[file.reference].status == "applied":
+                        applied.append(file)
+        for intake_file in load.files:
+            reference = FileReference(load_number, intake_file.name)
+            file = ReceivedFile(reference, intake_file, check_rows(contract, intake_file))
+            verdicts[reference] = _judge(contract, file, received, applied, pending)
+            received.append(file)
+            if verdicts[reference].status == "applied" and intake_file.kind == "invoices":
+                applied.append(file)
+        events.extend(load.events)
+        accepted_payments = [
+            file
+            for file in received
+            if file.file.kind == "payments" and verdicts[file.reference].status == "applied"
+        ]
+        outcomes.append(
+            Outcome(
+                debts=derive_debts(contract, applied, accepted_payments, events),
+                verdicts=dict(verdicts),
+                refused_rows={
+                    file.reference: tuple(
+                        (row.line_number, row.code) for row in file.rows if row.code
+                    )
+                    for file in received
+                },
+            )
+        )
+    return outcomes
+
+
+def _judge(
+    contract: Contract,
+    file: ReceivedFile,
+    received: Sequence[ReceivedFile],
+    applied: Sequence[ReceivedFile],
+    pending: set[Key],
+) -> Verdict:
+    """Judge a file that has just been received (R8, R16, R17)."""
+    same_name = [former.file for former in received if former.file.name == file.file.name]
+    if same_name and same_name[-1] == file.file:
+        return Verdict("duplicate", "same_bytes_again")
+    refused = sum(1 for row in file.rows if row.code)
+    if refused > contract.max_rejected_share * len(file.rows):
+        return Verdict("refused", "too_many_rejected_rows")
+    if file.file.kind == "payments" or contract.update_mode == "upsert":
+        return Verdict("applied", None)
+    if any(file.file.business_date < other.file.business_date for other in applied):
+        return Verdict("superseded", "older_than_applied")
+    if not file.rows:
+        return Verdict("held", "empty_file")
+    if len(pending - file.readable_keys) > contract.max_withdrawal_share * len(pending):
+        return Verdict("held", "too_many_withdrawals")
+    return Verdict("applied", None)
+
+
+def _decide(decision: Decision, file: ReceivedFile, applied: Sequence[ReceivedFile]) -> Verdict:
+    """Judge a held file again after an operator's word: only its order counts now (R8, R17)."""
+    if decision.decision == "refused":
+        return Verdict("refused", "refused_by_operator")
+    if any(file.order < other.order for other in applied):
+        return Verdict("superseded", "older_than_applied")
+    return Verdict("applied", None)
+
+
+def derive_debts(
+    contract: Contract,
+    applied: Sequence[ReceivedFile],
+    accepted_payments: Sequence[ReceivedFile],
+    events: Iterable[PaymentEvent],
+) -> dict[Key, Debt]:
+    """Derive every known debt from the accepted files and the payment events (R9).
+
+    Args:
+        contract: the organization's.
+        applied: its debts files that count, in the order of their application.
+        accepted_payments: its own payments files that were accepted, as received.
+        events: its payment events as loaded.
+
+    """
+    first_files: dict[Key, FileReference] = {}
+    for file in applied:
+        for key in file.valid_rows:
+            first_files.setdefault(key, file.reference)
+    in_file_order = sorted(applied, key=lambda file: file.order)
+    newest_rows = {key: row for file in in_file_order for key, row in file.valid_rows.items()}
+    paid_by_organization = _paid_by_organization(accepted_payments)
+    payments = list(_payments(contract, events))
+
+    debts = {}
+    for key, row in newest_rows.items():
+        file_status = _file_status(contract, key, row, in_file_order[-1])
+        states = {payment.state for payment in payments if payment.key == key}
+        status = _status(file_status, states, key in paid_by_organization)
+        debts[key] = Debt(
+            *key,
+            amount=row.amount,
+            currency=contract.currency,
+            status=status,
+            is_in_base=status in ("pending", "in_process"),
+            kept_because=_kept_because(status, file_status),
+            attributes=row.attributes,
+            file_status=file_status,
+            first_file=first_files[key],
+            payment_id=_choose_payment([each for each in payments if each.key == key]),
+        )
+    return debts
+
+
+def _file_status(contract: Contract, key: Key, newest_row: CheckedRow, newest: ReceivedFile) -> str:
+    """Tell what the debts files alone say of a known debt (R2, R3, R5, R6)."""
+    if newest_row.is_paid:
+        return "paid"
+    if newest_row.is_void:
+        return "void"
+    if contract.update_mode == "upsert" or key in newest.valid_rows:
+        return "listed"
+    return "rejected_row" if key in newest.readable_keys else "absent"
+
+
+def _status(file_status: str, states: set[str], is_paid_by_organization: bool) -> str:
+    """R7: paid > in_process > void > pending > withdrawn."""
+    if "authorized" in states or is_paid_by_organization or file_status == "paid":
+        return "paid"
+    if "in_process" in states:
+        return "in_process"
+    if file_status == "void":
+        return "void"
+    return "withdrawn" if file_status == "absent" else "pending"
+
+
+def _kept_because(status: str, file_status: str) -> str | None:
+    """Tell what keeps a debt in the base that the files' valid rows would not (R4, R5)."""
+    if status == "in_process" and file_status != "listed":
+        return "in_process"
+    if status == "pending" and file_status == "rejected_row":
+        return "rejected_row"
+    return None
+
+
+def _paid_by_organization(accepted: Sequence[ReceivedFile]) -> set[Key]:
+    """The debts that the organization's own payments files name: of each name the newest (R6)."""
+    newest = {file.file.name: file for file in accepted}
+    return {key for file in newest.values() for key in file.valid_rows}
+
+
+class _Payment(NamedTuple):
+    key: Key | None
+    state: str
+    latest: PaymentEvent
+
+
+def _payments(contract: Contract, events: Iterable[PaymentEvent]) -> Iterator[_Payment]:
+    """Each payment as its latest known event tells it (R21)."""
+    unique: dict[str, PaymentEvent] = {}
+    for event in events:
+        unique.setdefault(event.event_id, event)
+    latest: dict[str, PaymentEvent] = {}
+    for event in unique.values():
+        former = latest.get(event.payment_id)
+        if event.status in STATES and (not former or former.occurred_at <= event.occurred_at):
+            latest[event.payment_id] = event
+    for event in latest.values():
+        customer_id = normalise_customer_id(contract.customer_id_scheme, event.customer_id)
+        key = Key(customer_id, event.product_id, event.due_date) if customer_id else None
+        yield _Payment(key, STATES[event.status], event)
+
+
+def _choose_payment(payments: Sequence[_Payment]) -> str | None:
+    """Authorized before in process, then the earliest, then the smallest id."""
+    for state in ("authorized", "in_process"):
+        of_state = [each.latest for each in payments if each.state == state]
+        if of_state:
+            return min(of_state, key=lambda event: (event.occurred_at, event.payment_id)).payment_id
+    return None
+
+
+def check_rows(contract: Contract, file: IntakeFile) -> tuple[CheckedRow, ...]:
+    """Give each row its code, or none (R15); of two valid rows with one key the last counts.
+
+    A row of a payments file needs a readable key and nothing else, and may name a debt twice.
+    """
+    rows = [
+        _check_row(contract, file, line_number, dict(zip(file.header, record, strict=True)))
+        for line_number, record in enumerate(file.records, start=2)
+    ]
+    if file.kind == "payments":
+        return tuple(rows)
+    last_valid = {row.key: row.line_number for row in rows if row.code is None}
+    return tuple(
+        CheckedRow(row.line_number, row.key, "duplicate_key")
+        if row.code is None and last_valid[row.key] != row.line_number
+        else row
+        for row in rows
+    )
+
+
+def _check_row(
+    contract: Contract, file: IntakeFile, line_number: int, cells: Mapping[str, str]
+) -> CheckedRow:
+    customer_text, product_id, due_text, amount_text, paid_text, void_text = (
+        cells.get(name, "").strip() for name in FIELDS
+    )
+    customer_id = normalise_customer_id(contract.customer_id_scheme, customer_text)
+    due_date = _read_date(due_text)
+    key = (
+        Key(customer_id, product_id, due_date) if customer_id and product_id and due_date else None
+    )
+    amount = _read_amount(amount_text)
+    is_paid, is_void = _read_flag(paid_text), _read_flag(void_text)
+    attributes = {name: text for name, text in cells.items() if name not in NO_ATTRIBUTES and text}
+
+    code = None
+    if not customer_text:
+        code = "missing_customer_id"
+    elif customer_id is None:
+        code = "invalid_rut"
+    elif not product_id:
+        code = "missing_product_id"
+    elif due_date is None:
+        code = "invalid_due_date"
+    elif file.kind == "payments":
+        code = None
+    elif amount is None:
+        code = "invalid_amount"
+    elif amount < 0:
+        code = "negative_amount"
+    elif is_paid is None or is_void is None:
+        code = "invalid_flag"
+    elif any(len(text) > LONGEST_ATTRIBUTE for text in attributes.values()):
+        code = "attribute_too_long"
+    if code:
+        return CheckedRow(line_number, key, code)
+    return CheckedRow(
+        line_number, key, None, amount, bool(is_paid), bool(is_void), attributes or None
+    )
+
+
+def normalise_customer_id(scheme: str, text: str) -> str | None:
+    """Give a customer id as it is compared (R1); None if there is none or it is no RUT.
+
+    Args:
+        scheme: `rut` or `external_id`.
+        text: as received.
+
+    """
+    text = text.strip()
+    if scheme == "external_id":
+        return text or None
+    match = re.fullmatch(r"0*([1-9][0-9]*)-([0-9K])", text.replace(".", "").upper())
+    return text_of_rut(int(match[1])) if match and match[2] == check_digit(int(match[1])) else None
+
+
+def text_of_rut(number: int) -> str:
+    """Write a RUT without dots, as `12345678-5`."""
+    return f"{number}-{check_digit(number)}"
+
+
+def check_digit(number: int) -> str:
+    """Give a RUT's check digit: modulo 11 of its digits, from the right times 2, 3, ... 7, 2, ..."""
+    total = sum(int(digit) * (2 + at % 6) for at, digit in enumerate(reversed(str(number))))
+    return "0123456789K"[-total % 11]
+
+
+def _read_date(text: str) -> date | None:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _read_amount(text: str) -> Decimal | None:
+    """Read a number that needs no more than two decimals; trailing zeros do not count."""
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+        return None
+    amount = Decimal(text)
+    return round(amount, 2) if amount == round(amount, 2) else None
+
+
+def _read_flag(text: str) -> bool | None:
+    if text.lower() in TRUE_TEXTS:
+        return True
+    return False if text.lower() in FALSE_TEXTS else None
