@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test dev run lint docs sql lock clean
+.PHONY: demo test test-deep dev run lint docs sql lock clean
 
 demo: SALDO_HOME := $(if $(filter data,$(SALDO_HOME)),data/demo,$(SALDO_HOME))
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -14,6 +14,9 @@ demo: $(VENV)/ready ## three business dates of three sample organizations
 
 test: $(VENV)/ready ## every test
 	python -m pytest --numprocesses 2 --dist loadgroup
+
+test-deep: $(VENV)/ready ## ten thousand random histories
+	SALDO_HISTORIES=10000 python -m pytest tests/orchestration/test_histories.py
 
 dev: $(VENV)/ready $(SALDO_HOME)/dagster/dagster.yaml ## Dagster's UI on this machine
 	DAGSTER_HOME=$(abspath $(SALDO_HOME))/dagster dg dev --host 127.0.0.1

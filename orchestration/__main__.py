@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from orchestration import reporting, runs, warehouse
-from orchestration.contracts import ContractError, read_organizations
+from orchestration.contracts import ContractError, read_column_aliases, read_organizations
 from orchestration.home import Home
 from orchestration.warehouse import WarehouseBusyError
 
@@ -37,6 +37,7 @@ def run(business_date: datetime | None) -> None:
     day = business_date.date() if business_date else datetime.now(DEFAULT_TIME_ZONE).date()
     try:
         read_organizations(home.seeds)
+        read_column_aliases(home.seeds)
         with runs.exclusive(home):
             sys.exit(0 if run_day(console, home, day) else 1)
     except (ContractError, WarehouseBusyError, runs.RunFailedError) as error:

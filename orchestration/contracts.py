@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -41,7 +42,27 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "payments": ("customer_id", "product_id", "due_date"),
     "customers": ("customer_id", "name"),
 }
+CUSTOMER_ID_SCHEMES = ("rut", "external_id")
+UPDATE_MODES = ("replace", "upsert")
+PAYMENT_FLOWS = ("instant", "in_process")
+DECIMAL_SEPARATORS = (".", ",")
 DELIMITERS: Mapping[str, str] = {",": ",", ";": ";", "|": "|", "tab": "\t"}
+# What an organization need not say: the columns of organization_defaults.csv.
+DEFAULTED = (
+    "currency",
+    "time_zone",
+    "cutoff_time",
+    "sftp_port",
+    "inbox_dir",
+    "outbox_dir",
+    "invoices_pattern",
+    "payments_pattern",
+    "delimiter",
+    "decimal_separator",
+    "date_format",
+    "max_withdrawal_share",
+    "max_rejected_share",
+)
 DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
 _PATTERN_TOKENS: Mapping[str, str] = {
     "YYYY": r"(?P<year>\d{4})",
@@ -119,86 +140,57 @@ def normalise_header(text: str) -> str:
 
 
 def read_organizations(seeds: Path) -> list[Organization]:
-    """Read organizations.csv and fill empty cells from organization_defaults.csv.
+    """Read organizations.csv; an empty cell means the value in organization_defaults.csv (R11).
+
+    Args:
+        seeds: the folder of both files.
 
     Raises:
-        ContractError: a file or column is missing, or a value is not allowed.
+        ContractError: a file or column is missing, or values are not allowed: all of them at once.
 
     """
-    columns = list(_PARSERS)
-    defaults = _read_rows(seeds / DEFAULTS, None)
-    default_row = defaults[0][1] if defaults else {}
-    unknown = [column for column in default_row if column not in columns]
-    if unknown or len(defaults) > 1:
-        said = f"row 1: unknown columns: {', '.join(unknown)}" if unknown else "more than one row"
-        raise ContractError(f"{DEFAULTS}, {said}; allowed: one row of {', '.join(columns)}")
     problems: list[str] = []
+    given, defaults = _read_defaults(seeds, problems)
     organizations: list[Organization] = []
-    seen: dict[str, int] = {}
-    for line, row in _read_rows(seeds / ORGANIZATIONS, columns):
-        values: dict[str, Any] = {}
-        for column, parse in _PARSERS.items():
-            text = row[column].strip() or default_row.get(column, "").strip()
-            try:
-                values[column] = parse(text)
-            except (ValueError, InvalidOperation) as error:
-                problems.append(_problem(ORGANIZATIONS, line, column, text, str(error)))
-        if len(values) < len(columns):
-            continue
-        organization = Organization(**values)
-        former_line = seen.setdefault(organization.organization_id, line)
-        if former_line != line:
-            problems.append(
-                _problem(
-                    ORGANIZATIONS,
-                    line,
-                    "organization_id",
-                    organization.organization_id,
-                    f"an id that row {former_line} has not taken",
-                )
-            )
-        if organization.invoices_pattern == organization.payments_pattern:
-            problems.append(
-                _problem(
-                    ORGANIZATIONS,
-                    line,
-                    "payments_pattern",
-                    organization.payments_pattern,
-                    "another pattern than invoices_pattern",
-                )
-            )
-        organizations.append(organization)
-    if problems:
-        raise ContractError("\n".join(problems))
+    lines: dict[str, int] = {}
+    for line, row in _read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), problems):
+        own = {column: cell for column, cell in row.items() if cell or column not in given}
+        values = defaults | _parse_cells(ORGANIZATIONS, line, own, problems)
+        problems += _find_conflicts(line, values, lines)
+        if len(values) == len(_PARSERS):
+            organizations.append(Organization(**values))
+    _raise_for(problems)
     return organizations
 
 
 def read_column_aliases(seeds: Path) -> Aliases:
-    """Read column_aliases.csv.
+    """Read column_aliases.csv (R11).
+
+    Args:
+        seeds: the folder of the file.
 
     Raises:
-        ContractError: an alias for an unknown field, or one alias for two fields.
+        ContractError: an alias for an unknown field, or one alias for two fields: all at once.
 
     """
     problems: list[str] = []
     fields: dict[tuple[str, str, str], str] = {}
-    columns = ["organization_id", "file_kind", "alias", "field"]
-    for line, row in _read_rows(seeds / COLUMN_ALIASES, columns):
+    columns = ("organization_id", "file_kind", "alias", "field")
+    for line, row in _read_rows(seeds / COLUMN_ALIASES, columns, problems):
         organization_id, kind, alias, field = (row[column].strip() for column in columns)
         if kind not in FIELDS:
-            allowed = f"one of {', '.join(FIELDS)}"
+            allowed = " or ".join(FIELDS)
             problems.append(_problem(COLUMN_ALIASES, line, "file_kind", kind, allowed))
             continue
         if field not in FIELDS[kind]:
-            allowed = f"one of {', '.join(FIELDS[kind])}"
+            allowed = " or ".join(FIELDS[kind])
             problems.append(_problem(COLUMN_ALIASES, line, "field", field, allowed))
             continue
         key = (organization_id, kind, normalise_header(alias))
         if not key[2] or fields.setdefault(key, field) != field:
             allowed = "a name with letters or digits that means one field"
             problems.append(_problem(COLUMN_ALIASES, line, "alias", alias, allowed))
-    if problems:
-        raise ContractError("\n".join(problems))
+    _raise_for(problems)
     return Aliases(fields)
 
 
@@ -235,30 +227,86 @@ def is_due(organization: Organization, business_date: date, now: datetime) -> bo
     return now.timestamp() >= cutoff.timestamp()
 
 
-def _read_rows(path: Path, columns: list[str] | None) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a contract file with their line numbers; `columns` None takes any."""
+def _read_defaults(seeds: Path, problems: list[str]) -> tuple[set[str], dict[str, Any]]:
+    """The columns that have a default, and the defaults that are allowed."""
+    rows = _read_rows(seeds / DEFAULTS, DEFAULTED, problems)
+    if len(rows) != 1:
+        problems.append(f"{DEFAULTS}: {len(rows)} readable rows; allowed: exactly one")
+        return set(DEFAULTED), {}
+    line, row = rows[0]
+    cells = {column: cell for column, cell in row.items() if cell}
+    return set(cells), _parse_cells(DEFAULTS, line, cells, problems)
+
+
+def _read_rows(
+    path: Path, columns: Sequence[str], problems: list[str]
+) -> list[tuple[int, dict[str, str]]]:
+    """The rows of a contract file by the line they start on; one of another width is a problem.
+
+    Without the file or its columns nothing can be said of the rows: that raises.
+    """
+    rows: list[tuple[int, dict[str, str]]] = []
     try:
         with path.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.DictReader(source, strict=True, restkey="")
-            header = list(reader.fieldnames or [])
-            if columns is not None and sorted(header) != sorted(columns):
+            reader = csv.reader(source, strict=True)
+            header = next(reader, [])
+            if sorted(header) != sorted(columns):
                 raise ContractError(_header_problem(path.name, header, columns))
-            rows = []
-            for row in reader:
-                if "" in row or None in row.values():
-                    raise ContractError(
-                        f"{path.name}, row {reader.line_num}: another number of columns than"
-                        " the header"
+            line = reader.line_num + 1
+            for cells in reader:
+                if len(cells) == len(header):
+                    rows.append((line, dict(zip(header, cells, strict=True))))
+                elif cells:
+                    problems.append(
+                        f"{path.name}, row {line}: {len(cells)} columns;"
+                        f" allowed: {len(header)} as in the header"
                     )
-                rows.append((reader.line_num, dict(row)))
-            return rows
+                line = reader.line_num + 1
     except FileNotFoundError:
         raise ContractError(f"{path.name} is missing in {path.parent}") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ContractError(f"{path.name} is not UTF-8 CSV: {error}") from None
+    return rows
 
 
-def _header_problem(name: str, header: list[str], columns: list[str]) -> str:
+def _parse_cells(
+    name: str, line: int, cells: Mapping[str, str], problems: list[str]
+) -> dict[str, Any]:
+    """The values of the cells that are allowed; each other cell becomes a problem."""
+    values: dict[str, Any] = {}
+    for column, cell in cells.items():
+        text = cell.strip()
+        try:
+            values[column] = _PARSERS[column](text)
+        except ValueError as error:
+            problems.append(_problem(name, line, column, text, str(error)))
+    return values
+
+
+def _find_conflicts(line: int, values: Mapping[str, Any], lines: dict[str, int]) -> Iterator[str]:
+    """What is wrong with values that are allowed each by itself; notes the id's line in `lines`."""
+    organization_id = values.get("organization_id")
+    if organization_id is not None and lines.setdefault(organization_id, line) != line:
+        allowed = f"an id that row {lines[organization_id]} has not taken"
+        yield _problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
+    pattern = values.get("payments_pattern")
+    if pattern is not None and pattern == values.get("invoices_pattern"):
+        allowed = "another pattern than invoices_pattern"
+        yield _problem(ORGANIZATIONS, line, "payments_pattern", pattern, allowed)
+    # A payments file of ours in an inbox would be read as one of the organization's own (R6).
+    outbox_dir = values.get("outbox_dir")
+    if outbox_dir is not None and outbox_dir.strip("/") == values.get("inbox_dir", "").strip("/"):
+        yield _problem(
+            ORGANIZATIONS, line, "outbox_dir", outbox_dir, "another folder than inbox_dir"
+        )
+
+
+def _raise_for(problems: Sequence[str]) -> None:
+    if problems:
+        raise ContractError("\n".join(problems))
+
+
+def _header_problem(name: str, header: Sequence[str], columns: Sequence[str]) -> str:
     missing = [column for column in columns if column not in header]
     unknown = [column for column in header if column not in columns]
     doubled = sorted({column for column in header if header.count(column) > 1})
@@ -268,7 +316,7 @@ def _header_problem(name: str, header: list[str], columns: list[str]) -> str:
 
 
 def _problem(name: str, line: int, column: str, value: str, allowed: str) -> str:
-    return f"{name}, row {line}, column {column}: '{value}' is not allowed; allowed: {allowed}"
+    return f"{name}, row {line}, column {column}: {value!r} is not allowed; allowed: {allowed}"
 
 
 def _to_regular_expression(pattern: str) -> str:
@@ -281,7 +329,7 @@ def _one_of(values: Iterable[str]) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in allowed:
-            raise ValueError(f"one of {', '.join(allowed)}")
+            raise ValueError(" or ".join(allowed))
         return text
 
     return parse
@@ -303,13 +351,19 @@ def _parse_pattern(text: str) -> str:
 
 
 def _parse_time_zone(text: str) -> ZoneInfo:
-    if text not in available_timezones():
+    if text not in _known_time_zones():
         raise ValueError("a name of the IANA time zone database such as America/Santiago")
     return ZoneInfo(text)
 
 
+@cache
+def _known_time_zones() -> set[str]:
+    """Asked once: the answer takes milliseconds, and there are a thousand contracts."""
+    return available_timezones()
+
+
 def _parse_time(text: str) -> time:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
         raise ValueError("a time of day as HH:MM")
     return time.fromisoformat(text)
 
@@ -321,7 +375,7 @@ def _parse_port(text: str) -> int:
 
 
 def _parse_share(text: str) -> Decimal:
-    if not re.fullmatch(r"0|1|0?\.\d{1,6}|1\.0{1,6}|0\.\d{1,6}", text):
+    if not re.fullmatch(r"0|1|0?\.[0-9]{1,6}|1\.0{1,6}", text):
         raise ValueError("a share from 0 to 1 with at most six decimals")
     return Decimal(text)
 
@@ -336,9 +390,9 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "organization_id": _matching(r"[a-z][a-z0-9_]*", "[a-z][a-z0-9_]*"),
     "name": _FILLED,
     "country": _matching(r"[A-Z]{2}", "a country code of ISO 3166 such as CL"),
-    "customer_id_scheme": _one_of(("rut", "external_id")),
-    "update_mode": _one_of(("replace", "upsert")),
-    "payment_flow": _one_of(("instant", "in_process")),
+    "customer_id_scheme": _one_of(CUSTOMER_ID_SCHEMES),
+    "update_mode": _one_of(UPDATE_MODES),
+    "payment_flow": _one_of(PAYMENT_FLOWS),
     "currency": _matching(r"[A-Z]{3}", "a currency code of ISO 4217 such as CLP"),
     "time_zone": _parse_time_zone,
     "cutoff_time": _parse_time,
@@ -350,7 +404,7 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "invoices_pattern": _parse_pattern,
     "payments_pattern": _parse_pattern,
     "delimiter": _parse_delimiter,
-    "decimal_separator": _one_of((".", ",")),
+    "decimal_separator": _one_of(DECIMAL_SEPARATORS),
     "date_format": _one_of(DATE_FORMATS),
     "max_withdrawal_share": _parse_share,
     "max_rejected_share": _parse_share,

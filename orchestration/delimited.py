@@ -666,7 +666,7 @@ def _refuse_nul_bytes(path: Path, offset: int, block: bytes) -> None:
 
 
 def _line_at(path: Path, offset: int) -> int:
-    """Give the physical line number of a byte."""
+    """Give the physical line number of a byte that is no line end."""
     line, last = 1, b""
     with path.open("rb") as file:
         while offset and (block := file.read(min(BLOCK_BYTES, offset))):
@@ -674,7 +674,6 @@ def _line_at(path: Path, offset: int) -> int:
             line += _count_lines(block.decode("latin-1"))
             line -= last == b"\r" and block.startswith(b"\n")
             last = block[-1:]
-        line -= last == b"\r" and file.read(1) == b"\n"
     return line
 
 

@@ -136,7 +136,8 @@ class Client:
         Raises:
             NameTakenError: the name holds other bytes.
             SftpError: `timed_out`, `connection_lost`, `no_folder`, `no_permission`,
-                `invalid_name`, `upload_damaged` (what is read back is not what was sent, as on a full disk).
+                `invalid_name`, `upload_damaged` (what is read back is not what was sent, as on a
+                full disk).
 
         """
         path = _join(folder, name)
@@ -252,7 +253,7 @@ def hash_file(path: Path) -> str:
 @dataclass(frozen=True)
 class _Secret:
     password: str | None
-    key_file: str | None
+    key: paramiko.PKey | None
 
 
 def _read_secret(organization: Organization, environment: Mapping[str, str]) -> _Secret:
@@ -266,7 +267,15 @@ def _read_secret(organization: Organization, environment: Mapping[str, str]) -> 
         )
     if key_file and not Path(key_file).is_file():
         raise SftpError("no_credentials", f"SFTP_PRIVATE_KEY_FILE_{suffix} names no file")
-    return _Secret(None if key_file else password, key_file or None)
+    if not key_file:
+        return _Secret(password, None)
+    try:
+        # Given a path, SSHClient takes a refused key for one that it cannot read.
+        return _Secret(None, paramiko.PKey.from_path(key_file))
+    except Exception:
+        raise SftpError(
+            "no_credentials", f"SFTP_PRIVATE_KEY_FILE_{suffix} is no private key or is encrypted"
+        ) from None
 
 
 def _load_known_hosts(ssh: paramiko.SSHClient, environment: Mapping[str, str]) -> None:
@@ -298,7 +307,7 @@ def _open(
             port=organization.sftp_port,
             username=organization.sftp_username,
             password=secret.password,
-            key_filename=secret.key_file,
+            pkey=secret.key,
             timeout=timeout_seconds,
             banner_timeout=timeout_seconds,
             auth_timeout=timeout_seconds,
@@ -310,21 +319,19 @@ def _open(
         raise SftpError(
             "host_key_changed", "the server shows another key than the one vouched for"
         ) from None
-    except paramiko.PasswordRequiredException:
-        raise SftpError("no_credentials", "the private key is encrypted") from None
-    except paramiko.AuthenticationException:
+    except paramiko.AuthenticationException as error:
+        if str(error).startswith("Authentication timeout"):
+            raise SftpError("timed_out", "the server did not answer the login in time") from None
         raise SftpError("login_refused", "the server refused the login") from None
     except TimeoutError:
         raise SftpError("timed_out", "the server did not answer in time") from None
     except (OSError, EOFError):
         raise SftpError("unreachable", "nothing answers at the server's address") from None
-    except (paramiko.SSHException, ValueError) as error:
-        if isinstance(error.__context__, TimeoutError):
-            raise SftpError("timed_out", "the server did not answer in time") from None
+    except paramiko.SSHException as error:
         transport = ssh.get_transport()
-        if transport is not None and transport.is_active():
-            # The greeting went well: what cannot be read is our own key.
-            raise SftpError("no_credentials", "the private key cannot be read") from None
+        is_still_greeting = transport is not None and transport.is_active()
+        if is_still_greeting or isinstance(error.__context__, TimeoutError):
+            raise SftpError("timed_out", "the server did not answer in time") from None
         raise SftpError("connection_lost", "the server broke off the greeting") from None
 
 

@@ -19,7 +19,7 @@ files as (
 ),
 
 verdicts as (
-    select * from {{ ref('stg_base__file_verdicts') }}
+    select * from {{ ref('stg_verdicts__files') }}
 ),
 
 candidates as (
@@ -67,6 +67,7 @@ touched_since as (
 listed as (
     select
         invoices.file_id,
+        invoices.line_number,
         invoices.organization_id,
         invoices.debt_id,
         invoices.customer_id,
@@ -135,6 +136,8 @@ paired as (
         end as attributes,
         candidate_base.first_file_id,
         candidate_base.version_file_id,
+        candidate_base.version_line_number,
+        listed.line_number,
         candidate_base.update_mode,
         candidate_base.status as former_status,
         candidate_base.file_status as former_file_status,
@@ -186,6 +189,7 @@ changed as (
         file_status,
         coalesce(first_file_id, file_id) as first_file_id,
         case when is_listed then file_id else version_file_id end as version_file_id,
+        case when is_listed then line_number else version_line_number end as version_line_number,
         former_status,
         is_listed,
         case

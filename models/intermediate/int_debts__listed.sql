@@ -111,6 +111,7 @@ listed as (
         end as file_status,
         first_files.file_id as first_file_id,
         valid.file_id as version_file_id,
+        valid.line_number as version_line_number,
         valid.applied_at as file_changed_at
     from valid
     inner join known

@@ -12,7 +12,7 @@ decisions as (
 ),
 
 former_verdicts as (
-    select * from {{ ref('stg_base__file_verdicts') }}
+    select * from {{ ref('stg_verdicts__files') }}
 ),
 
 invoices as (

@@ -85,6 +85,7 @@ file_states as (
         file_changes.file_status,
         file_changes.first_file_id,
         file_changes.version_file_id,
+        file_changes.version_line_number,
         current_load.loaded_at as changed_at
     from file_changes
     cross join current_load
@@ -101,6 +102,7 @@ file_states as (
         held_debts.file_status,
         held_debts.first_file_id,
         held_debts.version_file_id,
+        held_debts.version_line_number,
         current_load.loaded_at as changed_at
     from held_debts
     cross join current_load
@@ -126,6 +128,7 @@ file_states as (
         file_status,
         first_file_id,
         version_file_id,
+        version_line_number,
         file_changed_at as changed_at
     from listed
 ),
@@ -201,7 +204,8 @@ explained as (
         payment_id,
         greatest(changed_at, coalesce(payment_updated_at, changed_at)) as updated_at,
         debt_id,
-        file_status
+        file_status,
+        version_line_number
     from settled
 ),
 

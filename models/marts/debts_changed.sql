@@ -26,7 +26,8 @@ changed as (
         debts.payment_id,
         debts.updated_at,
         debts.debt_id,
-        debts.file_status
+        debts.file_status,
+        debts.version_line_number
     from debts
     inner join loads on debts.updated_at = loads.loaded_at
     where loads.is_current

@@ -12,6 +12,7 @@
     ('file_status', dbt.type_string()),
     ('first_file_id', dbt.type_string()),
     ('version_file_id', dbt.type_string()),
+    ('version_line_number', 'bigint'),
 ] -%}
 
 with source as (
@@ -27,6 +28,7 @@ renamed as (
         product_id,
         first_file_id,
         version_file_id,
+        version_line_number,
 
         -- amounts
         amount,

@@ -22,11 +22,12 @@ class Rooms(DagsterDbtTranslator):
     ) -> dg.AssetSpec:
         """The asset of a dbt node.
 
-        The sources `base.*` are tables of ours as the former load left them. Dagster would know
-        them for those tables and see a circle; without the table's name they stand for themselves.
+        The sources `base` and `verdicts` are tables of ours as the former load left them. Dagster
+        would know them for those tables and see a circle; without the table's name they stand for
+        themselves.
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
-        if not unique_id.startswith("source.saldo.base."):
+        if not unique_id.startswith(("source.saldo.base.", "source.saldo.verdicts.")):
             return spec
         metadata = {key: value for key, value in spec.metadata.items() if key != _TABLE_NAME}
         return spec.replace_attributes(metadata=metadata)

@@ -15,7 +15,7 @@ import csv
 import io
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -23,7 +23,6 @@ from itertools import product
 from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
-
 from oracle import (
     FIELDS,
     LONGEST_ATTRIBUTE,
@@ -136,6 +135,9 @@ class Choices(Protocol):
     def integer(self, low: int, high: int) -> int:
         """Draw a whole number from low to high, both included; the lower, the simpler."""
 
+    def together(self, part: Callable[[], T]) -> T:
+        """Draw a part of the history that may be left out as a whole when it is shrunk."""
+
 
 @dataclass(frozen=True)
 class RandomChoices:
@@ -146,15 +148,21 @@ class RandomChoices:
     def integer(self, low: int, high: int) -> int:
         return self.generator.randint(low, high)
 
+    def together(self, part: Callable[[], T]) -> T:
+        return part()
+
 
 @dataclass(frozen=True)
 class HypothesisChoices:
     """Choices that hypothesis makes, and shrinks."""
 
-    draw: Callable[[st.SearchStrategy[int]], int]
+    draw: st.DrawFn
 
     def integer(self, low: int, high: int) -> int:
         return self.draw(st.integers(low, high))
+
+    def together(self, part: Callable[[], T]) -> T:
+        return self.draw(st.builds(part))
 
 
 @st.composite
@@ -224,8 +232,7 @@ def draw_history(choices: Choices, organization_id: str) -> History:
     """Draw one history of three to six loads."""
     contract = _draw_contract(choices, organization_id)
     story = _Story(choices, contract, _draw_keys(choices, contract))
-    for _ in _several(choices, 3, 6, percent=70):
-        story.add_load()
+    _several(choices, 3, 6, 70, story.add_load)
     return History(contract, tuple(story.loads))
 
 
@@ -237,7 +244,7 @@ def _happens(choices: Choices, percent: int) -> bool:
 
 
 def _pick(choices: Choices, options: Sequence[T]) -> T:
-    return options[choices.integer(0, len(options) - 1)]
+    return options[choices.integer(0, len(options) - 1) if len(options) > 1 else 0]
 
 
 def _pick_weighted(choices: Choices, options: Sequence[tuple[int, T]]) -> T:
@@ -250,12 +257,21 @@ def _pick_weighted(choices: Choices, options: Sequence[tuple[int, T]]) -> T:
     raise AssertionError("the weights do not cover the number drawn")
 
 
-def _several(choices: Choices, low: int, high: int, percent: int) -> Iterator[int]:
-    """Count from 0: `low` times at least, then as long as it happens, `high` times at most."""
-    for number in range(high):
-        if number >= low and not _happens(choices, percent):
-            return
-        yield number
+def _several(
+    choices: Choices, low: int, high: int, percent: int, draw_element: Callable[[], T]
+) -> list[T]:
+    """Draw `low` elements at least, then as long as it happens, `high` at most."""
+    elements: list[T] = []
+
+    def draw_next() -> bool:
+        if not _happens(choices, percent) and len(elements) >= low:
+            return False
+        elements.append(draw_element())
+        return True
+
+    while len(elements) < high and choices.together(draw_next):
+        pass
+    return elements
 
 
 # --- the pools ---------------------------------------------------------------------------------
@@ -278,7 +294,7 @@ def _draw_contract(choices: Choices, organization_id: str) -> Contract:
         customer_id_scheme=_pick(choices, ("external_id", "rut")),
         currency=_pick(choices, ("CLP", "PEN")),
         max_withdrawal_share=Decimal(_pick_weighted(choices, [(4, "0.5"), (4, "1"), (2, "0.2")])),
-        max_rejected_share=Decimal(_pick_weighted(choices, [(4, "0.2"), (3, "1"), (3, "0.5")])),
+        max_rejected_share=Decimal(_pick_weighted(choices, [(3, "0.2"), (4, "1"), (3, "0.5")])),
     )
 
 
@@ -292,8 +308,7 @@ def _draw_keys(choices: Choices, contract: Contract) -> list[Key]:
         PRODUCTS[first_product : first_product + 2],
         DUE_DATES,
     )
-    count = 2 + sum(1 for _ in _several(choices, 0, 6, percent=80))
-    return [Key(*key) for key in keys][:count]
+    return _several(choices, 2, 8, 80, lambda: Key(*next(keys)))
 
 
 @dataclass
@@ -304,6 +319,7 @@ class _Story:
     contract: Contract
     keys: list[Key]
     loads: list[Load] = field(default_factory=list)
+    events: list[PaymentEvent] = field(default_factory=list)
     amounts: dict[Key, Decimal] = field(default_factory=dict)
     attributes: dict[tuple[Key, str], str] = field(default_factory=dict)
     attribute_names: tuple[str, ...] = ()
@@ -314,14 +330,13 @@ class _Story:
         # An approved file is the load's debts file.
         is_taken = any(decision.decision == "approved" for decision in decisions)
         invoices = None if is_taken else self._draw_invoices_file()
-        payments: dict[str, IntakeFile] = {}
-        for _ in _several(self.choices, 0, 2, percent=20):
-            file = self._draw_payments_file()
-            payments[file.name] = file
-        events: list[PaymentEvent] = []
-        for _ in _several(self.choices, 0, 5, percent=60):
-            events.append(self._draw_event(events))
-        self.loads.append(Load(invoices, tuple(payments.values()), tuple(events), decisions))
+        payments = {
+            file.name: file for file in _several(self.choices, 0, 2, 30, self._draw_payments_file)
+        }
+        loaded_before = len(self.events)
+        _several(self.choices, 0, 5, 60, self._add_event)
+        events = tuple(self.events[loaded_before:])
+        self.loads.append(Load(invoices, tuple(payments.values()), events, decisions))
 
     @property
     def today(self) -> date:
@@ -336,7 +351,7 @@ class _Story:
         outcomes = replay(History(self.contract, tuple(self.loads)))
         verdicts = outcomes[-1].verdicts if outcomes else {}
         held = [file for file, verdict in verdicts.items() if verdict.status == "held"]
-        if not held or not _happens(self.choices, 60):
+        if not held or not _happens(self.choices, 45):
             return ()
         decision = _pick_weighted(self.choices, [(65, "approved"), (35, "refused")])
         return (Decision(_pick(self.choices, held), decision),)
@@ -346,7 +361,8 @@ class _Story:
     def _draw_invoices_file(self) -> IntakeFile | None:
         received = self._received("invoices")
         if not received:
-            return self._draw_new_invoices(self.today)
+            is_missing = _happens(self.choices, 10)
+            return None if is_missing else self._draw_new_invoices(self.today)
         origin = _pick_weighted(
             self.choices,
             [
@@ -374,7 +390,7 @@ class _Story:
 
     def _draw_new_invoices(self, file_date: date) -> IntakeFile:
         choices = self.choices
-        if _happens(choices, 15):
+        if _happens(choices, 25):
             self.attribute_names = _pick(
                 choices, ((), ATTRIBUTE_NAMES[:1], ATTRIBUTE_NAMES, ATTRIBUTE_NAMES[::-1])
             )
@@ -411,19 +427,21 @@ class _Story:
         for name in self.attribute_names:
             if (key, name) not in self.attributes or _happens(choices, 10):
                 self.attributes[key, name] = _pick(choices, ATTRIBUTES)
-        row = {
-            "customer_id": self._write_customer_id(key.customer_id),
-            "product_id": self._pad(key.product_id),
-            "due_date": self._pad(key.due_date.isoformat()),
-            "amount": self._write_amount(self.amounts[key]),
-            "is_paid": self._write_flag(percent=7),
-            "is_void": self._write_flag(percent=7),
-            **{name: self.attributes[key, name] for name in self.attribute_names},
-        }
+        is_paid, is_void = _pick_weighted(
+            choices,
+            [(86, (False, False)), (7, (True, False)), (6, (False, True)), (1, (True, True))],
+        )
+        row = self._write_cells(
+            {
+                **self._key_forms(key),
+                "amount": _amount_forms(self.amounts[key]),
+                "is_paid": TRUE_FORMS if is_paid else FALSE_FORMS,
+                "is_void": TRUE_FORMS if is_void else FALSE_FORMS,
+            }
+        )
+        row.update({name: self.attributes[key, name] for name in self.attribute_names})
         if is_refused:
-            for _ in _several(choices, 1, 2, percent=25):
-                column, text = self._draw_fault(key)
-                row[column] = text
+            row.update(_several(choices, 1, 2, 25, lambda: self._draw_fault(key)))
         return row
 
     def _draw_fault(self, key: Key) -> tuple[str, str]:
@@ -451,7 +469,7 @@ class _Story:
         choices = self.choices
         received = self._received("payments")
         origin = _pick_weighted(
-            choices, [(60, "today"), (15, "late"), (15, "correction"), (10, "again")]
+            choices, [(50, "today"), (15, "late"), (20, "correction"), (15, "again")]
         )
         if origin == "again" and received:
             return _pick(choices, received)
@@ -460,36 +478,34 @@ class _Story:
             file_date = self._draw_past_date()
         elif origin == "correction" and received:
             file_date = received[-1].business_date
-        records = []
-        for _ in _several(choices, 0, 4, percent=60):
-            key = self._draw_payable_key()
-            row = {
-                "customer_id": self._write_customer_id(key.customer_id),
-                "product_id": self._pad(key.product_id),
-                "due_date": self._pad(key.due_date.isoformat()),
-                "amount": self._write_amount(_pick(choices, AMOUNTS)),
-            }
-            if _happens(choices, 15):
-                row[_pick(choices, PAYMENTS_HEADER[:3])] = ""
-            records.append(tuple(row[name] for name in PAYMENTS_HEADER))
+        records = _several(choices, 0, 4, 60, self._draw_payments_record)
         return IntakeFile("payments", file_date, PAYMENTS_HEADER, tuple(records))
+
+    def _draw_payments_record(self) -> tuple[str, ...]:
+        key = self._draw_payable_key()
+        amount = _pick(self.choices, AMOUNTS)
+        row = self._write_cells({**self._key_forms(key), "amount": _amount_forms(amount)})
+        if _happens(self.choices, 15):
+            row[_pick(self.choices, PAYMENTS_HEADER[:3])] = ""
+        return tuple(row.values())
 
     def _draw_payable_key(self) -> Key:
         """Draw a key that files list, at times one that none ever does."""
-        key = _pick(self.choices, self.keys)
-        return key._replace(product_id="NEVER-1") if _happens(self.choices, 8) else key
+        return _pick(self.choices, [*self.keys, self.keys[0]._replace(product_id="NEVER-1")])
 
     # payment events
 
-    def _draw_event(self, of_this_load: Sequence[PaymentEvent]) -> PaymentEvent:
+    def _add_event(self) -> None:
+        self.events.append(self._draw_event())
+
+    def _draw_event(self) -> PaymentEvent:
         choices = self.choices
-        former = [event for load in self.loads for event in load.events] + list(of_this_load)
-        repeats = _happens(choices, 15) and bool(former)
-        if repeats and _happens(choices, 65):
-            return _pick(choices, former)
-        event_id = f"{self.contract.organization_id}-event-{len(former) + 1}"
-        if repeats:  # an id that was used before, with other content: the first counts
-            event_id = _pick(choices, former).event_id
+        event_id = f"{self.contract.organization_id}-event-{len(self.events) + 1}"
+        if self.events and _happens(choices, 15):
+            former = _pick(choices, self.events)
+            if _happens(choices, 65):
+                return former
+            event_id = former.event_id  # with other content: the first loaded counts
         payment_id = _pick(choices, ("pay-1", "pay-2", "pay-3", "pay-4"))
         if payment_id not in self.payment_keys:
             self.payment_keys[payment_id] = self._draw_payable_key()
@@ -505,7 +521,7 @@ class _Story:
             event_id=event_id,
             occurred_at=self._draw_instant(),
             payment_id=payment_id,
-            customer_id=self._write_customer_id(key.customer_id).strip(),
+            customer_id=_pick(choices, self._key_forms(key)["customer_id"]),
             product_id=key.product_id,
             due_date=key.due_date,
             amount=str(_pick(choices, AMOUNTS)),
@@ -525,32 +541,38 @@ class _Story:
 
     # one value, many texts
 
-    def _pad(self, text: str) -> str:
-        return f" {text}  " if _happens(self.choices, 10) else text
-
-    def _write_customer_id(self, customer_id: str) -> str:
+    def _key_forms(self, key: Key) -> dict[str, Sequence[str]]:
+        customer_id: Sequence[str] = (key.customer_id,)
         if self.contract.customer_id_scheme == "rut":
-            number, _, digit = customer_id.partition("-")
+            number, _, digit = key.customer_id.partition("-")
             dotted = f"{int(number):,}".replace(",", ".")
-            forms = (
-                customer_id,
+            customer_id = (
+                key.customer_id,
                 f"{dotted}-{digit.lower()}",
                 f"00{number}-{digit}",
                 f"0{dotted}-{digit}",
             )
-            customer_id = _pick(self.choices, forms)
-        return self._pad(customer_id)
+        return {
+            "customer_id": customer_id,
+            "product_id": (key.product_id,),
+            "due_date": (key.due_date.isoformat(),),
+        }
 
-    def _write_amount(self, amount: Decimal) -> str:
-        forms = (str(amount), f"{amount:.2f}", f"{amount:.4f}")
-        return self._pad(_pick(self.choices, forms))
+    def _write_cells(self, forms: Mapping[str, Sequence[str]]) -> dict[str, str]:
+        """Write each cell in its first form, or a row with each in any form, some with spaces."""
+        if not _happens(self.choices, 40):
+            return {name: texts[0] for name, texts in forms.items()}
+        cells = {name: _pick(self.choices, texts) for name, texts in forms.items()}
+        padded = _pick(self.choices, (None, *forms))
+        return {name: f" {text}  " if name == padded else text for name, text in cells.items()}
 
-    def _write_flag(self, percent: int) -> str:
-        if _happens(self.choices, percent):
-            texts = ("true", "1", "SÍ", "si", "X", "Verdadero", " yes ", "t", "Y")
-        else:
-            texts = ("", "false", "0", "No", "FALSO", " ", "f", "n")
-        return _pick(self.choices, texts)
+
+TRUE_FORMS = ("true", "1", "SÍ", "si", "X", "Verdadero", "yes", "t", "Y")
+FALSE_FORMS = ("", "false", "0", "No", "FALSO", "f", "n")
+
+
+def _amount_forms(amount: Decimal) -> Sequence[str]:
+    return (str(amount), f"{amount:.2f}", f"{amount:.4f}")
 
 
 def _with_wrong_digit(rut: str) -> str:

@@ -110,7 +110,7 @@ class CheckedRow:
     line_number: int
     key: Key | None
     code: str | None
-    amount: Decimal | None = None
+    amount: Decimal = Decimal(0)
     is_paid: bool = False
     is_void: bool = False
     attributes: Mapping[str, str] | None = None
@@ -199,7 +199,7 @@ def _judge(
         return Verdict("refused", "too_many_rejected_rows")
     if file.file.kind == "payments" or contract.update_mode == "upsert":
         return Verdict("applied", None)
-    if any(file.file.business_date < other.file.business_date for other in applied):
+    if _is_older(file, applied):
         return Verdict("superseded", "older_than_applied")
     if not file.rows:
         return Verdict("held", "empty_file")
@@ -212,9 +212,13 @@ def _decide(decision: Decision, file: ReceivedFile, applied: Sequence[ReceivedFi
     """Judge a held file again after an operator's word: only its order counts now (R8, R17)."""
     if decision.decision == "refused":
         return Verdict("refused", "refused_by_operator")
-    if any(file.order < other.order for other in applied):
+    if _is_older(file, applied):
         return Verdict("superseded", "older_than_applied")
     return Verdict("applied", None)
+
+
+def _is_older(file: ReceivedFile, applied: Sequence[ReceivedFile]) -> bool:
+    return any(file.order < other.order for other in applied)
 
 
 def derive_debts(
@@ -386,7 +390,13 @@ def _check_row(
     if code:
         return CheckedRow(line_number, key, code)
     return CheckedRow(
-        line_number, key, None, amount, bool(is_paid), bool(is_void), attributes or None
+        line_number,
+        key,
+        None,
+        amount or Decimal(0),
+        bool(is_paid),
+        bool(is_void),
+        attributes or None,
     )
 
 
@@ -411,7 +421,7 @@ def text_of_rut(number: int) -> str:
 
 
 def check_digit(number: int) -> str:
-    """Give a RUT's check digit: modulo 11 of its digits, from the right times 2, 3, ... 7, 2, ..."""
+    """Give a RUT's check digit: its digits, from the right times 2, 3, ... 7, 2, ..., modulo 11."""
     total = sum(int(digit) * (2 + at % 6) for at, digit in enumerate(reversed(str(number))))
     return "0123456789K"[-total % 11]
 

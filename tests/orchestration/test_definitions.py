@@ -27,7 +27,7 @@ SEEDS = {
 }
 STAGING = {
     "stg_base__debts",
-    "stg_base__file_verdicts",
+    "stg_verdicts__files",
     "stg_contracts__organizations",
     "stg_events__payment_events",
     "stg_intake__decisions",
@@ -61,7 +61,7 @@ MARTS = {
 }
 OUTSIDE = {
     ("base", "debts"),
-    ("base", "int_intake_files__judged"),
+    ("verdicts", "int_intake_files__judged"),
     ("events", "payment_events"),
     ("sftp", "inboxes"),
 }

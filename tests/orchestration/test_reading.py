@@ -385,6 +385,12 @@ READABLE = {
             (4, "9", "10", "11", "12", None),
         ],
     ),
+    "a value in a nameless last column that other records lack": (
+        b"customer_id;product_id;due_date;amount;\n1;2;3;4\n5;6;7;8;note\n",
+        ";",
+        "utf-8",
+        [(2, "1", "2", "3", "4", None), (3, "5", "6", "7", "8", '{"column_5":"note"}')],
+    ),
     "a value in a nameless last column beside a quoted delimiter": (
         b'customer_id;product_id;due_date;amount;\n"1;1";2;3;4;note\n',
         ";",

@@ -1,4 +1,4 @@
-{%- set base = source('base', 'int_intake_files__judged') -%}
+{%- set base = source('verdicts', 'int_intake_files__judged') -%}
 {%- set columns = [
     ('file_id', dbt.type_string()),
     ('load_id', 'bigint'),

@@ -1,0 +1,64 @@
+"""A real SFTP server for each worker, and organizations that have their folders on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from orchestration.contracts import Organization, read_organizations
+from orchestration.home import PROJECT, Home
+from orchestration.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
+
+
+class MakeOrganization(Protocol):
+    """Makes a contract of the seeds anew, with folders of its own on the test's server."""
+
+    def __call__(self, organization_id: str = "lumina", **changes: Any) -> Organization: ...
+
+
+def pytest_report_header() -> str:
+    """Say which SFTP server the tests use."""
+    sshd = find_sshd()
+    return f"SFTP server: {f'OpenSSH ({sshd})' if sshd else 'the asyncssh stand-in'}"
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackServer]:
+    folder = tmp_path_factory.mktemp("sftp")
+    with serve(folder / "root", folder / "state") as server:
+        yield server
+
+
+@pytest.fixture
+def make_organization(sftp_server: LoopbackServer) -> MakeOrganization:
+    contracts = {each.organization_id: each for each in read_organizations(PROJECT / "seeds")}
+
+    def make(organization_id: str = "lumina", **changes: Any) -> Organization:
+        folder = f"{organization_id}_{uuid.uuid4().hex[:8]}"
+        for name in ("inbox", "outbox"):
+            (sftp_server.root / folder / name).mkdir(parents=True)
+        return dataclasses.replace(
+            contracts[organization_id],
+            **{
+                "sftp_host": HOST,
+                "sftp_port": sftp_server.port,
+                "sftp_username": sftp_server.username,
+                "inbox_dir": f"{folder}/inbox",
+                "outbox_dir": f"{folder}/outbox",
+                **changes,
+            },
+        )
+
+    return make
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(root=tmp_path / "home", seeds=PROJECT / "seeds")
+    home.create()
+    return home

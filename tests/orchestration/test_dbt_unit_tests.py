@@ -1,0 +1,53 @@
+"""Runs dbt's unit tests, which prove each rule's SQL, in an empty warehouse of their own."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestration import warehouse
+from orchestration.dbt_project import run_dbt
+from orchestration.home import PROJECT, Home
+
+DEBT_RULES = {f"R{number}" for number in range(1, 10)}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("unit_tests"), PROJECT / "seeds")
+    home.create()
+    with warehouse.connect(home):
+        pass
+    kinds = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]
+    run_dbt(home, "build", "--empty", "--quiet", *kinds)
+    return home
+
+
+@pytest.mark.xdist_group("dbt_unit_tests")
+def test_every_dbt_unit_test_passes(home: Home) -> None:
+    run_dbt(home, "test", "--quiet", "--select", "test_type:unit")
+    results = _read(home.root / "target" / "run_results.json")["results"]
+    assert {result["status"] for result in results} == {"pass"}
+    assert {result["unique_id"] for result in results} == set(_unit_tests(home))
+
+
+@pytest.mark.xdist_group("dbt_unit_tests")
+def test_each_rule_about_debts_is_named_by_a_unit_test(home: Home) -> None:
+    descriptions = " ".join(each["description"] for each in _unit_tests(home).values())
+    assert set(re.findall(r"\bR[1-9]\b", descriptions)) >= DEBT_RULES
+
+
+def _unit_tests(home: Home) -> dict[str, dict[str, Any]]:
+    unit_tests: dict[str, dict[str, Any]] = _read(home.root / "target" / "manifest.json")[
+        "unit_tests"
+    ]
+    return unit_tests
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content

@@ -1,0 +1,398 @@
+"""Random histories of many organizations, told load by load by the warehouse and by the oracle.
+
+Organizations are independent, so one warehouse with 300 of them is 300 histories for a handful of
+builds. SALDO_HISTORIES sets how many, SALDO_HISTORIES_SEED which; `make test-deep` asks for more.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import landing, loads, warehouse
+from orchestration.contracts import read_column_aliases, read_organizations
+from orchestration.dbt_project import run_dbt
+from orchestration.home import PROJECT, Home
+from orchestration.landing import EventRange, LandedFile, Manifest
+from tests.orchestration.histories import (
+    History,
+    IntakeFile,
+    Load,
+    business_date,
+    csv_bytes,
+    describe,
+    draw_many,
+    json_line,
+)
+from tests.orchestration.oracle import FileReference, Outcome, replay
+
+pytestmark = pytest.mark.xdist_group("histories")
+
+COUNT = int(os.environ.get("SALDO_HISTORIES", "300"))
+SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
+START = datetime(2026, 3, 1, 8)
+
+Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """Histories that a warehouse was built from, and what the oracle says of each load."""
+
+    home: Home
+    histories: Sequence[History]
+    outcomes: Sequence[Sequence[Outcome]]
+
+    @property
+    def load_count(self) -> int:
+        return len(self.histories[0].loads)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """Histories landed as real files and manifests, in a home whose warehouse is still empty."""
+    histories = _align(list(draw_many(SEED, COUNT)))
+    root = tmp_path_factory.mktemp("histories")
+    home = Home(root / "home", root / "seeds")
+    _write_seeds(home.seeds, histories)
+    home.create()
+    for number in range(1, len(histories[0].loads) + 1):
+        _land(home, number, histories)
+    return Told(home, histories, [replay(history) for history in histories])
+
+
+@pytest.fixture(scope="module")
+def incremental(told: Told) -> Told:
+    """The warehouse after every load, each compared with the oracle on the way."""
+    for number in range(1, told.load_count + 1):
+        _carry(told.home)
+        _assert_as_the_oracle_says(told, number)
+    return told
+
+
+def test_after_each_load_debts_verdicts_and_refused_rows_are_the_oracles(incremental: Told) -> None:
+    with warehouse.connect(incremental.home) as connection:
+        assert warehouse.last_load_id(connection) == incremental.load_count
+        assert warehouse.unfinished_load_id(connection) is None
+
+
+def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) -> None:
+    copy = Home(tmp_path / "home", incremental.home.seeds)
+    copy.create()
+    shutil.copyfile(incremental.home.warehouse, copy.warehouse)
+    before = _query(copy, _DEBTS)
+    history = _query(copy, _HISTORY)
+    run_dbt(copy, *_BUILD, "--full-refresh")
+    assert _query(copy, _DEBTS) == before
+    assert _query(copy, _HISTORY) == history
+
+
+def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
+    incremental: Told, tmp_path: Path
+) -> None:
+    copy = Home(tmp_path / "home", incremental.home.seeds)
+    shutil.copytree(incremental.home.landing, copy.landing)
+    shutil.copytree(incremental.home.events, copy.events)
+    copy.create()
+    for _ in range(incremental.load_count):
+        _carry(copy)
+    every_column = "select * from debts order by debt_id"
+    assert _query(copy, every_column) == _query(incremental.home, every_column)
+    assert _query(copy, _HISTORY) == _query(incremental.home, _HISTORY)
+
+
+def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told) -> None:
+    for number in range(1, incremental.load_count + 1):
+        as_of = _query(
+            incremental.home,
+            f"""
+            select organization_id, customer_id, product_id, due_date, amount, status
+            from debts_history
+            where
+                dbt_valid_from <= timestamp '{_loaded_at(number)}'
+                and (dbt_valid_to is null or dbt_valid_to > timestamp '{_loaded_at(number)}')
+            order by all
+            """,
+        )
+        expected = sorted(
+            (history.contract.organization_id, *key, debt.amount, debt.status)
+            for history, outcomes in zip(incremental.histories, incremental.outcomes, strict=True)
+            for key, debt in outcomes[number - 1].debts.items()
+        )
+        assert as_of == expected
+
+
+_BUILD = ("build", "--quiet", "--exclude-resource-type", "unit_test")
+
+_DEBTS = """
+select
+    organization_id, customer_id, product_id, due_date, amount, currency, status, is_in_base,
+    kept_because, attributes, first_file_id, payment_id, debt_id, file_status
+from debts
+order by debt_id
+"""
+
+_HISTORY = """
+select * exclude (dbt_scd_id)
+from debts_history
+order by debt_id, dbt_valid_from
+"""
+
+_COMPARED = """
+select
+    debts.organization_id, customer_id, product_id, due_date, amount, debts.currency, status,
+    is_in_base, kept_because, attributes, file_status, files.load_id, files.file_name, payment_id
+from debts
+left join raw.intake_files as files on debts.first_file_id = files.file_id
+order by debts.organization_id, customer_id, product_id, due_date
+"""
+
+_VERDICTS = """
+select organization_id, load_id, file_name, status, code
+from intake_files
+order by all
+"""
+
+_REFUSED = """
+select organization_id, load_id, file_name, line_number, code
+from intake_rejections
+order by all
+"""
+
+
+def _carry(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        carried = loads.carry_landed(
+            connection, home, read_organizations(home.seeds), read_column_aliases(home.seeds)
+        )
+        assert carried is not None
+    run_dbt(home, *_BUILD)
+    with warehouse.connect(home) as connection:
+        warehouse.finish_load(connection, carried.manifest.load_id)
+
+
+def _assert_as_the_oracle_says(told: Told, number: int) -> None:
+    said = [
+        (history, outcomes[number - 1])
+        for history, outcomes in zip(told.histories, told.outcomes, strict=True)
+    ]
+    tables = {
+        "debts": (_as_debts(told.home), [row for each in said for row in _debts_of(*each)]),
+        "verdicts": (
+            _query(told.home, _VERDICTS),
+            [row for each in said for row in _verdicts_of(*each)],
+        ),
+        "refused rows": (
+            _query(told.home, _REFUSED),
+            [row for each in said for row in _refused_of(*each)],
+        ),
+    }
+    for table, (found, expected) in tables.items():
+        extra, missing = set(found) - set(expected), set(expected) - set(found)
+        if extra or missing or len(found) != len(expected):
+            culprit = min(str(row[0]) for row in extra | missing)
+            history = next(
+                each for each in told.histories if each.contract.organization_id == culprit
+            )
+            story = describe(replace(history, loads=history.loads[:number]))
+            pytest.fail(
+                f"{table} after load {number} of {told.load_count}, seed {SEED};"
+                f" organizations that differ: {len({row[0] for row in extra | missing})}\n"
+                f"warehouse: {sorted(map(str, (r for r in extra if r[0] == culprit)))}\n"
+                f"oracle:    {sorted(map(str, (r for r in missing if r[0] == culprit)))}\n{story}"
+            )
+
+
+def _as_debts(home: Home) -> Rows:
+    return [(*row[:9], _as_attributes(row[9]), *row[10:]) for row in _query(home, _COMPARED)]
+
+
+def _as_attributes(text: object) -> frozenset[tuple[str, str]]:
+    return frozenset(json.loads(str(text)).items()) if text else frozenset()
+
+
+def _debts_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
+    for key, debt in outcome.debts.items():
+        yield (
+            history.contract.organization_id,
+            *key,
+            debt.amount,
+            debt.currency,
+            debt.status,
+            debt.is_in_base,
+            debt.kept_because,
+            frozenset((debt.attributes or {}).items()),
+            debt.file_status,
+            *debt.first_file,
+            debt.payment_id,
+        )
+
+
+def _verdicts_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
+    for reference, verdict in outcome.verdicts.items():
+        yield (history.contract.organization_id, *reference, *verdict)
+
+
+def _refused_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
+    for reference, rows in outcome.refused_rows.items():
+        for row in rows:
+            yield (history.contract.organization_id, *reference, *row)
+
+
+def _query(home: Home, sql: str) -> Rows:
+    with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _loaded_at(number: int) -> datetime:
+    return START + timedelta(days=number - 1)
+
+
+def _align(histories: Sequence[History]) -> list[History]:
+    """Bring all histories onto the same loads; decisions come in loads of their own, as in life."""
+    load_count = max(len(history.loads) for history in histories)
+    slots: list[tuple[int, bool]] = []
+    for index in range(load_count):
+        if any(_load(history, index).decisions for history in histories):
+            slots.append((index, True))
+        slots.append((index, False))
+    numbers = {index + 1: slots.index((index, False)) + 1 for index in range(load_count)}
+    return [
+        History(
+            history.contract,
+            tuple(
+                _slot(_load(history, index), is_decision, numbers) for index, is_decision in slots
+            ),
+        )
+        for history in histories
+    ]
+
+
+def _load(history: History, index: int) -> Load:
+    return history.loads[index] if index < len(history.loads) else Load()
+
+
+def _slot(load: Load, is_decision: bool, numbers: dict[int, int]) -> Load:
+    if not is_decision:
+        return replace(load, decisions=())
+    return Load(
+        decisions=tuple(
+            replace(
+                decision,
+                file=FileReference(numbers[decision.file.load_number], decision.file.name),
+            )
+            for decision in load.decisions
+        )
+    )
+
+
+def _write_seeds(folder: Path, histories: Sequence[History]) -> None:
+    shutil.copytree(PROJECT / "seeds", folder)
+    path = folder / "organizations.csv"
+    with path.open(encoding="utf-8", newline="") as source:
+        columns = list(csv.DictReader(source).fieldnames or [])
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for history in histories:
+            contract = history.contract
+            writer.writerow(
+                {
+                    "organization_id": contract.organization_id,
+                    "name": contract.organization_id,
+                    "country": "CL",
+                    "customer_id_scheme": contract.customer_id_scheme,
+                    "update_mode": contract.update_mode,
+                    "payment_flow": "in_process",
+                    "currency": contract.currency,
+                    "sftp_host": "127.0.0.1",
+                    "sftp_username": "nobody",
+                    "max_withdrawal_share": str(contract.max_withdrawal_share),
+                    "max_rejected_share": str(contract.max_rejected_share),
+                }
+            )
+
+
+def _land(home: Home, number: int, histories: Sequence[History]) -> None:
+    """Write one load of every history to the landing area, as a run would have done."""
+    files = [
+        _land_file(home, number, history, file)
+        for history in histories
+        for file in history.loads[number - 1].files
+    ]
+    lines = "".join(
+        f"{json_line(history.contract.organization_id, event)}\n"
+        for history in histories
+        for event in history.loads[number - 1].events
+    ).encode()
+    name = f"load_{number:02d}.jsonl"
+    (home.events / name).write_bytes(lines)
+    landing.write_manifest(
+        home,
+        Manifest(
+            load_id=number,
+            loaded_at=_loaded_at(number),
+            business_date=business_date(number),
+            looks=tuple(
+                landing.Look(history.contract.organization_id, "looked") for history in histories
+            ),
+            files=tuple(files),
+            decisions=tuple(
+                landing.Decision(
+                    file_id=_file_id(history, decision.file),
+                    decision=decision.decision,
+                    decided_at=_loaded_at(number),
+                )
+                for history in histories
+                for decision in history.loads[number - 1].decisions
+            ),
+            events=(EventRange(name, 0, len(lines), 0),) if lines else (),
+        ),
+    )
+
+
+def _land_file(home: Home, number: int, history: History, file: IntakeFile) -> LandedFile:
+    landed = _as_landed(number, history, file)
+    path = landing.file_path(home, landed.organization_id, landed.sha256)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(csv_bytes(file))
+    return landed
+
+
+def _file_id(history: History, reference: FileReference) -> str:
+    load = history.loads[reference.load_number - 1]
+    file = next(each for each in load.files if each.name == reference.name)
+    return _as_landed(reference.load_number, history, file).file_id
+
+
+def _as_landed(number: int, history: History, file: IntakeFile) -> LandedFile:
+    content = csv_bytes(file)
+    contract = history.contract
+    return LandedFile(
+        organization_id=contract.organization_id,
+        kind=file.kind,
+        file_name=file.name,
+        business_date=file.business_date,
+        sha256=sha256(content).hexdigest(),
+        byte_count=len(content),
+        modified_at=_loaded_at(number),
+        received_at=_loaded_at(number),
+        update_mode=contract.update_mode,
+        customer_id_scheme=contract.customer_id_scheme,
+        currency=contract.currency,
+        delimiter=",",
+        date_format="YYYY-MM-DD",
+        decimal_separator=".",
+        max_withdrawal_share=str(contract.max_withdrawal_share),
+        max_rejected_share=str(contract.max_rejected_share),
+    )

@@ -1,0 +1,173 @@
+"""The landing area: whole or not at all, under names of ours, and manifests that say it all."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration import landing
+from orchestration.landing import Decision, EventRange, LandedFile, Look, Manifest
+
+FILE = LandedFile(
+    organization_id="lumina",
+    kind="invoices",
+    file_name="2026-03-02_toku_invoices.csv",
+    business_date=date(2026, 3, 2),
+    sha256="ab" * 32,
+    byte_count=120,
+    modified_at=datetime(2026, 3, 2, 7, 59, 58),
+    received_at=datetime(2026, 3, 2, 8, 0, 0, 1),
+    update_mode="replace",
+    customer_id_scheme="rut",
+    currency="CLP",
+    delimiter=",",
+    date_format="YYYY-MM-DD",
+    decimal_separator=".",
+    max_withdrawal_share="0.5",
+    max_rejected_share="0.2",
+)
+
+TYPES = {
+    "str": st.text(),
+    "int": st.integers(),
+    "date": st.dates(),
+    "datetime": st.datetimes(),
+    "str | None": st.none() | st.text(),
+}
+
+
+def _any_of(kind: type) -> st.SearchStrategy:
+    fields = {field.name: TYPES[str(field.type)] for field in dataclasses.fields(kind)}
+    return st.builds(kind, **fields)
+
+
+def _some_of(kind: type) -> st.SearchStrategy:
+    return st.lists(_any_of(kind), max_size=3).map(tuple)
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class TestManifests:
+    """What is written of a load is what is read."""
+
+    @given(
+        st.builds(
+            Manifest,
+            load_id=st.integers(1, 99_999_999),
+            loaded_at=st.datetimes(),
+            business_date=st.dates(),
+            looks=_some_of(Look),
+            files=_some_of(LandedFile),
+            decisions=_some_of(Decision),
+            events=_some_of(EventRange),
+        )
+    )
+    def test_a_manifest_reads_back_as_it_was_written(self, manifest):
+        assert Manifest.from_json(manifest.to_json()) == manifest
+
+    def test_a_manifest_is_kept_under_its_number(self, home):
+        manifest = Manifest(7, datetime(2026, 3, 2, 8), date(2026, 3, 2), files=(FILE,))
+        assert landing.read_manifest(home, 7) is None
+        landing.write_manifest(home, manifest)
+        assert landing.read_manifest(home, 7) == manifest
+        assert landing.read_manifest(home, 8) is None
+        assert _names(home.landing / "loads") == ["00000007.json"]
+
+    @pytest.mark.parametrize(
+        ("waiting", "taken", "expected"), [(0, 1, False), (1, 1, True), (1, 0, False)]
+    )
+    def test_files_wait_only_behind_files_that_were_taken(self, waiting, taken, expected):
+        look = Look("lumina", "looked", files_taken=taken, files_waiting=waiting)
+        manifest = Manifest(1, datetime(2026, 3, 2), date(2026, 3, 2), looks=(look,))
+        assert manifest.has_files_waiting is expected
+
+
+class TestReceiving:
+    """Bytes on their way (R13)."""
+
+    def test_kept_bytes_are_found_under_their_hash_and_nothing_else_is_there(self, home):
+        content = b"a,b\r\n\xff\x00"
+        sha256 = hashlib.sha256(content).hexdigest()
+        with landing.receiving(home, "lumina") as (target, part):
+            target.write(content)
+            target.flush()
+            landing.keep(home, "lumina", part, sha256)
+        assert _names(home.landing / "lumina") == [sha256]
+        assert landing.file_path(home, "lumina", sha256).read_bytes() == content
+
+    def test_the_same_bytes_again_are_kept_once(self, home):
+        for _ in range(2):
+            with landing.receiving(home, "lumina") as (target, part):
+                target.write(b"same")
+                target.flush()
+                landing.keep(home, "lumina", part, "ab" * 32)
+        assert _names(home.landing / "lumina") == ["ab" * 32]
+
+    def test_half_received_bytes_are_gone_after_an_error(self, home):
+        def receive() -> None:
+            with landing.receiving(home, "lumina") as (target, part):
+                target.write(b"half")
+                assert _names(home.landing / "lumina") == [part.name]
+                raise ConnectionError
+
+        with pytest.raises(ConnectionError):
+            receive()
+        assert _names(home.landing / "lumina") == []
+
+
+class TestWritingWhole:
+    """A file is there whole or not at all."""
+
+    def test_the_bytes_are_there_and_the_temporary_name_is_gone(self, tmp_path):
+        path = tmp_path / "new" / "folder" / "file.csv"
+        landing.write_whole(path, b"\x00\r\n")
+        assert path.read_bytes() == b"\x00\r\n"
+        assert _names(path.parent) == ["file.csv"]
+
+    def test_a_half_written_temporary_file_of_a_crash_is_replaced(self, tmp_path):
+        (tmp_path / ".file.csv.part").write_bytes(b"half of something much longer")
+        landing.write_whole(tmp_path / "file.csv", b"whole")
+        assert (tmp_path / "file.csv").read_bytes() == b"whole"
+        assert _names(tmp_path) == ["file.csv"]
+
+    def test_whoever_reads_while_it_is_replaced_sees_the_former_or_the_new(self, tmp_path):
+        path = tmp_path / "file.csv"
+        landing.write_whole(path, b"former")
+        with path.open("rb") as reader:
+            landing.write_whole(path, b"new")
+            assert reader.read() == b"former"
+        assert path.read_bytes() == b"new"
+
+
+class TestFileIds:
+    """The name of a receipt."""
+
+    def test_an_id_never_changes(self):
+        parts = (
+            b"lumina\0invoices\0" + b"2026-03-02_toku_invoices.csv\0",
+            b"ab" * 32 + b"\0" + b"2026-03-02T08:00:00.000001",
+        )
+        assert FILE.file_id == hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+        assert dataclasses.replace(FILE).file_id == FILE.file_id
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"received_at": datetime(2026, 3, 2, 8, 0, 0, 2)},
+            {"sha256": "cd" * 32},
+            {"file_name": "2026-03-03_toku_invoices.csv"},
+            {"kind": "payments"},
+            {"organization_id": "other"},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_another_receipt_has_another_id(self, change):
+        assert dataclasses.replace(FILE, **change).file_id != FILE.file_id

@@ -1,0 +1,245 @@
+"""Payment events: every whole line once, at its own line number, and no content in a refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestration.landing import EventRange
+from orchestration.payment_events import (
+    FIELDS,
+    REQUIRED,
+    Event,
+    Position,
+    Refusal,
+    find_new_ranges,
+    read_range,
+)
+
+EVENT: dict[str, Any] = {
+    "event_id": "evt-1",
+    "occurred_at": "2026-03-02T10:15:00-03:00",
+    "organization_id": "lumina",
+    "payment_id": "pay-1",
+    "customer_id": "19153032-2",
+    "product_id": "LUZ-001",
+    "due_date": "2026-03-22",
+    "amount": "31400.00",
+    "currency": "CLP",
+    "channel": "webpay",
+    "status": "authorized",
+    "reason": None,
+}
+
+
+def _line(**changes: Any) -> bytes:
+    return json.dumps({**EVENT, **changes}, ensure_ascii=False).encode() + b"\n"
+
+
+def _read(tmp_path, content: bytes) -> list[Event | Refusal]:
+    (tmp_path / "a.jsonl").write_bytes(content)
+    whole = EventRange("a.jsonl", 0, len(content), 0)
+    return list(read_range(tmp_path, whole, {"lumina"}))
+
+
+class TestRanges:
+    """Which bytes and lines are new."""
+
+    def test_a_new_file_is_read_from_its_start_to_its_last_line_end(self, tmp_path):
+        (tmp_path / "b.jsonl").write_bytes(b"12\n45\n")
+        (tmp_path / "a.jsonl").write_bytes(b"1\n")
+        (tmp_path / "empty.jsonl").write_bytes(b"")
+        (tmp_path / "notes.txt").write_bytes(b"1\n")
+        assert find_new_ranges(tmp_path, {}) == [
+            EventRange("a.jsonl", 0, 2, 0),
+            EventRange("b.jsonl", 0, 6, 0),
+        ]
+
+    def test_a_last_line_without_end_waits_until_it_has_one(self, tmp_path):
+        path = tmp_path / "a.jsonl"
+        path.write_bytes(b"first\nsec")
+        assert find_new_ranges(tmp_path, {}) == [EventRange("a.jsonl", 0, 6, 0)]
+        after_first = {"a.jsonl": Position(6, 1)}
+        assert find_new_ranges(tmp_path, after_first) == []
+        path.write_bytes(b"first\nsecond\nthi")
+        assert find_new_ranges(tmp_path, after_first) == [EventRange("a.jsonl", 6, 13, 1)]
+        assert find_new_ranges(tmp_path, {"a.jsonl": Position(13, 2)}) == []
+
+    def test_a_line_end_far_before_the_end_of_the_file_is_found(self, tmp_path):
+        (tmp_path / "a.jsonl").write_bytes(b"first\n" + b"x" * (3 << 20))
+        assert find_new_ranges(tmp_path, {}) == [EventRange("a.jsonl", 0, 6, 0)]
+        assert find_new_ranges(tmp_path, {"a.jsonl": Position(6, 1)}) == []
+
+    def test_a_file_that_lost_bytes_gives_nothing(self, tmp_path):
+        (tmp_path / "a.jsonl").write_bytes(b"first\n")
+        assert find_new_ranges(tmp_path, {"a.jsonl": Position(600, 9)}) == []
+
+    def test_lines_keep_their_numbers_over_loads_and_blank_lines(self, tmp_path):
+        former, appended = _line() + b"\nno json\n", b"  \r\n" + _line(event_id="evt-2") + b"[]\n"
+        (tmp_path / "a.jsonl").write_bytes(former + appended)
+        event_range = EventRange("a.jsonl", len(former), len(former + appended), 3)
+        lines = list(read_range(tmp_path, event_range, {"lumina"}))
+        assert [(type(line), line.line_number) for line in lines] == [(Event, 5), (Refusal, 6)]
+
+    @given(st.lists(st.sampled_from([b"\n", b"a", b"bc", b"\r"]), max_size=30), st.integers(0, 30))
+    def test_two_looks_read_what_one_would(self, tmp_path_factory, pieces, cut):
+        folder = tmp_path_factory.mktemp("events")
+        content = b"".join(pieces)
+
+        def look(content: bytes, position: Position) -> tuple[bytes, Position]:
+            (folder / "a.jsonl").write_bytes(content)
+            ranges = find_new_ranges(folder, {"a.jsonl": position})
+            if not ranges:
+                return b"", position
+            (found,) = ranges
+            taken = content[found.from_byte : found.to_byte]
+            assert taken.endswith(b"\n")
+            return taken, Position(found.to_byte, found.lines_before + taken.count(b"\n"))
+
+        first, position = look(content[:cut], Position(0, 0))
+        second, position = look(content, position)
+        whole = content[: content.rfind(b"\n") + 1]
+        assert first + second == whole
+        assert position == Position(len(whole), whole.count(b"\n"))
+
+
+class TestEvents:
+    """What an event is read as."""
+
+    def test_an_event_is_its_fields_as_text(self, tmp_path):
+        assert _read(tmp_path, _line(colour="red")) == [Event(1, EVENT)]
+
+    def test_a_line_end_of_windows_and_letters_of_any_script_are_read(self, tmp_path):
+        line = _line(product_id="Póliza 😀").replace(b"\n", b"\r\n")
+        assert _read(tmp_path, line) == [Event(1, {**EVENT, "product_id": "Póliza 😀"})]
+
+    @pytest.mark.parametrize(
+        ("written", "amount"),
+        [
+            ('"31400.00"', "31400.00"),
+            ("31400", "31400"),
+            ("31400.5", "31400.5"),
+            ("0.10", "0.10"),
+            ("3.14e4", "31400"),
+            ('" 31400 "', "31400"),
+            ("0", "0"),
+            ("9999999999999999.99", "9999999999999999.99"),
+            ("1.000", "1.000"),
+        ],
+    )
+    def test_an_amount_may_be_a_number_or_text_and_stays_exact(self, tmp_path, written, amount):
+        line = _line(amount=0).replace(b'"amount": 0', f'"amount": {written}'.encode())
+        assert _read(tmp_path, line) == [Event(1, {**EVENT, "amount": amount})]
+
+    @pytest.mark.parametrize(
+        ("written", "kept"),
+        [
+            ("2026-03-02T13:15:00Z", "2026-03-02T13:15:00+00:00"),
+            (" 2026-03-02 10:15:00.123456-03:00 ", "2026-03-02T10:15:00.123456-03:00"),
+            ("20260302T101500-0300", "2026-03-02T10:15:00-03:00"),
+        ],
+    )
+    def test_an_instant_of_any_iso_8601_form_is_kept_in_one(self, tmp_path, written, kept):
+        line = _line(occurred_at=written)
+        assert _read(tmp_path, line) == [Event(1, {**EVENT, "occurred_at": kept})]
+
+
+class TestRefusals:
+    """What is no event, and what is said of it (R30)."""
+
+    @pytest.mark.parametrize("name", REQUIRED)
+    @pytest.mark.parametrize("value", [None, "", "  ", True, ["x"], {"x": 1}])
+    def test_a_field_that_is_missing_or_empty_has_its_code(self, tmp_path, name, value):
+        expected = [Refusal(1, f"missing_{name}", f"{name} is missing or empty")]
+        assert _read(tmp_path, _line(**{name: value})) == expected
+        without = {field: text for field, text in EVENT.items() if field != name}
+        assert _read(tmp_path, json.dumps(without).encode() + b"\n") == expected
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"secret\n",
+            b'"secret"\n',
+            b"[1]\n",
+            b"null\n",
+            b'{"event_id": "secret"\n',
+            b"\xff\xfe\n",
+            b"\xef\xbb\xbf" + _line(),
+            b"[" * 100_000 + b"\n",
+            _line()[:-1] + _line(),
+        ],
+        ids=["word", "text", "list", "null", "half", "bytes", "BOM", "deep", "two objects"],
+    )
+    def test_a_line_that_is_not_one_json_object_is_refused(self, tmp_path, content):
+        assert _read(tmp_path, content) == [
+            Refusal(1, "invalid_json", "the line is not one JSON object")
+        ]
+
+    @pytest.mark.parametrize("field", FIELDS)
+    def test_half_a_character_that_no_warehouse_can_hold_is_refused(self, tmp_path, field):
+        line = json.dumps({**EVENT, field: "\ud800"}).encode() + b"\n"
+        assert _read(tmp_path, line) == [
+            Refusal(1, "invalid_json", "the line has half a character")
+        ]
+
+    @pytest.mark.parametrize(
+        "text", ["2026-03-02T10:15:00", "2026-03-02", "yesterday", "1772457300", "2026-02-30T10Z"]
+    )
+    def test_an_instant_without_offset_is_refused(self, tmp_path, text):
+        assert _read(tmp_path, _line(occurred_at=text)) == [
+            Refusal(1, "invalid_occurred_at", "occurred_at is not ISO 8601 with an offset")
+        ]
+
+    @pytest.mark.parametrize("text", ["22-03-2026", "2026-02-30", "20260322", "2026-3-2", " "])
+    def test_a_due_date_in_another_form_is_refused(self, tmp_path, text):
+        (refusal,) = _read(tmp_path, _line(due_date=text))
+        assert refusal == (
+            Refusal(1, "missing_due_date", "due_date is missing or empty")
+            if not text.strip()
+            else Refusal(1, "invalid_due_date", "due_date is not YYYY-MM-DD")
+        )
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            '"1.234,50"',
+            '"1_000"',
+            '"$ 100"',
+            '"١٢"',
+            '"NaN"',
+            '"Infinity"',
+            "-1",
+            "-0",
+            "1.005",
+            "10000000000000000",
+            "1e999999999",
+            "1e-999999999",
+        ],
+    )
+    def test_an_amount_that_is_no_sum_of_money_is_refused(self, tmp_path, written):
+        line = _line(amount=0).replace(b'"amount": 0', f'"amount": {written}'.encode())
+        assert _read(tmp_path, line) == [
+            Refusal(1, "invalid_amount", "amount is not a number of at most two decimals")
+        ]
+
+    def test_an_organization_without_contract_is_refused(self, tmp_path):
+        assert _read(tmp_path, _line(organization_id="other")) == [
+            Refusal(1, "unknown_organization", "organization_id is in no contract")
+        ]
+
+    @pytest.mark.parametrize("field", FIELDS)
+    def test_no_refusal_tells_what_the_line_holds(self, tmp_path, field):
+        canary = "19153032-2 ana@example.com"
+        for line in (
+            _line(**{field: canary, "amount": canary}),
+            _line(**{field: canary, "due_date": canary}),
+            canary.encode() + _line(),
+        ):
+            (refusal,) = _read(tmp_path, line)
+            assert isinstance(refusal, Refusal)
+            for part in canary.split():
+                assert part not in refusal.message + refusal.code
