@@ -48,7 +48,8 @@
 {#
     A text as an amount of money with at most two decimals, else null. The contract names the
     decimal separator; the other of point and comma may group thousands. `10000.0000` is ten
-    thousand, `1.005` is refused: an amount is never rounded.
+    thousand; `1.005` is refused, for an amount is never rounded, and so is `15.000`, which is
+    fifteen thousand to whoever groups thousands with a point.
 #}
 {% macro parse_amount(text, decimal_separator) -%}
     {%- set plain -%}
@@ -58,7 +59,7 @@
         end
     {%- endset -%}
     case
-        when {{ matches(plain, '^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.][0-9]{1,2}0*)?$') }}
+        when {{ matches(plain, '^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?$') }}
             then try_cast(replace({{ plain }}, ',', '') as decimal(18, 2))
     end
 {%- endmacro %}

@@ -1,5 +1,6 @@
--- Each file that may be applied against the base as the former load left it. A row is a debt
--- whose file side changes, or a debt in process that the file does not list.
+-- Each file that may be applied, now or by an operator's word, against the base as the former
+-- load left it. A row is a debt whose file side changes, or a debt in process that the file does
+-- not list.
 {{ config(materialized='table') }}
 
 with screened as (
@@ -33,8 +34,8 @@ candidates as (
         is_late
     from screened
     where
-        screening = 'candidate'
-        and kind = 'invoices'
+        kind = 'invoices'
+        and screening in ('candidate', 'held')
 ),
 
 -- A late file touches only debts that no newer applied file lists with a valid row (R8).
@@ -152,13 +153,15 @@ paired as (
             or listed.attributes is distinct from candidate_base.attributes
         ) as has_other_values
     from listed
-    full outer join candidate_base on listed.debt_id = candidate_base.debt_id
+    full outer join candidate_base
+        on
+            listed.debt_id = candidate_base.debt_id
+            and listed.file_id = candidate_base.candidate_file_id
 ),
 
 stated as (
     select
         paired.*,
-        rejected.debt_id is not null as is_rejected_row,
         case
             when paired.is_listed then paired.listed_file_status
             when
@@ -172,7 +175,6 @@ stated as (
         on
             paired.debt_id = rejected.debt_id
             and paired.file_id = rejected.file_id
-            and not paired.is_listed
 ),
 
 changed as (

@@ -31,16 +31,16 @@ differences as (
 
 pending as (
     select
-        base.organization_id,
+        screened.file_id,
         count(*) as pending_count
     from base
     inner join screened
         on
             base.organization_id = screened.organization_id
-            and screened.screening = 'candidate'
+            and screened.screening in ('candidate', 'held')
             and screened.kind = 'invoices'
     where base.status = 'pending'
-    group by base.organization_id
+    group by screened.file_id
 ),
 
 weighed as (
@@ -60,7 +60,7 @@ weighed as (
     from screened
     inner join loads on screened.judging_load_id = loads.load_id
     left join differences on screened.file_id = differences.file_id
-    left join pending on screened.organization_id = pending.organization_id
+    left join pending on screened.file_id = pending.file_id
 ),
 
 judged as (

@@ -44,6 +44,7 @@ standing_verdicts as (
 applied as (
     select
         files.organization_id,
+        files.update_mode,
         files.business_date,
         files.load_id
     from files
@@ -132,11 +133,13 @@ former_versions as (
             and questions.load_id > files.load_id
 ),
 
--- R8: files apply in (business date, received) order.
+-- R8: files apply in (business date, received) order. A replace file states the whole base, so
+-- what is older than one comes too late, whatever its own mode.
 newer_applied as (
     select
         questions.file_id,
-        count(*) as newer_count
+        count(*) as newer_count,
+        count(case when applied.update_mode = 'replace' then 1 end) as newer_replace_count
     from questions
     inner join applied
         on
@@ -160,7 +163,10 @@ measured as (
         coalesce(row_counts.accepted_amount, 0) as accepted_amount,
         coalesce(row_counts.rejected_amount, 0) as rejected_amount,
         coalesce(questions.sha256 = former_versions.sha256, false) as is_duplicate,
-        newer_applied.newer_count is not null as is_late
+        newer_applied.newer_count is not null as is_late,
+        newer_applied.newer_count is not null
+        and (questions.update_mode = 'replace' or newer_applied.newer_replace_count > 0)
+            as is_overtaken
     from questions
     left join row_counts on questions.file_id = row_counts.file_id
     left join former_versions
@@ -178,8 +184,7 @@ coded as (
             when is_duplicate then 'same_bytes_again'
             when file_code is not null then file_code
             when rejected_count > max_rejected_share * row_count then 'too_many_rejected_rows'
-            when kind = 'invoices' and update_mode = 'replace' and is_late
-                then 'older_than_applied'
+            when is_overtaken then 'older_than_applied'
             when
                 kind = 'invoices'
                 and update_mode = 'replace'

@@ -24,7 +24,9 @@ said as (
         organization_id,
         payment_id,
         sum(case status when 'autorizado' then 1 when 'reversado' then -1 else 0 end)
-            as authorized_count
+            as authorized_count,
+        sum(case when status in ('autorizado', 'reversado') then amount else 0 end)
+            as authorized_amount
     from published
     group by organization_id, payment_id
 ),
@@ -73,9 +75,11 @@ due as (
         payments.occurred_at,
         payments.event_id,
         {% if is_incremental() -%}
-        coalesce(said.authorized_count, 0) as authorized_count
+        coalesce(said.authorized_count, 0) as authorized_count,
+        said.authorized_amount
         {%- else -%}
-        0 as authorized_count
+        0 as authorized_count,
+        payments.amount as authorized_amount
         {%- endif %}
     from open_publications
     inner join payments on open_publications.organization_id = payments.organization_id
@@ -116,7 +120,11 @@ numbered as (
         due_date,
         channel_label as channel,
         status,
-        case when status = 'reversado' then -amount else amount end as amount,
+        -- what was told is taken back, whatever amount the reversal names
+        cast(
+            case when status = 'reversado' then -authorized_amount else amount end
+            as decimal(18, 2)
+        ) as amount,
         currency,
         payment_id,
         cast({{ in_time_zone('occurred_at', 'time_zone') }} as date) as paid_on,

@@ -276,8 +276,8 @@ def _several(
 
 # --- the pools ---------------------------------------------------------------------------------
 
-# A check digit K, one figure only, a check digit 0.
-RUTS = tuple(text_of_rut(number) for number in (18441919, 1, 24041903, 10000013))
+# A check digit K, one figure only, a check digit 0, a plain one.
+RUTS = tuple(text_of_rut(number) for number in (18441919, 1, 24041913, 24041903))
 # Texts that a careless reader takes for one another.
 EXTERNAL_IDS = ("AL-1", "al-1", "007", "7")
 PRODUCTS = ("LUZ-1", "luz-1", "01", "Ñ, 1")

@@ -7,6 +7,7 @@ written down here from the story, not taken from the program.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -267,6 +268,29 @@ def test_the_base_of_a_past_instant_is_the_base_of_that_day(third_day: Installat
     assert third_day.query(
         f"select count(*) filter (is_in_base) from debts_as_of('{judged_at}'::timestamp)"
     ) == [(119 + 78 + 60,)]
+
+
+QUESTIONS = re.findall(
+    r"^## \d+\. (.+?)\n.*?```sql\n(.+?)\n```\n\n(.+?)\n(?:\n|\Z)",
+    (PROJECT / "docs" / "questions.md").read_text(encoding="utf-8"),
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def test_the_documented_questions_are_ten() -> None:
+    assert len(QUESTIONS) == 10
+
+
+@pytest.mark.parametrize(("question", "sql", "answer"), QUESTIONS)
+def test_each_documented_question_has_the_documented_answer(
+    third_day: Installation, question: str, sql: str, answer: str
+) -> None:
+    with duckdb.connect(str(third_day.home.analytics), read_only=True) as connection:
+        result = connection.execute(sql)
+        names = [column[0] for column in result.description or []]
+        rows = [["" if value is None else str(value) for value in row] for row in result.fetchall()]
+    table = [names, ["---"] * len(names), *rows]
+    assert "\n".join(f"| {' | '.join(row)} |" for row in table) == answer.rstrip("\n"), question
 
 
 def _run(installed: Installation, day: date, expected_exit: int) -> Installation:

@@ -671,9 +671,7 @@ def test_r21_a_payment_may_come_before_its_debt() -> None:
     assert statuses(outcome) == {"A": "in_process"}
 
 
-def test_r21_the_payment_named_is_authorized_before_in_process_then_earliest_then_smallest() -> (
-    None
-):
+def test_r21_the_payment_named_is_an_authorized_one_then_the_earliest() -> None:
     debts_file = Load(invoices(1, row("A")))
     in_process = [event("e1", "p3", "in_process", hour=1), event("e2", "p2", "in_process", hour=1)]
     assert debt(after(REPLACE, debts_file, Load(events=tuple(in_process))), "A").payment_id == "p2"
