@@ -53,6 +53,11 @@ class Home:
         return self.root / "events"
 
     @property
+    def decisions(self) -> Path:
+        """What operators decided about held files, until a load takes it."""
+        return self.root / "decisions"
+
+    @property
     def outbox(self) -> Path:
         """The payments files as published, by organization."""
         return self.root / "outbox"
@@ -84,6 +89,7 @@ class Home:
             self.landing / "loads",
             self.events,
             self.root / "uploads",
+            self.decisions,
             self.outbox,
             self.scratch,
             self.dagster,

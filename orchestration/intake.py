@@ -15,10 +15,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import landing, payment_events
+from orchestration import decisions, landing, payment_events
 from orchestration.contracts import InvalidFileDateError, Organization, file_date, is_due
 from orchestration.home import Home
-from orchestration.landing import LandedFile, Look, Manifest
+from orchestration.landing import Decision, LandedFile, Look, Manifest
 from orchestration.loading import event_positions, next_instant
 from orchestration.sftp import Client, RemoteFile, SftpError, connect
 from orchestration.warehouse import last_load_id
@@ -77,7 +77,7 @@ def choose(
     arrivals = [
         arrival
         for remote in listing
-        for arrival in _recognise(organization, remote, business_date)
+        for arrival in recognise(organization, remote, business_date)
         if arrival.business_date <= business_date
         and _is_new(remote, seen.get((arrival.kind, remote.name)))
     ]
@@ -97,6 +97,8 @@ def take(
 ) -> Manifest:
     """Land what is new for a business date and write the manifest of the next load.
 
+    Decisions of operators come first, in a load of their own.
+
     Args:
         connection: the warehouse, asked which files it has seen.
         home: where the files go.
@@ -106,6 +108,20 @@ def take(
         clock: the time.
 
     """
+    load_id, loaded_at = last_load_id(connection) + 1, next_instant(connection, clock())
+    decided = _choose_decisions(connection, home)
+    if decided:
+        manifest = Manifest(
+            load_id,
+            loaded_at,
+            business_date,
+            landing.keep_contracts(home),
+            decisions=tuple(decided),
+        )
+        landing.write_manifest(home, manifest)
+        for decision in decided:
+            decisions.forget(home, decision.file_id)
+        return manifest
     due = [each for each in organizations if is_due(each, business_date, clock())]
     seen = _read_seen_files(connection)
 
@@ -122,9 +138,10 @@ def take(
     with ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool:
         results = list(pool.map(look, due))
     manifest = Manifest(
-        load_id=last_load_id(connection) + 1,
-        loaded_at=next_instant(connection, clock()),
-        business_date=business_date,
+        load_id,
+        loaded_at,
+        business_date,
+        landing.keep_contracts(home),
         looks=tuple(look for look, _ in results),
         files=tuple(file for _, files in results for file in files),
         events=tuple(payment_events.find_new_ranges(home.events, event_positions(connection))),
@@ -154,7 +171,7 @@ def look_into(
             arrivals, waiting = choose(organization, listing, seen, business_date)
             for arrival in arrivals:
                 try:
-                    landed = _receive(home, organization, client, arrival, clock)
+                    landed = receive(home, organization, client, arrival, clock)
                 except SftpError as error:
                     if error.code not in _NEXT_LOOK:
                         raise
@@ -180,9 +197,30 @@ def look_into(
     )
 
 
-def _recognise(
-    organization: Organization, remote: RemoteFile, business_date: date
-) -> list[Arrival]:
+def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Decision]:
+    """The noted decisions that a load takes: on files still held, one for each organization."""
+    noted = decisions.read_noted(home)
+    if not noted:
+        return []
+    held = {file.file_id: file.organization_id for file in decisions.read_held(connection)}
+    chosen: dict[str, Decision] = {}
+    for decision in noted:
+        if decision.file_id in held:
+            chosen.setdefault(held[decision.file_id], decision)
+        else:
+            decisions.forget(home, decision.file_id)
+    return list(chosen.values())
+
+
+def recognise(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
+    """What a file in an inbox is by its name; empty if it is none of ours.
+
+    Args:
+        organization: whose patterns name the files (R11).
+        remote: the file.
+        business_date: what a file counts for whose own date does not exist; it has a code.
+
+    """
     patterns = {
         "invoices": organization.invoices_pattern,
         "payments": organization.payments_pattern,
@@ -210,9 +248,15 @@ def _is_same_receipt(former: Seen, landed: LandedFile) -> bool:
     return former.sha256 == landed.sha256 and former.modified_at == landed.modified_at
 
 
-def _receive(
+def receive(
     home: Home, organization: Organization, client: Client, arrival: Arrival, clock: Clock
 ) -> LandedFile:
+    """Download a file and keep it in the landing area (R13).
+
+    Raises:
+        SftpError: what Client.download raises; nothing is kept.
+
+    """
     organization_id = organization.organization_id
     with landing.receiving(home, organization_id) as (target, part):
         download = client.download(organization.inbox_dir, arrival.remote, target)

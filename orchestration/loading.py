@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from orchestration import landing, payment_events
-from orchestration.contracts import Aliases
+from orchestration.contracts import Aliases, read_column_aliases, read_organizations
 from orchestration.home import Home
 from orchestration.landing import LandedFile, Manifest
 from orchestration.payment_events import Event, Position
@@ -25,22 +25,21 @@ def load(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    aliases: Aliases,
-    organization_ids: Sequence[str],
 ) -> dict[str, int]:
-    """Copy everything that a manifest names into `raw.*`.
+    """Copy everything that a manifest names into `raw.*`, by the contracts of its time (R11).
 
     Args:
         connection: the warehouse.
         home: where the bytes are.
         manifest: the load.
-        aliases: how header names map to fields (R11).
-        organization_ids: who has a contract; events of others are refused.
 
     Returns:
         Rows written, by table of `raw`.
 
     """
+    kept = landing.contracts_path(home, manifest.contracts)
+    contracts = {each.organization_id: each for each in read_organizations(kept)}
+    aliases = read_column_aliases(kept)
     connection.begin()
     try:
         _insert(
@@ -59,8 +58,14 @@ def load(
                     look.detail,
                     look.files_seen,
                     look.files_taken,
+                    contract.payment_flow,
+                    contract.time_zone.key,
+                    contract.delimiter,
+                    contract.decimal_separator,
+                    contract.date_format,
                 )
                 for look in manifest.looks
+                for contract in (contracts[look.organization_id],)
             ],
         )
         _insert(
@@ -79,7 +84,7 @@ def load(
                 for file in manifest.files
             ],
         )
-        _load_events(connection, home, manifest, organization_ids)
+        _load_events(connection, home, manifest, contracts)
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -159,7 +164,7 @@ def _load_events(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    organization_ids: Sequence[str],
+    organization_ids: Collection[str],
 ) -> None:
     if not manifest.events:
         return
@@ -167,13 +172,12 @@ def _load_events(
         "select coalesce(max(event_number), 0) from raw.payment_events"
     ).fetchone()
     event_number = int(row[0]) if row else 0
-    known = frozenset(organization_ids)
     with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
         path = Path(scratch) / "events.jsonl"
         with path.open("w", encoding="utf-8") as events:
             for event_range in manifest.events:
                 line_number = event_range.lines_before
-                for line in payment_events.read_range(home.events, event_range, known):
+                for line in payment_events.read_range(home.events, event_range, organization_ids):
                     line_number = line.line_number
                     if isinstance(line, Event):
                         event_number += 1

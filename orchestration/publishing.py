@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 
 import duckdb
@@ -17,6 +19,7 @@ PUBLISHED = (
     "debts_history",
     "payments",
     "payments_file_lines",
+    "intake_days",
     "intake_files",
     "intake_rejections",
 )
@@ -62,6 +65,17 @@ def publish(
         part.unlink(missing_ok=True)
         part.with_name(f"{part.name}.wal").unlink(missing_ok=True)
     return rows
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published copy, which no run ever holds; an empty database before the first."""
+    if not home.analytics.exists():
+        with duckdb.connect() as connection:
+            yield connection
+        return
+    with duckdb.connect(str(home.analytics), read_only=True) as connection:
+        yield connection
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -11,8 +11,10 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration import landing, warehouse
+from orchestration import decisions, landing, warehouse
 from orchestration.home import Home
+
+Say = Callable[[str], None]
 
 
 class RunFailedError(Exception):
@@ -51,7 +53,7 @@ def exclusive(home: Home) -> Iterator[None]:
         yield
 
 
-def run_business_date(home: Home, business_date: date, say: Callable[[str], None]) -> list[LoadRun]:
+def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun]:
     """Run the job until nothing for this date waits any more: one run for each load.
 
     Args:
@@ -63,6 +65,52 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
         RunFailedError: a step failed. Running again carries on from there.
 
     """
+    return _run(home, business_date, say, lambda: False)
+
+
+def run_decisions(home: Home, say: Say) -> list[LoadRun]:
+    """Carry out what operators decided; inboxes are left for the next business date's run.
+
+    The loads belong to the newest business date, whose publications are closed already.
+
+    Raises:
+        RunFailedError: a step failed. Running again carries on from there.
+
+    """
+    with warehouse.connect(home) as connection:
+        business_date = warehouse.last_business_date(connection)
+    if business_date is None:
+        return []
+    return _run(home, business_date, say, lambda: not decisions.is_any_noted(home))
+
+
+def replay(home: Home, say: Say) -> list[LoadRun]:
+    """Build the warehouse anew from the landing area, load by load (R10).
+
+    The former warehouse is set aside. Nothing is looked for, and nothing is delivered that was
+    delivered before.
+
+    Returns:
+        The loads, none where nothing has landed.
+
+    Raises:
+        RunFailedError: a step failed. The next run carries on from there.
+
+    """
+    first = landing.read_manifest(home, 1)
+    if first is None:
+        return []
+    if home.warehouse.exists():
+        set_aside = home.warehouse.with_name("warehouse.before_replay.duckdb")
+        with warehouse.connect(home) as connection:
+            connection.execute("checkpoint")
+        home.warehouse.replace(set_aside)
+        say(f"the former warehouse is now {set_aside}")
+    return _run(home, first.business_date, say, lambda: not _is_recovery_due(home))
+
+
+def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
+    """Run load after load until nothing waits, or until `is_done` says so before a load."""
     from orchestration.definitions import defs  # noqa: PLC0415 (reads the home of this process)
 
     job = defs().resolve_job_def("business_date")
@@ -71,15 +119,10 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
     log = home.root / "logs" / f"{business_date}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance:
-        while True:
-            with warehouse.connect(home) as connection:
-                is_recovery = (
-                    warehouse.unfinished_load_id(connection) is not None
-                    or landing.read_manifest(home, warehouse.last_load_id(connection) + 1)
-                    is not None
-                )
+        while not is_done():
+            is_recovery = _is_recovery_due(home)
             if is_recovery:
-                say("carrying on with a load that a former run left unfinished")
+                say("carrying a load through that landed before")
             with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
                 result = job.execute_in_process(
                     instance=instance,
@@ -95,8 +138,19 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
             if manifest is None:
                 raise FileNotFoundError(f"the manifest of load {load_id} is not in {home.landing}")
             runs.append(LoadRun(load_id, manifest.business_date))
-            if not is_recovery and not manifest.has_files_waiting:
-                return runs
+            if not is_recovery and not manifest.is_followed:
+                break
+    return runs
+
+
+def _is_recovery_due(home: Home) -> bool:
+    """Whether a load that landed has not been carried through to the end."""
+    with warehouse.connect(home) as connection:
+        next_load_id = warehouse.last_load_id(connection) + 1
+        return (
+            warehouse.unfinished_load_id(connection) is not None
+            or landing.read_manifest(home, next_load_id) is not None
+        )
 
 
 def _describe_failure(result: dg.ExecuteInProcessResult) -> str:

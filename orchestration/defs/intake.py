@@ -60,7 +60,6 @@ def load(
             connection,
             home,
             installation.organizations(),
-            installation.aliases(),
             date.fromisoformat(context.partition_key),
             installation.environment(),
         )

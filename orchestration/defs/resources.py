@@ -7,9 +7,7 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 
 from orchestration.contracts import (
-    Aliases,
     Organization,
-    read_column_aliases,
     read_organizations,
 )
 from orchestration.dbt_project import project
@@ -28,10 +26,6 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
     def organizations(self) -> list[Organization]:
         """The contracts (R11)."""
         return read_organizations(self.home().seeds)
-
-    def aliases(self) -> Aliases:
-        """The header names that mean a field (R11)."""
-        return read_column_aliases(self.home().seeds)
 
     def environment(self) -> Mapping[str, str]:
         """Where the secrets are."""

@@ -40,6 +40,7 @@ STAGING = {
 INTERMEDIATE = {
     "int_debts__compared",
     "int_debts__listed",
+    "int_intake_files__answered",
     "int_intake_files__judged",
     "int_intake_files__screened",
     "int_intake_files__standing",
@@ -53,11 +54,19 @@ MARTS = {
     "debts",
     "debts_changed",
     "debts_history",
+    "intake_days",
     "intake_files",
     "intake_rejections",
     "organization_contracts",
     "payments",
     "payments_file_lines",
+}
+EXPORTS = {
+    "exp_intake_results",
+    "exp_intake_summaries",
+    "exp_outgoing_files",
+    "exp_payments_file",
+    "exp_payments_totals",
 }
 OUTSIDE = {
     ("base", "debts"),
@@ -80,8 +89,8 @@ def test_the_assets_are_exactly_these(definitions: dg.Definitions) -> None:
         | {("staging", name) for name in STAGING}
         | {("intermediate", name) for name in INTERMEDIATE}
         | {(name,) for name in MARTS}
-        | {("exports", "exp_payments_file"), ("outbox", "payments_files")}
-        | {("published", "analytics")}
+        | {("exports", name) for name in EXPORTS}
+        | {("outbox", "files"), ("published", "analytics")}
         | OUTSIDE
     )
 
@@ -117,7 +126,7 @@ def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
     definitions: dg.Definitions,
 ) -> None:
     graph = definitions.resolve_asset_graph()
-    outbox = dg.AssetKey(["outbox", "payments_files"])
+    outbox = dg.AssetKey(["outbox", "files"])
     upstream = graph.get_ancestor_asset_keys(outbox)
     assert dg.AssetKey(["sftp", "inboxes"]) in upstream
     assert dg.AssetKey(["events", "payment_events"]) in upstream

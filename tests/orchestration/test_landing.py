@@ -87,7 +87,7 @@ class TestManifests:
     def test_files_wait_only_behind_files_that_were_taken(self, waiting, taken, expected):
         look = Look("lumina", "looked", files_taken=taken, files_waiting=waiting)
         manifest = Manifest(1, datetime(2026, 3, 2), date(2026, 3, 2), looks=(look,))
-        assert manifest.has_files_waiting is expected
+        assert manifest.is_followed is expected
 
 
 class TestReceiving:
