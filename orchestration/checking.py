@@ -17,7 +17,7 @@ from orchestration import dbt_project, landing, loading, warehouse
 from orchestration.contracts import Organization, read_column_aliases
 from orchestration.delimited import find_encoding, read_header
 from orchestration.home import Home
-from orchestration.intake import receive, recognise
+from orchestration.intake import file_limit, receive, recognise
 from orchestration.landing import LandedFile, Manifest
 from orchestration.reading import Layout, read
 from orchestration.sftp import SftpError, connect
@@ -123,7 +123,9 @@ def _look(trial: Home, organization: Organization, environment: Mapping[str, str
                         each.remote.modified_at,
                     ),
                 )
-                checked.file = receive(trial, organization, client, newest, _now)
+                checked.file = receive(
+                    trial, organization, client, newest, _now, file_limit(environment)
+                )
     except SftpError as error:
         checked.error = (error.code, str(error))
     return checked
@@ -180,7 +182,7 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
 
 def _understand(trial: Home, file: LandedFile) -> list[Column]:
     path = landing.file_path(trial, file.organization_id, file.sha256)
-    layout = Layout(file.organization_id, file.kind, file.delimiter)
+    layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
     with read(path, layout, read_column_aliases(trial.seeds), trial.scratch) as reading:
         if reading.records is None:
             return []

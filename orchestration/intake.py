@@ -8,6 +8,8 @@ further load. Nothing that goes wrong with one organization stops another (R20).
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,17 +18,25 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 
 from orchestration import decisions, landing, payment_events
-from orchestration.contracts import InvalidFileDateError, Organization, file_date, is_due
+from orchestration.contracts import (
+    ContractError,
+    InvalidFileDateError,
+    Organization,
+    file_date,
+    is_due,
+)
 from orchestration.home import Home
 from orchestration.landing import Decision, LandedFile, Look, Manifest
 from orchestration.loading import event_positions, next_instant
-from orchestration.sftp import Client, RemoteFile, SftpError, connect
+from orchestration.sftp import Client, Download, RemoteFile, SftpError, connect
 from orchestration.warehouse import last_load_id
 
 INBOXES_AT_ONCE = 16
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 _NEXT_LOOK = ("still_growing", "gone")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FILE_LIMIT = "4GB"
 
 Clock = Callable[[], datetime]
 
@@ -160,28 +170,53 @@ def look_into(
 ) -> tuple[Look, list[LandedFile]]:
     """Look into one inbox and land what is new; whatever goes wrong becomes the look's outcome.
 
-    A file that is still growing, or is gone again, stays for the next look (R13).
+    A file that is still growing, or is gone again, stays for the next look (R13). What else is
+    wrong with one file is the outcome, and the others are taken if the connection lives. When
+    the oldest debts file cannot be had, the next is taken: a file that can never be read must not
+    keep back those of later days, and should it come after all, it comes late (R8).
+
+    Raises:
+        ContractError: SALDO_FILE_LIMIT is no size.
+
     """
+    limit = file_limit(environment)
+    # What was too large is asked about again once the limit allows it.
+    known = {key: each for key, each in seen.items() if each.sha256 or each.byte_count > limit}
     files: list[LandedFile] = []
     listing: list[RemoteFile] = []
     waiting = 0
+    outcome, detail = "looked", None
     try:
         with connect(organization, environment) as client:
             listing = client.list_files(organization.inbox_dir)
-            arrivals, waiting = choose(organization, listing, seen, business_date)
-            for arrival in arrivals:
-                try:
-                    landed = receive(home, organization, client, arrival, clock)
-                except SftpError as error:
-                    if error.code not in _NEXT_LOOK:
-                        raise
-                    continue
-                former = seen.get((arrival.kind, arrival.remote.name))
-                if former is None or not _is_same_receipt(former, landed):
-                    files.append(landed)
-        outcome, detail = "looked", None
+            left = listing
+            is_next_wanted = True
+            while is_next_wanted:
+                arrivals, waiting = choose(organization, left, known, business_date)
+                is_next_wanted = waiting > 0
+                for arrival in arrivals:
+                    try:
+                        landed = receive(home, organization, client, arrival, clock, limit)
+                    except SftpError as error:
+                        if error.code == "timed_out" or not client.is_connected:
+                            raise
+                        if error.code not in _NEXT_LOOK:
+                            outcome, detail = error.code, str(error)
+                        is_in_line = error.code == "still_growing"
+                    else:
+                        former = known.get((arrival.kind, arrival.remote.name))
+                        is_in_line = former is None or not _is_same_receipt(former, landed)
+                        files += [landed] if is_in_line else []
+                    if is_in_line and arrival.kind == "invoices":
+                        is_next_wanted = False
+                handled = [arrival.remote for arrival in arrivals]
+                left = [remote for remote in left if remote not in handled]
     except SftpError as error:
         outcome, detail = error.code, str(error)
+    except OSError as error:
+        is_full = error.errno in _DISK_FULL
+        outcome = "disk_full" if is_full else "failed"
+        detail = "no space is left on this machine" if is_full else type(error).__name__
     except Exception as error:
         outcome, detail = "failed", type(error).__name__
     return (
@@ -195,6 +230,25 @@ def look_into(
         ),
         files,
     )
+
+
+def file_limit(environment: Mapping[str, str]) -> int:
+    """How many bytes a file may have; a larger one is refused before it is downloaded (R16).
+
+    Args:
+        environment: SALDO_FILE_LIMIT, such as `500MB`; 4GB without it.
+
+    Raises:
+        ContractError: it is no size.
+
+    """
+    text = environment.get("SALDO_FILE_LIMIT", _FILE_LIMIT)
+    match = re.fullmatch(r"([0-9]{1,6})(MB|GB)", text)
+    if match is None:
+        raise ContractError(
+            f"SALDO_FILE_LIMIT: {text!r} is not allowed; allowed: a size such as 500MB or 4GB"
+        )
+    return int(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]]
 
 
 def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Decision]:
@@ -249,7 +303,12 @@ def _is_same_receipt(former: Seen, landed: LandedFile) -> bool:
 
 
 def receive(
-    home: Home, organization: Organization, client: Client, arrival: Arrival, clock: Clock
+    home: Home,
+    organization: Organization,
+    client: Client,
+    arrival: Arrival,
+    clock: Clock,
+    limit: int,
 ) -> LandedFile:
     """Download a file and keep it in the landing area (R13).
 
@@ -258,10 +317,14 @@ def receive(
 
     """
     organization_id = organization.organization_id
-    with landing.receiving(home, organization_id) as (target, part):
-        download = client.download(organization.inbox_dir, arrival.remote, target)
-        target.flush()
-        landing.keep(home, organization_id, part, download.sha256)
+    file_code: str | None = "file_too_large"
+    download = Download("", arrival.remote.size)
+    if arrival.remote.size <= limit:
+        file_code = arrival.file_code
+        with landing.receiving(home, organization_id) as (target, part):
+            download = client.download(organization.inbox_dir, arrival.remote, target)
+            target.flush()
+            landing.keep(home, organization_id, part, download.sha256)
     return LandedFile(
         organization_id=organization_id,
         kind=arrival.kind,
@@ -279,7 +342,7 @@ def receive(
         decimal_separator=organization.decimal_separator,
         max_withdrawal_share=str(organization.max_withdrawal_share),
         max_rejected_share=str(organization.max_rejected_share),
-        file_code=arrival.file_code,
+        file_code=file_code,
     )
 
 

@@ -42,7 +42,10 @@ class Look:
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file received whole (R13) with the part of the contract that it is read by (R9)."""
+    """A file received whole (R13) with the part of the contract that it is read by (R9).
+
+    A file that was too large to be downloaded has a code and no hash.
+    """
 
     organization_id: str
     kind: str

@@ -16,7 +16,13 @@ from orchestration.contracts import Aliases, read_column_aliases, read_organizat
 from orchestration.home import Home
 from orchestration.landing import LandedFile, Manifest
 from orchestration.payment_events import Event, Position
-from orchestration.reading import Layout, RecordCountMismatchError, insert_rows, read
+from orchestration.reading import (
+    Layout,
+    RecordCountMismatchError,
+    RowsRefusedError,
+    insert_rows,
+    read,
+)
 
 ROW_TABLES = {"invoices": "invoices", "payments": "organization_payments"}
 
@@ -125,7 +131,7 @@ def _load_file(
     path = landing.file_path(home, file.organization_id, file.sha256)
     encoding, record_count, code, message = None, 0, file.file_code, None
     if code is None:
-        layout = Layout(file.organization_id, file.kind, file.delimiter)
+        layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
         with read(path, layout, aliases, home.scratch) as reading:
             encoding, code, message = reading.encoding, reading.code, reading.message
             if code is None:
@@ -135,6 +141,11 @@ def _load_file(
                     )
                 except RecordCountMismatchError as error:
                     code, message = error.code, error.message
+                except RowsRefusedError as error:
+                    # The name of the file may be a person's; its hash leads to it (R30).
+                    raise RowsRefusedError(
+                        f"{file.organization_id}, file {file.sha256}: {error}"
+                    ) from None
     return (
         load_id,
         file.file_id,

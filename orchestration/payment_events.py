@@ -27,6 +27,8 @@ REQUIRED = (
     "status",
 )
 FIELDS = (*REQUIRED, "reason")
+# DuckDB reads objects of at most 16 MiB, and a character may take six bytes there.
+LONGEST_LINE_BYTES = 1_000_000
 _CHUNK = 1 << 20
 _MAX_AMOUNT = Decimal(10) ** 16
 _MAX_DIGITS = 40
@@ -85,9 +87,13 @@ def read_range(
         source.seek(event_range.from_byte)
         line_number = event_range.lines_before
         while source.tell() < event_range.to_byte:
-            line = source.readline()
+            line = source.readline(LONGEST_LINE_BYTES + 1)
             line_number += 1
-            if line.strip():
+            if len(line) > LONGEST_LINE_BYTES:
+                while not line.endswith(b"\n"):
+                    line = source.readline(_CHUNK)
+                yield Refusal(line_number, "line_too_long", "the line has more than a megabyte")
+            elif line.strip():
                 yield _read_line(line, line_number, organization_ids)
 
 

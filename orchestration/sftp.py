@@ -10,11 +10,11 @@ import hashlib
 import logging
 import stat
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from errno import ENOENT, ENOSPC
+from errno import ENOENT
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -25,6 +25,8 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 from orchestration.contracts import Organization
 
 _NAME_TAKEN = ("name_taken", "a file with other content has this name already")
+_CHANGED = ("still_growing", "the file changed while it was read")
+_DOWNLOADING = "downloading a file"
 _CHUNK = 1 << 18
 _CONNECT_ATTEMPTS = 3
 
@@ -50,11 +52,16 @@ class NameTakenError(SftpError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A regular file in a folder of a server; `modified_at` has whole seconds."""
+    """A regular file in a folder of a server.
+
+    `modified_at` has whole seconds. Of a name that is not UTF-8 the odd bytes are spelled out;
+    such a file cannot be asked for.
+    """
 
     name: str
     size: int
     modified_at: datetime
+    is_named_in_utf8: bool = True
 
 
 @dataclass(frozen=True)
@@ -71,18 +78,22 @@ class Client:
     def __init__(self, sftp: paramiko.SFTPClient) -> None:
         self._sftp = sftp
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server may still answer."""
+        channel = self._sftp.get_channel()
+        return not channel.closed and bool(channel.get_transport().is_active())
+
     def list_files(self, folder: str) -> list[RemoteFile]:
         """The regular files of a folder, by name; links and folders are no files.
 
-        A name that is not UTF-8 can follow no contract and is passed over.
-
         Raises:
-            SftpError: `no_folder`, `timed_out`, `connection_lost`.
+            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`.
 
         """
         with _translated(f"listing {folder}"):
             files = [
-                RemoteFile(name, attributes.st_size or 0, _as_instant(attributes.st_mtime))
+                _as_file(name, attributes)
                 for name, attributes in self._read_folder(folder)
                 if stat.S_ISREG(attributes.st_mode or 0)
             ]
@@ -98,32 +109,28 @@ class Client:
 
         Raises:
             StillGrowingError: size or time changed, or the bytes are not as many as the size.
-            SftpError: `timed_out`, `connection_lost`, `gone`, `no_permission`, `invalid_name`.
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `gone`, `no_permission`,
+                `invalid_name`.
+            OSError: `target` cannot take the bytes.
 
         """
+        if not file.is_named_in_utf8:
+            raise SftpError("invalid_name", "the name of a file is not UTF-8")
         path = _join(folder, file.name)
+        listed = (file.size, int(file.modified_at.timestamp()))
         digest = hashlib.sha256()
         byte_count = 0
-        with _translated("downloading a file", missing="gone"):
-            before = self._sftp.lstat(path)
-            with self._sftp.open(path, "rb") as source:
-                if before.st_size:
-                    source.prefetch(before.st_size)
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    target.write(chunk)
-                    byte_count += len(chunk)
-                    if byte_count > (before.st_size or 0):
-                        break
-            after = self._sftp.lstat(path)
-        is_whole = (
-            stat.S_ISREG(before.st_mode or 0)
-            and _state(before) == _state(after)
-            and _state(before) == (file.size, int(file.modified_at.timestamp()))
-            and byte_count == file.size
-        )
-        if not is_whole:
-            raise StillGrowingError("still_growing", "the file changed while it was read")
+        if self._regular_state(path) != listed:
+            raise StillGrowingError(*_CHANGED)
+        with closing(self._chunks(path, file.size)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+                target.write(chunk)
+                byte_count += len(chunk)
+                if byte_count > file.size:
+                    break
+        if byte_count != file.size or self._regular_state(path) != listed:
+            raise StillGrowingError(*_CHANGED)
         return Download(digest.hexdigest(), byte_count)
 
     def upload(
@@ -136,9 +143,9 @@ class Client:
 
         Raises:
             NameTakenError: the name holds other bytes.
-            SftpError: `timed_out`, `connection_lost`, `no_folder`, `no_permission`,
-                `invalid_name`, `upload_damaged` (what is read back is not what was sent, as on a
-                full disk).
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
+                `no_permission`, `invalid_name`, `upload_damaged` (what is read back is not what
+                was sent, as on a full disk).
 
         """
         path = _join(folder, name)
@@ -199,7 +206,23 @@ class Client:
                 digest.update(chunk)
         return digest.hexdigest()
 
-    def _read_folder(self, folder: str) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
+    def _regular_state(self, path: str) -> tuple[int, int] | None:
+        """Size and time of a regular file, None for anything else."""
+        with _translated(_DOWNLOADING, missing="gone"):
+            attributes = self._sftp.lstat(path)
+        return _state(attributes) if stat.S_ISREG(attributes.st_mode or 0) else None
+
+    def _chunks(self, path: str, size: int) -> Generator[bytes]:
+        with (
+            _translated(_DOWNLOADING, missing="gone"),
+            self._sftp.open(path, "rb") as source,
+        ):
+            if size:
+                source.prefetch(size)
+            while chunk := source.read(_CHUNK):
+                yield chunk
+
+    def _read_folder(self, folder: str) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
         # SFTPClient.listdir_attr raises on the first name that is not UTF-8.
         kind, message = self._sftp._request(CMD_OPENDIR, folder)
         if kind != CMD_HANDLE:
@@ -218,8 +241,7 @@ class Client:
                     attributes = paramiko.SFTPAttributes._from_msg(
                         message, "", long_name.decode("utf-8", "replace")
                     )
-                    with suppress(UnicodeDecodeError):
-                        yield name.decode("utf-8"), attributes
+                    yield name, attributes
         finally:
             self._sftp._request(CMD_CLOSE, handle)
 
@@ -391,15 +413,25 @@ def _translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
     except (paramiko.SSHException, EOFError, ConnectionError):
         raise SftpError("connection_lost", f"{act}: the connection broke") from None
     except OSError as error:
-        if error.errno == ENOSPC:
-            raise SftpError("disk_full", f"{act}: no space is left on this machine") from None
         if error.errno == ENOENT:
             raise SftpError(missing, f"{act}: no such file or folder") from None
-        raise SftpError("connection_lost", f"{act}: the server failed") from None
+        if str(error) == "Socket is closed":  # paramiko's words
+            raise SftpError("connection_lost", f"{act}: the connection broke") from None
+        raise SftpError("server_failed", f"{act}: the server failed") from None
 
 
 def _as_instant(seconds: float | None) -> datetime:
     return datetime.fromtimestamp(int(seconds or 0), UTC)
+
+
+def _as_file(name: bytes, attributes: paramiko.SFTPAttributes) -> RemoteFile:
+    shown = name.decode("utf-8", "backslashreplace")
+    return RemoteFile(
+        shown,
+        attributes.st_size or 0,
+        _as_instant(attributes.st_mtime),
+        is_named_in_utf8=shown.encode() == name,
+    )
 
 
 def _state(attributes: paramiko.SFTPAttributes) -> tuple[int, int]:

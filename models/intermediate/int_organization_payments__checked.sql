@@ -21,7 +21,11 @@ coded as (
                 and not {{ is_valid_rut('organization_payments.customer_id') }}
                 then 'invalid_rut'
             when organization_payments.product_id is null then 'missing_product_id'
-            when organization_payments.due_date is null then 'invalid_due_date'
+            when
+                {{ is_too_long_id('organization_payments.customer_id') }}
+                or {{ is_too_long_id('organization_payments.product_id') }}
+                then 'id_too_long'
+            when not {{ is_plausible_date('organization_payments.due_date') }} then 'invalid_due_date'
             when
                 organization_payments.amount is null
                 and organization_payments.amount_text is not null

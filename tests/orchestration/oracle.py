@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TRUE_TEXTS = frozenset({"true", "t", "1", "si", "sí", "yes", "y", "x", "verdadero"})
 FALSE_TEXTS = frozenset({"", "false", "f", "0", "no", "n", "falso"})
 LONGEST_ATTRIBUTE = 256
+LONGEST_ID = 256
+FIRST_YEAR, LAST_YEAR = 1990, 2100
 FIELDS = ("customer_id", "product_id", "due_date", "amount", "is_paid", "is_void")
 NO_ATTRIBUTES = frozenset({*FIELDS, "name", "mail"})
 
@@ -375,6 +377,8 @@ def _check_row(
         code = "invalid_rut"
     elif not product_id:
         code = "missing_product_id"
+    elif max(len(customer_id), len(product_id)) > LONGEST_ID:
+        code = "id_too_long"
     elif due_date is None:
         code = "invalid_due_date"
     elif file.kind == "payments":
@@ -430,9 +434,10 @@ def _read_date(text: str) -> date | None:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return None
     try:
-        return date.fromisoformat(text)
+        read = date.fromisoformat(text)
     except ValueError:
         return None
+    return read if FIRST_YEAR <= read.year <= LAST_YEAR else None
 
 
 def _read_amount(text: str) -> Decimal | None:

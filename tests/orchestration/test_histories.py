@@ -295,6 +295,10 @@ def _slot(load: Load, is_decision: bool, numbers: dict[int, int]) -> Load:
 
 def _write_seeds(folder: Path, histories: Sequence[History]) -> None:
     shutil.copytree(PROJECT / "seeds", folder)
+    aliases = folder / "column_aliases.csv"
+    lines = aliases.read_text(encoding="utf-8").splitlines(keepends=True)
+    # Without those of the sample organizations, which have no contract here.
+    aliases.write_text("".join([lines[0], *(each for each in lines if each[0] == ",")]), "utf-8")
     path = folder / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
         columns = list(csv.DictReader(source).fieldnames or [])

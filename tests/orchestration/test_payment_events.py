@@ -179,6 +179,14 @@ class TestRefusals:
             Refusal(1, "invalid_json", "the line is not one JSON object")
         ]
 
+    @pytest.mark.parametrize("size", [1_000_001, 2_000_000, 17_000_000])
+    def test_a_line_of_more_than_a_megabyte_is_refused_and_the_next_is_read(self, tmp_path, size):
+        long = b'{"event_id": "' + b"x" * (size - 17) + b'"}\n'
+        assert _read(tmp_path, long + _line()) == [
+            Refusal(1, "line_too_long", "the line has more than a megabyte"),
+            Event(2, EVENT),
+        ]
+
     @pytest.mark.parametrize("field", FIELDS)
     def test_half_a_character_that_no_warehouse_can_hold_is_refused(self, tmp_path, field):
         line = json.dumps({**EVENT, field: "\ud800"}).encode() + b"\n"

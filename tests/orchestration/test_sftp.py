@@ -168,13 +168,24 @@ class TestListing:
             expected, key=lambda file: file.name
         )
 
-    def test_links_folders_and_names_that_are_not_utf8_are_passed_over(self, place):
+    def test_links_and_folders_are_passed_over(self, place):
         expected = place.put("whole.csv", b"x")
         (place.inbox / "link.csv").symlink_to(place.inbox / "whole.csv")
         (place.inbox / "dangling.csv").symlink_to(place.inbox / "nowhere")
         (place.inbox / "folder.csv").mkdir()
-        Path(os.fsdecode(os.fsencode(place.inbox) + b"/a\xf1o.csv")).write_bytes(b"x")
         assert place.client.list_files(place.organization.inbox_dir) == [expected]
+
+    def test_a_name_that_is_not_utf8_hides_no_other_and_cannot_be_asked_for(self, place):
+        expected = place.put("whole.csv", b"x")
+        Path(os.fsdecode(os.fsencode(place.inbox) + b"/a\xf1o.csv")).write_bytes(b"x")
+        place.put("a\\xf1o.csv", b"a decoy: what the odd name is shown as")
+        odd, decoy, other = place.client.list_files(place.organization.inbox_dir)
+        assert (odd.name, odd.is_named_in_utf8) == ("a\\xf1o.csv", False)
+        assert (decoy.name, decoy.is_named_in_utf8) == ("a\\xf1o.csv", True)
+        assert other == expected
+        with pytest.raises(SftpError) as raised:
+            place.client.download(place.organization.inbox_dir, odd, io.BytesIO())
+        assert raised.value.code == "invalid_name"
 
     def test_an_empty_folder_lists_nothing(self, place):
         assert place.client.list_files(place.organization.inbox_dir) == []
