@@ -48,6 +48,11 @@
     )
 {%- endmacro %}
 
+{# The key of a customer as one column: a hash of organization and customer id (R26). #}
+{% macro hash_customer(organization_id, customer_id) -%}
+    md5(concat({{ organization_id }}, '|', {{ customer_id }}))
+{%- endmacro %}
+
 {#
     The key of a debt as one column: a hash of organization, due date, customer and product (R1).
 

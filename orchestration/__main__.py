@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
-from orchestration import reporting, runs, warehouse
-from orchestration.contracts import ContractError, read_column_aliases, read_organizations
+from orchestration import reporting, runs, uploads, warehouse
+from orchestration.contracts import (
+    ContractError,
+    Organization,
+    read_column_aliases,
+    read_organizations,
+)
 from orchestration.home import Home
 from orchestration.warehouse import WarehouseBusyError
 
@@ -45,6 +51,24 @@ def run(business_date: datetime | None) -> None:
         sys.exit(2 if isinstance(error, ContractError) else 1)
 
 
+@main.command()
+@click.argument("organization_id", metavar="ORGANIZATION")
+@click.argument(
+    "workbook", metavar="FILE.xlsx", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def upload_customers(organization_id: str, workbook: Path) -> None:
+    """Create and update customers from a workbook of an organization."""
+    console = Console()
+    home = open_home()
+    try:
+        organization = find_organization(home, organization_id)
+        uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
+        sys.exit(0 if run_uploads(console, home) else 1)
+    except (ContractError, WarehouseBusyError, runs.RunFailedError) as error:
+        click.echo(f"saldo: {error}", err=True)
+        sys.exit(2 if isinstance(error, ContractError) else 1)
+
+
 def open_home() -> Home:
     """The home that the environment names, made and set for dbt and Dagster."""
     home = Home.from_environment()
@@ -59,6 +83,32 @@ def run_day(console: Console, home: Home, day: date) -> bool:
         runs.run_business_date(home, day, console.print)
     with warehouse.connect(home) as connection:
         return reporting.show_day(console, connection, home, day)
+
+
+def find_organization(home: Home, organization_id: str) -> Organization:
+    """The contract of an organization.
+
+    Raises:
+        ContractError: it has none, or the contracts are wrong.
+
+    """
+    organizations = read_organizations(home.seeds)
+    read_column_aliases(home.seeds)
+    for organization in organizations:
+        if organization.organization_id == organization_id:
+            return organization
+    known = ", ".join(each.organization_id for each in organizations)
+    raise ContractError(f"no organization {organization_id!r}; those with a contract: {known}")
+
+
+def run_uploads(console: Console, home: Home) -> bool:
+    """Load the workbooks that wait and print what came of them; whether none was refused."""
+    today = datetime.now(DEFAULT_TIME_ZONE).date()
+    with runs.exclusive(home):
+        with console.status("loading what was uploaded"):
+            done = runs.run_uploads(home, today, console.print)
+        with warehouse.connect(home) as connection:
+            return reporting.show_uploads(console, connection, [run.load_id for run in done])
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from orchestration.contracts import Organization
 from orchestration.home import Home
 
 
@@ -24,8 +25,8 @@ from orchestration.home import Home
 class Look:
     """What came of looking into one organization's inbox (R20).
 
-    `outcome` is `looked`, or the code of what went wrong; `files_waiting` counts debts files
-    that wait for a further load, since a load takes one for each organization.
+    `outcome` is `looked`, or the code of what went wrong; `files_waiting` counts debts files and
+    workbooks that wait for a further load, since a load takes one for each organization.
     """
 
     organization_id: str
@@ -57,6 +58,41 @@ class LandedFile:
     max_withdrawal_share: str
     max_rejected_share: str
     file_code: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        organization: Organization,
+        *,
+        kind: str,
+        file_name: str,
+        business_date: date,
+        sha256: str,
+        byte_count: int,
+        modified_at: datetime,
+        received_at: datetime,
+        file_code: str | None = None,
+    ) -> LandedFile:
+        """A file of an organization, with its contract as it is now; times in UTC without zone."""
+        return cls(
+            organization_id=organization.organization_id,
+            kind=kind,
+            file_name=file_name,
+            business_date=business_date,
+            sha256=sha256,
+            byte_count=byte_count,
+            modified_at=modified_at,
+            received_at=received_at,
+            update_mode=organization.update_mode,
+            customer_id_scheme=organization.customer_id_scheme,
+            currency=organization.currency,
+            delimiter=organization.delimiter,
+            date_format=organization.date_format,
+            decimal_separator=organization.decimal_separator,
+            max_withdrawal_share=str(organization.max_withdrawal_share),
+            max_rejected_share=str(organization.max_rejected_share),
+            file_code=file_code,
+        )
 
     @property
     def file_id(self) -> str:
@@ -104,8 +140,12 @@ class Manifest:
 
     @property
     def has_files_waiting(self) -> bool:
-        """Whether debts files wait behind those that this load took."""
-        return any(look.files_waiting and look.files_taken for look in self.looks)
+        """Whether files wait behind those that this load took.
+
+        A load of uploads looks into no inbox, so that all that is there waits behind it.
+        """
+        is_of_uploads = bool(self.files) and not self.looks
+        return is_of_uploads or any(look.files_waiting and look.files_taken for look in self.looks)
 
     def to_json(self) -> str:
         """The manifest as it is stored."""
@@ -191,7 +231,12 @@ def write_whole(path: Path, content: bytes) -> None:
         target.flush()
         os.fsync(target.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder survive a crash."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

@@ -19,6 +19,11 @@ PUBLISHED = (
     "payments_file_lines",
     "intake_files",
     "intake_rejections",
+    "customers",
+    "customers_history",
+    "enrollments",
+    "campaign_contacts",
+    "customer_accounts",
 )
 
 _DEBTS_AS_OF = """

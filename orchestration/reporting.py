@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import duckdb
@@ -169,6 +170,45 @@ def show_day(
         console.print(f"{said}: {home.outbox / name}", soft_wrap=True, highlight=False)
         is_good = is_good and outcome in DELIVERED
     return is_good
+
+
+def show_uploads(
+    console: Console, connection: duckdb.DuckDBPyConnection, load_ids: Sequence[int]
+) -> bool:
+    """Print what came of the workbooks that loads brought, and which of their rows were refused.
+
+    Returns:
+        Whether none of the workbooks was refused.
+
+    """
+    files = connection.execute(
+        """
+        select
+            file_id, organization_id, file_name, status, message, new_count, changed_count,
+            unchanged_count, rejected_count
+        from main.intake_files
+        where kind = 'customers' and list_contains(?, load_id)
+        order by load_id, organization_id
+        """,
+        [list(load_ids)],
+    ).fetchall()
+    for file_id, organization_id, file_name, status, message, *counts in files:
+        said = "" if message is None else f" ({message})"
+        console.print(
+            f"{organization_id} {file_name}: {status}{said}; customers: {counts[0]} new,"
+            f" {counts[1]} changed, {counts[2]} unchanged; rows refused: {counts[3]}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        for line_number, code, row_message in connection.execute(
+            "select line_number, code, message from main.intake_rejections"
+            " where file_id = ? order by line_number",
+            [file_id],
+        ).fetchall():
+            console.print(
+                f"  row {line_number}: {code}: {row_message}", soft_wrap=True, highlight=False
+            )
+    return all(file[3] != "refused" for file in files)
 
 
 def _as_text(value: object) -> str:

@@ -11,8 +11,11 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration import landing, warehouse
+from orchestration import landing, uploads, warehouse
+from orchestration.contracts import read_organizations
 from orchestration.home import Home
+
+Say = Callable[[str], None]
 
 
 class RunFailedError(Exception):
@@ -51,7 +54,7 @@ def exclusive(home: Home) -> Iterator[None]:
         yield
 
 
-def run_business_date(home: Home, business_date: date, say: Callable[[str], None]) -> list[LoadRun]:
+def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun]:
     """Run the job until nothing for this date waits any more: one run for each load.
 
     Args:
@@ -63,6 +66,22 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
         RunFailedError: a step failed. Running again carries on from there.
 
     """
+    return _run(home, business_date, say, lambda: False)
+
+
+def run_uploads(home: Home, business_date: date, say: Say) -> list[LoadRun]:
+    """Load the workbooks that were uploaded; inboxes are left for the business date's run (R26).
+
+    Raises:
+        RunFailedError: a step failed. Running again carries on from there.
+
+    """
+    organizations = read_organizations(home.seeds)
+    return _run(home, business_date, say, lambda: not uploads.read_waiting(home, organizations))
+
+
+def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
+    """Run load after load until nothing waits, or until `is_done` says so before a load."""
     from orchestration.definitions import defs  # noqa: PLC0415 (reads the home of this process)
 
     job = defs().resolve_job_def("business_date")
@@ -71,7 +90,7 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
     log = home.root / "logs" / f"{business_date}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance:
-        while True:
+        while not is_done():
             with warehouse.connect(home) as connection:
                 is_recovery = (
                     warehouse.unfinished_load_id(connection) is not None
@@ -96,7 +115,8 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
                 raise FileNotFoundError(f"the manifest of load {load_id} is not in {home.landing}")
             runs.append(LoadRun(load_id, manifest.business_date))
             if not is_recovery and not manifest.has_files_waiting:
-                return runs
+                break
+    return runs
 
 
 def _describe_failure(result: dg.ExecuteInProcessResult) -> str:

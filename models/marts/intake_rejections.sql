@@ -8,6 +8,10 @@ organization_payments as (
     select * from {{ ref('int_organization_payments__checked') }}
 ),
 
+customers as (
+    select * from {{ ref('int_customers__checked') }}
+),
+
 files as (
     select * from {{ ref('stg_intake__files') }}
 ),
@@ -40,6 +44,15 @@ rejected as (
         debt_id,
         rejection_code
     from organization_payments
+    where rejection_code is not null
+    union all
+    select
+        load_id,
+        file_id,
+        line_number,
+        cast(null as {{ dbt.type_string() }}) as debt_id,
+        rejection_code
+    from customers
     where rejection_code is not null
 ),
 
