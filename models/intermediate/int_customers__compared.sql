@@ -12,7 +12,7 @@ base as (
     select * from {{ ref('stg_base__customers') }}
 ),
 
-compared as (
+paired as (
     select
         customers.file_id,
         customers.line_number,
@@ -21,15 +21,19 @@ compared as (
         customers.name,
         customers.mail,
         customers.mail_status,
-        case
-            when base.customer_key is null then 'new'
-            when customers.name is distinct from base.name then 'changed'
-            when customers.attributes is distinct from base.attributes then 'changed'
-            when customers.mail is null then 'unchanged'
-            when customers.mail is distinct from base.mail then 'changed'
-            when customers.mail_status is distinct from base.mail_status then 'changed'
-            else 'unchanged'
-        end as change
+        base.customer_key is not null as is_known,
+        base.customer_key is not null
+        and (
+            customers.name is distinct from base.name
+            or customers.attributes is distinct from base.attributes
+            or (
+                customers.mail is not null
+                and (
+                    customers.mail is distinct from base.mail
+                    or customers.mail_status is distinct from base.mail_status
+                )
+            )
+        ) as has_other_values
     from customers
     inner join screened
         on
@@ -38,6 +42,23 @@ compared as (
             and screened.screening = 'candidate'
     left join base on customers.customer_key = base.customer_key
     where customers.rejection_code is null
+),
+
+compared as (
+    select
+        file_id,
+        line_number,
+        customer_key,
+        customer_id,
+        name,
+        mail,
+        mail_status,
+        case
+            when not is_known then 'new'
+            when has_other_values then 'changed'
+            else 'unchanged'
+        end as change
+    from paired
 )
 
 select * from compared
