@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -19,6 +19,7 @@ from orchestration import (
     publishing,
     reporting,
     runs,
+    uploads,
     warehouse,
 )
 from orchestration.contracts import (
@@ -30,7 +31,6 @@ from orchestration.contracts import (
 from orchestration.home import Home
 from orchestration.warehouse import WarehouseBusyError
 
-DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
 _DATE = click.DateTime(["%Y-%m-%d"])
 
 
@@ -44,7 +44,7 @@ def main() -> None:
 def run(business_date: datetime | None) -> None:
     """Run one business date for all organizations that are due."""
     console, home = Console(), open_home()
-    day = business_date.date() if business_date else datetime.now(DEFAULT_TIME_ZONE).date()
+    day = business_date.date() if business_date else datetime.now(runs.DEFAULT_TIME_ZONE).date()
     with _told():
         _read_contracts(home)
         with runs.exclusive(home):
@@ -123,6 +123,20 @@ def check(organization_id: str | None) -> None:
         sys.exit(0 if all(each.is_good for each in found) else 1)
 
 
+@main.command()
+@click.argument("organization_id", metavar="ORGANIZATION")
+@click.argument(
+    "workbook", metavar="FILE.xlsx", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def upload_customers(organization_id: str, workbook: Path) -> None:
+    """Create and update customers from a workbook of an organization."""
+    console, home = Console(), open_home()
+    with _told():
+        organization = _find(_read_contracts(home), organization_id)
+        uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
+        sys.exit(0 if run_uploads(console, home) else 1)
+
+
 def open_home() -> Home:
     """The home that the environment names, made and set for dbt and Dagster."""
     home = Home.from_environment()
@@ -137,6 +151,15 @@ def run_day(console: Console, home: Home, day: date) -> bool:
         runs.run_business_date(home, day, console.print)
     with warehouse.connect(home) as connection:
         return reporting.show_day(console, connection, home, day)
+
+
+def run_uploads(console: Console, home: Home) -> bool:
+    """Load the workbooks that wait and print what came of them; whether none was refused."""
+    with runs.exclusive(home):
+        with console.status("loading what was uploaded"):
+            done = runs.run_uploads(home, console.print)
+        with warehouse.connect(home) as connection:
+            return reporting.show_uploads(console, connection, [run.load_id for run in done])
 
 
 def _decide(file_id: str, decision: str) -> None:

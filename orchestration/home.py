@@ -58,6 +58,11 @@ class Home:
         return self.root / "decisions"
 
     @property
+    def uploads(self) -> Path:
+        """Workbooks of customers that were uploaded, by organization, until a load takes them."""
+        return self.root / "uploads"
+
+    @property
     def outbox(self) -> Path:
         """The payments files as published, by organization."""
         return self.root / "outbox"
@@ -88,7 +93,7 @@ class Home:
         for folder in (
             self.landing / "loads",
             self.events,
-            self.root / "uploads",
+            self.uploads,
             self.decisions,
             self.outbox,
             self.scratch,

@@ -2,8 +2,9 @@
 manifest of the load that will bring them into the warehouse.
 
 What is taken: files named for a business date up to the one asked for, that have not been taken
-yet. Of the debts files that wait, one for each organization, the oldest; the others wait for a
-further load. Nothing that goes wrong with one organization stops another (R20).
+yet. Of the debts files and of the workbooks of customers that wait, one for each organization, the
+oldest; the others wait for a further load. Nothing that goes wrong with one organization stops
+another (R20).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import decisions, landing, payment_events
+from orchestration import decisions, landing, payment_events, uploads, workbooks
 from orchestration.contracts import (
     ContractError,
     InvalidFileDateError,
@@ -32,6 +33,8 @@ from orchestration.sftp import Client, Download, RemoteFile, SftpError, connect
 from orchestration.warehouse import last_load_id
 
 INBOXES_AT_ONCE = 16
+# Customers are uploaded; an organization may leave a workbook in its inbox all the same (R26).
+CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 _NEXT_LOOK = ("still_growing", "gone")
@@ -75,7 +78,7 @@ def choose(
     seen: SeenFiles,
     business_date: date,
 ) -> tuple[list[Arrival], int]:
-    """Which files of an inbox a load takes, and how many debts files wait for another.
+    """Which files of an inbox a load takes, and how many wait for another.
 
     Args:
         organization: whose patterns name the files (R11).
@@ -92,9 +95,11 @@ def choose(
         and _is_new(remote, seen.get((arrival.kind, remote.name)))
     ]
     arrivals.sort(key=lambda each: (each.business_date, each.remote.modified_at, each.remote.name))
-    debts_files = [arrival for arrival in arrivals if arrival.kind == "invoices"]
-    others = [arrival for arrival in arrivals if arrival.kind != "invoices"]
-    return debts_files[:1] + others, max(0, len(debts_files) - 1)
+    taken: list[Arrival] = []
+    for kind in ("invoices", "payments", workbooks.KIND):
+        of_kind = [arrival for arrival in arrivals if arrival.kind == kind]
+        taken += of_kind if kind == "payments" else of_kind[:1]
+    return taken, len(arrivals) - len(taken)
 
 
 def take(
@@ -107,7 +112,7 @@ def take(
 ) -> Manifest:
     """Land what is new for a business date and write the manifest of the next load.
 
-    Decisions of operators come first, in a load of their own.
+    Decisions of operators and uploads come first, each in a load of their own.
 
     Args:
         connection: the warehouse, asked which files it has seen.
@@ -131,6 +136,20 @@ def take(
         landing.write_manifest(home, manifest)
         for decision in decided:
             decisions.forget(home, decision.file_id)
+        return manifest
+    uploaded, waiting = uploads.land(connection, home, organizations, business_date)
+    if uploaded:
+        manifest = Manifest(
+            load_id,
+            loaded_at,
+            business_date,
+            landing.keep_contracts(home),
+            files=tuple(uploaded),
+        )
+        landing.write_manifest(home, manifest)
+    for upload in waiting:
+        uploads.forget(upload)
+    if uploaded:
         return manifest
     due = [each for each in organizations if is_due(each, business_date, clock())]
     seen = _read_seen_files(connection)
@@ -278,6 +297,7 @@ def recognise(organization: Organization, remote: RemoteFile, business_date: dat
     patterns = {
         "invoices": organization.invoices_pattern,
         "payments": organization.payments_pattern,
+        workbooks.KIND: CUSTOMERS_PATTERN,
     }
     for kind, pattern in patterns.items():
         try:
@@ -325,8 +345,8 @@ def receive(
             download = client.download(organization.inbox_dir, arrival.remote, target)
             target.flush()
             landing.keep(home, organization_id, part, download.sha256)
-    return LandedFile(
-        organization_id=organization_id,
+    return LandedFile.of(
+        organization,
         kind=arrival.kind,
         file_name=arrival.remote.name,
         business_date=arrival.business_date,
@@ -334,14 +354,6 @@ def receive(
         byte_count=download.byte_count,
         modified_at=_naive_utc(arrival.remote.modified_at),
         received_at=_naive_utc(clock()),
-        update_mode=organization.update_mode,
-        customer_id_scheme=organization.customer_id_scheme,
-        currency=organization.currency,
-        delimiter=organization.delimiter,
-        date_format=organization.date_format,
-        decimal_separator=organization.decimal_separator,
-        max_withdrawal_share=str(organization.max_withdrawal_share),
-        max_rejected_share=str(organization.max_rejected_share),
         file_code=file_code,
     )
 

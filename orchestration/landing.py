@@ -20,7 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from orchestration.contracts import CONTRACT_FILES
+from orchestration.contracts import CONTRACT_FILES, Organization
 from orchestration.home import Home
 
 
@@ -28,8 +28,8 @@ from orchestration.home import Home
 class Look:
     """What came of looking into one organization's inbox (R20).
 
-    `outcome` is `looked`, or the code of what went wrong; `files_waiting` counts debts files
-    that wait for a further load, since a load takes one for each organization.
+    `outcome` is `looked`, or the code of what went wrong; `files_waiting` counts debts files and
+    workbooks that wait for a further load, since a load takes one for each organization.
     """
 
     organization_id: str
@@ -64,6 +64,41 @@ class LandedFile:
     max_withdrawal_share: str
     max_rejected_share: str
     file_code: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        organization: Organization,
+        *,
+        kind: str,
+        file_name: str,
+        business_date: date,
+        sha256: str,
+        byte_count: int,
+        modified_at: datetime,
+        received_at: datetime,
+        file_code: str | None = None,
+    ) -> LandedFile:
+        """A file of an organization, with its contract as it is now; times in UTC without zone."""
+        return cls(
+            organization_id=organization.organization_id,
+            kind=kind,
+            file_name=file_name,
+            business_date=business_date,
+            sha256=sha256,
+            byte_count=byte_count,
+            modified_at=modified_at,
+            received_at=received_at,
+            update_mode=organization.update_mode,
+            customer_id_scheme=organization.customer_id_scheme,
+            currency=organization.currency,
+            delimiter=organization.delimiter,
+            date_format=organization.date_format,
+            decimal_separator=organization.decimal_separator,
+            max_withdrawal_share=str(organization.max_withdrawal_share),
+            max_rejected_share=str(organization.max_rejected_share),
+            file_code=file_code,
+        )
 
     @property
     def file_id(self) -> str:
@@ -147,11 +182,12 @@ class Manifest:
     def is_followed(self) -> bool:
         """Whether another load is due at once.
 
-        Debts files wait behind those that this load took, or it took decisions, which come in a
-        load of their own.
+        Debts files wait behind those that this load took, or it took decisions or uploads, which
+        come in loads of their own, before any inbox is looked into.
         """
         has_files_waiting = any(look.files_waiting and look.files_taken for look in self.looks)
-        return has_files_waiting or bool(self.decisions)
+        is_of_uploads = bool(self.files) and not self.looks
+        return has_files_waiting or bool(self.decisions) or is_of_uploads
 
     def to_json(self) -> str:
         """The manifest as it is stored."""
@@ -270,7 +306,12 @@ def write_whole(path: Path, content: bytes) -> None:
         target.flush()
         os.fsync(target.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Have the names in a folder survive a crash."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

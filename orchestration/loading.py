@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orchestration import landing, payment_events
+from orchestration import landing, payment_events, workbooks
 from orchestration.contracts import Aliases, read_column_aliases, read_organizations
+from orchestration.delimited import UnreadableError
 from orchestration.home import Home
 from orchestration.landing import LandedFile, Manifest
-from orchestration.payment_events import Event, Position
+from orchestration.payment_events import Enrollment, Event, Position
 from orchestration.reading import (
     Layout,
     RecordCountMismatchError,
@@ -24,7 +27,17 @@ from orchestration.reading import (
     read,
 )
 
-ROW_TABLES = {"invoices": "invoices", "payments": "organization_payments"}
+ROW_TABLES = {
+    "invoices": "invoices",
+    "payments": "organization_payments",
+    workbooks.KIND: "customers",
+}
+_JSON_TYPES = {
+    "load_id": "bigint",
+    "event_number": "bigint",
+    "line_number": "bigint",
+    "attribute_length": "bigint",
+}
 
 
 def load(
@@ -97,7 +110,12 @@ def load(
         raise
     return {
         table: _count_rows(connection, table, manifest.load_id)
-        for table in ("intake_files", *ROW_TABLES.values(), "payment_events")
+        for table in (
+            "intake_files",
+            *ROW_TABLES.values(),
+            "payment_events",
+            "enrollment_events",
+        )
     }
 
 
@@ -130,7 +148,12 @@ def _load_file(
     """Load a file's rows; its row of raw.intake_files."""
     path = landing.file_path(home, file.organization_id, file.sha256)
     encoding, record_count, code, message = None, 0, file.file_code, None
-    if code is None:
+    if code is None and file.kind == workbooks.KIND:
+        try:
+            record_count = _load_customers(connection, home, path, file, aliases, load_id)
+        except UnreadableError as error:
+            code, message = error.code, error.message
+    elif code is None:
         layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
         with read(path, layout, aliases, home.scratch) as reading:
             encoding, code, message = reading.encoding, reading.code, reading.message
@@ -171,6 +194,36 @@ def _load_file(
     )
 
 
+def _load_customers(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    path: Path,
+    file: LandedFile,
+    aliases: Aliases,
+    load_id: int,
+) -> int:
+    """Insert the rows of a workbook into `raw.customers`, in the caller's transaction (R26).
+
+    Returns:
+        How many there are.
+
+    Raises:
+        UnreadableError: the workbook cannot be read to its end; nothing was inserted.
+
+    """
+    count = 0
+    with (
+        workbooks.read(path, file.organization_id, aliases, file.customer_id_scheme) as workbook,
+        _json_lines(connection, home, "customers") as add,
+    ):
+        for row in workbook.rows():
+            values = asdict(row)
+            line_number = values.pop("row_number")
+            add({"load_id": load_id, "file_id": file.file_id, "line_number": line_number, **values})
+            count += 1
+    return count
+
+
 def _load_events(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
@@ -179,68 +232,93 @@ def _load_events(
 ) -> None:
     if not manifest.events:
         return
-    row = connection.execute(
-        "select coalesce(max(event_number), 0) from raw.payment_events"
-    ).fetchone()
-    event_number = int(row[0]) if row else 0
-    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
-        path = Path(scratch) / "events.jsonl"
-        with path.open("w", encoding="utf-8") as events:
-            for event_range in manifest.events:
-                line_number = event_range.lines_before
-                for line in payment_events.read_range(home.events, event_range, organization_ids):
-                    line_number = line.line_number
-                    if isinstance(line, Event):
-                        event_number += 1
-                        record = {
+    numbers = {
+        kind: _last_event_number(connection, table)
+        for kind, table in ((Event, "payment_events"), (Enrollment, "enrollment_events"))
+    }
+    with (
+        _json_lines(connection, home, "payment_events") as add_payment_event,
+        _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
+    ):
+        for event_range in manifest.events:
+            line_number = event_range.lines_before
+            for line in payment_events.read_range(home.events, event_range, organization_ids):
+                line_number = line.line_number
+                if isinstance(line, Event | Enrollment):
+                    numbers[type(line)] += 1
+                    add = add_payment_event if isinstance(line, Event) else add_enrollment_event
+                    add(
+                        {
                             "load_id": manifest.load_id,
-                            "event_number": event_number,
+                            "event_number": numbers[type(line)],
                             "source_file": event_range.source_file,
                             "line_number": line.line_number,
                             **line.fields,
                         }
-                        events.write(json.dumps(record) + "\n")
-                    else:
-                        _insert(
-                            connection,
-                            "payment_event_refusals",
-                            [
-                                (
-                                    manifest.load_id,
-                                    event_range.source_file,
-                                    line.line_number,
-                                    line.code,
-                                    line.message,
-                                )
-                            ],
-                        )
-                _insert(
-                    connection,
-                    "payment_event_ranges",
-                    [
-                        (
-                            manifest.load_id,
-                            event_range.source_file,
-                            event_range.from_byte,
-                            event_range.to_byte,
-                            line_number - event_range.lines_before,
-                        )
-                    ],
-                )
-        if path.stat().st_size:
-            _insert_events(connection, path)
+                    )
+                else:
+                    _insert(
+                        connection,
+                        "payment_event_refusals",
+                        [
+                            (
+                                manifest.load_id,
+                                event_range.source_file,
+                                line.line_number,
+                                line.code,
+                                line.message,
+                            )
+                        ],
+                    )
+            _insert(
+                connection,
+                "payment_event_ranges",
+                [
+                    (
+                        manifest.load_id,
+                        event_range.source_file,
+                        event_range.from_byte,
+                        event_range.to_byte,
+                        line_number - event_range.lines_before,
+                    )
+                ],
+            )
 
 
-def _insert_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    types = {"load_id": "bigint", "event_number": "bigint", "line_number": "bigint"}
-    names = ["load_id", "event_number", "source_file", "line_number", *payment_events.FIELDS]
-    columns = ", ".join(f"{name}: '{types.get(name, 'varchar')}'" for name in names)
-    connection.execute(
-        f"insert into raw.payment_events ({', '.join(names)})"  # noqa: S608 (names of ours)
-        f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
-        f" columns = {{{columns}}}) order by event_number",
-        [str(path)],
-    )
+def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(
+        f"select coalesce(max(event_number), 0) from raw.{table}"  # noqa: S608 (a table of ours)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _json_lines(
+    connection: duckdb.DuckDBPyConnection, home: Home, table: str
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Collect rows on the disk and insert them into a table of `raw` when the context ends well."""
+    names: list[str] = []
+    longest = 0
+    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
+        path = Path(scratch) / f"{table}.jsonl"
+        with path.open("w", encoding="utf-8") as lines:
+
+            def add(row: Mapping[str, Any]) -> None:
+                nonlocal longest
+                names[:] = names or row
+                line = json.dumps(row)
+                longest = max(longest, len(line))
+                lines.write(line + "\n")
+
+            yield add
+        if names:
+            columns = ", ".join(f"{name}: '{_JSON_TYPES.get(name, 'varchar')}'" for name in names)
+            connection.execute(
+                f"insert into raw.{table} ({', '.join(names)})"  # noqa: S608 (names of ours)
+                f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
+                f" columns = {{{columns}}}, maximum_object_size = {max(longest, 1 << 24)})",
+                [str(path)],
+            )
 
 
 def _insert(

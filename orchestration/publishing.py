@@ -22,6 +22,11 @@ PUBLISHED = (
     "intake_days",
     "intake_files",
     "intake_rejections",
+    "customers",
+    "customers_history",
+    "enrollments",
+    "campaign_contacts",
+    "customer_accounts",
 )
 
 _DEBTS_AS_OF = """

@@ -216,6 +216,42 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             _say(console, f"the whole file: {checked.status} ({checked.code}): {checked.message}")
 
 
+def show_uploads(
+    console: Console, connection: duckdb.DuckDBPyConnection, load_ids: Sequence[int]
+) -> bool:
+    """Print what came of the workbooks that loads brought, and which of their rows were refused.
+
+    Returns:
+        Whether none of the workbooks was refused.
+
+    """
+    files = connection.execute(
+        """
+        select
+            file_id, organization_id, file_name, status, message, new_count, changed_count,
+            unchanged_count, rejected_count
+        from main.intake_files
+        where kind = 'customers' and list_contains(?, load_id)
+        order by load_id, organization_id
+        """,
+        [list(load_ids)],
+    ).fetchall()
+    for file_id, organization_id, file_name, status, message, *counts in files:
+        said = "" if message is None else f" ({message})"
+        _say(
+            console,
+            f"{organization_id} {file_name}: {status}{said}; customers: {counts[0]} new,"
+            f" {counts[1]} changed, {counts[2]} unchanged; rows refused: {counts[3]}",
+        )
+        for line_number, code, row_message in connection.execute(
+            "select line_number, code, message from main.intake_rejections"
+            " where file_id = ? order by line_number",
+            [file_id],
+        ).fetchall():
+            _say(console, f"  row {line_number}: {code}: {row_message}")
+    return all(file[3] != "refused" for file in files)
+
+
 def _table(title: str, names: Iterable[str]) -> Table:
     table = Table(
         title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False

@@ -7,12 +7,17 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from orchestration import decisions, landing, warehouse
+from orchestration import decisions, landing, uploads, warehouse
+from orchestration.contracts import read_organizations
 from orchestration.home import Home
+
+# Business dates are counted by it where no organization's own says otherwise.
+DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
 
 Say = Callable[[str], None]
 
@@ -77,11 +82,18 @@ def run_decisions(home: Home, say: Say) -> list[LoadRun]:
         RunFailedError: a step failed. Running again carries on from there.
 
     """
-    with warehouse.connect(home) as connection:
-        business_date = warehouse.last_business_date(connection)
-    if business_date is None:
-        return []
-    return _run(home, business_date, say, lambda: not decisions.is_any_noted(home))
+    return _run_waiting(home, say, lambda: not decisions.is_any_noted(home))
+
+
+def run_uploads(home: Home, say: Say) -> list[LoadRun]:
+    """Load the workbooks that were uploaded; inboxes are left alone as by run_decisions (R26).
+
+    Raises:
+        RunFailedError: a step failed. Running again carries on from there.
+
+    """
+    organizations = read_organizations(home.seeds)
+    return _run_waiting(home, say, lambda: not uploads.read_waiting(home, organizations))
 
 
 def replay(home: Home, say: Say) -> list[LoadRun]:
@@ -107,6 +119,14 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
         home.warehouse.replace(set_aside)
         say(f"the former warehouse is now {set_aside}")
     return _run(home, first.business_date, say, lambda: not _is_recovery_due(home))
+
+
+def _run_waiting(home: Home, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
+    """Run what waits in a spool folder, for the newest business date, or today before the first."""
+    with warehouse.connect(home) as connection:
+        business_date = warehouse.last_business_date(connection)
+    today = datetime.now(DEFAULT_TIME_ZONE).date()
+    return _run(home, business_date or today, say, is_done)
 
 
 def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:

@@ -44,6 +44,11 @@ RAW_TABLES = {
         customer_id varchar, product_id varchar, due_date varchar, amount varchar,
         channel varchar, paid_on varchar, attributes varchar, attribute_length bigint
     """,
+    "customers": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, name varchar, mail varchar, usable_mail varchar, cell_code varchar,
+        attributes varchar, attribute_length bigint
+    """,
     "intake_decisions": """
         load_id bigint not null, file_id varchar not null, decision varchar not null,
         decided_at timestamp not null
@@ -58,6 +63,12 @@ RAW_TABLES = {
         organization_id varchar, payment_id varchar, customer_id varchar, product_id varchar,
         due_date varchar, amount varchar, currency varchar, channel varchar, status varchar,
         reason varchar
+    """,
+    "enrollment_events": """
+        load_id bigint not null, event_number bigint not null, source_file varchar not null,
+        line_number bigint not null, event_id varchar, occurred_at varchar,
+        organization_id varchar, payment_method_id varchar, customer_id varchar,
+        products varchar, type varchar, status varchar
     """,
     "payment_event_refusals": """
         load_id bigint not null, source_file varchar not null, line_number bigint not null,

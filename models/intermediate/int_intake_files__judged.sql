@@ -10,6 +10,10 @@ compared as (
     select * from {{ ref('int_debts__compared') }}
 ),
 
+compared_customers as (
+    select * from {{ ref('int_customers__compared') }}
+),
+
 base as (
     select * from {{ ref('stg_base__debts') }}
 ),
@@ -26,6 +30,15 @@ differences as (
         count(case when change = 'withdrawn' then 1 end) as withdrawn_count,
         count(case when change = 'kept_in_process' then 1 end) as kept_in_process_count
     from compared
+    group by file_id
+    union all
+    select
+        file_id,
+        count(case when change = 'new' then 1 end) as new_count,
+        count(case when change = 'changed' then 1 end) as changed_count,
+        0 as withdrawn_count,
+        0 as kept_in_process_count
+    from compared_customers
     group by file_id
 ),
 
@@ -83,7 +96,7 @@ judged as (
         new_count,
         changed_count,
         case
-            when screening = 'candidate' and kind = 'invoices'
+            when screening = 'candidate' and kind in ('invoices', 'customers')
                 then row_count - rejected_count - new_count - changed_count
             else 0
         end as unchanged_count,

@@ -31,7 +31,7 @@ received as (
         *,
         row_number() over (
             partition by organization_id, business_date
-            order by case when status = 'duplicate' then 1 else 0 end, load_id desc, file_id
+            order by case when status = 'duplicate' then 0 else load_id end desc, file_id asc
         ) as receipt_rank
     from files
     where kind = 'invoices'

@@ -16,6 +16,10 @@ organization_payment_rows as (
     select * from {{ ref('stg_intake__organization_payments') }}
 ),
 
+customers as (
+    select * from {{ ref('int_customers__checked') }}
+),
+
 files as (
     select * from {{ ref('stg_intake__files') }}
 ),
@@ -69,6 +73,20 @@ rejected as (
             and organization_payments.file_id = organization_payment_rows.file_id
             and organization_payments.line_number = organization_payment_rows.line_number
     where organization_payments.rejection_code is not null
+    union all
+    select
+        customers.load_id,
+        customers.file_id,
+        customers.line_number,
+        cast(null as {{ dbt.type_string() }}) as debt_id,
+        customers.rejection_code,
+        cast(null as {{ dbt.type_string() }}) as customer_id_text,
+        cast(null as {{ dbt.type_string() }}) as product_id,
+        cast(null as {{ dbt.type_string() }}) as due_date_text,
+        cast(null as {{ dbt.type_string() }}) as amount_text
+    from customers
+    inner join loads on customers.load_id = loads.load_id
+    where customers.rejection_code is not null
 ),
 
 told as (

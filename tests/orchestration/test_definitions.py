@@ -8,6 +8,8 @@ import pytest
 from orchestration.definitions import defs as assemble
 
 RAW = {
+    "customers",
+    "enrollment_events",
     "inbox_looks",
     "intake_decisions",
     "intake_files",
@@ -19,6 +21,7 @@ RAW = {
 }
 SEEDS = {
     "column_aliases",
+    "enrollment_statuses",
     "intake_codes",
     "organization_defaults",
     "organizations",
@@ -26,6 +29,9 @@ SEEDS = {
     "payment_statuses",
 }
 STAGING = {
+    "stg_base__customers",
+    "stg_events__enrollment_events",
+    "stg_intake__customers",
     "stg_base__debts",
     "stg_verdicts__files",
     "stg_contracts__organizations",
@@ -38,6 +44,9 @@ STAGING = {
     "stg_intake__organization_payments",
 }
 INTERMEDIATE = {
+    "int_customers__checked",
+    "int_customers__compared",
+    "int_enrollment_events__deduplicated",
     "int_debts__compared",
     "int_debts__listed",
     "int_intake_files__answered",
@@ -51,9 +60,15 @@ INTERMEDIATE = {
     "int_publications__opened",
 }
 MARTS = {
+    "campaign_contacts",
+    "customer_accounts",
+    "customers",
+    "customers_changed",
+    "customers_history",
     "debts",
     "debts_changed",
     "debts_history",
+    "enrollments",
     "intake_days",
     "intake_files",
     "intake_rejections",
@@ -69,10 +84,12 @@ EXPORTS = {
     "exp_payments_totals",
 }
 OUTSIDE = {
+    ("base", "customers"),
     ("base", "debts"),
     ("verdicts", "int_intake_files__judged"),
     ("events", "payment_events"),
     ("sftp", "inboxes"),
+    ("uploads", "customers"),
 }
 
 
