@@ -20,7 +20,7 @@ from orchestration import landing
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Clock, utc_now
-from orchestration.sftp import NameTakenError, SftpError, connect
+from orchestration.sftp import MAY_HEAL, NameTakenError, SftpError, connect
 
 OUTBOXES_AT_ONCE = 16
 DELIVERED = ("delivered", "already_there")
@@ -59,6 +59,11 @@ class Delivery:
     def is_delivered(self) -> bool:
         """Whether the organization's outbox holds these bytes."""
         return self.outcome in DELIVERED
+
+    @property
+    def may_heal(self) -> bool:
+        """Whether another attempt may go better by itself."""
+        return self.outcome in MAY_HEAL
 
 
 def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[PaymentsFile]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,6 +11,7 @@ import dagster as dg
 
 from orchestration import landing, warehouse
 from orchestration.home import Home
+from orchestration.locking import exclusive as exclusive  # noqa: PLC0414 (verbs take it from here)
 
 
 class RunFailedError(Exception):
@@ -25,30 +24,6 @@ class LoadRun:
 
     load_id: int
     business_date: date
-
-
-@contextmanager
-def exclusive(home: Home) -> Iterator[None]:
-    """Hold this home for one run; a second run is told who holds it (R29).
-
-    Raises:
-        WarehouseBusyError: another run holds it.
-
-    """
-    path = home.root / "run.lock"
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "another process"
-            raise warehouse.WarehouseBusyError(
-                f"{home.root} is held by {holder}; wait for it to end, then run again"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
-        yield
 
 
 def run_business_date(home: Home, business_date: date, say: Callable[[str], None]) -> list[LoadRun]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import duckdb
 
 from orchestration.home import Home
+from orchestration.locking import WarehouseBusyError as WarehouseBusyError  # noqa: PLC0414
 
 RAW_TABLES = {
     "loads": """
@@ -66,10 +67,6 @@ RAW_TABLES = {
         attempted_at timestamp not null, outcome varchar not null, detail varchar
     """,
 }
-
-
-class WarehouseBusyError(Exception):
-    """Another process holds the warehouse (R29); the message says which."""
 
 
 @contextmanager

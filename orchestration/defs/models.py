@@ -6,10 +6,10 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
 
-from orchestration import warehouse
+from orchestration import locking, warehouse
 from orchestration.dbt_project import project
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, retried_when_busy
 
 _TABLE_NAME = "dagster/table_name"
 
@@ -56,7 +56,11 @@ def models(
 
     dbt's unit tests prove the SQL, not the data: they run with the other tests of the project.
     """
+    home = installation.home()
     arguments = ["build", "--exclude-resource-type", "unit_test"]
-    yield from dbt.cli(arguments, context=context).stream()
-    with warehouse.connect(installation.home()) as connection:
-        warehouse.finish_load(connection, warehouse.last_load_id(connection))
+    with retried_when_busy():
+        with locking.lent_to_children(home):
+            invocation = dbt.cli(arguments, context=context)
+        yield from invocation.stream()
+        with warehouse.connect(home) as connection:
+            warehouse.finish_load(connection, warehouse.last_load_id(connection))

@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration import delivery, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, retried_when_busy
 
 
 @dg.asset(
@@ -21,20 +21,22 @@ def payments_files(
 ) -> dg.MaterializeResult[None]:
     """The payments files in each organization's outbox, delivered whole and never overwritten."""
     home = installation.home()
-    with warehouse.connect(home) as connection:
+    with retried_when_busy(), warehouse.connect(home) as connection:
         files = delivery.read_undelivered(connection)
     deliveries = delivery.deliver(
         home, files, installation.organizations(), installation.environment()
     )
-    with warehouse.connect(home) as connection:
+    with retried_when_busy(), warehouse.connect(home) as connection:
         delivery.record(connection, deliveries)
     for each in deliveries:
         level = context.log.info if each.is_delivered else context.log.warning
         level("%s %s: %s", each.file.organization_id, each.file.file_name, each.outcome)
     delivered = sum(each.is_delivered for each in deliveries)
+    to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(
         metadata={
             "files_delivered": dg.MetadataValue.int(delivered),
             "files_not_delivered": dg.MetadataValue.int(len(deliveries) - delivered),
+            "files_to_try_again": dg.MetadataValue.int(to_try_again),
         }
     )
