@@ -9,7 +9,7 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration import landing, warehouse
+from orchestration import landing, run_alerts, warehouse
 from orchestration.home import Home
 from orchestration.locking import exclusive as exclusive  # noqa: PLC0414 (verbs take it from here)
 
@@ -62,6 +62,7 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                     raise_on_error=False,
                 )
+            run_alerts.send_alert_of(instance, result.run_id)
             if not result.success:
                 raise RunFailedError(f"{_describe_failure(result)}\nthe whole log: {log}")
             with warehouse.connect(home) as connection:
@@ -77,10 +78,5 @@ def run_business_date(home: Home, business_date: date, say: Callable[[str], None
 def _describe_failure(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            said = error.message.strip() if error else "no reason given"
-            cause = error.cause if error else None
-            while cause is not None:
-                said, cause = cause.message.strip(), cause.cause
-            return f"step {event.step_key} failed: {said}"
+            return run_alerts.describe_error(event)
     return "the run failed before its first step"

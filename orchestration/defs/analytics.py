@@ -5,7 +5,7 @@ import dagster as dg
 from orchestration import publishing, warehouse
 from orchestration.defs.models import models
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation, retried_when_busy
+from orchestration.defs.resources import Installation, guarded
 
 _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
 
@@ -27,7 +27,7 @@ _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
 def analytics(installation: Installation) -> dg.MaterializeResult[None]:
     """`analytics.duckdb`, the read-only copy of the marts, swapped in one step."""
     home = installation.home()
-    with retried_when_busy(), warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         rows = publishing.publish(connection, home)
     return dg.MaterializeResult(
         metadata={f"rows/{table}": dg.MetadataValue.int(count) for table, count in rows.items()}

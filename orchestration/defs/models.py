@@ -1,6 +1,9 @@
 """The dbt project as assets, its tests as asset checks."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
 from typing import Any
 
 import dagster as dg
@@ -9,7 +12,8 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 from orchestration import locking, warehouse
 from orchestration.dbt_project import project
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation, retried_when_busy
+from orchestration.defs.resources import Installation, guarded
+from orchestration.redaction import Redacting
 
 _TABLE_NAME = "dagster/table_name"
 
@@ -58,9 +62,11 @@ def models(
     """
     home = installation.home()
     arguments = ["build", "--exclude-resource-type", "unit_test"]
-    with retried_when_busy():
+    with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
         with locking.lent_to_children(home):
-            invocation = dbt.cli(arguments, context=context)
+            # One run at a time: the artifacts of the last one are enough.
+            target = home.root / "target" / "build"
+            invocation = dbt.cli(arguments, context=context, target_path=target)
         yield from invocation.stream()
         with warehouse.connect(home) as connection:
             warehouse.finish_load(connection, warehouse.last_load_id(connection))

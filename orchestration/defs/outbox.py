@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration import delivery, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation, retried_when_busy
+from orchestration.defs.resources import Installation, guarded
 
 
 @dg.asset(
@@ -21,12 +21,12 @@ def payments_files(
 ) -> dg.MaterializeResult[None]:
     """The payments files in each organization's outbox, delivered whole and never overwritten."""
     home = installation.home()
-    with retried_when_busy(), warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         files = delivery.read_undelivered(connection)
     deliveries = delivery.deliver(
         home, files, installation.organizations(), installation.environment()
     )
-    with retried_when_busy(), warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         delivery.record(connection, deliveries)
     for each in deliveries:
         level = context.log.info if each.is_delivered else context.log.warning

@@ -16,6 +16,7 @@ from orchestration.contracts import (
 )
 from orchestration.dbt_project import project
 from orchestration.home import Home
+from orchestration.redaction import redact
 
 # What DuckDB says, in dbt's words too, when another process has the file open.
 _LOCKED = "Could not set lock on file"
@@ -59,22 +60,27 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 @contextmanager
-def retried_when_busy() -> Iterator[None]:
-    """Have a step tried again when someone reads the warehouse; nothing else heals by waiting.
+def guarded() -> Iterator[None]:
+    """How a step fails: it is tried again when someone reads the warehouse, for nothing else heals
+    by waiting, and its error says nothing that must not be told (R30).
 
     Raises:
         dagster.RetryRequested: another process has the warehouse open.
+        dagster.Failure: the step failed with a text that had to be redacted.
 
     """
     try:
         yield
     except Exception as error:
-        is_busy = isinstance(error, locking.WarehouseBusyError) or _LOCKED in str(error)
-        if not is_busy:
+        said = str(error)
+        if isinstance(error, locking.WarehouseBusyError) or _LOCKED in said:
+            raise dg.RetryRequested(
+                max_retries=_BUSY_RETRIES, seconds_to_wait=_BUSY_RETRY_SECONDS
+            ) from error
+        tellable = redact(said, os.environ)
+        if tellable == said:
             raise
-        raise dg.RetryRequested(
-            max_retries=_BUSY_RETRIES, seconds_to_wait=_BUSY_RETRY_SECONDS
-        ) from error
+        raise dg.Failure(f"{type(error).__name__}: {tellable}") from None
 
 
 @dg.definitions
@@ -84,6 +90,9 @@ def resources() -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "installation": Installation(),
-            "dbt": DbtCliResource(project_dir=project()),
+            # dbt's own log is not redacted; all that matters of it is on the standard output.
+            "dbt": DbtCliResource(
+                project_dir=project(), global_config_flags=["--log-level-file", "none"]
+            ),
         },
     )

@@ -11,6 +11,7 @@ from orchestration.defs.in_flight import find_killed_runs, is_run_in_flight
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
 from orchestration.home import Home
 from orchestration.intake import utc_now
+from orchestration.run_alerts import send_alert_of
 
 PAYMENTS_FILES = dg.AssetKey(["outbox", "payments_files"])
 
@@ -79,3 +80,25 @@ def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     for run in killed:
         context.instance.report_run_failed(run, "the process of this run was killed")
     return dg.SkipReason(f"{len(killed)} killed runs found")
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.FAILURE,
+    minimum_interval_seconds=30,
+    default_status=_STATUS,
+    description="A run that failed is told to whom SALDO_ALERT_COMMAND and _WEBHOOK name.",
+)
+def failure_alerts(context: dg.RunStatusSensorContext) -> None:
+    """Send the alert; runs from the command line send their own."""
+    send_alert_of(context.instance, context.dagster_run.run_id)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=30,
+    default_status=_STATUS,
+    description="A run whose checks found something is told to the same.",
+)
+def warning_alerts(context: dg.RunStatusSensorContext) -> None:
+    """Send the alert if there is something to tell."""
+    send_alert_of(context.instance, context.dagster_run.run_id)

@@ -93,9 +93,11 @@ def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Defini
     }
     assert {schedule.name for schedule in repository.schedule_defs} == {"cut_offs"}
     assert {sensor.name for sensor in repository.sensor_defs} == {
+        "failure_alerts",
         "killed_runs",
         "late_arrivals",
         "undelivered_files",
+        "warning_alerts",
     }
 
 
