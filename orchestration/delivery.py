@@ -25,7 +25,7 @@ from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Clock, utc_now
 from orchestration.landing import Attempt
-from orchestration.sftp import SftpError, connect
+from orchestration.sftp import MAY_HEAL, SftpError, connect
 
 OUTBOXES_AT_ONCE = 16
 DELIVERED = ("delivered", "already_there")
@@ -87,6 +87,11 @@ class Delivery:
     def is_delivered(self) -> bool:
         """Whether the organization's outbox holds these bytes."""
         return self.outcome in DELIVERED
+
+    @property
+    def may_heal(self) -> bool:
+        """Whether another attempt may go better by itself."""
+        return self.outcome in MAY_HEAL
 
 
 def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile]:

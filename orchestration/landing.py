@@ -297,6 +297,23 @@ def read_manifest(home: Home, load_id: int) -> Manifest | None:
     return Manifest.from_json(path.read_text()) if path.exists() else None
 
 
+def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
+    """The manifests of the loads that were made since an instant, oldest first.
+
+    Args:
+        home: where they are.
+        since: UTC without a zone.
+
+    """
+    manifests: list[Manifest] = []
+    for path in sorted((home.landing / "loads").glob("[0-9]*.json"), reverse=True):
+        manifest = Manifest.from_json(path.read_text())
+        if manifest.loaded_at < since:
+            break
+        manifests.append(manifest)
+    return manifests[::-1]
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, sync it, rename it, sync its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from orchestration import decisions, landing, uploads, warehouse
+from orchestration import decisions, landing, run_alerts, uploads, warehouse
 from orchestration.contracts import read_organizations
 from orchestration.home import Home
+from orchestration.locking import exclusive as exclusive  # noqa: PLC0414 (verbs take it from here)
 
 # Business dates are counted by it where no organization's own says otherwise.
 DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
@@ -32,30 +31,6 @@ class LoadRun:
 
     load_id: int
     business_date: date
-
-
-@contextmanager
-def exclusive(home: Home) -> Iterator[None]:
-    """Hold this home for one run; a second run is told who holds it (R29).
-
-    Raises:
-        WarehouseBusyError: another run holds it.
-
-    """
-    path = home.root / "run.lock"
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "another process"
-            raise warehouse.WarehouseBusyError(
-                f"{home.root} is held by {holder}; wait for it to end, then run again"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
-        yield
 
 
 def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun]:
@@ -150,6 +125,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                     raise_on_error=False,
                 )
+            run_alerts.send_alert_of(instance, result.run_id)
             if not result.success:
                 raise RunFailedError(f"{_describe_failure(result)}\nthe whole log: {log}")
             with warehouse.connect(home) as connection:
@@ -176,10 +152,5 @@ def _is_recovery_due(home: Home) -> bool:
 def _describe_failure(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            said = error.message.strip() if error else "no reason given"
-            cause = error.cause if error else None
-            while cause is not None:
-                said, cause = cause.message.strip(), cause.cause
-            return f"step {event.step_key} failed: {said}"
+            return run_alerts.describe_error(event)
     return "the run failed before its first step"

@@ -29,6 +29,8 @@ _CHANGED = ("still_growing", "the file changed while it was read")
 _DOWNLOADING = "downloading a file"
 _CHUNK = 1 << 18
 _CONNECT_ATTEMPTS = 3
+# What may go better by itself another time; all else asks for a person.
+MAY_HEAL = frozenset({"unreachable", "timed_out", "connection_lost"})
 
 # Paramiko writes tracebacks of its transport thread; what matters reaches the caller as SftpError.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -392,11 +394,7 @@ def _open_sftp(ssh: paramiko.SSHClient, timeout_seconds: float) -> paramiko.SFTP
 
 
 def _may_heal(error: Exception) -> bool:
-    return isinstance(error, SftpError) and error.code in {
-        "unreachable",
-        "timed_out",
-        "connection_lost",
-    }
+    return isinstance(error, SftpError) and error.code in MAY_HEAL
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from datetime import date
 import duckdb
 
 from orchestration.home import Home
+from orchestration.locking import WarehouseBusyError as WarehouseBusyError  # noqa: PLC0414
 
 RAW_TABLES = {
     "loads": """
@@ -81,10 +82,6 @@ RAW_TABLES = {
         outcome varchar not null, detail varchar
     """,
 }
-
-
-class WarehouseBusyError(Exception):
-    """Another process holds the warehouse (R29); the message says which."""
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import dagster as dg
 from orchestration import landing, publishing, warehouse
 from orchestration.defs.models import models
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, guarded
 
 _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
 
@@ -31,7 +31,7 @@ def analytics(installation: Installation) -> dg.MaterializeResult[None]:
     they have: none of them is newer.
     """
     home = installation.home()
-    with warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         is_newest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1) is None
         rows = publishing.publish(connection, home) if is_newest else {}
     return dg.MaterializeResult(

@@ -4,7 +4,7 @@ import dagster as dg
 
 from orchestration import delivery, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, guarded
 
 
 @dg.asset(
@@ -30,21 +30,23 @@ def outbox_files(
 ) -> dg.MaterializeResult[None]:
     """Each organization's outbox: payments files, never overwritten, and answers to its files."""
     home = installation.home()
-    with warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         delivery.restore_ledger(connection, home)
         files = delivery.read_undelivered(connection)
     deliveries = delivery.deliver(
         home, files, installation.organizations(), installation.environment()
     )
-    with warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         delivery.record(connection, home, deliveries)
     for each in deliveries:
         level = context.log.info if each.is_delivered else context.log.warning
         level("%s %s: %s", each.file.organization_id, each.file.file_name, each.outcome)
     delivered = sum(each.is_delivered for each in deliveries)
+    to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(
         metadata={
             "files_delivered": dg.MetadataValue.int(delivered),
             "files_not_delivered": dg.MetadataValue.int(len(deliveries) - delivered),
+            "files_to_try_again": dg.MetadataValue.int(to_try_again),
         }
     )

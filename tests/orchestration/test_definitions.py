@@ -112,13 +112,19 @@ def test_the_assets_are_exactly_these(definitions: dg.Definitions) -> None:
     )
 
 
-def test_the_jobs_and_schedules_are_exactly_these(definitions: dg.Definitions) -> None:
+def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         "business_date"
     }
-    assert {schedule.name for schedule in repository.schedule_defs} == {"every_business_date"}
-    assert repository.sensor_defs == []
+    assert {schedule.name for schedule in repository.schedule_defs} == {"cut_offs"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "failure_alerts",
+        "killed_runs",
+        "late_arrivals",
+        "undelivered_files",
+        "warning_alerts",
+    }
 
 
 def test_every_dbt_data_test_is_an_asset_check(definitions: dg.Definitions) -> None:
