@@ -95,11 +95,12 @@ class Delivery:
 
 
 def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile]:
-    """The files that no attempt has delivered, oldest first, each manifest after its file."""
+    """The files of finished loads that no attempt has delivered, each manifest after its file."""
     return _read(
         connection,
         """
-        not exists (
+        load_id in (select load_id from raw.loads where finished_at is not null)
+        and not exists (
             select 1
             from raw.deliveries
             where

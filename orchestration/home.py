@@ -91,7 +91,7 @@ class Home:
     def create(self) -> None:
         """Make the folders that are missing, and Dagster's settings if there are none."""
         for folder in (
-            self.landing / "loads",
+            self.landing / "_loads",
             self.events,
             self.uploads,
             self.decisions,

@@ -173,7 +173,10 @@ def take(
         landing.keep_contracts(home),
         looks=tuple(look for look, _ in results),
         files=tuple(file for _, files in results for file in files),
-        events=tuple(payment_events.find_new_ranges(home.events, event_positions(connection))),
+        events=tuple(
+            landing.keep_events(home, each)
+            for each in payment_events.find_new_ranges(home.events, event_positions(connection))
+        ),
     )
     landing.write_manifest(home, manifest)
     return manifest

@@ -15,13 +15,17 @@ import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from orchestration.contracts import CONTRACT_FILES, Organization
 from orchestration.home import Home
+
+# No organization can be called like the folders that begin with a line.
+_EVENTS = "_events"
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -130,12 +134,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class EventRange:
-    """Whole lines of a file of payment events: bytes [from_byte, to_byte)."""
+    """Whole lines of a file of events: bytes [from_byte, to_byte), kept under their sha256.
+
+    With a code it is empty: the file cannot be read on.
+    """
 
     source_file: str
     from_byte: int
     to_byte: int
     lines_before: int
+    sha256: str = ""
+    code: str | None = None
 
 
 @dataclass(frozen=True)
@@ -246,6 +255,36 @@ def keep(home: Home, organization_id: str, part: Path, sha256: str) -> Path:
     return path
 
 
+def keep_events(home: Home, event_range: EventRange) -> EventRange:
+    """Keep the bytes of a range, which a replay reads whatever becomes of the file (R10).
+
+    Returns:
+        The range, with their hash.
+
+    """
+    if event_range.code is not None:
+        return event_range
+    digest = hashlib.sha256()
+    missing = event_range.to_byte - event_range.from_byte
+    with (
+        (home.events / event_range.source_file).open("rb") as source,
+        receiving(home, _EVENTS) as (target, part),
+    ):
+        source.seek(event_range.from_byte)
+        while missing and (block := source.read(min(missing, _BLOCK_BYTES))):
+            digest.update(block)
+            target.write(block)
+            missing -= len(block)
+        target.flush()
+        keep(home, _EVENTS, part, digest.hexdigest())
+    return replace(event_range, sha256=digest.hexdigest())
+
+
+def events_path(home: Home, sha256: str) -> Path:
+    """Where the bytes of a range of events are."""
+    return home.landing / _EVENTS / sha256
+
+
 def keep_contracts(home: Home) -> str:
     """Keep the contracts as they are now (R11), so that a replay reads files as they were read.
 
@@ -267,14 +306,14 @@ def keep_contracts(home: Home) -> str:
 
 def contracts_path(home: Home, contracts: str) -> Path:
     """The folder of the contracts that keep_contracts() kept; it is read like SALDO_SEEDS."""
-    return home.landing / "contracts" / contracts
+    return home.landing / "_contracts" / contracts
 
 
 def write_attempts(home: Home, attempts: Sequence[Attempt]) -> None:
     """Store attempts to deliver as the next batch of the ledger, in one step."""
     batch_id = max((number for number, _ in _batches(home)), default=0) + 1
     text = json.dumps([asdict(each) for each in attempts], indent=1, default=_as_text)
-    write_whole(home.landing / "deliveries" / f"{batch_id:08d}.json", text.encode())
+    write_whole(home.landing / "_deliveries" / f"{batch_id:08d}.json", text.encode())
 
 
 def read_attempts(home: Home, after: int) -> Iterator[tuple[int, list[Attempt]]]:
@@ -306,7 +345,7 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
 
     """
     manifests: list[Manifest] = []
-    for path in sorted((home.landing / "loads").glob("[0-9]*.json"), reverse=True):
+    for path in sorted((home.landing / "_loads").glob("[0-9]*.json"), reverse=True):
         manifest = Manifest.from_json(path.read_text())
         if manifest.loaded_at < since:
             break
@@ -336,7 +375,7 @@ def sync_folder(path: Path) -> None:
 
 
 def _batches(home: Home) -> Iterator[tuple[int, Path]]:
-    for path in (home.landing / "deliveries").glob("*.json"):
+    for path in (home.landing / "_deliveries").glob("*.json"):
         yield int(path.stem), path
 
 
@@ -345,4 +384,4 @@ def _as_text(value: date) -> str:
 
 
 def _manifest_path(home: Home, load_id: int) -> Path:
-    return home.landing / "loads" / f"{load_id:08d}.json"
+    return home.landing / "_loads" / f"{load_id:08d}.json"

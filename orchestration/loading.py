@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,8 +17,8 @@ from orchestration import landing, payment_events, workbooks
 from orchestration.contracts import Aliases, read_column_aliases, read_organizations
 from orchestration.delimited import UnreadableError
 from orchestration.home import Home
-from orchestration.landing import LandedFile, Manifest
-from orchestration.payment_events import Enrollment, Event, Position
+from orchestration.landing import EventRange, LandedFile, Manifest
+from orchestration.payment_events import Enrollment, Event, Line, Position, Refusal
 from orchestration.reading import (
     Layout,
     RecordCountMismatchError,
@@ -103,7 +103,7 @@ def load(
                 for file in manifest.files
             ],
         )
-        _load_events(connection, home, manifest, contracts)
+        _load_events(connection, home, manifest)
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -228,7 +228,6 @@ def _load_events(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    organization_ids: Collection[str],
 ) -> None:
     if not manifest.events:
         return
@@ -241,9 +240,7 @@ def _load_events(
         _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
     ):
         for event_range in manifest.events:
-            line_number = event_range.lines_before
-            for line in payment_events.read_range(home.events, event_range, organization_ids):
-                line_number = line.line_number
+            for line in _read_events(home, event_range):
                 if isinstance(line, Event | Enrollment):
                     numbers[type(line)] += 1
                     add = add_payment_event if isinstance(line, Event) else add_enrollment_event
@@ -279,10 +276,26 @@ def _load_events(
                         event_range.source_file,
                         event_range.from_byte,
                         event_range.to_byte,
-                        line_number - event_range.lines_before,
+                        _count_lines(home, event_range),
                     )
                 ],
             )
+
+
+def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
+    if event_range.code is not None:
+        message = "the file is shorter than what has been read of it"
+        yield Refusal(event_range.lines_before, event_range.code, message)
+        return
+    path = landing.events_path(home, event_range.sha256)
+    yield from payment_events.read_lines(path, event_range.lines_before)
+
+
+def _count_lines(home: Home, event_range: EventRange) -> int:
+    if event_range.code is not None:
+        return 0
+    with landing.events_path(home, event_range.sha256).open("rb") as content:
+        return sum(1 for _ in content)
 
 
 def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int:

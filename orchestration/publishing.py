@@ -20,6 +20,7 @@ PUBLISHED = (
     "payments",
     "payments_file_lines",
     "intake_days",
+    "refused_event_lines",
     "intake_files",
     "intake_rejections",
     "customers",
@@ -29,13 +30,23 @@ PUBLISHED = (
     "customer_accounts",
 )
 
+# An instant without an offset is UTC, whatever the time zone of the session (R10).
 _DEBTS_AS_OF = """
 create macro published.main.debts_as_of(instant) as table
-    select * exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)
-    from debts_history
+    with asked as (
+        select
+            case
+                when regexp_matches(cast(instant as varchar), ':.*([+-][0-9:]+|Z)$')
+                    then timezone('UTC', cast(cast(instant as varchar) as timestamptz))
+                else cast(cast(instant as varchar) as timestamp)
+            end as asked_at
+    )
+    select history.* exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)
+    from debts_history as history
+    cross join asked
     where
-        dbt_valid_from <= cast(instant as timestamp)
-        and (dbt_valid_to is null or dbt_valid_to > cast(instant as timestamp))
+        history.dbt_valid_from <= asked.asked_at
+        and (history.dbt_valid_to is null or history.dbt_valid_to > asked.asked_at)
 """
 
 

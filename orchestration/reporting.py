@@ -78,16 +78,23 @@ order by organization_id
 """
 
 _NOTES = """
-select organization_id, file_name, status, code, message
-from main.intake_files
-where business_date = $date and code is not null
+select files.organization_id, files.file_name, files.status, files.code, files.message
+from main.intake_files as files
+inner join raw.loads on files.load_id = loads.load_id
+where $date in (loads.business_date, files.business_date) and files.code is not null
 union all
 select organization_id, 'inbox', 'not read', inbox_code, inbox_message
 from main.intake_days
 where business_date = $date and not is_inbox_read
+union all
+select 'events', source_file || ' line ' || line_number, 'refused', code, message
+from main.refused_event_lines as lines
+inner join raw.loads on lines.load_id = loads.load_id
+where loads.business_date = $date
 order by all
 """
 
+_BAD = ("held", "refused", "not read")
 _TEXT_COLUMNS = {"organization", "file", "id", "header", "meaning"}
 
 # Titles, column names and the places of the columns in a row of _DAY.
@@ -120,7 +127,7 @@ def show_day(
     """Print what a business date brought, and where the payments files are.
 
     Returns:
-        Whether every server answered, no file was refused or held and every file is delivered.
+        Whether every server answered, nothing was refused or held and every file is delivered.
 
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
@@ -129,9 +136,10 @@ def show_day(
         for row in rows:
             table.add_row(*(_as_text(row[position]) for position in columns.values()))
         console.print(table)
+    is_good = all(row[14] for row in rows)
     for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
         _say(console, "{} {} {} ({}): {}".format(*note))
-    is_good = all(row[14] for row in rows)
+        is_good = is_good and note[2] not in _BAD
     for kind, organization_id, name, outcome, detail in connection.execute(
         _DELIVERIES, {"date": business_date}
     ).fetchall():

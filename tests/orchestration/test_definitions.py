@@ -36,6 +36,7 @@ STAGING = {
     "stg_verdicts__files",
     "stg_contracts__organizations",
     "stg_events__payment_events",
+    "stg_events__refused_lines",
     "stg_intake__decisions",
     "stg_intake__files",
     "stg_intake__inbox_looks",
@@ -57,6 +58,7 @@ INTERMEDIATE = {
     "int_organization_payments__checked",
     "int_organization_payments__counted",
     "int_payment_events__deduplicated",
+    "int_payment_events__understood",
     "int_publications__opened",
 }
 MARTS = {
@@ -75,6 +77,7 @@ MARTS = {
     "organization_contracts",
     "payments",
     "payments_file_lines",
+    "refused_event_lines",
 }
 EXPORTS = {
     "exp_intake_results",

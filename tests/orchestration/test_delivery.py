@@ -164,6 +164,11 @@ def published(home):
     """A warehouse in which the models have published two payments files and an answer."""
     with warehouse.connect(home) as connection:
         connection.execute("create schema exports")
+        for load_id in (2, 3, 4):
+            connection.execute(
+                "insert into raw.loads values (?, '2026-03-03', '2026-03-03', '2026-03-03')",
+                [load_id],
+            )
         key = "organization_id varchar, business_date date, load_id bigint, file_name varchar"
         for model in ("exp_payments_file", "exp_intake_results", "exp_intake_summaries"):
             connection.execute(
@@ -277,6 +282,11 @@ def test_a_verdict_that_changes_makes_the_answer_due_again(home, published):
         "update exports.exp_intake_results set load_id = 4"
     )
     assert read_undelivered(published) == [_answer(b"linea\n", 4)]
+
+
+def test_nothing_of_a_load_that_is_not_finished_is_due(published):
+    published.execute("update raw.loads set finished_at = null where load_id = 3")
+    assert read_undelivered(published) == [_file(2, "andes_seguros", b"customer_id,product_id\n")]
 
 
 def test_a_warehouse_built_anew_knows_what_was_delivered_before(home, published):

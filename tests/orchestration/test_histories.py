@@ -358,7 +358,9 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
                 for history in histories
                 for decision in history.loads[number - 1].decisions
             ),
-            events=(EventRange(name, 0, len(lines), 0),) if lines else (),
+            events=(
+                (landing.keep_events(home, EventRange(name, 0, len(lines), 0)),) if lines else ()
+            ),
         ),
     )
 

@@ -79,7 +79,7 @@ class TestManifests:
         landing.write_manifest(home, manifest)
         assert landing.read_manifest(home, 7) == manifest
         assert landing.read_manifest(home, 8) is None
-        assert _names(home.landing / "loads") == ["00000007.json"]
+        assert _names(home.landing / "_loads") == ["00000007.json"]
 
     @pytest.mark.parametrize(
         ("waiting", "taken", "expected"), [(0, 1, False), (1, 1, True), (1, 0, False)]
