@@ -223,7 +223,7 @@ def file_date(pattern: str, name: str) -> date | None:
         return None
     year = int(match["year"])
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise InvalidFileDateError(pattern) from None
+        raise InvalidFileDateError(pattern)
     try:
         return date(year, int(match["month"]), int(match["day"]))
     except ValueError:

@@ -16,13 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contracts import (
-    FIELDS,
-    REQUIRED,
-    RUT_HEADERS,
-    Aliases,
-    normalise_header,
-)
+from orchestration.contracts import FIELDS, REQUIRED, RUT_HEADERS, Aliases, normalise_header
 from orchestration.delimited import (
     ESCAPE,
     ESCAPES,

@@ -40,6 +40,7 @@ class Deposit:
             organization in `replace` mode of which any share of rows may be refused.
         name: of the file.
         aliases: its own header names, with the field of debts files that each means.
+        size: of the file, where it is more than the content: the rest is a hole.
 
     """
 
@@ -47,6 +48,7 @@ class Deposit:
     contract: Mapping[str, str] = field(default_factory=dict)
     name: str = INVOICES
     aliases: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,10 @@ def one_run(
             folder = server.root / organization_of(case)
             (folder / "inbox").mkdir(parents=True)
             (folder / "outbox").mkdir()
-            (folder / "inbox" / deposit.name).write_bytes(deposit.content)
+            path = folder / "inbox" / deposit.name
+            path.write_bytes(deposit.content)
+            if deposit.size:
+                os.truncate(path, deposit.size)
         yield Ran(home, server.root, _run(home, server, deposits, environment or {}))
 
 

@@ -638,7 +638,7 @@ class TestFileDates:
         with pytest.raises(InvalidFileDateError) as raised:
             file_date("YYYY-MM-DD_*.csv", f"{digits}_12345678-5.csv")
         assert str(raised.value) == "YYYY-MM-DD_*.csv"
-        assert raised.value.__suppress_context__
+        assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
     def test_the_leap_day_is_a_date(self) -> None:
         assert file_date("DDMMYYYY", "29022028") == date(2028, 2, 29)

@@ -189,6 +189,18 @@ READABLE = {
         "utf-8-sig",
         [(2, "1", "2", "3", "4", None)],
     ),
+    "a first cell that begins like a BOM": (
+        HEADER + "\n\ufeff1,2,3,4\n".encode(),
+        ",",
+        "utf-8",
+        [(2, "\ufeff1", "2", "3", "4", None)],
+    ),
+    "a first cell that begins like a BOM, in a copy": (
+        HEADER + "\r\ufeff1,2,3,4\r".encode(),
+        ",",
+        "utf-8",
+        [(2, "\ufeff1", "2", "3", "4", None)],
+    ),
     "UTF-8 of every length": (
         HEADER + "\né,€,𝄞,ñ\n".encode(),
         ",",
