@@ -77,7 +77,11 @@ def run_uploads(home: Home, business_date: date, say: Say) -> list[LoadRun]:
 
     """
     organizations = read_organizations(home.seeds)
-    return _run(home, business_date, say, lambda: not uploads.read_waiting(home, organizations))
+
+    def is_done() -> bool:
+        return not uploads.read_waiting(home, organizations) and not _is_recovery_due(home)
+
+    return _run(home, business_date, say, is_done)
 
 
 def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
@@ -91,12 +95,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
     log.parent.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance:
         while not is_done():
-            with warehouse.connect(home) as connection:
-                is_recovery = (
-                    warehouse.unfinished_load_id(connection) is not None
-                    or landing.read_manifest(home, warehouse.last_load_id(connection) + 1)
-                    is not None
-                )
+            is_recovery = _is_recovery_due(home)
             if is_recovery:
                 say("carrying on with a load that a former run left unfinished")
             with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
@@ -117,6 +116,15 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
             if not is_recovery and not manifest.has_files_waiting:
                 break
     return runs
+
+
+def _is_recovery_due(home: Home) -> bool:
+    """Whether a load that landed has not been carried through to the end."""
+    with warehouse.connect(home) as connection:
+        return (
+            warehouse.unfinished_load_id(connection) is not None
+            or landing.read_manifest(home, warehouse.last_load_id(connection) + 1) is not None
+        )
 
 
 def _describe_failure(result: dg.ExecuteInProcessResult) -> str:
