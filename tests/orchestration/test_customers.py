@@ -266,8 +266,8 @@ def test_the_same_bytes_again_change_nothing(
     result = installed.command("upload-customers", "lumina", str(copy))
     assert (result.returncode, result.stdout) == (
         0,
-        "lumina otra vez.xlsx: duplicate (El archivo es idéntico al recibido antes con el mismo"
-        " nombre.); customers: 0 new, 0 changed, 0 unchanged; rows refused: 2\n"
+        "lumina otra vez.xlsx: duplicate (El archivo es idéntico al recibido antes.);"
+        " customers: 0 new, 0 changed, 0 unchanged; rows refused: 2\n"
         "  row 6: duplicate_customer: Otra fila posterior del archivo trae al mismo cliente; vale"
         " la última.\n"
         "  row 11: invalid_rut: El RUT no es válido: revise el número y el dígito verificador.\n",
