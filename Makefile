@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep dev run lint docs sql lock clean
+.PHONY: demo test test-deep dev pages run lint docs sql lock clean
 
 demo: SALDO_HOME := $(if $(filter data,$(SALDO_HOME)),data/demo,$(SALDO_HOME))
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -20,6 +20,9 @@ test-deep: $(VENV)/ready ## ten thousand random histories
 
 dev: $(VENV)/ready $(SALDO_HOME)/dagster/dagster.yaml ## Dagster's UI on this machine
 	DAGSTER_HOME=$(abspath $(SALDO_HOME))/dagster dg dev --host 127.0.0.1
+
+pages: $(VENV)/ready ## the pages for operators on this machine: uploading customers
+	python -m orchestration pages
 
 run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
 	python -m orchestration run $(if $(DATE),--date $(DATE))

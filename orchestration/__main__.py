@@ -32,6 +32,8 @@ from orchestration.home import Home
 from orchestration.warehouse import WarehouseBusyError
 
 _DATE = click.DateTime(["%Y-%m-%d"])
+# The pages ask for no password: nobody but this machine reaches them.
+PAGES_HOST = "127.0.0.1"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -135,6 +137,26 @@ def upload_customers(organization_id: str, workbook: Path) -> None:
         organization = _find(_read_contracts(home), organization_id)
         uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
         sys.exit(0 if run_uploads(console, home) else 1)
+
+
+@main.command()
+def load_uploads() -> None:
+    """Load the workbooks that wait: what the pages run once an operator has confirmed one."""
+    with _told():
+        sys.exit(0 if run_uploads(Console(), open_home()) else 1)
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True)
+def pages(port: int) -> None:
+    """Serve the pages for operators on this machine."""
+    import uvicorn  # noqa: PLC0415 (no other verb serves anything)
+
+    from orchestration.pages.app import create_app  # noqa: PLC0415
+
+    click.echo(f"http://{PAGES_HOST}:{port}")
+    # Addresses could be logged; what is sent never is (R30).
+    uvicorn.run(create_app(open_home()), host=PAGES_HOST, port=port, log_level="warning")
 
 
 def open_home() -> Home:

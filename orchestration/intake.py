@@ -212,10 +212,13 @@ def look_into(
         with connect(organization, environment) as client:
             listing = client.list_files(organization.inbox_dir)
             left = listing
-            is_next_wanted = True
-            while is_next_wanted:
-                arrivals, waiting = choose(organization, left, known, business_date)
-                is_next_wanted = waiting > 0
+            wanted = {"invoices", "payments", workbooks.KIND}
+            while True:
+                chosen, behind = choose(organization, left, known, business_date)
+                arrivals = [arrival for arrival in chosen if arrival.kind in wanted]
+                if not arrivals:
+                    waiting = len(chosen) + behind
+                    break
                 for arrival in arrivals:
                     try:
                         landed = receive(home, organization, client, arrival, clock, limit)
@@ -229,8 +232,8 @@ def look_into(
                         former = known.get((arrival.kind, arrival.remote.name))
                         is_in_line = former is None or not _is_same_receipt(former, landed)
                         files += [landed] if is_in_line else []
-                    if is_in_line and arrival.kind == "invoices":
-                        is_next_wanted = False
+                    if is_in_line:
+                        wanted -= {arrival.kind} - {"payments"}
                 handled = [arrival.remote for arrival in arrivals]
                 left = [remote for remote in left if remote not in handled]
     except SftpError as error:

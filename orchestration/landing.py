@@ -107,14 +107,9 @@ class LandedFile:
     @property
     def file_id(self) -> str:
         """A short stable name of this receipt: the same bytes received again get another."""
-        parts = (
-            self.organization_id,
-            self.kind,
-            self.file_name,
-            self.sha256,
-            self.received_at.isoformat(),
+        return name_receipt(
+            self.organization_id, self.kind, self.file_name, self.sha256, self.received_at
         )
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -226,6 +221,14 @@ class Manifest:
             decisions=tuple(Decision.from_values(each) for each in values["decisions"]),
             events=tuple(EventRange(**event_range) for event_range in values["events"]),
         )
+
+
+def name_receipt(
+    organization_id: str, kind: str, file_name: str, sha256: str, received_at: datetime
+) -> str:
+    """The id of a file received, known as soon as its bytes are."""
+    parts = (organization_id, kind, file_name, sha256, received_at.isoformat())
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def file_path(home: Home, organization_id: str, sha256: str) -> Path:

@@ -57,7 +57,7 @@ def run_decisions(home: Home, say: Say) -> list[LoadRun]:
         RunFailedError: a step failed. Running again carries on from there.
 
     """
-    return _run_waiting(home, say, lambda: not decisions.is_any_noted(home))
+    return _run_waiting(home, say, lambda: decisions.is_any_noted(home))
 
 
 def run_uploads(home: Home, say: Say) -> list[LoadRun]:
@@ -68,7 +68,7 @@ def run_uploads(home: Home, say: Say) -> list[LoadRun]:
 
     """
     organizations = read_organizations(home.seeds)
-    return _run_waiting(home, say, lambda: not uploads.read_waiting(home, organizations))
+    return _run_waiting(home, say, lambda: bool(uploads.read_waiting(home, organizations)))
 
 
 def replay(home: Home, say: Say) -> list[LoadRun]:
@@ -96,11 +96,15 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
     return _run(home, first.business_date, say, lambda: not _is_recovery_due(home))
 
 
-def _run_waiting(home: Home, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
+def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[LoadRun]:
     """Run what waits in a spool folder, for the newest business date, or today before the first."""
     with warehouse.connect(home) as connection:
         business_date = warehouse.last_business_date(connection)
     today = datetime.now(DEFAULT_TIME_ZONE).date()
+
+    def is_done() -> bool:
+        return not is_waiting() and not _is_recovery_due(home)
+
     return _run(home, business_date or today, say, is_done)
 
 

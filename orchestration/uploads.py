@@ -49,6 +49,13 @@ class Upload:
     uploaded_at: datetime
 
     @property
+    def file_id(self) -> str:
+        """What it will be called in `intake_files`."""
+        return landing.name_receipt(
+            self.organization_id, workbooks.KIND, self.file_name, self.sha256, self.uploaded_at
+        )
+
+    @property
     def workbook(self) -> Path:
         """The bytes."""
         return self.folder / _WORKBOOK
@@ -126,16 +133,16 @@ def land(
     for upload in read_waiting(home, organizations):
         if any(file.organization_id == upload.organization_id for file in files):
             continue
-        file = _as_landed(upload, contracts[upload.organization_id], business_date)
         is_known = connection.execute(
-            "select 1 from raw.intake_files where file_id = ?", [file.file_id]
+            "select 1 from raw.intake_files where file_id = ?", [upload.file_id]
         ).fetchone()
         if is_known is None:
             with landing.receiving(home, upload.organization_id) as (target, part):
                 target.write(upload.workbook.read_bytes())
                 target.flush()
                 landing.keep(home, upload.organization_id, part, upload.sha256)
-            files.append(file)
+            contract = contracts[upload.organization_id]
+            files.append(_as_landed(upload, contract, business_date))
         landed.append(upload)
     return files, landed
 

@@ -277,10 +277,7 @@ def _as_unreadable() -> Iterator[None]:
     except (UnreadableError, MemoryError):
         raise
     except Exception:
-        refusal = _unreadable("not_a_workbook")
-    else:
-        return
-    raise refusal  # outside of the handler, so that the library's error is not its context
+        raise _unreadable("not_a_workbook") from None
 
 
 def _unreadable(code: str) -> UnreadableError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +22,22 @@ class MakeOrganization(Protocol):
     def __call__(self, organization_id: str = "lumina", **changes: Any) -> Organization: ...
 
 
-def pytest_report_header() -> str:
-    """Say which SFTP server the tests use."""
-    sshd = find_sshd()
-    return f"SFTP server: {f'OpenSSH ({sshd})' if sshd else 'the asyncssh stand-in'}"
+def pytest_report_header() -> list[str]:
+    """Say which SFTP server and which browser the tests use."""
+    sshd, chromium = find_sshd(), _find_chromium()
+    return [
+        f"SFTP server: {f'OpenSSH ({sshd})' if sshd else 'the asyncssh stand-in'}",
+        f"browser: {chromium or 'none, the pages are not used in one'}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Where the browser is; a test without one is skipped, and the report says so."""
+    path = _find_chromium()
+    if path is None:
+        pytest.skip("no chromium is installed: the pages were not used in a browser")
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -62,3 +75,8 @@ def home(tmp_path: Path) -> Home:
     home = Home(root=tmp_path / "home", seeds=PROJECT / "seeds")
     home.create()
     return home
+
+
+def _find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from orchestration import landing
 from orchestration.landing import EventRange
 from orchestration.payment_events import (
+    ENROLLMENT_REQUIRED,
     FIELDS,
     REQUIRED,
+    Enrollment,
     Event,
     Position,
     Refusal,
@@ -265,3 +267,83 @@ class TestRefusals:
             assert isinstance(refusal, Refusal)
             for part in canary.split():
                 assert part not in refusal.message + refusal.code
+
+
+ENROLLMENT: dict[str, Any] = {
+    "kind": "enrollment",
+    "event_id": "enr-1",
+    "occurred_at": "2026-03-02T13:15:00+00:00",
+    "organization_id": "lumina",
+    "payment_method_id": "method-1",
+    "customer_id": "19153032-2",
+    "products": ["LUZ-001", 7],
+    "type": "pac",
+    "status": "active",
+}
+
+
+def _enrollment(**changes: Any) -> bytes:
+    return json.dumps({**ENROLLMENT, **changes}, ensure_ascii=False).encode() + b"\n"
+
+
+class TestEnrollments:
+    """Lines of payment methods, among those of payments (R27)."""
+
+    def test_the_kind_of_a_line_says_what_it_is_and_without_one_it_is_a_payment(self, tmp_path):
+        lines = _read(tmp_path, _line() + _enrollment() + _line(kind="payment"))
+        assert [type(line) for line in lines] == [Event, Enrollment, Event]
+        assert lines[1] == Enrollment(
+            2,
+            {
+                **{name: ENROLLMENT[name] for name in ENROLLMENT_REQUIRED},
+                "products": '["LUZ-001", "7"]',
+            },
+        )
+
+    @pytest.mark.parametrize("kind", ["refund", "", None, 7, ["enrollment"]])
+    def test_a_line_of_another_kind_is_refused(self, tmp_path, kind):
+        (refusal,) = _read(tmp_path, _enrollment(kind=kind))
+        assert refusal == Refusal(1, "unknown_kind", "kind is neither payment nor enrollment")
+
+    @pytest.mark.parametrize("name", ENROLLMENT_REQUIRED)
+    @pytest.mark.parametrize("value", [None, "", "  ", True, ["x"]])
+    def test_a_required_field_must_hold_something(self, tmp_path, name, value):
+        (refusal,) = _read(tmp_path, _enrollment(**{name: value}))
+        assert refusal == Refusal(1, f"missing_{name}", f"{name} is missing or empty")
+
+    @pytest.mark.parametrize(
+        ("changes", "code"),
+        [
+            ({"occurred_at": "2026-03-02T10:15:00"}, "invalid_occurred_at"),
+            ({"products": "LUZ-001"}, "invalid_products"),
+            ({"products": None}, "invalid_products"),
+            ({"products": ["LUZ-001", None]}, "invalid_products"),
+            ({"products": ["LUZ-001", " "]}, "invalid_products"),
+            ({"products": [{"id": "LUZ-001"}]}, "invalid_products"),
+        ],
+    )
+    def test_a_malformed_enrollment_is_refused_without_its_content(self, tmp_path, changes, code):
+        (refusal,) = _read(tmp_path, _enrollment(**changes))
+        assert isinstance(refusal, Refusal)
+        assert (refusal.line_number, refusal.code) == (1, code)
+        for value in ("19153032", "LUZ-001", "method-1", "unknown"):
+            assert value not in refusal.message
+
+    @pytest.mark.parametrize("products", [[], ["LUZ-001"]])
+    def test_a_method_may_name_no_product(self, tmp_path, products):
+        (line,) = _read(tmp_path, _enrollment(products=products))
+        assert isinstance(line, Enrollment)
+        assert json.loads(line.fields["products"] or "") == products
+
+    def test_products_may_be_left_out(self, tmp_path):
+        content = {name: value for name, value in ENROLLMENT.items() if name != "products"}
+        (line,) = _read(tmp_path, json.dumps(content).encode() + b"\n")
+        assert isinstance(line, Enrollment)
+        assert line.fields["products"] == "[]"
+
+    def test_half_a_character_is_refused(self, tmp_path):
+        for changes in ({"type": "\ud800"}, {"products": ["\ud800"]}):
+            content = json.dumps({**ENROLLMENT, **changes}).encode() + b"\n"
+            (refusal,) = _read(tmp_path, content)
+            assert isinstance(refusal, Refusal)
+            assert refusal.code in {"invalid_json", "invalid_products"}

@@ -1,0 +1,85 @@
+"""The application: the pages, guarded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from orchestration.contracts import ContractError
+from orchestration.home import Home
+from orchestration.pages import customers
+from orchestration.pages.guards import HOSTS, ForgedFormError, SecurityHeaders, SizeLimit
+from orchestration.pages.loader import Loader
+from orchestration.pages.page import render_error
+from orchestration.workbooks import LARGEST_FILE_BYTES
+
+# The navigation, in order.
+PAGES = (customers.PAGE,)
+
+_REQUEST_OVERHEAD_BYTES = 64_000
+_TOO_LARGE = f"The file is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: go back and split it."
+
+
+def create_app(home: Home) -> Starlette:
+    """The pages of an installation.
+
+    Args:
+        home: the installation; its environment must be set.
+
+    """
+    app = Starlette(
+        routes=[
+            Route("/", _go_to_first_page),
+            *(route for page in PAGES for route in page.routes),
+            Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
+        ],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(
+                SizeLimit,
+                most_bytes=LARGEST_FILE_BYTES + _REQUEST_OVERHEAD_BYTES,
+                message=_TOO_LARGE,
+            ),
+        ],
+        exception_handlers={
+            HTTPException: _say_http_error,
+            ForgedFormError: _say_forged,
+            ContractError: _say_contract_error,
+        },
+    )
+    app.state.home = home
+    app.state.pages = PAGES
+    app.state.loader = Loader(home)
+    return app
+
+
+async def _go_to_first_page(_: Request) -> Response:
+    return RedirectResponse(PAGES[0].path)
+
+
+async def _say_http_error(request: Request, error: Exception) -> Response:
+    status_code = error.status_code if isinstance(error, HTTPException) else 500
+    detail = error.detail if isinstance(error, HTTPException) else ""
+    return render_error(request, status_code, "That did not work", detail)
+
+
+async def _say_forged(request: Request, _: Exception) -> Response:
+    return render_error(
+        request,
+        403,
+        "This form is not from here",
+        "Open the page anew and send the form from there. Nothing was changed.",
+    )
+
+
+async def _say_contract_error(request: Request, error: Exception) -> Response:
+    return render_error(request, 500, "The contracts are wrong", str(error))

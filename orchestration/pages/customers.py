@@ -1,0 +1,270 @@
+"""The page where an operator uploads customers, sees what a workbook would do and says yes."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from orchestration import landing, previews, uploads, workbooks
+from orchestration.contracts import Organization, read_column_aliases, read_organizations
+from orchestration.home import Home
+from orchestration.pages import guards
+from orchestration.pages.page import Page, home_of, render
+
+_PATH = "/customers"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,64}")
+_FILE_ID = re.compile(r"[0-9a-f]{16}")
+_KEPT_SECONDS = 3600
+_UPLOADS_SHOWN = 10
+_SEE_OTHER = 303
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+# One preview after another: each takes the machine for some seconds.
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True)
+class UploadedFile:
+    """A workbook that was loaded, as analysts see it."""
+
+    file_id: str
+    organization_id: str
+    file_name: str
+    received_at: datetime
+    status: str
+    message: str | None
+    new_count: int
+    changed_count: int
+    unchanged_count: int
+    rejected_count: int
+
+
+async def show_form(request: Request) -> Response:
+    """The form, and what was uploaded before."""
+    home = home_of(request)
+    organizations = read_organizations(home.seeds)
+    return render(
+        request,
+        "customers.html",
+        organizations=organizations,
+        waiting=uploads.read_waiting(home, organizations),
+        loaded=await run_in_threadpool(_read_loaded, home),
+        most_megabytes=workbooks.LARGEST_FILE_BYTES // 1_000_000,
+    )
+
+
+async def send_template(request: Request) -> Response:
+    """The empty workbook of an organization."""
+    organization = _find_organization(home_of(request), request.path_params["organization_id"])
+    content = await run_in_threadpool(workbooks.write_template, organization)
+    name = f"clientes_{organization.organization_id}.xlsx"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=_XLSX, headers=headers)
+
+
+async def make_preview(request: Request) -> Response:
+    """Take a workbook, and show what it would do."""
+    home = home_of(request)
+    async with request.form(max_files=1, max_fields=10) as form:
+        guards.check_form(request, form)
+        organization = _find_organization(home, str(form.get("organization_id", "")))
+        file = form.get("workbook")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise HTTPException(400, "Choose a workbook, then ask for the preview.")
+        token = secrets.token_urlsafe(32)
+        await run_in_threadpool(_keep_preview, home, organization, file, token)
+    return RedirectResponse(f"{_PATH}/previews/{token}", _SEE_OTHER)
+
+
+async def show_preview(request: Request) -> Response:
+    """What a workbook would do, row by row."""
+    kept = _read_kept(home_of(request), request.path_params["token"])
+    return render(
+        request,
+        "preview.html",
+        token=request.path_params["token"],
+        most_rows=previews.MOST_ROWS_SHOWN,
+        **kept,
+    )
+
+
+async def confirm(request: Request) -> Response:
+    """Hand a previewed workbook over, and have it loaded."""
+    home = home_of(request)
+    async with request.form() as form:
+        guards.check_form(request, form)
+    token = request.path_params["token"]
+    kept = _read_kept(home, token)
+    organization = _find_organization(home, kept["organization_id"])
+    folder = _folder(home, token)
+    # Whoever clicks twice finds it gone the second time.
+    taken = folder.with_name(f".{token}.taken")
+    try:
+        folder.rename(taken)
+    except FileNotFoundError:
+        raise _preview_is_gone() from None
+    upload = await run_in_threadpool(
+        uploads.put,
+        home,
+        organization,
+        taken / "workbook.xlsx",
+        kept["file_name"],
+        datetime.now(UTC),
+    )
+    shutil.rmtree(taken)
+    request.app.state.loader.start()
+    return RedirectResponse(f"{_PATH}/uploads/{upload.file_id}", _SEE_OTHER)
+
+
+async def show_upload(request: Request) -> Response:
+    """What became of an upload; asks again by itself while it waits."""
+    home = home_of(request)
+    file_id = request.path_params["file_id"]
+    if not _FILE_ID.fullmatch(file_id):
+        raise HTTPException(404, "There is no such upload.")
+    found = await run_in_threadpool(_read_loaded, home, file_id)
+    waiting = uploads.read_waiting(home, read_organizations(home.seeds))
+    loader = request.app.state.loader
+    is_expected = loader.is_at_work or loader.has_failed
+    if not found and not is_expected and all(each.file_id != file_id for each in waiting):
+        raise HTTPException(404, "There is no such upload.")
+    return render(
+        request,
+        "upload.html",
+        file=found[0] if found else None,
+        refusals=await run_in_threadpool(_read_refusals, home, file_id) if found else [],
+        most_rows=previews.MOST_ROWS_SHOWN,
+        is_at_work=loader.is_at_work,
+        has_failed=loader.has_failed,
+    )
+
+
+def _find_organization(home: Home, organization_id: str) -> Organization:
+    for organization in read_organizations(home.seeds):
+        if organization.organization_id == organization_id:
+            return organization
+    raise HTTPException(404, "No organization of that name has a contract.")
+
+
+def _keep_preview(home: Home, organization: Organization, file: UploadFile, token: str) -> None:
+    """Store a workbook and its preview until it is confirmed or forgotten."""
+    _forget_old(home)
+    part = _folder(home, token).with_name(f".{token}.part")
+    part.mkdir(parents=True)
+    try:
+        with (part / "workbook.xlsx").open("wb") as target:
+            shutil.copyfileobj(file.file, target)
+        with _one_at_a_time:
+            preview = previews.make_preview(
+                home,
+                organization,
+                read_column_aliases(home.seeds),
+                part / "workbook.xlsx",
+                datetime.now(UTC),
+            )
+        kept = {
+            "organization_id": organization.organization_id,
+            "file_name": file.filename,
+            "preview": asdict(preview),
+        }
+        landing.write_whole(part / "preview.json", json.dumps(kept).encode())
+        part.rename(_folder(home, token))
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _read_kept(home: Home, token: str) -> dict[str, Any]:
+    if not _TOKEN.fullmatch(token):
+        raise _preview_is_gone()
+    try:
+        text = (_folder(home, token) / "preview.json").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _preview_is_gone() from None
+    kept: dict[str, Any] = json.loads(text)
+    return kept
+
+
+def _preview_is_gone() -> HTTPException:
+    return HTTPException(
+        404, "This preview is gone: it was confirmed, or it is older than an hour."
+    )
+
+
+def _folder(home: Home, token: str) -> Path:
+    return home.scratch / "previews" / token
+
+
+def _forget_old(home: Home) -> None:
+    """Delete previews that nobody confirmed: they hold names and mails."""
+    for folder in (home.scratch / "previews").glob("*"):
+        if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _read_loaded(home: Home, file_id: str | None = None) -> list[UploadedFile]:
+    """The workbooks loaded last, or one of them, from the published copy."""
+    rows = _ask(
+        home,
+        f"""
+        select
+            file_id, organization_id, file_name, received_at, status, message, new_count,
+            changed_count, unchanged_count, rejected_count
+        from intake_files
+        where kind = 'customers' and file_id = coalesce($file_id, file_id)
+        order by received_at desc
+        limit {_UPLOADS_SHOWN}
+        """,  # noqa: S608 (a number of ours)
+        {"file_id": file_id},
+    )
+    return [UploadedFile(*row) for row in rows]
+
+
+def _read_refusals(home: Home, file_id: str) -> Sequence[tuple[Any, ...]]:
+    return _ask(
+        home,
+        f"""
+        select line_number, code, message
+        from intake_rejections
+        where file_id = $file_id
+        order by line_number
+        limit {previews.MOST_ROWS_SHOWN}
+        """,  # noqa: S608 (a number of ours)
+        {"file_id": file_id},
+    )
+
+
+def _ask(home: Home, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
+    if not home.analytics.exists():
+        return []
+    with duckdb.connect(str(home.analytics), read_only=True) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+PAGE = Page(
+    title="Customers",
+    path=_PATH,
+    routes=(
+        Route(_PATH, show_form, methods=["GET"]),
+        Route(_PATH, make_preview, methods=["POST"]),
+        Route(f"{_PATH}/templates/{{organization_id}}.xlsx", send_template, methods=["GET"]),
+        Route(f"{_PATH}/previews/{{token}}", show_preview, methods=["GET"]),
+        Route(f"{_PATH}/previews/{{token}}", confirm, methods=["POST"]),
+        Route(f"{_PATH}/uploads/{{file_id}}", show_upload, methods=["GET"]),
+    ),
+)

@@ -1,0 +1,359 @@
+"""The pages for operators: used in a real browser, and asked for what they must not do."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from unittest.mock import patch
+
+import openpyxl
+import pytest
+import requests
+import uvicorn
+from playwright.sync_api import sync_playwright
+
+from orchestration import uploads, workbooks
+from orchestration.contracts import read_organizations
+from orchestration.home import PROJECT, Home
+from orchestration.pages.app import create_app
+from orchestration.pages.loader import Loader
+
+pytestmark = pytest.mark.xdist_group("pages")
+
+FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self';"
+        " base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Served:
+    """The pages of a home on a port of this machine."""
+
+    home: Home
+    address: str
+
+    def waiting(self) -> list[uploads.Upload]:
+        """What was handed over."""
+        return uploads.read_waiting(self.home, read_organizations(self.home.seeds))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = Home(tmp_path_factory.mktemp("pages") / "home", PROJECT / "seeds")
+    home.create()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(home), host="127.0.0.1", port=port, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield Served(home, f"http://127.0.0.1:{port}")
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def browser(served: Served) -> requests.Session:
+    """A browser that has opened the page, with its form's token."""
+    session = requests.Session()
+    match = FORM_TOKEN.search(session.get(f"{served.address}/customers").text)
+    assert match is not None
+    session.headers["X-Token-Of-The-Test"] = match[1]
+    return session
+
+
+def _token(browser: requests.Session) -> str:
+    return str(browser.headers["X-Token-Of-The-Test"])
+
+
+def _workbook() -> bytes:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.title = "Clientes"
+    workbook.create_sheet("Apuntes")
+    for row in (
+        ["RUT", "Nombre", "Correo"],
+        ["12.345.678-5", "Ana Muñoz", "ana@correo.cl"],
+        ["11.111.111-1", "<b>Eva</b> & Cía.", "eva@correo.cl"],
+        ["19.153.032-2", "José Pérez", "sin arroba"],
+        ["24.830.060-4", "Begoña Ibáñez", None],
+        ["18.441.919-K", "Camila Rojas", None],
+        ["24.041.903-0", "Elías Soto", "elias@correo.cl"],
+    ):
+        sheet.append(row)
+    content = BytesIO()
+    workbook.save(content)
+    return content.getvalue()
+
+
+def test_an_operator_uploads_previews_and_confirms_in_a_browser_without_scripts(
+    served: Served, chromium: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "clientes de marzo.xlsx"
+    path.write_bytes(_workbook())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        page = browser.new_context(java_script_enabled=False, locale="en-US").new_page()
+        page.set_default_timeout(300_000)
+        troubles: list[str] = []
+        page.on("console", lambda message: troubles.append(message.text))
+
+        page.goto(served.address)
+        page.get_by_label("Organization").select_option("lumina")
+        page.get_by_label("Workbook").set_input_files(path)
+        page.get_by_role("button", name="Show what it would do").click()
+
+        page.wait_for_url("**/customers/previews/*")
+        assert page.get_by_role("heading", level=1).inner_text() == (
+            "Preview of clientes de marzo.xlsx"
+        )
+        assert "from the sheet Clientes; not read: Apuntes." in page.locator("main").inner_text()
+        assert page.locator(".counts li").all_inner_texts() == [
+            "5 new",
+            "0 changed",
+            "0 unchanged",
+            "1 refused",
+            "1 with a warning",
+        ]
+        refused, warned, changed = (
+            [row.split("\t") for row in table.locator("tbody tr").all_inner_texts()]
+            for table in page.locator("table").all()
+        )
+        assert refused == [
+            [
+                "7",
+                "A (RUT)",
+                "invalid_rut",
+                "El RUT no es válido: revise el número y el dígito verificador.",
+            ]
+        ]
+        assert warned == [
+            [
+                "4",
+                "C (Correo)",
+                "invalid_mail",
+                "El correo no es una dirección: el cliente se crea, pero no se le escribe.",
+            ]
+        ]
+        assert changed == [
+            ["2", "new", "12345678-5", "Ana Muñoz", "ana@correo.cl"],
+            ["3", "new", "11111111-1", "<b>Eva</b> & Cía.", "eva@correo.cl"],
+            ["4", "new", "19153032-2", "José Pérez", "sin arroba"],
+            ["5", "new", "24830060-4", "Begoña Ibáñez", ""],
+            ["6", "new", "18441919-K", "Camila Rojas", ""],
+        ]
+        page.screenshot(path=tmp_path / "preview.png", full_page=True)
+        # Nothing has changed yet.
+        assert served.waiting() == []
+        assert not served.home.warehouse.exists()
+
+        preview = page.url
+        page.get_by_role("button", name="Confirm").click()
+        page.get_by_role("heading", name="clientes de marzo.xlsx: applied").wait_for()
+        assert page.locator(".counts li").all_inner_texts() == [
+            "5 new",
+            "0 changed",
+            "0 unchanged",
+            "1 refused",
+        ]
+        assert [row.split("\t") for row in page.locator("tbody tr").all_inner_texts()] == [
+            [
+                "7",
+                "invalid_rut",
+                "El RUT no es válido: revise el número y el dígito verificador.",
+            ]
+        ]
+
+        page.get_by_role("link", name="Upload another workbook").click()
+        (row,) = page.locator("tbody tr").all_inner_texts()
+        assert row.split("\t")[1:] == [
+            "lumina",
+            "clientes de marzo.xlsx",
+            "applied",
+            "5",
+            "0",
+            "0",
+            "1",
+        ]
+        answer = page.goto(preview)
+        assert answer is not None
+        assert answer.status == 404
+        browser.close()
+    assert [text for text in troubles if "404" not in text] == []
+    assert list((served.home.scratch / "previews").iterdir()) == []
+
+
+def test_every_answer_says_that_it_is_shown_as_it_is_and_kept_nowhere(served: Served) -> None:
+    for path in ("/customers", "/static/saldo.css", "/nothing"):
+        answer = requests.get(served.address + path)
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+def test_the_template_of_an_organization_is_a_workbook(served: Served) -> None:
+    answer = requests.get(f"{served.address}/customers/templates/colegio_pehuen.xlsx")
+    assert answer.headers["content-disposition"] == (
+        'attachment; filename="clientes_colegio_pehuen.xlsx"'
+    )
+    sheet = openpyxl.load_workbook(BytesIO(answer.content)).worksheets[0]
+    assert [cell.value for cell in sheet[1]] == ["Identificador", "Nombre", "Correo"]
+    answer = requests.get(f"{served.address}/customers/templates/nobody.xlsx")
+    assert answer.status_code == 404
+
+
+class TestGuards:
+    """What no page may do, whoever asks."""
+
+    def _post(self, served: Served, browser: requests.Session, **changes) -> requests.Response:
+        files = {"workbook": ("w.xlsx", b"x")}
+        data = {"organization_id": "lumina", "form_token": _token(browser)}
+        options = {"files": files, "data": data, "allow_redirects": False, **changes}
+        return browser.post(f"{served.address}/customers", **options)
+
+    @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
+    def test_a_foreign_name_for_this_machine_is_not_answered(
+        self, served: Served, host: str
+    ) -> None:
+        answer = requests.get(f"{served.address}/customers", headers={"Host": host})
+        assert answer.status_code == 400
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1"])
+    def test_a_form_from_another_site_is_refused(
+        self, served: Served, browser: requests.Session, origin: str
+    ) -> None:
+        answer = self._post(served, browser, headers={"Origin": origin})
+        assert answer.status_code == 403
+
+    @pytest.mark.parametrize("token", [None, "", "x" * 43])
+    def test_a_form_without_the_browsers_token_is_refused(
+        self, served: Served, browser: requests.Session, token: str | None
+    ) -> None:
+        data = {"organization_id": "lumina", "form_token": token}
+        assert self._post(served, browser, data=data).status_code == 403
+
+    def test_a_form_without_cookie_is_refused(
+        self, served: Served, browser: requests.Session
+    ) -> None:
+        browser.cookies.clear()
+        assert self._post(served, browser).status_code == 403
+
+    def test_the_cookie_goes_to_our_pages_only_and_no_script_reads_it(self, served: Served) -> None:
+        cookie = requests.get(f"{served.address}/customers").headers["set-cookie"]
+        assert cookie.endswith("; HttpOnly; Path=/; SameSite=strict")
+
+    def test_a_confirmation_without_token_is_refused(
+        self, served: Served, browser: requests.Session
+    ) -> None:
+        answer = browser.post(f"{served.address}/customers/previews/{'x' * 43}")
+        assert answer.status_code == 403
+
+    @pytest.mark.parametrize("files", [None, {"workbook": ("", b"")}, {"other": ("w", b"x")}])
+    def test_a_form_without_a_file_says_so(
+        self, served: Served, browser: requests.Session, files
+    ) -> None:
+        answer = self._post(served, browser, files=files)
+        assert answer.status_code == 400
+        assert "Choose a workbook, then ask for the preview." in answer.text
+
+    def test_an_unknown_organization_is_refused(
+        self, served: Served, browser: requests.Session
+    ) -> None:
+        data = {"organization_id": "../lumina", "form_token": _token(browser)}
+        assert self._post(served, browser, data=data).status_code == 404
+
+    @pytest.mark.parametrize("is_declared", [True, False])
+    def test_a_file_that_is_too_large_is_refused_and_not_kept(
+        self, served: Served, browser: requests.Session, is_declared: bool
+    ) -> None:
+        start = b'--b\r\nContent-Disposition: form-data; name="workbook"; filename="w.xlsx"\r\n\r\n'
+        body = start + bytes(workbooks.LARGEST_FILE_BYTES + 100_000) + b"\r\n--b--\r\n"
+        answer = browser.post(
+            f"{served.address}/customers",
+            data=body if is_declared else iter([body[:1000], body[1000:]]),
+            headers={"Content-Type": "multipart/form-data; boundary=b"},
+        )
+        assert answer.status_code == 413
+        assert "larger than 50 MB" in answer.text
+        assert not (served.home.scratch / "previews").exists() or not list(
+            (served.home.scratch / "previews").iterdir()
+        )
+
+    @pytest.mark.parametrize("path", ["previews/..%2f..%2fx", "previews/short", "uploads/zz"])
+    def test_addresses_are_no_paths(self, served: Served, path: str) -> None:
+        assert requests.get(f"{served.address}/customers/{path}").status_code == 404
+
+    def test_an_upload_that_nobody_made_is_not_waited_for(self, served: Served) -> None:
+        answer = requests.get(f"{served.address}/customers/uploads/{'0' * 16}")
+        assert answer.status_code == 404
+
+
+class TestLoading:
+    """The runs behind the page."""
+
+    def test_a_busy_warehouse_is_tried_again_and_a_failure_is_not(self, home: Home) -> None:
+        outcomes = [
+            (1, "saldo: it is held by process 1\n"),
+            (1, "saldo: it is held by process 1\n"),
+            (1, "saldo: step models failed\n"),
+            (0, ""),
+        ]
+        seen: list[bool] = []
+        loader = Loader(home)
+
+        class Result:
+            def __init__(self, returncode: int, stderr: str) -> None:
+                self.returncode, self.stderr = returncode, stderr
+
+        def run(*_, **__) -> Result:
+            seen.append(loader.has_failed)
+            return Result(*outcomes[len(seen) - 1])
+
+        with (
+            patch("orchestration.pages.loader.subprocess.run", run),
+            patch("orchestration.pages.loader._RETRY_SECONDS", 0.01),
+        ):
+            loader.start()
+            _wait(loader)
+            assert (seen, loader.has_failed) == ([False, True, True], True)
+            loader.start()
+            _wait(loader)
+        assert (len(seen), loader.has_failed) == (4, False)
+
+    def test_a_refused_workbook_is_no_failure_of_the_run(self, home: Home) -> None:
+        loader = Loader(home)
+        with patch("orchestration.pages.loader.subprocess.run") as run:
+            run.return_value.returncode, run.return_value.stderr = 1, ""
+            loader.start()
+            _wait(loader)
+        assert not loader.has_failed
+
+
+def _wait(loader: Loader) -> None:
+    while loader.is_at_work:
+        time.sleep(0.01)
