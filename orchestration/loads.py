@@ -47,6 +47,7 @@ def carry_next(
     recovered = carry_landed(connection, home, organizations, aliases)
     if recovered is not None:
         return recovered
+    landing.sweep(home)
     manifest = intake.take(connection, home, organizations, business_date, environment, clock)
     rows = loading.load(connection, home, manifest, aliases, _ids(organizations))
     return CarriedLoad(manifest, rows, is_recovered=False)

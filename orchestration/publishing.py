@@ -42,6 +42,7 @@ def publish(
         Rows by table.
 
     """
+    _sweep(home)
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
         connection.execute(f"attach '{_quoted(str(part))}' as published")
@@ -62,6 +63,12 @@ def publish(
         part.unlink(missing_ok=True)
         part.with_name(f"{part.name}.wal").unlink(missing_ok=True)
     return rows
+
+
+def _sweep(home: Home) -> None:
+    """Remove what a killed run left: half a copy, and what DuckDB wrote beside it."""
+    for part in home.root.glob(".*.part*"):
+        part.unlink(missing_ok=True)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str) -> int:
