@@ -17,8 +17,7 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration import locking, runs
-from orchestration.definitions import defs
+from orchestration import definitions, locking, runs
 from orchestration.home import Home
 
 OUTBOX = ["outbox", "payments_files"]
@@ -104,7 +103,7 @@ def run(day: date, step: str) -> None:
             runs.run_business_date(home, day, lambda _: None)
             return
         with dg.DagsterInstance.get() as instance:
-            defs().resolve_job_def("business_date").execute_in_process(
+            definitions.defs().resolve_job_def("business_date").execute_in_process(
                 instance=instance,
                 partition_key=day.isoformat(),
                 asset_selection=[dg.AssetKey(alone)],
@@ -114,7 +113,9 @@ def run(day: date, step: str) -> None:
 def main() -> None:
     """Answer each step with the exit status of its run."""
     day = date.fromisoformat(sys.argv[1])
-    defs()
+    # Read once, for all the runs to come.
+    assembled = definitions.defs()
+    definitions.defs = lambda: assembled
     for line in sys.stdin:
         process = os.fork()
         if process == 0:

@@ -1,4 +1,4 @@
-"""The published copy: swapped in one step, whole for whoever reads, untouched when it fails (R28)."""
+"""The published copy: swapped in one step, whole for readers, untouched when it fails (R28)."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,8 +56,17 @@ def test_every_date_is_asked_for_when_it_is_due_and_not_again(week) -> None:
 
 def test_the_checks_of_each_run_say_what_a_person_should_know(week) -> None:
     told, _ = week
-    print([(each["at"], each["found"]) for each in told if each["asked"]])
-    assert [(each["at"], each["found"]) for each in told if each["asked"]] == []
+    held = r"no_file_waits_for_a_decision: files held: colegio_pehuen \([0-9a-f]{16}\)"
+    missing = "no_file_is_missing: files missing: "
+    found = [sorted(each["found"]) for each in told if each["asked"]]
+    assert found[0] == []
+    assert len(found[1]) == 1
+    assert re.fullmatch(held, found[1][0])
+    assert found[2] == [f"{missing}andes_seguros (2026-03-04), lumina (2026-03-04)"]
+    assert found[3] == [f"{missing}andes_seguros (2026-03-04)"]
+    assert found[4] == [
+        f"{missing}andes_seguros (2026-03-05), colegio_pehuen (2026-03-05), lumina (2026-03-05)"
+    ]
 
 
 def test_the_late_file_and_those_of_the_missed_date_are_applied(week) -> None:

@@ -10,13 +10,13 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 
-from orchestration.defs import schedules, sensors
 from orchestration.definitions import defs
+from orchestration.defs import schedules, sensors
 from orchestration.demo import installation
 from orchestration.demo.samples import DAYS, SampleFile, files_of
 from orchestration.home import Home
@@ -27,11 +27,13 @@ THURSDAY = WEDNESDAY + timedelta(days=1)
 
 
 class Daemon:
-    """Evaluates the schedule and the sensors as Dagster's daemon does, and runs what they ask for."""
+    """Evaluates the schedule and the sensor as Dagster's daemon does, and runs what they ask."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
-        self._job = defs().resolve_job_def("business_date")
+        definitions = defs()
+        self._job = definitions.resolve_job_def("business_date")
+        self._repository = definitions.get_repository_def()
         self._cursor: str | None = None
 
     def tick(self, instant: datetime) -> None:
@@ -50,12 +52,16 @@ class Daemon:
         sys.stdout.flush()
 
     def _evaluate_schedule(self, instant: datetime) -> list[dg.RunRequest]:
-        with dg.build_schedule_context(self._instance, instant) as context:
+        with dg.build_schedule_context(
+            self._instance, instant, repository_def=self._repository
+        ) as context:
             return list(schedules.cut_offs.evaluate_tick(context).run_requests or ())
 
     def _evaluate_sensor(self, instant: datetime) -> list[dg.RunRequest]:
         sensors.utc_now = lambda: instant
-        with dg.build_sensor_context(self._instance, self._cursor) as context:
+        with dg.build_sensor_context(
+            self._instance, self._cursor, repository_def=self._repository
+        ) as context:
             tick = sensors.late_arrivals.evaluate_tick(context)
             self._cursor = tick.cursor or self._cursor
             return list(tick.run_requests or ())
@@ -90,14 +96,13 @@ def live(home: Home, server_root: Path) -> Iterator[datetime]:
     yield _at(WEDNESDAY, 14, 1)
     yield _at(WEDNESDAY, 14, 2)
     yield _at(WEDNESDAY, 14, 3)
-    # On Thursday a wrong file of Wednesday is corrected under its name.
     yield _at(THURSDAY, 7, 59)
     yield _at(THURSDAY, 8, 0)
     yield _at(THURSDAY, 8, 5)
 
 
-def _at(day: datetime | object, hour: int, minute: int) -> datetime:
-    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)  # type: ignore[attr-defined]
+def _at(day: date, hour: int, minute: int) -> datetime:
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC)
 
 
 def _path(server_root: Path, file: SampleFile) -> Path:
