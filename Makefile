@@ -30,8 +30,8 @@ run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
 lint: $(VENV)/ready ## ruff, mypy and sqlfluff
 	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros
 
-docs: $(VENV)/ready ## dbt's documentation as one file, static_index.html
-	DBT_TARGET_PATH=$(SALDO_HOME)/target dbt docs generate --static --empty-catalog
+docs: $(VENV)/ready ## dbt's documentation as one file, SALDO_HOME/docs/static_index.html
+	SALDO_TARGET=scratch DBT_TARGET_PATH=$(abspath $(SALDO_HOME))/docs dbt docs generate --static --empty-catalog
 
 sql: $(VENV)/ready ## a prompt on what analysts read
 	duckdb -readonly $(SALDO_HOME)/analytics.duckdb

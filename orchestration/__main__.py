@@ -212,7 +212,7 @@ def _find(organizations: list[Organization], organization_id: str) -> Organizati
         if organization.organization_id == organization_id:
             return organization
     known = ", ".join(each.organization_id for each in organizations)
-    raise click.BadParameter(f"there is no organization {organization_id}; there are {known}")
+    raise ContractError(f"no organization {organization_id!r}; those with a contract: {known}")
 
 
 @contextmanager

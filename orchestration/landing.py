@@ -327,6 +327,12 @@ def read_attempts(home: Home, after: int) -> Iterator[tuple[int, list[Attempt]]]
             yield batch_id, [Attempt.from_values(each) for each in values]
 
 
+def sweep(home: Home) -> None:
+    """Remove the half-received files that a killed run left."""
+    for part in home.landing.glob("*/.*.part"):
+        part.unlink(missing_ok=True)
+
+
 def write_manifest(home: Home, manifest: Manifest) -> None:
     """Store a manifest in one step: after a crash it is there whole or not at all."""
     path = _manifest_path(home, manifest.load_id)

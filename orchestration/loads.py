@@ -46,6 +46,7 @@ def carry_next(
     recovered = carry_landed(connection, home)
     if recovered is not None:
         return recovered
+    landing.sweep(home)
     manifest = intake.take(connection, home, organizations, business_date, environment, clock)
     rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows, is_recovered=False)

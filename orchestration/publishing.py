@@ -61,6 +61,7 @@ def publish(
         Rows by table.
 
     """
+    _sweep(home)
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
         connection.execute(f"attach '{_quoted(str(part))}' as published")
@@ -92,6 +93,12 @@ def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         return
     with duckdb.connect(str(home.analytics), read_only=True) as connection:
         yield connection
+
+
+def _sweep(home: Home) -> None:
+    """Remove what a killed run left: half a copy, and what DuckDB wrote beside it."""
+    for part in home.root.glob(".*.part*"):
+        part.unlink(missing_ok=True)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -1,10 +1,12 @@
 """What analysts read: the published copy (R28)."""
 
+from datetime import timedelta
+
 import dagster as dg
 
 from orchestration import landing, publishing, warehouse
 from orchestration.defs.models import models
-from orchestration.defs.partitions import business_dates, one_date_a_run
+from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 
 _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
@@ -21,19 +23,33 @@ _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
     group_name="published",
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,
+    owners=owners,
     pool="warehouse",
     kinds={"duckdb"},
+    freshness_policy=dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=25), fail_window=timedelta(hours=49)
+    ),
 )
-def analytics(installation: Installation) -> dg.MaterializeResult[None]:
+def analytics(
+    context: dg.AssetExecutionContext, installation: Installation
+) -> dg.MaterializeResult[None]:
     """`analytics.duckdb`, the read-only copy of the marts, swapped in one step.
 
     While loads that landed before are carried through, as in a replay, analysts keep the copy that
-    they have: none of them is newer.
+    they have: none of them is newer. Each mart is told how many rows it has, for its page to draw.
     """
     home = installation.home()
     with guarded(), warehouse.connect(home) as connection:
         is_newest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1) is None
         rows = publishing.publish(connection, home) if is_newest else {}
+    for table, count in rows.items():
+        context.log_event(
+            dg.AssetObservation(
+                dg.AssetKey(_PUBLISHED_MODELS.get(table, table)),
+                partition=context.partition_key,
+                metadata={"dagster/row_count": dg.MetadataValue.int(count)},
+            )
+        )
     return dg.MaterializeResult(
         metadata={f"rows/{table}": dg.MetadataValue.int(count) for table, count in rows.items()}
     )

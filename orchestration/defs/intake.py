@@ -1,12 +1,13 @@
 """What comes in: the inboxes and the events folder, and schema `raw`, which a load fills."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 
 import dagster as dg
 
 from orchestration import loads, warehouse
-from orchestration.defs.partitions import business_dates, one_date_a_run
+from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 
 RAW_TABLES = {
@@ -22,15 +23,24 @@ RAW_TABLES = {
     "payment_event_refusals": "The processors' lines that are not an event.",
 }
 
+
+def _columns(table: str) -> dg.TableSchema:
+    """The columns of a table of `raw`, as the page of its asset shows them."""
+    columns = re.findall(r"(?:^|,)\s*(\w+) (\w+(?:\([^)]*\))?)", warehouse.RAW_TABLES[table])
+    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns])
+
+
 inboxes = dg.AssetSpec(
     ["sftp", "inboxes"],
     group_name="outside",
+    owners=owners,
     description="The files that organizations leave in their inboxes.",
     kinds={"sftp"},
 )
 event_files = dg.AssetSpec(
     ["events", "payment_events"],
     group_name="outside",
+    owners=owners,
     description="The payment processors' files of events, one JSON object a line.",
     kinds={"json"},
 )
@@ -49,8 +59,10 @@ uploaded_workbooks = dg.AssetSpec(
             ["raw", table],
             deps=[inboxes, event_files, uploaded_workbooks],
             group_name="raw",
+            owners=owners,
             description=description,
             kinds={"duckdb"},
+            metadata={"dagster/column_schema": _columns(table)},
         )
         for table, description in RAW_TABLES.items()
     ],

@@ -11,7 +11,7 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_as
 
 from orchestration import locking, warehouse
 from orchestration.dbt_project import project
-from orchestration.defs.partitions import business_dates, one_date_a_run
+from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.redaction import Redacting
 
@@ -35,6 +35,10 @@ class Rooms(DagsterDbtTranslator):
             return spec
         metadata = {key: value for key, value in spec.metadata.items() if key != _TABLE_NAME}
         return spec.replace_attributes(metadata=metadata)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
+        """Who answers for every model, seed and snapshot."""
+        return owners
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """The folder below `models/`, or `contracts` and `snapshots`."""

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from orchestration import delivery, warehouse
-from orchestration.defs.partitions import business_dates, one_date_a_run
+from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 
 
@@ -22,6 +22,7 @@ from orchestration.defs.resources import Installation, guarded
     group_name="outbox",
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,
+    owners=owners,
     pool="warehouse",
     kinds={"sftp"},
 )

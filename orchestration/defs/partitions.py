@@ -1,4 +1,4 @@
-"""The partitions: business dates, one run each."""
+"""What all assets share: partitions by business date, one run each, and their owner."""
 
 import dagster as dg
 
@@ -8,3 +8,5 @@ business_dates = dg.DailyPartitionsDefinition(
 )
 
 one_date_a_run = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)
+
+owners = ["team:data-engineering"]

@@ -96,10 +96,10 @@ def approved(operator: Operator, held_id: str) -> subprocess.CompletedProcess[st
     [
         (("approve", "0123456789abcdef"), "there is no file 0123456789abcdef"),
         (("refuse", "../../etc/passwd"), "there is no file ../../etc/passwd"),
-        (("republish", "nobody", "2026-03-03"), "there is no organization nobody"),
+        (("republish", "nobody", "2026-03-03"), "no organization 'nobody'"),
         (("republish", "lumina", "2025-01-01"), "lumina has no payments file of 2025-01-01"),
         (("republish", "lumina", "yesterday"), "'yesterday' does not match the format"),
-        (("check", "nobody"), "there is no organization nobody"),
+        (("check", "nobody"), "no organization 'nobody'"),
         (("run", "--date", "2026-02-30"), "'2026-02-30' does not match the format"),
     ],
 )

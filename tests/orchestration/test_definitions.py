@@ -175,3 +175,24 @@ def _manifest() -> dict[str, dict[str, dict[str, str]]]:
 
     manifest: dict[str, dict[str, dict[str, str]]] = json.loads(project().manifest_path.read_text())
     return manifest
+
+
+def test_every_asset_of_ours_has_an_owner_and_a_description(
+    definitions: dg.Definitions,
+) -> None:
+    graph = definitions.resolve_asset_graph()
+    nodes = [graph.get(key) for key in graph.materializable_asset_keys]
+    assert {tuple(node.owners) for node in nodes} == {("team:data-engineering",)}
+    assert [node.key.to_user_string() for node in nodes if not node.description] == []
+
+
+def test_the_assets_of_raw_show_their_columns(definitions: dg.Definitions) -> None:
+    node = definitions.resolve_asset_graph().get(dg.AssetKey(["raw", "loads"]))
+    schema = node.metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert [(column.name, column.type) for column in schema.columns] == [
+        ("load_id", "bigint"),
+        ("loaded_at", "timestamp"),
+        ("business_date", "date"),
+        ("finished_at", "timestamp"),
+    ]

@@ -1,0 +1,135 @@
+"""Runs a business date, step by step, and kills the process of the run at a named step.
+
+Not a test: test_killed_runs.py starts it and writes the steps to its standard input, one a line
+(an empty line: nobody dies). Each run is a process of its own, forked from this one, which answers
+with its exit status.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from orchestration import definitions, locking, runs
+from orchestration.home import Home
+
+OUTBOX = ["outbox", "files"]
+PUBLISHED = ["published", "analytics"]
+# For each step: the function; whether death comes before or after it did its work, or when a path
+# holds a word; and the asset that is run alone, once all before it has been seen to end.
+STEPS: dict[str, tuple[str, str, list[str] | None]] = {
+    "before a received file has its name": ("orchestration.landing:keep", "before", None),
+    "before the manifest is written": ("orchestration.landing:write_manifest", "before", None),
+    "after the manifest is written": ("orchestration.landing:write_manifest", "after", None),
+    "within the transaction of the load": ("orchestration.loading:_load_events", "after", None),
+    "after the load is in raw": ("orchestration.loading:load", "after", None),
+    "within the build, its dbt living on": ("", "build", None),
+    "before the load is finished": ("orchestration.warehouse:finish_load", "before", None),
+    "before the local file has its name": ("pathlib:Path.replace", "outbox", None),
+    "before the upload": ("orchestration.sftp:Client.upload", "before", OUTBOX),
+    "before the rename of the upload": ("paramiko:SFTPClient.rename", "before", OUTBOX),
+    "before the ledger": ("orchestration.delivery:record", "before", OUTBOX),
+    "after the ledger": ("orchestration.delivery:record", "after", OUTBOX),
+    "before the published copy is in place": ("pathlib:Path.replace", "analytics", PUBLISHED),
+    "after the published copy is in place": (
+        "orchestration.publishing:publish",
+        "after",
+        PUBLISHED,
+    ),
+}
+
+
+def die(*_: object) -> None:
+    """What `kill -9` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(step: str) -> None:
+    """Have this process die at a step."""
+    place, when, _ = STEPS[step]
+    if when == "build":
+        _die_once_dbt_writes()
+        return
+    module_name, _, path = place.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *outer, name = path.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    setattr(owner, name, _mortal(getattr(owner, name), when))
+
+
+def _mortal(act: Callable[..., Any], when: str) -> Callable[..., Any]:
+    def mortal(*arguments: Any, **options: Any) -> Any:
+        is_here = when in {"before", "after"} or when in str(arguments[1])
+        if is_here and when != "after":
+            die()
+        result = act(*arguments, **options)
+        if is_here:
+            die()
+        return result
+
+    return mortal
+
+
+def _die_once_dbt_writes() -> None:
+    from dagster_dbt import DbtCliInvocation
+
+    stream = DbtCliInvocation.stream
+
+    def mortal(self: DbtCliInvocation) -> Any:
+        for number, event in enumerate(stream(self)):
+            if number == 10:  # the staging views are there, the tables are not
+                die()
+            yield event
+
+    DbtCliInvocation.stream = mortal
+
+
+def run(day: date, step: str) -> None:
+    """Run a date, or the asset of a step, and die there."""
+    home = Home.from_environment()
+    with locking.exclusive(home, wait_seconds=60):
+        alone = STEPS[step][2] if step else None
+        if step:
+            arm(step)
+        if alone is None:
+            runs.run_business_date(home, day, lambda _: None)
+            return
+        with dg.DagsterInstance.get() as instance:
+            definitions.defs().resolve_job_def("business_date").execute_in_process(
+                instance=instance,
+                partition_key=day.isoformat(),
+                asset_selection=[dg.AssetKey(alone)],
+            )
+
+
+def main() -> None:
+    """Answer each step with the exit status of its run."""
+    day = date.fromisoformat(sys.argv[1])
+    # Read once, for all the runs to come.
+    assembled = definitions.defs()
+    definitions.defs = lambda: assembled
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            status = 1
+            try:
+                run(day, line.strip())
+                status = 0
+            finally:
+                os._exit(status)
+        _, status = os.waitpid(process, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""Any step may be killed at any moment and run again: the tables and files come out the same (R29).
+
+One business date is killed at each step in turn, every run starting from what the killed one left,
+and comes to its end at last. Beside it, an installation whose run nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.demo import installation
+from orchestration.demo.samples import DAYS
+from orchestration.home import PROJECT, Home
+from orchestration.loopback_sftp import serve
+from tests.orchestration.killing import STEPS
+
+pytestmark = pytest.mark.xdist_group("killed_runs")
+
+# What every column but instants and the ids that contain them must agree on.
+TABLES = {
+    "debts": "* exclude (updated_at, first_file_id, version_file_id)",
+    "debts_history": """
+        * exclude (
+            updated_at, first_file_id, version_file_id, dbt_scd_id, dbt_updated_at,
+            dbt_valid_from, dbt_valid_to
+        ), dbt_valid_to is null
+    """,
+    "payments": "* exclude (updated_at)",
+    "payments_file_lines": "* exclude (published_at)",
+    "intake_files": "* exclude (file_id, received_at, judged_at, modified_at)",
+    "intake_rejections": "* exclude (file_id, received_at)",
+}
+
+
+@dataclass(frozen=True)
+class Site:
+    """An installation with its server's folders."""
+
+    home: Home
+    server_root: Path
+    runner: subprocess.Popen[str]
+
+    def run(self, step: str = "") -> int:
+        """The exit status of a run of the first day that is killed at a step."""
+        runner, says = self.runner, self.runner.stdout
+        assert runner.stdin is not None
+        assert says is not None
+        runner.stdin.write(f"{step}\n")
+        runner.stdin.flush()
+        return int(says.readline())
+
+    def tables(self) -> dict[str, list[tuple[object, ...]]]:
+        """What analysts read."""
+        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
+            return {
+                name: connection.execute(f"select {what} from {name} order by all").fetchall()
+                for name, what in TABLES.items()
+            }
+
+    def files(self) -> dict[str, bytes]:
+        """Every file that an organization or an operator can see in an outbox."""
+        folders = {"local": self.home.outbox, "remote": self.server_root}
+        return {
+            f"{place}/{path.relative_to(folder)}": _without_the_time(path.read_bytes())
+            for place, folder in folders.items()
+            for path in folder.rglob("*")
+            if path.is_file() and (place == "local" or path.parent.name == "outbox")
+        }
+
+
+def _without_the_time(content: bytes) -> bytes:
+    """A file without the line of an answer that says when its file was received."""
+    return re.sub(rb"^recibido.*\n", b"", content, flags=re.MULTILINE)
+
+
+def _install(root: Path) -> Iterator[Site]:
+    with serve(root / "server", root / "server_state") as server:
+        home, environment = installation.make(root / "home", server)
+        installation.upload(home, server.root, DAYS[0])
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.orchestration.killing", DAYS[0].isoformat()],
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as runner:
+            yield Site(home, server.root, runner)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    for site in _install(tmp_path_factory.mktemp("undisturbed")):
+        assert site.run() == 0
+        yield site
+
+
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    yield from _install(tmp_path_factory.mktemp("disturbed"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_is_killed(disturbed: Site, step: str) -> None:
+    assert disturbed.run(step) == -signal.SIGKILL
+    visible = [name for name in disturbed.files() if not Path(name).name.startswith(".")]
+    assert {Path(name).name for name in visible} <= {f"{DAYS[0]}_toku_payments.csv"}
+    if list(STEPS).index(step) < list(STEPS).index("after the published copy is in place"):
+        assert not disturbed.home.analytics.exists()
+
+
+def test_after_all_that_the_run_gives_the_same_tables_and_files(
+    undisturbed: Site, disturbed: Site
+) -> None:
+    assert disturbed.run() == 0
+    assert disturbed.tables() == undisturbed.tables()
+    assert disturbed.files() == undisturbed.files()
+    assert len(undisturbed.files()) == 6
+    leftovers = [path.name for path in disturbed.home.root.glob(".*")]
+    leftovers += [path.name for path in disturbed.home.landing.rglob(".*")]
+    assert leftovers == []

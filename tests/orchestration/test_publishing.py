@@ -1,0 +1,153 @@
+"""The published copy: swapped in one step, whole for readers, untouched when it fails (R28)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import publishing, warehouse
+from orchestration.home import Home
+
+FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
+SECOND = datetime(2026, 3, 3, 8, tzinfo=UTC)
+
+
+def _publish(home: Home, at: datetime, amount: int) -> dict[str, int]:
+    """Publish tables that all hold one row with an amount."""
+    with warehouse.connect(home) as connection:
+        for table in publishing.PUBLISHED:
+            connection.execute(
+                f"create or replace table main.{table} as select {amount} as amount,"
+                " null::varchar as dbt_scd_id, null::timestamp as dbt_updated_at,"
+                " timestamp '2026-01-01' as dbt_valid_from, null::timestamp as dbt_valid_to"
+            )
+        return publishing.publish(connection, home, lambda: at)
+
+
+def _read(home: Home) -> tuple[object, ...]:
+    with duckdb.connect(str(home.analytics), read_only=True) as connection:
+        row = connection.execute("select amount, published_at from debts, published_at").fetchone()
+    assert row is not None
+    return row
+
+
+def _parts(home: Home) -> list[str]:
+    return sorted(path.name for path in home.root.glob(".*"))
+
+
+@pytest.fixture
+def published(home: Home) -> Home:
+    assert _publish(home, FIRST, 1) == dict.fromkeys(publishing.PUBLISHED, 1)
+    return home
+
+
+def test_a_copy_says_when_it_was_published(published: Home) -> None:
+    assert _read(published) == (1, datetime(2026, 3, 2, 8))
+
+
+def test_it_can_be_read_while_a_run_holds_the_warehouse(published: Home) -> None:
+    with warehouse.connect(published):
+        seen = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "import duckdb, sys;"
+                "print(duckdb.connect(sys.argv[1], read_only=True).sql('from debts').fetchall())",
+                str(published.analytics),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert seen.stdout.startswith("[(1,")
+
+
+def test_a_reader_that_has_it_open_keeps_what_it_opened_and_sees_the_next_when_it_opens_again(
+    published: Home,
+) -> None:
+    reader = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb, sys\n"
+            "connection = duckdb.connect(sys.argv[1], read_only=True)\n"
+            "for _ in sys.stdin:\n"
+            "    print(connection.sql('select amount from debts').fetchall(), flush=True)\n",
+            str(published.analytics),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert _ask(reader) == "[(1,)]\n"
+        _publish(published, SECOND, 2)
+        assert _ask(reader) == "[(1,)]\n"
+        assert _read(published) == (2, datetime(2026, 3, 3, 8))
+    finally:
+        reader.communicate()
+
+
+def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
+    published: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "PUBLISHED", (*publishing.PUBLISHED, "no_such_table"))
+    with warehouse.connect(published) as connection, pytest.raises(duckdb.CatalogException):
+        publishing.publish(connection, published, lambda: SECOND)
+    assert _read(published) == (1, datetime(2026, 3, 2, 8))
+    assert _parts(published) == []
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(published: Home) -> None:
+    (published.root / ".0123456789abcdef.part").write_bytes(b"half a copy")
+    (published.root / ".0123456789abcdef.part.wal").write_bytes(b"and its log")
+    _publish(published, SECOND, 2)
+    assert _read(published) == (2, datetime(2026, 3, 3, 8))
+    assert _parts(published) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 3 MB, where the machine lets one be mounted."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let a small disk be mounted")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_leaves_the_former_copy(small_disk: Path, home: Home) -> None:
+    small = Home(root=small_disk, seeds=home.seeds)
+    with warehouse.connect(home) as connection:
+        for table in publishing.PUBLISHED:
+            connection.execute(
+                f"create table main.{table} as select 1 as amount, null::varchar as dbt_scd_id,"
+                " null::timestamp as dbt_updated_at, timestamp '2026-01-01' as dbt_valid_from,"
+                " null::timestamp as dbt_valid_to"
+            )
+        publishing.publish(connection, small, lambda: FIRST)
+        connection.execute(
+            "insert into main.debts select range, hash(range)::varchar || 'x', null,"
+            " timestamp '2026-01-01', null from range(400000)"
+        )
+        with pytest.raises((duckdb.Error, OSError)):
+            publishing.publish(connection, small, lambda: SECOND)
+    assert _read(small) == (1, datetime(2026, 3, 2, 8))
+    assert _parts(small) == []
+
+
+def _ask(reader: subprocess.Popen[str]) -> str:
+    assert reader.stdin is not None
+    assert reader.stdout is not None
+    reader.stdin.write("\n")
+    reader.stdin.flush()
+    return reader.stdout.readline()
