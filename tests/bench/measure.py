@@ -23,12 +23,14 @@ class Measured:
 
     Args:
         seconds: on the wall, from start to end of the process.
+        cpu_seconds: of all its processes, on all cores.
         peak_bytes: the most memory that any one process of it held.
         steps: seconds by step, where the case has steps.
 
     """
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
     steps: Mapping[str, float] = field(default_factory=dict)
 
@@ -69,7 +71,7 @@ def run(
     if process.returncode not in allowed:
         said = log.read_text(errors="replace").strip().splitlines()[-_SHOWN_LINES:]
         raise CaseFailedError(f"exit status {process.returncode}: {' / '.join(said)}")
-    return Measured(seconds, usage.ru_maxrss * 1024)
+    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def python(*arguments: str | Path) -> list[str | Path]:

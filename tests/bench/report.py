@@ -44,9 +44,11 @@ class Row:
             return (self.case, "failed", "", "", "", self.note)
         rate = f"{self.row_count / self.seconds:,.0f}" if self.row_count else ""
         ratio = f"{self.seconds / self.floor_seconds:.2f}" if self.floor_seconds else ""
+        cpu_seconds = median(each.cpu_seconds for each in self.runs)
+        cpu = f"{cpu_seconds:.2f} s" if cpu_seconds else ""
         peak = max(each.peak_bytes for each in self.runs)
         memory = f"{peak / 2**30:.2f} GiB" if peak else ""
-        return (self.case, f"{self.seconds:.2f} s", rate, memory, ratio, self.note)
+        return (self.case, f"{self.seconds:.2f} s", cpu, rate, memory, ratio, self.note)
 
     def step_rows(self) -> list[Row]:
         """A row for each step: the median over the runs that have it."""
@@ -54,19 +56,19 @@ class Row:
         return [
             Row(
                 f"&nbsp;&nbsp;{name}",
-                [Measured(run.steps[name], 0) for run in self.runs if name in run.steps],
+                [Measured(run.steps[name], 0, 0) for run in self.runs if name in run.steps],
                 floor_seconds=self.floor_seconds,
             )
             for name in names
         ]
 
 
-_COLUMNS = ("case", "median", "debts / s", "peak memory", "x floor", "note")
+_COLUMNS = ("case", "median", "CPU", "debts / s", "peak memory", "x floor", "note")
 
 
 def as_markdown(rows: Sequence[Row], size: int, repeats: int) -> str:
     """The table with a line above it that says on what machine it was made."""
-    lines = [_COLUMNS, ("---", "---:", "---:", "---:", "---:", "---")]
+    lines = [_COLUMNS, ("---", "---:", "---:", "---:", "---:", "---:", "---")]
     for row in rows:
         lines += [each.cells() for each in (row, *row.step_rows())]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
