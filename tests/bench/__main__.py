@@ -121,10 +121,10 @@ def main() -> None:
                             markup=False,
                             highlight=False,
                         )
+                write(DOCUMENT, bench.size, as_markdown(rows, bench.size, bench.repeats))
     finally:
         if not os.environ.get("KEEP"):
             shutil.rmtree(root, ignore_errors=True)
-    write(DOCUMENT, bench.size, as_markdown(rows, bench.size, bench.repeats))
     console.print(f"written to {DOCUMENT.relative_to(PROJECT)}", highlight=False)
 
 
@@ -133,8 +133,12 @@ def run_case(bench: Bench, name: str) -> Iterator[Row]:
     try:
         for row in CASES[name](bench):
             yield replace(row, floor_seconds=bench.floor_seconds if row.row_count else None)
-    except (CaseFailedError, OSError, subprocess.SubprocessError) as error:
-        yield Row(name, [], note=" ".join(str(error).split()).replace("|", "/")[:500])
+    except Exception as error:
+        said = str(error) if isinstance(error, CaseFailedError) else repr(error)
+        yield Row(name, [], note=" ".join(said.split()).replace("|", "/")[:500])
+    finally:
+        for folder in (bench.root / name, bench.root / f"{name}_day_1"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def floor(bench: Bench) -> Iterator[Row]:
@@ -171,7 +175,6 @@ def floor(bench: Bench) -> Iterator[Row]:
         done = run(python("-m", "tests.bench.floor", configuration), bench.log("floor"))
         runs.append(replace(done, steps=json.loads((work / "steps.json").read_text())))
         shutil.rmtree(work)
-    shutil.rmtree(folder)
     bench.floor_seconds = median(each.seconds for each in runs)
     note = f"a file of {today.stat().st_size / 1e6:,.0f} MB"
     yield Row("floor: sftp, read_csv, outer join, copy", runs, bench.size, note=note)
@@ -189,8 +192,6 @@ def ours(bench: Bench) -> Iterator[Row]:
         bench.file(day).unlink()
     runs = [_run_day(bench, at, 3 + number) for number in range(bench.repeats)]
     yield Row("Saldo, a day without a file", runs)
-    shutil.rmtree(at.home.root)
-    shutil.rmtree(_saved(at))
 
 
 def transfer(bench: Bench) -> Iterator[Row]:
@@ -204,7 +205,6 @@ def transfer(bench: Bench) -> Iterator[Row]:
     runs = [run(command, bench.log("transfer"), at.environment) for _ in range(bench.repeats)]
     rate = file.stat().st_size / 1e6 / median(each.seconds for each in runs)
     yield Row("download alone, one process", runs, note=f"{rate:,.0f} MB/s with start-up")
-    shutil.rmtree(at.home.root)
 
 
 def dlt(bench: Bench) -> Iterator[Row]:
@@ -255,8 +255,6 @@ def many(bench: Bench) -> Iterator[Row]:
     runs = [_repeat_day_2(bench, at) for _ in range(bench.repeats)]
     name = f"**Saldo, day 2: {count:,} organizations of {DEBTS_OF_ONE_OF_MANY:,}**"
     yield Row(name, runs, count * DEBTS_OF_ONE_OF_MANY)
-    shutil.rmtree(at.home.root)
-    shutil.rmtree(_saved(at))
 
 
 def year(bench: Bench) -> Iterator[Row]:
@@ -274,7 +272,6 @@ def year(bench: Bench) -> Iterator[Row]:
     yield Row(f"a year of {size}: days 4 to 6", early)
     last = f"days {bench.year_days - 2} to {bench.year_days}"
     yield Row(f"a year of {size}: {last}", late, note=f"{ratio:.2f} x days 4 to 6")
-    shutil.rmtree(at.home.root)
 
 
 CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -336,18 +333,14 @@ def _repeat_peer(bench: Bench, folder: Path, act: Callable[[int], Measured]) -> 
     """Day 2 of a peer, each time from what its day 1 left."""
     saved = folder.with_name(f"{folder.name}_day_1")
     folder.mkdir()
-    try:
-        act(1)
-        folder.rename(saved)
-        runs = []
-        for _ in range(bench.repeats):
-            shutil.copytree(saved, folder)
-            runs.append(act(2))
-            shutil.rmtree(folder)
-        return runs
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(saved, ignore_errors=True)
+    act(1)
+    folder.rename(saved)
+    runs = []
+    for _ in range(bench.repeats):
+        shutil.copytree(saved, folder)
+        runs.append(act(2))
+        shutil.rmtree(folder)
+    return runs
 
 
 def _saved(at: Installation) -> Path:

@@ -54,6 +54,7 @@ def run(
 
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    os.sync()  # what was copied before is not to be written at this command's expense
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(
