@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep dev pages run lint docs sql lock clean
+.PHONY: demo test test-deep bench dev pages run lint docs sql lock clean
 
 demo: SALDO_HOME := $(if $(filter data,$(SALDO_HOME)),data/demo,$(SALDO_HOME))
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -17,6 +17,9 @@ test: $(VENV)/ready ## every test
 
 test-deep: $(VENV)/ready ## ten thousand random histories
 	SALDO_HISTORIES=10000 python -m pytest tests/orchestration/test_histories.py
+
+bench: $(VENV)/ready $(VENV)/peers/ready ## speed and size: make bench SIZE=10000000
+	SIZE=$(SIZE) REPEATS=$(REPEATS) YEAR_DAYS=$(YEAR_DAYS) CASES=$(CASES) PEERS_PYTHON=$(abspath $(VENV))/peers/bin/python python -m tests.bench
 
 dev: $(VENV)/ready $(SALDO_HOME)/dagster/dagster.yaml ## Dagster's UI on this machine
 	DAGSTER_HOME=$(abspath $(SALDO_HOME))/dagster dg dev --host 127.0.0.1
@@ -39,6 +42,7 @@ sql: $(VENV)/ready ## a prompt on what analysts read
 lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group bench --output-file requirements-bench.txt
 
 clean: ## all but what SALDO_HOME holds
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -49,4 +53,9 @@ $(SALDO_HOME)/dagster/dagster.yaml: orchestration/dagster.yaml
 $(VENV)/ready: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements-dev.txt
+	touch $@
+
+$(VENV)/peers/ready: requirements-bench.txt | $(VENV)/ready
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements-bench.txt
 	touch $@

@@ -85,6 +85,8 @@ class Home:
             "DAGSTER_HOME": str(self.dagster),
             "DBT_TARGET_PATH": str(self.root / "target"),
             "DBT_LOG_PATH": str(self.root / "logs"),
+            # Every statement in dbt.log as well would be a twelfth of a small build.
+            "DBT_LOG_LEVEL_FILE": "info",
             "DBT_PROFILES_DIR": str(PROJECT),
         }
 

@@ -158,25 +158,33 @@ def insert_rows(
         raise ValueError(f"a refused file ({reading.code}) has no rows")
     if reading.record_count == 0:
         return 0
-    path = _literal_path(reading.records.path)
-    rows = _rows_sql(reading.records)
-    if _count(connection, rows, path) != reading.record_count:
-        raise RecordCountMismatchError(reading.records.path.name)
+    records = reading.records
+    path = _literal_path(records.path)
+    source = _source_sql(records)
+    where = f" where r0 is distinct from {_text(FILLER)}" if records.has_fillers else ""
+    if _count(connection, f"{source}{where}", path) != reading.record_count:
+        raise RecordCountMismatchError(records.path.name)
     values = {
         "load_id": "?::bigint",
         "file_id": "?::varchar",
-        "line_number": "line_number",
+        "line_number": f"rowid - first_rowid + {records.first_line}",
         **{name: f"c{position}" for name, position in reading.columns.items()},
     }
     if reading.attribute_columns:
         values["attributes"] = _attributes_sql(reading.attribute_columns)
         values["attribute_length"] = _attribute_length_sql(reading.attribute_columns)
+    # Every core reads and every core inserts: numbering the rows while they are read would keep
+    # both to one. A table numbers its rows in their order, from some number on.
+    _fetch_number(connection, f"create temp table file_rows as from {source}", [path])
     inserted = _fetch_number(
         connection,
         f"insert into raw.{_identifier(table)} ({', '.join(values)})"  # noqa: S608 (names of ours)
-        f" select {', '.join(values.values())} from ({rows})",
-        [load_id, file_id, path],
+        f" select {', '.join(values.values())}"
+        f" from (select rowid, {_cells_sql(records)} from temp.file_rows{where})"
+        " cross join (select min(rowid) as first_rowid from temp.file_rows)",
+        [load_id, file_id],
     )
+    connection.execute("drop table temp.file_rows")
     if inserted != reading.record_count:
         raise RuntimeError(f"{inserted} rows inserted of {reading.record_count} records counted")
     return inserted
@@ -306,8 +314,8 @@ def name_attributes(
     return tuple(sorted(named.items()))
 
 
-def _rows_sql(records: Records) -> str:
-    """Give a query of the records: `line_number` and `c0`, `c1`, ...; its parameter is the path."""
+def _source_sql(records: Records) -> str:
+    """Give read_csv of the records: `r0`, `r1`, ...; its parameter is the path."""
     columns = ", ".join(f"r{each}: 'varchar'" for each in range(records.width))
     options = {
         "columns": f"{{{columns}}}",
@@ -330,17 +338,15 @@ def _rows_sql(records: Records) -> str:
     if records.longest_line > _DUCKDB_LINE_BYTES:
         options["max_line_size"] = str(records.longest_line)
         options["buffer_size"] = str(4 * records.longest_line)
-    source = f"read_csv(?, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+    return f"read_csv(?, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+
+
+def _cells_sql(records: Records) -> str:
+    """Give the cells as they are in the file: `c0`, `c1`, ... from `r0`, `r1`, ..."""
     cells = [f"r{each}" for each in range(records.width)]
     if records.has_escapes:
         cells = [_unescaped_sql(cell) for cell in cells]
-    cells = [f"{cell} as c{each}" for each, cell in enumerate(cells)]
-    # A window over no order numbers the rows as they come, and read_csv gives them in file order.
-    return (
-        f"select line_number, {', '.join(cells)} from ("  # noqa: S608 (no name of the file is in it)
-        f"select row_number() over () + {records.first_line - 1} as line_number, * from {source})"
-        + (f" where r0 is distinct from {_text(FILLER)}" if records.has_fillers else "")
-    )
+    return ", ".join(f"{cell} as c{each}" for each, cell in enumerate(cells))
 
 
 def _unescaped_sql(cell: str) -> str:
@@ -363,11 +369,11 @@ def _attribute_length_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
     return f"greatest({lengths})"
 
 
-def _count(connection: duckdb.DuckDBPyConnection, rows: str, path: str) -> int | None:
+def _count(connection: duckdb.DuckDBPyConnection, source: str, path: str) -> int | None:
     """Count the records that DuckDB finds, in a transaction of its own; None when it fails."""
     with connection.cursor() as cursor:
         try:
-            return _fetch_number(cursor, f"select count(*) from ({rows})", [path])  # noqa: S608
+            return _fetch_number(cursor, f"select count(*) from {source}", [path])  # noqa: S608
         except RowsRefusedError:
             return None
 

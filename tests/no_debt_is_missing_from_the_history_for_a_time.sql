@@ -1,10 +1,15 @@
 -- Assumes R10: from the load that made it known a debt has a version at every instant, the last
--- one open, for a known debt never goes away (it is withdrawn).
+-- one open, for a known debt never goes away (it is withdrawn). Gaps are looked for among the debts
+-- that the newest load changed: the versions of the others were tested when they were written.
 -- A row here means that the base of a past day lacks a debt: nobody could show why it was charged.
 {{ config(meta={'dagster': {'ref': {'name': 'debts_history'}}}) }}
 
 with debts as (
     select * from {{ ref('debts') }}
+),
+
+changed as (
+    select * from {{ ref('debts_changed') }}
 ),
 
 versions as (
@@ -13,27 +18,36 @@ versions as (
 
 followed as (
     select
-        debt_id,
-        dbt_valid_from,
-        dbt_valid_to,
-        lead(dbt_valid_from) over (
-            partition by debt_id
-            order by dbt_valid_from, dbt_valid_to nulls last
+        versions.debt_id,
+        versions.dbt_valid_to,
+        lead(versions.dbt_valid_from) over (
+            partition by versions.debt_id
+            order by versions.dbt_valid_from, versions.dbt_valid_to nulls last
         ) as next_valid_from
     from versions
+    inner join changed on versions.debt_id = changed.debt_id
 ),
 
 missing as (
     select
-        debts.debt_id,
-        followed.dbt_valid_to as missing_from,
-        followed.next_valid_from as missing_to
-    from debts
-    left join followed on debts.debt_id = followed.debt_id
+        debt_id,
+        dbt_valid_to as missing_from,
+        next_valid_from as missing_to
+    from followed
     where
-        followed.debt_id is null
-        or (followed.dbt_valid_to is not null and followed.next_valid_from is null)
-        or followed.dbt_valid_to < followed.next_valid_from
+        (dbt_valid_to is not null and next_valid_from is null)
+        or dbt_valid_to < next_valid_from
+    union all
+    select
+        debts.debt_id,
+        null as missing_from,
+        null as missing_to
+    from debts
+    left join versions
+        on
+            debts.debt_id = versions.debt_id
+            and versions.dbt_valid_to is null
+    where versions.debt_id is null
 )
 
 select * from missing

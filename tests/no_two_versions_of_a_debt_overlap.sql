@@ -1,22 +1,29 @@
--- Assumes R10: at any instant a debt has at most one version, and each version lasts.
+-- Assumes R10: at any instant a debt has at most one version, and each version lasts. Looked for
+-- among the debts that the newest load changed: the versions of the others were tested when they
+-- were written.
 -- A row here means that the base of a past day counts a debt twice, so that sums told to an
 -- organization or an auditor would be too high.
 {{ config(meta={'dagster': {'ref': {'name': 'debts_history'}}}) }}
 
-with versions as (
+with changed as (
+    select * from {{ ref('debts_changed') }}
+),
+
+versions as (
     select * from {{ ref('debts_history') }}
 ),
 
 followed as (
     select
-        debt_id,
-        dbt_valid_from,
-        dbt_valid_to,
-        lead(dbt_valid_from) over (
-            partition by debt_id
-            order by dbt_valid_from, dbt_valid_to nulls last
+        versions.debt_id,
+        versions.dbt_valid_from,
+        versions.dbt_valid_to,
+        lead(versions.dbt_valid_from) over (
+            partition by versions.debt_id
+            order by versions.dbt_valid_from, versions.dbt_valid_to nulls last
         ) as next_valid_from
     from versions
+    inner join changed on versions.debt_id = changed.debt_id
 ),
 
 overlapping as (

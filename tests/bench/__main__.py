@@ -1,0 +1,351 @@
+"""`make bench`: the cases of docs/benchmarks.md, each in processes of its own.
+
+From the environment: SIZE (debts in the file), REPEATS, YEAR_DAYS and YEAR_SIZE, CASES (names
+with commas between them; all when empty), PEERS_PYTHON (the peers' interpreter), SALDO_HOME.
+Everything is made in `bench` below SALDO_HOME and removed at the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+
+from orchestration.home import PROJECT
+from orchestration.loopback_sftp import LoopbackServer, serve
+from tests.bench import peer_dbt
+from tests.bench.data import business_date, file_name
+from tests.bench.installation import Installation, make
+from tests.bench.measure import CaseFailedError, Measured, python, run
+from tests.bench.report import Row, as_markdown, write
+
+ORGANIZATION = "acme"
+DEBTS_OF_ONE_OF_MANY = 10_000
+DOCUMENT = PROJECT / "docs" / "benchmarks.md"
+
+
+@dataclass
+class Bench:
+    """What the cases share.
+
+    Args:
+        root: the folder of everything.
+        server: the SFTP server.
+        size: debts in the file.
+        repeats: runs of each case.
+        year_days: days of the year.
+        year_size: debts in each of its files.
+        peers_python: the interpreter that has the peers' packages.
+        floor_seconds: the median of the floor, once it has run.
+
+    """
+
+    root: Path
+    server: LoopbackServer
+    size: int
+    repeats: int
+    year_days: int
+    year_size: int
+    peers_python: Path
+    floor_seconds: float | None = None
+
+    @property
+    def shift(self) -> int:
+        """One in a hundred is new, one in a hundred gone; with 2 % other amounts that is 4 %."""
+        return self.size // 100
+
+    def log(self, name: str) -> Path:
+        """Where a command says what it has to say."""
+        return self.root / "logs" / f"{name}.log"
+
+    def file(self, day: int) -> Path:
+        """The one large debts file of a day."""
+        return self.server.root / ORGANIZATION / "inbox" / file_name(day)
+
+    def make_file(self, day: int) -> Path:
+        """The same, made if it is not there."""
+        if not self.file(day).exists():
+            self.file(day).parent.mkdir(parents=True, exist_ok=True)
+            self._make_data([ORGANIZATION], self.root / f"events_{day}", self.size, day, self.shift)
+        return self.file(day)
+
+    def make_day(self, at: Installation, size: int, day: int, shift: int) -> None:
+        """Leave a day's files and events where an installation looks for them."""
+        events = at.home.events / f"{business_date(day)}.jsonl"
+        self._make_data(at.organization_ids, events, size, day, shift)
+
+    def _make_data(
+        self, organization_ids: list[str], events: Path, size: int, day: int, shift: int
+    ) -> None:
+        numbers = (str(size), str(day), str(shift))
+        module = ("-m", "tests.bench.data")
+        names = ",".join(organization_ids)
+        run(python(*module, self.server.root, events, *numbers, names), self.log("data"))
+
+
+def main() -> None:
+    """Run the cases, print the table and write it down."""
+    console = Console()
+    root = (PROJECT / os.environ.get("SALDO_HOME", "data")).resolve() / "bench"
+    shutil.rmtree(root, ignore_errors=True)
+    wanted = [each for each in os.environ.get("CASES", "").split(",") if each] or list(CASES)
+    rows: list[Row] = []
+    try:
+        with serve(root / "server", root / "server_state") as server:
+            bench = Bench(
+                root=root,
+                server=server,
+                size=int(os.environ.get("SIZE") or 1_000_000),
+                repeats=int(os.environ.get("REPEATS") or 3),
+                year_days=int(os.environ.get("YEAR_DAYS") or 365),
+                year_size=int(os.environ.get("YEAR_SIZE") or 100_000),
+                peers_python=Path(os.environ.get("PEERS_PYTHON") or sys.executable),
+            )
+            for name in wanted:
+                for row in run_case(bench, name):
+                    rows.append(row)
+                    for each in (row, *row.step_rows()):
+                        said = "  ".join(cell for cell in each.cells() if cell)
+                        console.print(
+                            said.replace("&nbsp;", " "),
+                            soft_wrap=True,
+                            markup=False,
+                            highlight=False,
+                        )
+                write(DOCUMENT, bench.size, as_markdown(rows, bench.size, bench.repeats))
+    finally:
+        if not os.environ.get("KEEP"):
+            shutil.rmtree(root, ignore_errors=True)
+    console.print(f"written to {DOCUMENT.relative_to(PROJECT)}", highlight=False)
+
+
+def run_case(bench: Bench, name: str) -> Iterator[Row]:
+    """The rows of a case; one that fails is a row that says so, and the others go on."""
+    try:
+        for row in CASES[name](bench):
+            yield replace(row, floor_seconds=bench.floor_seconds if row.row_count else None)
+    except Exception as error:
+        said = str(error) if isinstance(error, CaseFailedError) else repr(error)
+        yield Row(name, [], note=" ".join(said.split()).replace("|", "/")[:500])
+    finally:
+        for folder in (bench.root / name, bench.root / f"{name}_day_1"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def floor(bench: Bench) -> Iterator[Row]:
+    """The same bytes through bare tools."""
+    former, today = bench.make_file(1), bench.make_file(2)
+    folder = bench.root / "floor"
+    folder.mkdir()
+    settings = {
+        "act": "prepare",
+        "former_file": str(former),
+        "warehouse": str(folder / "prepared.duckdb"),
+    }
+    configuration = folder / "configuration.json"
+    configuration.write_text(json.dumps(settings))
+    run(python("-m", "tests.bench.floor", configuration), bench.log("floor_prepare"))
+    runs = []
+    for number in range(bench.repeats):
+        work = folder / str(number)
+        work.mkdir()
+        shutil.copyfile(folder / "prepared.duckdb", work / "floor.duckdb")
+        settings = {
+            "act": "run",
+            "port": str(bench.server.port),
+            "username": bench.server.username,
+            "key": str(bench.server.private_key_file),
+            "known_hosts": str(bench.server.known_hosts_file),
+            "remote": str(today.relative_to(bench.server.root)),
+            "local": str(work / "debts.csv"),
+            "warehouse": str(work / "floor.duckdb"),
+            "published": str(work / "published.duckdb"),
+            "steps": str(work / "steps.json"),
+        }
+        configuration.write_text(json.dumps(settings))
+        done = run(python("-m", "tests.bench.floor", configuration), bench.log("floor"))
+        runs.append(replace(done, steps=json.loads((work / "steps.json").read_text())))
+        shutil.rmtree(work)
+    bench.floor_seconds = median(each.seconds for each in runs)
+    note = f"a file of {today.stat().st_size / 1e6:,.0f} MB"
+    yield Row("floor: sftp, read_csv, outer join, copy", runs, bench.size, note=note)
+
+
+def ours(bench: Bench) -> Iterator[Row]:
+    """Day 2 of a replace file, all of it; then days without a file; then day 2 in 2 GB."""
+    at, first = _make_ours(bench)
+    yield Row("Saldo, day 1: the first file", [first], bench.size)
+    runs = [_repeat_day_2(bench, at) for _ in range(bench.repeats)]
+    yield Row("**Saldo, day 2: 4 % changed**", runs, bench.size, note="start-up included")
+    small = {"SALDO_MEMORY_LIMIT": "2GB"}
+    yield Row("Saldo, day 2, memory_limit 2GB", [_repeat_day_2(bench, at, small)], bench.size)
+    for day in (1, 2):
+        bench.file(day).unlink()
+    runs = [_run_day(bench, at, 3 + number) for number in range(bench.repeats)]
+    yield Row("Saldo, a day without a file", runs)
+
+
+def transfer(bench: Bench) -> Iterator[Row]:
+    """A file over loopback SFTP by Saldo's client, hashed and compared on the way."""
+    file = bench.make_file(2)
+    at = _install(bench, "transfer", [ORGANIZATION])
+    bench.make_file(2)
+    command = python(
+        *("-m", "tests.bench.transfer", at.home.seeds, file.name, bench.root / "received")
+    )
+    runs = [run(command, bench.log("transfer"), at.environment) for _ in range(bench.repeats)]
+    rate = file.stat().st_size / 1e6 / median(each.seconds for each in runs)
+    yield Row("download alone, one process", runs, note=f"{rate:,.0f} MB/s with start-up")
+
+
+def dlt(bench: Bench) -> Iterator[Row]:
+    """A dlt merge from the local file on."""
+    folder = bench.root / "dlt"
+
+    def merge(day: int) -> Measured:
+        module = PROJECT / "tests" / "bench" / "peer_dlt.py"
+        command = [bench.peers_python, module, bench.make_file(day), folder]
+        return run(command, bench.log("dlt"))
+
+    runs = _repeat_peer(bench, folder, merge)
+    note = "from the local file on; no validation, no history"
+    yield Row("dlt: merge, Arrow input", runs, bench.size, note=note)
+
+
+def dbt(bench: Bench) -> Iterator[Row]:
+    """The usual dbt way from the local file on."""
+    folder = bench.root / "dbt"
+
+    def build(day: int) -> Measured:
+        peer_dbt.write_project(folder)
+        environment = {
+            "PEER_FOLDER": str(folder),
+            "PEER_FILE": str(bench.make_file(day)),
+            "DBT_PROFILES_DIR": str(folder),
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+        }
+        program = bench.peers_python.with_name("dbt")
+        command = [program, "build", "--project-dir", folder]
+        return run(command, bench.log("dbt"), environment)
+
+    runs = _repeat_peer(bench, folder, build)
+    note = "from the local file on; delete+insert and a check-strategy snapshot"
+    yield Row("dbt: the usual way", runs, bench.size, note=note)
+
+
+def many(bench: Bench) -> Iterator[Row]:
+    """As many debts, of organizations with 10,000 each."""
+    count = max(1, bench.size // DEBTS_OF_ONE_OF_MANY)
+    shift = DEBTS_OF_ONE_OF_MANY // 100
+    at = _install(bench, "many", [f"organization_{number:04d}" for number in range(count)])
+    bench.make_day(at, DEBTS_OF_ONE_OF_MANY, 1, shift)
+    _run_day(bench, at, 1)
+    bench.make_day(at, DEBTS_OF_ONE_OF_MANY, 2, shift)
+    shutil.copytree(at.home.root, _saved(at), symlinks=True)
+    runs = [_repeat_day_2(bench, at) for _ in range(bench.repeats)]
+    name = f"**Saldo, day 2: {count:,} organizations of {DEBTS_OF_ONE_OF_MANY:,}**"
+    yield Row(name, runs, count * DEBTS_OF_ONE_OF_MANY)
+
+
+def year(bench: Bench) -> Iterator[Row]:
+    """Day after day with a debts file whose debts are all others after a month."""
+    at = _install(bench, "year", [ORGANIZATION])
+    days = []
+    for day in range(1, bench.year_days + 1):
+        bench.make_day(at, bench.year_size, day, bench.year_size // 30)
+        days.append(_run_day(bench, at, day))
+        with suppress(FileNotFoundError):
+            bench.file(day).unlink()
+    early, late = days[3:6], days[-3:]
+    ratio = median(each.seconds for each in late) / median(each.seconds for each in early)
+    size = f"{bench.year_size:,} debts a day"
+    yield Row(f"a year of {size}: days 4 to 6", early)
+    last = f"days {bench.year_days - 2} to {bench.year_days}"
+    yield Row(f"a year of {size}: {last}", late, note=f"{ratio:.2f} x days 4 to 6")
+
+
+CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "floor": floor,
+    "ours": ours,
+    "dlt": dlt,
+    "dbt": dbt,
+    "transfer": transfer,
+    "many": many,
+    "year": year,
+}
+
+
+def _install(bench: Bench, name: str, organization_ids: list[str]) -> Installation:
+    return make(bench.root / name, bench.server, organization_ids)
+
+
+def _make_ours(bench: Bench) -> tuple[Installation, Measured]:
+    """An installation that has run day 1 and has day 2 before it, kept to begin from again."""
+    at = _install(bench, "ours", [ORGANIZATION])
+    bench.make_file(1)
+    shutil.copyfile(bench.root / "events_1", at.home.events / f"{business_date(1)}.jsonl")
+    first = _run_day(bench, at, 1)
+    bench.make_file(2)
+    shutil.copyfile(bench.root / "events_2", at.home.events / f"{business_date(2)}.jsonl")
+    shutil.copytree(at.home.root, _saved(at), symlinks=True)
+    return at, first
+
+
+def _repeat_day_2(
+    bench: Bench, at: Installation, environment: dict[str, str] | None = None
+) -> Measured:
+    shutil.rmtree(at.home.root)
+    shutil.copytree(_saved(at), at.home.root, symlinks=True)
+    for organization_id in at.organization_ids:
+        for path in (at.server.root / organization_id / "outbox").glob(f"{business_date(2)}*"):
+            path.unlink()
+    return _run_day(bench, at, 2, environment)
+
+
+def _run_day(
+    bench: Bench, at: Installation, day: int, environment: dict[str, str] | None = None
+) -> Measured:
+    """Run a business date as an operator would, and read what its steps took."""
+    command = python("-m", "orchestration", "run", "--date", business_date(day).isoformat())
+    done = run(command, bench.log(f"run_{day}"), at.environment | (environment or {}))
+    steps = python("-m", "tests.bench.steps", at.home.root, str(done.seconds))
+    said = subprocess.run(
+        [str(each) for each in steps],
+        env={**os.environ, **at.environment},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    return replace(done, steps=json.loads(said.stdout))
+
+
+def _repeat_peer(bench: Bench, folder: Path, act: Callable[[int], Measured]) -> list[Measured]:
+    """Day 2 of a peer, each time from what its day 1 left."""
+    saved = folder.with_name(f"{folder.name}_day_1")
+    folder.mkdir()
+    act(1)
+    folder.rename(saved)
+    runs = []
+    for _ in range(bench.repeats):
+        shutil.copytree(saved, folder)
+        runs.append(act(2))
+        shutil.rmtree(folder)
+    return runs
+
+
+def _saved(at: Installation) -> Path:
+    return at.home.root.with_name(f"{at.home.root.name}_day_1")
+
+
+if __name__ == "__main__":
+    main()
