@@ -17,6 +17,10 @@ PUBLISHED = (
     "debts_history",
     "payments",
     "payments_file_lines",
+    "payment_exceptions",
+    "payments_in_process",
+    "payments_in_process_ageing",
+    "daily_balance",
     "intake_files",
     "intake_rejections",
 )

@@ -18,11 +18,13 @@ RAW = {
     "payment_events",
 }
 SEEDS = {
+    "bank_holidays",
     "column_aliases",
     "intake_codes",
     "organization_defaults",
     "organizations",
     "payment_channels",
+    "payment_exception_codes",
     "payment_statuses",
 }
 STAGING = {
@@ -38,8 +40,10 @@ STAGING = {
     "stg_intake__organization_payments",
 }
 INTERMEDIATE = {
+    "int_business_dates__numbered",
     "int_debts__compared",
     "int_debts__listed",
+    "int_debts__listed_after_paid",
     "int_intake_files__judged",
     "int_intake_files__screened",
     "int_intake_files__standing",
@@ -47,17 +51,22 @@ INTERMEDIATE = {
     "int_organization_payments__checked",
     "int_organization_payments__counted",
     "int_payment_events__deduplicated",
+    "int_payments__versioned",
     "int_publications__opened",
 }
 MARTS = {
+    "daily_balance",
     "debts",
     "debts_changed",
     "debts_history",
     "intake_files",
     "intake_rejections",
     "organization_contracts",
+    "payment_exceptions",
     "payments",
     "payments_file_lines",
+    "payments_in_process",
+    "payments_in_process_ageing",
 }
 OUTSIDE = {
     ("base", "debts"),
