@@ -52,6 +52,15 @@ base as (
     group by organization_id
 ),
 
+exceptions as (
+    select
+        organization_id,
+        count(*) as open_count
+    from main.payment_exceptions
+    where is_open
+    group by organization_id
+),
+
 lines as (
     select
         organization_id,
@@ -81,10 +90,12 @@ select
     coalesce(base.base_amount, 0),
     coalesce(lines.line_count, 0),
     coalesce(base.void_count, 0),
-    looks.outcome = 'looked' and coalesce(files.status, 'missing') not in ('held', 'refused')
+    looks.outcome = 'looked' and coalesce(files.status, 'missing') not in ('held', 'refused'),
+    coalesce(exceptions.open_count, 0)
 from looks
 left join files on looks.organization_id = files.organization_id
 left join base on looks.organization_id = base.organization_id
+left join exceptions on looks.organization_id = exceptions.organization_id
 left join lines on looks.organization_id = lines.organization_id
 order by looks.organization_id
 """
@@ -131,6 +142,7 @@ _TABLES = {
         "paid": 9,
         "withdrawn": 10,
         "void": 13,
+        "exceptions": 15,
     },
 }
 

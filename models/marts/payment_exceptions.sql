@@ -430,9 +430,9 @@ told as (
         ranked.organization_id,
         ranked.payment_id,
         ranked.debt_id,
-        coalesce(payments.customer_id, debts.customer_id, events.customer_id) as customer_id,
-        coalesce(payments.product_id, debts.product_id, events.product_id) as product_id,
-        coalesce(payments.due_date, debts.due_date, events.due_date) as due_date,
+        coalesce(debts.customer_id, own_payments.customer_id, events.customer_id) as customer_id,
+        coalesce(debts.product_id, own_payments.product_id, events.product_id) as product_id,
+        coalesce(debts.due_date, own_payments.due_date, events.due_date) as due_date,
         coalesce(payments.channel, events.channel) as channel,
         payments.status as payment_status,
         payments.amount as payment_amount,
@@ -452,6 +452,11 @@ told as (
         on
             ranked.organization_id = payments.organization_id
             and ranked.payment_id = payments.payment_id
+    left join payments as own_payments
+        on
+            ranked.organization_id = own_payments.organization_id
+            and ranked.payment_id = own_payments.payment_id
+            and ranked.debt_id = own_payments.debt_id
     left join debts on ranked.debt_id = debts.debt_id
     left join events on ranked.event_id = events.event_id
     where ranked.beginning = 1
