@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep bench dev pages run lint docs sql lock clean
+.PHONY: demo test test-deep bench dev pages run lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter data,$(SALDO_HOME)),data/demo,$(SALDO_HOME))
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -43,6 +43,9 @@ lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group bench --output-file requirements-bench.txt
+
+bank-holidays: $(VENV)/ready ## write seeds/bank_holidays.csv from the library
+	python -m orchestration.bank_holidays
 
 clean: ## all but what SALDO_HOME holds
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -35,6 +35,15 @@ base as (
     group by organization_id
 ),
 
+exceptions as (
+    select
+        organization_id,
+        count(*) as open_count
+    from main.payment_exceptions
+    where is_open
+    group by organization_id
+),
+
 lines as (
     select
         organization_id,
@@ -60,9 +69,11 @@ select
     coalesce(base.base_amount, 0),
     coalesce(lines.line_count, 0),
     coalesce(base.void_count, 0),
-    days.is_inbox_read and days.status not in ('held', 'refused')
+    days.is_inbox_read and days.status not in ('held', 'refused'),
+    coalesce(exceptions.open_count, 0)
 from days
 left join base on days.organization_id = base.organization_id
+left join exceptions on days.organization_id = exceptions.organization_id
 left join lines on days.organization_id = lines.organization_id
 order by days.organization_id
 """
@@ -117,6 +128,7 @@ _TABLES = {
         "paid": 9,
         "withdrawn": 10,
         "void": 13,
+        "exceptions": 15,
     },
 }
 

@@ -20,7 +20,7 @@ _MARKER = ".saldo-demo"
 
 
 def main() -> None:
-    """Three business dates of three sample organizations, told as they happen."""
+    """Three business dates of three sample organizations, told as they happen, the last twice."""
     console = Console()
     root = (PROJECT / os.environ.get("SALDO_HOME", "data/demo")).resolve()
     _clear(root)
@@ -40,6 +40,10 @@ def main() -> None:
             with runs.exclusive(home):
                 run_day(console, home, day)
             console.print()
+        console.rule(f"[bold]{DAYS[-1]:%A} {DAYS[-1]} again", align="left")
+        with runs.exclusive(home):
+            run_day(console, home, DAYS[-1])
+        console.print()
     shown = home.root.relative_to(Path.cwd()) if home.root.is_relative_to(Path.cwd()) else home.root
     console.print(f"Query what analysts read:  make sql SALDO_HOME={shown}", highlight=False)
     console.print(f"See runs and lineage:      make dev SALDO_HOME={shown}", highlight=False)

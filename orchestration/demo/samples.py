@@ -30,7 +30,9 @@ STORY = {
     ),
     DAYS[2]: (
         "Lumina learns that a bank charge was rejected and a card payment was reversed. Andes "
-        "Seguros sends no file, and its base stays. Colegio Pehuén sends a whole file again."
+        "Seguros sends no file, and its base stays; a payment of Monday that is reported only now "
+        "stands in its file of today. Colegio Pehuén sends a whole file again. Then the day is run "
+        "again, and no file changes."
     ),
 }
 
@@ -92,6 +94,8 @@ def events_of(day: date) -> str:
             _event("lumina", lumina[1], 1, DAYS[2], "pac", "rejected", "Cuenta cerrada"),
             _event("lumina", lumina[4], 4, DAYS[2], "webpay", "reversed", "Contracargo"),
             _event("colegio_pehuen", pehuen[1], 8, DAYS[2], "pat", "authorized"),
+            # late: of the day before yesterday
+            _event("andes_seguros", andes[4], 10, DAYS[1], "webpay", "authorized"),
         ],
     }
     return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events[day])

@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Contract:
-    """The part of an organization's contract that decides about its debts (R11)."""
+    """The part of an organization's contract that decides about debts and payments (R11)."""
 
     organization_id: str = "lumina"
     update_mode: str = "replace"
@@ -50,6 +50,7 @@ class Contract:
     currency: str = "CLP"
     max_withdrawal_share: Decimal = Decimal("0.5")
     max_rejected_share: Decimal = Decimal("0.2")
+    payment_flow: str = "in_process"
 
 
 @dataclass(frozen=True)
@@ -295,6 +296,7 @@ def _draw_contract(choices: Choices, organization_id: str) -> Contract:
         currency=_pick(choices, ("CLP", "PEN")),
         max_withdrawal_share=Decimal(_pick_weighted(choices, [(4, "0.5"), (4, "1"), (2, "0.2")])),
         max_rejected_share=Decimal(_pick_weighted(choices, [(3, "0.2"), (4, "1"), (3, "0.5")])),
+        payment_flow=_pick_weighted(choices, [(7, "in_process"), (3, "instant")]),
     )
 
 

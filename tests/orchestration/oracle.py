@@ -1,8 +1,9 @@
-"""What the rules for debts (R1-R10, R15, R21) make of one organization's history.
+"""What the rules for debts, payments files and exceptions (R1-R10, R15, R21-R25) make of one
+organization's history.
 
 Written from the contract alone, to be compared with what the models say. It is slow on purpose:
-after each load it derives every debt anew from all files and events so far. Only verdicts are
-carried from load to load, since a verdict is a fact of its time.
+after each load it derives every debt anew from all files and events so far. Only what is a fact of
+its time is carried from load to load: verdicts, what was published, and when exceptions opened.
 
 `replay` is the way in; the values it reads are those of `histories`.
 """
@@ -11,10 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+import holidays
 
 if TYPE_CHECKING:
     from histories import Contract, Decision, History, IntakeFile, PaymentEvent
@@ -38,6 +42,12 @@ STATES: Mapping[str, str] = {
     "reversed": "reversed",
     "refunded": "reversed",
 }
+
+# seeds/payment_channels.csv, as far as histories use it; no other channel has a norm (R25).
+NORMAL_BUSINESS_DAYS: Mapping[str, int] = {"webpay": 0, "pac": 3}
+BANK_HOLIDAYS = holidays.country_holidays("CL", categories=("public", "bank"))
+TIME_ZONE = ZoneInfo("America/Santiago")
+SATURDAY = 5
 
 
 class Key(NamedTuple):
@@ -88,6 +98,30 @@ class Verdict(NamedTuple):
     code: str | None
 
 
+class Line(NamedTuple):
+    """A line of a payments file, without its number."""
+
+    business_date: date
+    payment_id: str
+    status: str
+    amount: Decimal
+
+
+class Exceptional(NamedTuple):
+    """What does not fit (R25): a code, a payment, and the key of the debt where it counts."""
+
+    code: str
+    payment_id: str
+    key: Key | None
+
+
+class Opening(NamedTuple):
+    """The load in which an exception first came true, and whether it still is."""
+
+    load_number: int
+    is_open: bool
+
+
 @dataclass(frozen=True)
 class Outcome:
     """All that must be true after a load.
@@ -97,12 +131,17 @@ class Outcome:
         verdicts: of every file received so far, as it stands now.
         refused_rows: of every file received so far, line number and code of each refused row, in
             line order; the header is line 1.
+        lines: of every payments file published so far, in the order of the files and of each one's
+            lines.
+        exceptions: every exception that was ever true.
 
     """
 
     debts: Mapping[Key, Debt]
     verdicts: Mapping[FileReference, Verdict]
     refused_rows: Mapping[FileReference, tuple[tuple[int, str], ...]]
+    lines: tuple[Line, ...]
+    exceptions: Mapping[Exceptional, Opening]
 
 
 @dataclass(frozen=True)
@@ -140,16 +179,29 @@ class ReceivedFile:
         return {row.key for row in self.rows if row.key}
 
 
-def replay(history: History) -> list[Outcome]:
-    """Tell what must be true after each load of a history, in order."""
+def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcome]:
+    """Tell what must be true after each load of a history, in order.
+
+    Args:
+        history: what happens.
+        business_dates: of its loads; the first load of a date publishes, later ones wait for the
+            next date (R23). Without them each load has a date of its own.
+
+    """
+    if not business_dates:
+        first = date(2026, 3, 1)
+        business_dates = [first + timedelta(days=index) for index in range(len(history.loads))]
     contract = history.contract
     received: list[ReceivedFile] = []
     verdicts: dict[FileReference, Verdict] = {}
     applied: list[ReceivedFile] = []  # debts files, in the order of their application
     events: list[PaymentEvent] = []
     outcomes: list[Outcome] = []
+    lines: list[Line] = []
+    watch = _Watch(contract)
     for load_number, load in enumerate(history.loads, start=1):
         debts_before = outcomes[-1].debts if outcomes else {}
+        applied_before = len(applied)
         pending = {key for key, debt in debts_before.items() if debt.status == "pending"}
         for decision in load.decisions:
             for file in received:
@@ -173,9 +225,23 @@ def replay(history: History) -> list[Outcome]:
             for file in received
             if file.file.kind == "payments" and verdicts[file.reference].status == "applied"
         ]
+        debts = derive_debts(contract, applied, accepted_payments, events)
+        payments = list(_payments(contract, events))
+        business_date = business_dates[load_number - 1]
+        if business_date not in business_dates[: load_number - 1]:
+            lines += _publish(contract, business_date, payments, lines)
+        watch.look(
+            business_date,
+            debts_before,
+            debts,
+            [row for file in applied[applied_before:] for row in file.valid_rows.values()],
+            events,
+            payments,
+            lines,
+        )
         outcomes.append(
             Outcome(
-                debts=derive_debts(contract, applied, accepted_payments, events),
+                debts=debts,
                 verdicts=dict(verdicts),
                 refused_rows={
                     file.reference: tuple(
@@ -183,9 +249,199 @@ def replay(history: History) -> list[Outcome]:
                     )
                     for file in received
                 },
+                lines=tuple(lines),
+                exceptions=watch.exceptions,
             )
         )
     return outcomes
+
+
+def _publish(
+    contract: Contract, business_date: date, payments: Sequence[_Payment], said: Sequence[Line]
+) -> list[Line]:
+    """Write one payments file: what is due and was not said before (R22, R23)."""
+    lines = []
+    for payment in sorted(payments, key=lambda each: (each.latest.occurred_at, each.payment_id)):
+        money = [
+            line
+            for line in said
+            if line.payment_id == payment.payment_id and line.status != "en proceso de pago"
+        ]
+        standing = sum(line.amount for line in money)
+        is_said = bool(money) and money[-1].status == "autorizado"
+        amount = Decimal(payment.latest.amount)
+        if payment.state == "authorized" and not is_said:
+            lines.append(Line(business_date, payment.payment_id, "autorizado", amount))
+        elif payment.state in ("rejected", "reversed") and is_said:
+            lines.append(Line(business_date, payment.payment_id, "reversado", -standing))
+        elif (
+            payment.state == "in_process" and contract.payment_flow == "in_process" and not is_said
+        ):
+            lines.append(Line(business_date, payment.payment_id, "en proceso de pago", amount))
+    return lines
+
+
+@dataclass
+class _Watch:
+    """Looks at the end of each load for what does not fit (R25)."""
+
+    contract: Contract
+    exceptions: dict[Exceptional, Opening] = field(default_factory=dict)
+    in_process_since: dict[str, date] = field(default_factory=dict)
+    load_number: int = 0
+
+    def look(
+        self,
+        business_date: date,
+        before: Mapping[Key, Debt],
+        debts: Mapping[Key, Debt],
+        rows: Sequence[CheckedRow],
+        events: Sequence[PaymentEvent],
+        payments: Sequence[_Payment],
+        lines: Sequence[Line],
+    ) -> None:
+        """Open what came true in a load, and close what no longer is."""
+        self.load_number += 1
+        self._age(payments)
+        now = {
+            *self._about_payments(business_date, payments, debts),
+            *_second_payments(payments),
+            *_unpublished_money(payments, lines),
+        }
+        opened = (
+            now
+            | {Exceptional("unknown_status", id_, None) for id_ in _of_unknown_status(events)}
+            | set(_touched_by_a_file(before, debts, rows))
+        )
+        now |= {
+            each for each in {*self.exceptions, *opened} if _goes_on(each, debts, payments, events)
+        }
+        former = self.exceptions
+        self.exceptions = {
+            each: Opening(
+                former[each].load_number if each in former else self.load_number, each in now
+            )
+            for each in {*former, *opened}
+        }
+
+    def _age(self, payments: Sequence[_Payment]) -> None:
+        """Note when each payment in process began to be so, as far as is known by now."""
+        since = self.in_process_since
+        self.in_process_since = {
+            each.payment_id: since.get(
+                each.payment_id, each.latest.occurred_at.astimezone(TIME_ZONE).date()
+            )
+            for each in payments
+            if each.state == "in_process"
+        }
+
+    def _about_payments(
+        self, business_date: date, payments: Sequence[_Payment], debts: Mapping[Key, Debt]
+    ) -> Iterator[Exceptional]:
+        for payment in payments:
+            if payment.state not in ("in_process", "authorized") or payment.key is None:
+                continue
+            debt = debts.get(payment.key)
+            norm = NORMAL_BUSINESS_DAYS.get(payment.latest.channel)
+            if debt is None:
+                yield Exceptional("unknown_debt", payment.payment_id, payment.key)
+            elif debt.amount != Decimal(payment.latest.amount):
+                yield Exceptional("amount_differs", payment.payment_id, payment.key)
+            if norm is None:
+                yield Exceptional("unknown_channel", payment.payment_id, None)
+            elif payment.state == "in_process":
+                since = self.in_process_since[payment.payment_id]
+                if count_business_days(since, business_date) > norm:
+                    yield Exceptional("in_process_too_long", payment.payment_id, None)
+
+
+def count_business_days(since: date, until: date) -> int:
+    """Count the business days of Chile's banks after a date up to another."""
+    days = (since + timedelta(days=number) for number in range(1, (until - since).days + 1))
+    return sum(day.weekday() < SATURDAY and day not in BANK_HOLIDAYS for day in days)
+
+
+def _second_payments(payments: Sequence[_Payment]) -> Iterator[Exceptional]:
+    for payment in payments:
+        others = [
+            (each.latest.occurred_at, each.payment_id)
+            for each in payments
+            if each.state == "authorized" and each.key == payment.key
+        ]
+        own = (payment.latest.occurred_at, payment.payment_id)
+        if payment.state == "authorized" and own > min(others):
+            yield Exceptional("second_payment", payment.payment_id, payment.key)
+
+
+def _unpublished_money(
+    payments: Sequence[_Payment], lines: Sequence[Line]
+) -> Iterator[Exceptional]:
+    for payment in payments:
+        if held_amount(payment.payment_id, payments, lines):
+            yield Exceptional("unpublished_money", payment.payment_id, None)
+
+
+def held_amount(payment_id: str, payments: Sequence[_Payment], lines: Sequence[Line]) -> Decimal:
+    """Tell how much of a payment came and was not said; negative when too much was said."""
+    received = sum(
+        Decimal(each.latest.amount)
+        for each in payments
+        if each.payment_id == payment_id and each.state == "authorized"
+    )
+    said = sum(
+        line.amount
+        for line in lines
+        if line.payment_id == payment_id and line.status != "en proceso de pago"
+    )
+    return Decimal(received - said)
+
+
+def _of_unknown_status(events: Iterable[PaymentEvent]) -> set[str]:
+    return {each.payment_id for each in _unique(events) if each.status not in STATES}
+
+
+def _touched_by_a_file(
+    before: Mapping[Key, Debt], debts: Mapping[Key, Debt], rows: Sequence[CheckedRow]
+) -> Iterator[Exceptional]:
+    """What the debts file of a load does to debts that are paid or in process."""
+    for row in rows:
+        if row.key and not row.is_paid and not row.is_void and row.key in before:
+            latter = debts[row.key]
+            if (
+                before[row.key].status == "paid"
+                and latter.status == "paid"
+                and latter.file_status == "listed"
+            ):
+                yield Exceptional("listed_after_paid", "", row.key)
+    for key, former in before.items():
+        latter = debts[key]
+        is_other = latter.amount != former.amount or (
+            latter.file_status == "void" and former.file_status != "void"
+        )
+        is_called_paid = latter.file_status == "paid" and former.file_status != "paid"
+        if former.status == "in_process" and (
+            is_called_paid or (latter.status == "in_process" and is_other)
+        ):
+            yield Exceptional("changed_in_process", former.payment_id or "", key)
+
+
+def _goes_on(
+    each: Exceptional,
+    debts: Mapping[Key, Debt],
+    payments: Sequence[_Payment],
+    events: Sequence[PaymentEvent],
+) -> bool:
+    """Whether what a file or an unknown status opened is still so."""
+    own = [payment for payment in payments if payment.payment_id == each.payment_id]
+    if each.code == "listed_after_paid" and each.key:
+        return debts[each.key].status == "paid" and debts[each.key].file_status == "listed"
+    if each.code == "changed_in_process":
+        return any(payment.state == "in_process" and payment.key == each.key for payment in own)
+    if each.code == "unknown_status":
+        of_payment = [event for event in _unique(events) if event.payment_id == each.payment_id]
+        newest = max(reversed(of_payment), key=lambda event: event.occurred_at)
+        return newest.status not in STATES
+    return False
 
 
 def _judge(
@@ -312,14 +568,15 @@ class _Payment(NamedTuple):
     state: str
     latest: PaymentEvent
 
+    @property
+    def payment_id(self) -> str:
+        return self.latest.payment_id
+
 
 def _payments(contract: Contract, events: Iterable[PaymentEvent]) -> Iterator[_Payment]:
     """Each payment as its latest known event tells it (R21)."""
-    unique: dict[str, PaymentEvent] = {}
-    for event in events:
-        unique.setdefault(event.event_id, event)
     latest: dict[str, PaymentEvent] = {}
-    for event in unique.values():
+    for event in _unique(events):
         former = latest.get(event.payment_id)
         if event.status in STATES and (not former or former.occurred_at <= event.occurred_at):
             latest[event.payment_id] = event
@@ -327,6 +584,14 @@ def _payments(contract: Contract, events: Iterable[PaymentEvent]) -> Iterator[_P
         customer_id = normalise_customer_id(contract.customer_id_scheme, event.customer_id)
         key = Key(customer_id, event.product_id, event.due_date) if customer_id else None
         yield _Payment(key, STATES[event.status], event)
+
+
+def _unique(events: Iterable[PaymentEvent]) -> list[PaymentEvent]:
+    """Each event once, as it first came (R21)."""
+    unique: dict[str, PaymentEvent] = {}
+    for event in events:
+        unique.setdefault(event.event_id, event)
+    return list(unique.values())
 
 
 def _choose_payment(payments: Sequence[_Payment]) -> str | None:

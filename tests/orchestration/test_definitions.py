@@ -20,12 +20,14 @@ RAW = {
     "payment_events",
 }
 SEEDS = {
+    "bank_holidays",
     "column_aliases",
     "enrollment_statuses",
     "intake_codes",
     "organization_defaults",
     "organizations",
     "payment_channels",
+    "payment_exception_codes",
     "payment_statuses",
 }
 STAGING = {
@@ -45,11 +47,13 @@ STAGING = {
     "stg_intake__organization_payments",
 }
 INTERMEDIATE = {
+    "int_business_dates__numbered",
     "int_customers__checked",
     "int_customers__compared",
-    "int_enrollment_events__deduplicated",
     "int_debts__compared",
     "int_debts__listed",
+    "int_debts__listed_after_paid",
+    "int_enrollment_events__deduplicated",
     "int_intake_files__answered",
     "int_intake_files__judged",
     "int_intake_files__screened",
@@ -59,6 +63,7 @@ INTERMEDIATE = {
     "int_organization_payments__counted",
     "int_payment_events__deduplicated",
     "int_payment_events__understood",
+    "int_payments__versioned",
     "int_publications__opened",
 }
 MARTS = {
@@ -67,6 +72,7 @@ MARTS = {
     "customers",
     "customers_changed",
     "customers_history",
+    "daily_balance",
     "debts",
     "debts_changed",
     "debts_history",
@@ -75,8 +81,11 @@ MARTS = {
     "intake_files",
     "intake_rejections",
     "organization_contracts",
+    "payment_exceptions",
     "payments",
     "payments_file_lines",
+    "payments_in_process",
+    "payments_in_process_ageing",
     "refused_event_lines",
 }
 EXPORTS = {

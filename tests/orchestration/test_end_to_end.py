@@ -6,13 +6,14 @@ written down here from the story, not taken from the program.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -75,6 +76,7 @@ customer_id,product_id,due_date,channel,status,amount,payment_id,date
 """,
         "andes_seguros": """\
 customer_id;product_id;due_date;channel;amount;payment_id;date
+24122859-2;POL-7004;04-04-2026;Webpay;60500,00;pay-0010;02-03-2026
 """,
         "colegio_pehuen": """\
 customer_id|product_id|due_date|channel|status|amount|payment_id|date
@@ -208,7 +210,7 @@ def test_the_second_day_replaces_updates_keeps_and_holds(second_day: Installatio
     _assert_outboxes(second_day, DAYS[1])
 
 
-def test_the_third_day_withdraws_the_rejected_and_returns_the_reversed(
+def test_the_third_day_withdraws_the_rejected_returns_the_reversed_and_says_the_late(
     third_day: Installation,
 ) -> None:
     assert third_day.debts() == {
@@ -224,7 +226,7 @@ def test_the_third_day_withdraws_the_rejected_and_returns_the_reversed(
             andes_seguros_debts(),
             range(1, 86),
             raised=dict.fromkeys(range(10, 20), 990),
-            paid={1: "pay-0005", 2: "pay-0006", 3: "pay-0007"},
+            paid={1: "pay-0005", 2: "pay-0006", 3: "pay-0007", 4: "pay-0010"},
         ),
         "colegio_pehuen": _rows(
             colegio_pehuen_debts(), range(1, 63), paid={1: "pay-0008", 2: "pay-0009"}
@@ -260,7 +262,7 @@ def test_the_base_of_a_past_instant_is_the_base_of_that_day(third_day: Installat
     assert [(day, count) for day, count, _ in bases] == [
         (DAYS[0], 119 + 78 + 60),
         (DAYS[1], 119 + 82 + 59),
-        (DAYS[2], 118 + 82 + 60),
+        (DAYS[2], 118 + 81 + 60),
     ]
     judged_at = third_day.query(
         f"select min(judged_at) from intake_files where business_date = '{DAYS[0]}'"
@@ -270,6 +272,35 @@ def test_the_base_of_a_past_instant_is_the_base_of_that_day(third_day: Installat
     ) == [(119 + 78 + 60,)]
 
 
+def test_the_exceptions_of_the_three_days_are_these(third_day: Installation) -> None:
+    assert third_day.query(
+        """
+        select organization_id, code, payment_id, opened_on, is_open
+        from payment_exceptions order by all
+        """
+    ) == [
+        ("colegio_pehuen", "unknown_channel", "pay-0009", DAYS[1], True),
+        ("lumina", "listed_after_paid", "pay-0002", DAYS[2], True),
+        ("lumina", "listed_after_paid", "pay-0004", DAYS[1], False),
+    ]
+
+
+def test_the_days_of_lumina_balance_as_its_story_tells(third_day: Installation) -> None:
+    assert third_day.query(
+        """
+        select
+            business_date, opening_count, new_count, returned_count, paid_count, withdrawn_count,
+            void_count, closing_count, changed_count, changed_amount, received_amount,
+            published_amount, closing_held_amount
+        from daily_balance where organization_id = 'lumina' order by business_date
+        """
+    ) == [
+        (DAYS[0], 0, 120, 0, 1, 0, 0, 119, 0, 0, 45100, 45100, 0),
+        (DAYS[1], 119, 6, 0, 1, 5, 0, 119, 5, 7500, 80500, 80500, 0),
+        (DAYS[2], 119, 0, 1, 0, 1, 1, 118, 0, 0, -45100, -45100, 0),
+    ]
+
+
 QUESTIONS = re.findall(
     r"^## \d+\. (.+?)\n.*?```sql\n(.+?)\n```\n\n(.+?)\n(?:\n|\Z)",
     (PROJECT / "docs" / "questions.md").read_text(encoding="utf-8"),
@@ -277,8 +308,8 @@ QUESTIONS = re.findall(
 )
 
 
-def test_the_documented_questions_are_ten() -> None:
-    assert len(QUESTIONS) == 10
+def test_the_documented_questions_are_fourteen() -> None:
+    assert len(QUESTIONS) == 14
 
 
 @pytest.mark.parametrize(("question", "sql", "answer"), QUESTIONS)
@@ -291,6 +322,50 @@ def test_each_documented_question_has_the_documented_answer(
         rows = [["" if value is None else str(value) for value in row] for row in result.fetchall()]
     table = [names, ["---"] * len(names), *rows]
     assert "\n".join(f"| {' | '.join(row)} |" for row in table) == answer.rstrip("\n"), question
+
+
+def test_what_comes_after_the_publication_of_its_date_waits_for_the_next(
+    third_day: Installation,
+) -> None:
+    """Last in this file: it goes on to a fourth date."""
+    files = _outbox_bytes(third_day)
+    debt, next_day = andes_seguros_debts()[5], DAYS[2] + timedelta(days=1)
+    event = {
+        "event_id": "evt-late",
+        "occurred_at": f"{DAYS[2]}T10:00:00-03:00",
+        "organization_id": "andes_seguros",
+        "payment_id": "pay-late",
+        "customer_id": debt.customer_id,
+        "product_id": debt.product_id,
+        "due_date": debt.due_date.isoformat(),
+        "amount": debt.amount,
+        "currency": "CLP",
+        "channel": "khipu",
+        "status": "authorized",
+        "reason": None,
+    }
+    (third_day.home.events / "late.jsonl").write_text(json.dumps(event) + "\n", encoding="utf-8")
+    held = """
+        select payment_id, held_amount, opened_on, is_open from payment_exceptions
+        where code = 'unpublished_money'
+    """
+
+    result = third_day.run(DAYS[2])
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert _outbox_bytes(third_day) == files
+    assert third_day.query(held) == [("pay-late", debt.amount, DAYS[2], True)]
+
+    result = third_day.run(next_day)
+    assert result.returncode == 0, result.stdout + result.stderr
+    said = third_day.home.outbox / "andes_seguros" / f"{next_day}_toku_payments.csv"
+    assert said.read_text(encoding="utf-8") == (
+        "customer_id;product_id;due_date;channel;amount;payment_id;date\n"
+        f"{debt.customer_id};{debt.product_id};{debt.due_date:%d-%m-%Y};Transferencia Khipu;"
+        f"{debt.amount},00;pay-late;{DAYS[2]:%d-%m-%Y}\n"
+    )
+    assert third_day.query(held) == [("pay-late", 0, DAYS[2], False)]
+    after = _outbox_bytes(third_day)
+    assert {path: after[path] for path in files} == files
 
 
 def _run(installed: Installation, day: date, expected_exit: int) -> Installation:

@@ -10,9 +10,10 @@ import csv
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     home.create()
     for number in range(1, len(histories[0].loads) + 1):
         _land(home, number, histories)
-    return Told(home, histories, [replay(history) for history in histories])
+    dates = [_business_date(number) for number in range(1, len(histories[0].loads) + 1)]
+    return Told(home, histories, [replay(history, dates) for history in histories])
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def incremental(told: Told) -> Told:
     return told
 
 
-def test_after_each_load_debts_verdicts_and_refused_rows_are_the_oracles(incremental: Told) -> None:
+def test_after_each_load_all_is_as_the_oracle_says(incremental: Told) -> None:
     with warehouse.connect(incremental.home) as connection:
         assert warehouse.last_load_id(connection) == incremental.load_count
         assert warehouse.unfinished_load_id(connection) is None
@@ -89,11 +91,10 @@ def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) 
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
-    before = _query(copy, _DEBTS)
-    history = _query(copy, _HISTORY)
+    queries = (_DEBTS, _HISTORY, *_DERIVED)
+    before = [_query(copy, sql) for sql in queries]
     run_dbt(copy, *_BUILD, "--full-refresh")
-    assert _query(copy, _DEBTS) == before
-    assert _query(copy, _HISTORY) == history
+    assert [_query(copy, sql) for sql in queries] == before
 
 
 def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
@@ -107,7 +108,20 @@ def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
         _carry(copy)
     every_column = "select * from debts order by debt_id"
     assert _query(copy, every_column) == _query(incremental.home, every_column)
-    assert _query(copy, _HISTORY) == _query(incremental.home, _HISTORY)
+    for sql in (_HISTORY, *_DERIVED):
+        assert _query(copy, sql) == _query(incremental.home, sql)
+
+
+def test_a_build_of_the_newest_load_again_changes_nothing(
+    incremental: Told, tmp_path: Path
+) -> None:
+    copy = Home(tmp_path / "home", incremental.home.seeds)
+    copy.create()
+    shutil.copyfile(incremental.home.warehouse, copy.warehouse)
+    queries = (_DEBTS, _HISTORY, *_DERIVED)
+    before = [_query(copy, sql) for sql in queries]
+    run_dbt(copy, *_BUILD)
+    assert [_query(copy, sql) for sql in queries] == before
 
 
 def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told) -> None:
@@ -147,6 +161,13 @@ from debts_history
 order by debt_id, dbt_valid_from
 """
 
+_DERIVED = (
+    "select * from payments_file_lines order by all",
+    "select * from payment_exceptions order by all",
+    "select * from payments_in_process order by all",
+    "select * from daily_balance order by all",
+)
+
 _COMPARED = """
 select
     debts.organization_id, customer_id, product_id, due_date, amount, debts.currency, status,
@@ -159,6 +180,34 @@ order by debts.organization_id, customer_id, product_id, due_date
 _VERDICTS = """
 select organization_id, load_id, file_name, status, code
 from intake_files
+order by all
+"""
+
+_LINES = """
+select organization_id, business_date, line_number, payment_id, status, amount
+from payments_file_lines
+order by all
+"""
+
+_EXCEPTIONS = """
+select
+    organization_id, code,
+    case when code <> 'listed_after_paid' then payment_id else '' end as payment_id,
+    case when has_key then customer_id end as customer_id,
+    case when has_key then product_id end as product_id,
+    case when has_key then due_date end as due_date,
+    load_id,
+    is_open
+from (
+    select
+        *,
+        code in (
+            'unknown_debt', 'second_payment', 'amount_differs', 'listed_after_paid',
+            'changed_in_process'
+        ) as has_key
+    from payment_exceptions
+) as exceptions
+inner join raw.loads on exceptions.opened_at = loads.loaded_at
 order by all
 """
 
@@ -192,6 +241,14 @@ def _assert_as_the_oracle_says(told: Told, number: int) -> None:
         "refused rows": (
             _query(told.home, _REFUSED),
             [row for each in said for row in _refused_of(*each)],
+        ),
+        "lines of payments files": (
+            _query(told.home, _LINES),
+            [row for each in said for row in _lines_of(*each)],
+        ),
+        "exceptions": (
+            _query(told.home, _EXCEPTIONS),
+            [row for each in said for row in _exceptions_of(*each)],
         ),
     }
     for table, (found, expected) in tables.items():
@@ -246,9 +303,31 @@ def _refused_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ..
             yield (history.contract.organization_id, *reference, *row)
 
 
+def _lines_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
+    number_of = Counter[date]()
+    for line in outcome.lines:
+        number_of[line.business_date] += 1
+        yield (
+            history.contract.organization_id,
+            line.business_date,
+            number_of[line.business_date],
+            *line[1:],
+        )
+
+
+def _exceptions_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
+    for (code, payment_id, key), opening in outcome.exceptions.items():
+        yield (history.contract.organization_id, code, payment_id, *(key or [None] * 3), *opening)
+
+
 def _query(home: Home, sql: str) -> Rows:
     with duckdb.connect(str(home.warehouse), read_only=True) as connection:
         return connection.execute(sql).fetchall()
+
+
+def _business_date(number: int) -> date:
+    """Give the business date of a load: each third is a second load of the date before it."""
+    return business_date(number - 1 if number % 3 == 0 else number)
 
 
 def _loaded_at(number: int) -> datetime:
@@ -314,7 +393,7 @@ def _write_seeds(folder: Path, histories: Sequence[History]) -> None:
                     "country": "CL",
                     "customer_id_scheme": contract.customer_id_scheme,
                     "update_mode": contract.update_mode,
-                    "payment_flow": "in_process",
+                    "payment_flow": contract.payment_flow,
                     "currency": contract.currency,
                     "sftp_host": "127.0.0.1",
                     "sftp_username": "nobody",
@@ -343,7 +422,7 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
         Manifest(
             load_id=number,
             loaded_at=_loaded_at(number),
-            business_date=business_date(number),
+            business_date=_business_date(number),
             contracts=landing.keep_contracts(home),
             looks=tuple(
                 landing.Look(history.contract.organization_id, "looked") for history in histories

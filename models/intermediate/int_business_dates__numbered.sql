@@ -1,0 +1,59 @@
+-- The running number of business days at each date that ageing asks for (R25): the difference of
+-- two numbers is the business days between two dates. A country without a calendar has weekends.
+with versions as (
+    select * from {{ ref('int_payments__versioned') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+organizations as (
+    select * from {{ ref('stg_contracts__organizations') }}
+),
+
+bank_holidays as (
+    select * from {{ ref('bank_holidays') }}
+),
+
+dates as (
+    select
+        country,
+        in_process_on as calendar_date
+    from versions
+    where in_process_on is not null
+    union distinct
+    select
+        organizations.country,
+        loads.business_date as calendar_date
+    from loads
+    cross join organizations
+),
+
+weekday_holidays as (
+    select
+        country,
+        holiday_on
+    from bank_holidays
+    where
+        {{ weekdays_through('holiday_on') }}
+        > {{ weekdays_through(dbt.dateadd('day', -1, 'holiday_on')) }}
+),
+
+numbered as (
+    select
+        dates.country,
+        dates.calendar_date,
+        {{ weekdays_through('dates.calendar_date') }}
+        - count(weekday_holidays.holiday_on) as business_day_number
+    from dates
+    left join weekday_holidays
+        on
+            dates.country = weekday_holidays.country
+            and dates.calendar_date >= weekday_holidays.holiday_on
+    group by
+        dates.country,
+        dates.calendar_date
+)
+
+select * from numbered
