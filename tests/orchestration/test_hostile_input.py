@@ -276,7 +276,6 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
         yield ran
 
 
-@pytest.mark.xdist_group("hostile_input")
 class TestRun:
     """What a run makes of it."""
 
