@@ -48,6 +48,11 @@
     )
 {%- endmacro %}
 
+{# The key of a customer as one column: a hash of organization and customer id (R26). #}
+{% macro hash_customer(organization_id, customer_id) -%}
+    md5(concat({{ organization_id }}, '|', {{ customer_id }}))
+{%- endmacro %}
+
 {#
     Whether an id is longer than any id is. What is that long has swallowed the fields or lines
     after a quote that was not closed where it should have been.

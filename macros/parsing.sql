@@ -69,7 +69,7 @@
         end
     {%- endset -%}
     case
-        when {{ matches(plain, '^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?$') }}
+        when {{ matches(plain, '^-?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?$') }}
             then try_cast(replace({{ plain }}, ',', '') as decimal(18, 2))
     end
 {%- endmacro %}

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"
+CONTRACT_FILES = (ORGANIZATIONS, DEFAULTS, COLUMN_ALIASES)
 
 # The fields of each kind of file and, of these, the columns it cannot do without (R12, R26).
 FIELDS: Mapping[str, tuple[str, ...]] = {

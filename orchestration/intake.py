@@ -2,8 +2,9 @@
 manifest of the load that will bring them into the warehouse.
 
 What is taken: files named for a business date up to the one asked for, that have not been taken
-yet. Of the debts files that wait, one for each organization, the oldest; the others wait for a
-further load. Nothing that goes wrong with one organization stops another (R20).
+yet. Of the debts files and of the workbooks of customers that wait, one for each organization, the
+oldest; the others wait for a further load. Nothing that goes wrong with one organization stops
+another (R20).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import landing, payment_events
+from orchestration import decisions, landing, payment_events, uploads, workbooks
 from orchestration.contracts import (
     ContractError,
     InvalidFileDateError,
@@ -26,12 +27,14 @@ from orchestration.contracts import (
     is_due,
 )
 from orchestration.home import Home
-from orchestration.landing import LandedFile, Look, Manifest
+from orchestration.landing import Decision, LandedFile, Look, Manifest
 from orchestration.loading import event_positions, next_instant
 from orchestration.sftp import Client, Download, RemoteFile, SftpError, connect
 from orchestration.warehouse import last_load_id
 
 INBOXES_AT_ONCE = 16
+# Customers are uploaded; an organization may leave a workbook in its inbox all the same (R26).
+CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 _NEXT_LOOK = ("still_growing", "gone")
@@ -75,7 +78,7 @@ def choose(
     seen: SeenFiles,
     business_date: date,
 ) -> tuple[list[Arrival], int]:
-    """Which files of an inbox a load takes, and how many debts files wait for another.
+    """Which files of an inbox a load takes, and how many wait for another.
 
     Args:
         organization: whose patterns name the files (R11).
@@ -87,14 +90,16 @@ def choose(
     arrivals = [
         arrival
         for remote in listing
-        for arrival in _recognise(organization, remote, business_date)
+        for arrival in recognise(organization, remote, business_date)
         if arrival.business_date <= business_date
         and _is_new(remote, seen.get((arrival.kind, remote.name)))
     ]
     arrivals.sort(key=lambda each: (each.business_date, each.remote.modified_at, each.remote.name))
-    debts_files = [arrival for arrival in arrivals if arrival.kind == "invoices"]
-    others = [arrival for arrival in arrivals if arrival.kind != "invoices"]
-    return debts_files[:1] + others, max(0, len(debts_files) - 1)
+    taken: list[Arrival] = []
+    for kind in ("invoices", "payments", workbooks.KIND):
+        of_kind = [arrival for arrival in arrivals if arrival.kind == kind]
+        taken += of_kind if kind == "payments" else of_kind[:1]
+    return taken, len(arrivals) - len(taken)
 
 
 def take(
@@ -107,6 +112,8 @@ def take(
 ) -> Manifest:
     """Land what is new for a business date and write the manifest of the next load.
 
+    Decisions of operators and uploads come first, each in a load of their own.
+
     Args:
         connection: the warehouse, asked which files it has seen.
         home: where the files go.
@@ -116,6 +123,34 @@ def take(
         clock: the time.
 
     """
+    load_id, loaded_at = last_load_id(connection) + 1, next_instant(connection, clock())
+    decided = _choose_decisions(connection, home)
+    if decided:
+        manifest = Manifest(
+            load_id,
+            loaded_at,
+            business_date,
+            landing.keep_contracts(home),
+            decisions=tuple(decided),
+        )
+        landing.write_manifest(home, manifest)
+        for decision in decided:
+            decisions.forget(home, decision.file_id)
+        return manifest
+    uploaded, waiting = uploads.land(connection, home, organizations, business_date)
+    if uploaded:
+        manifest = Manifest(
+            load_id,
+            loaded_at,
+            business_date,
+            landing.keep_contracts(home),
+            files=tuple(uploaded),
+        )
+        landing.write_manifest(home, manifest)
+    for upload in waiting:
+        uploads.forget(upload)
+    if uploaded:
+        return manifest
     due = [each for each in organizations if is_due(each, business_date, clock())]
     seen = _read_seen_files(connection)
 
@@ -132,12 +167,16 @@ def take(
     with ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool:
         results = list(pool.map(look, due))
     manifest = Manifest(
-        load_id=last_load_id(connection) + 1,
-        loaded_at=next_instant(connection, clock()),
-        business_date=business_date,
+        load_id,
+        loaded_at,
+        business_date,
+        landing.keep_contracts(home),
         looks=tuple(look for look, _ in results),
         files=tuple(file for _, files in results for file in files),
-        events=tuple(payment_events.find_new_ranges(home.events, event_positions(connection))),
+        events=tuple(
+            landing.keep_events(home, each)
+            for each in payment_events.find_new_ranges(home.events, event_positions(connection))
+        ),
     )
     landing.write_manifest(home, manifest)
     return manifest
@@ -179,7 +218,7 @@ def look_into(
                 is_next_wanted = waiting > 0
                 for arrival in arrivals:
                     try:
-                        landed = _receive(home, organization, client, arrival, clock, limit)
+                        landed = receive(home, organization, client, arrival, clock, limit)
                     except SftpError as error:
                         if error.code == "timed_out" or not client.is_connected:
                             raise
@@ -234,12 +273,34 @@ def file_limit(environment: Mapping[str, str]) -> int:
     return int(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]]
 
 
-def _recognise(
-    organization: Organization, remote: RemoteFile, business_date: date
-) -> list[Arrival]:
+def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Decision]:
+    """The noted decisions that a load takes: on files still held, one for each organization."""
+    noted = decisions.read_noted(home)
+    if not noted:
+        return []
+    held = {file.file_id: file.organization_id for file in decisions.read_held(connection)}
+    chosen: dict[str, Decision] = {}
+    for decision in noted:
+        if decision.file_id in held:
+            chosen.setdefault(held[decision.file_id], decision)
+        else:
+            decisions.forget(home, decision.file_id)
+    return list(chosen.values())
+
+
+def recognise(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
+    """What a file in an inbox is by its name; empty if it is none of ours.
+
+    Args:
+        organization: whose patterns name the files (R11).
+        remote: the file.
+        business_date: what a file counts for whose own date does not exist; it has a code.
+
+    """
     patterns = {
         "invoices": organization.invoices_pattern,
         "payments": organization.payments_pattern,
+        workbooks.KIND: CUSTOMERS_PATTERN,
     }
     for kind, pattern in patterns.items():
         try:
@@ -264,7 +325,7 @@ def _is_same_receipt(former: Seen, landed: LandedFile) -> bool:
     return former.sha256 == landed.sha256 and former.modified_at == landed.modified_at
 
 
-def _receive(
+def receive(
     home: Home,
     organization: Organization,
     client: Client,
@@ -272,6 +333,12 @@ def _receive(
     clock: Clock,
     limit: int,
 ) -> LandedFile:
+    """Download a file and keep it in the landing area (R13).
+
+    Raises:
+        SftpError: what Client.download raises; nothing is kept.
+
+    """
     organization_id = organization.organization_id
     file_code: str | None = "file_too_large"
     download = Download("", arrival.remote.size)
@@ -281,8 +348,8 @@ def _receive(
             download = client.download(organization.inbox_dir, arrival.remote, target)
             target.flush()
             landing.keep(home, organization_id, part, download.sha256)
-    return LandedFile(
-        organization_id=organization_id,
+    return LandedFile.of(
+        organization,
         kind=arrival.kind,
         file_name=arrival.remote.name,
         business_date=arrival.business_date,
@@ -290,14 +357,6 @@ def _receive(
         byte_count=download.byte_count,
         modified_at=_naive_utc(arrival.remote.modified_at),
         received_at=_naive_utc(clock()),
-        update_mode=organization.update_mode,
-        customer_id_scheme=organization.customer_id_scheme,
-        currency=organization.currency,
-        delimiter=organization.delimiter,
-        date_format=organization.date_format,
-        decimal_separator=organization.decimal_separator,
-        max_withdrawal_share=str(organization.max_withdrawal_share),
-        max_rejected_share=str(organization.max_rejected_share),
         file_code=file_code,
     )
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orchestration import landing, payment_events
-from orchestration.contracts import Aliases
+from orchestration import landing, payment_events, workbooks
+from orchestration.contracts import Aliases, read_column_aliases, read_organizations
+from orchestration.delimited import UnreadableError
 from orchestration.home import Home
-from orchestration.landing import LandedFile, Manifest
-from orchestration.payment_events import Event, Position
+from orchestration.landing import EventRange, LandedFile, Manifest
+from orchestration.payment_events import Enrollment, Event, Line, Position, Refusal
 from orchestration.reading import (
     Layout,
     RecordCountMismatchError,
@@ -24,29 +27,38 @@ from orchestration.reading import (
     read,
 )
 
-ROW_TABLES = {"invoices": "invoices", "payments": "organization_payments"}
+ROW_TABLES = {
+    "invoices": "invoices",
+    "payments": "organization_payments",
+    workbooks.KIND: "customers",
+}
+_JSON_TYPES = {
+    "load_id": "bigint",
+    "event_number": "bigint",
+    "line_number": "bigint",
+    "attribute_length": "bigint",
+}
 
 
 def load(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    aliases: Aliases,
-    organization_ids: Sequence[str],
 ) -> dict[str, int]:
-    """Copy everything that a manifest names into `raw.*`.
+    """Copy everything that a manifest names into `raw.*`, by the contracts of its time (R11).
 
     Args:
         connection: the warehouse.
         home: where the bytes are.
         manifest: the load.
-        aliases: how header names map to fields (R11).
-        organization_ids: who has a contract; events of others are refused.
 
     Returns:
         Rows written, by table of `raw`.
 
     """
+    kept = landing.contracts_path(home, manifest.contracts)
+    contracts = {each.organization_id: each for each in read_organizations(kept)}
+    aliases = read_column_aliases(kept)
     connection.begin()
     try:
         _insert(
@@ -65,8 +77,14 @@ def load(
                     look.detail,
                     look.files_seen,
                     look.files_taken,
+                    contract.payment_flow,
+                    contract.time_zone.key,
+                    contract.delimiter,
+                    contract.decimal_separator,
+                    contract.date_format,
                 )
                 for look in manifest.looks
+                for contract in (contracts[look.organization_id],)
             ],
         )
         _insert(
@@ -85,14 +103,19 @@ def load(
                 for file in manifest.files
             ],
         )
-        _load_events(connection, home, manifest, organization_ids)
+        _load_events(connection, home, manifest)
         connection.commit()
     except BaseException:
         connection.rollback()
         raise
     return {
         table: _count_rows(connection, table, manifest.load_id)
-        for table in ("intake_files", *ROW_TABLES.values(), "payment_events")
+        for table in (
+            "intake_files",
+            *ROW_TABLES.values(),
+            "payment_events",
+            "enrollment_events",
+        )
     }
 
 
@@ -125,7 +148,12 @@ def _load_file(
     """Load a file's rows; its row of raw.intake_files."""
     path = landing.file_path(home, file.organization_id, file.sha256)
     encoding, record_count, code, message = None, 0, file.file_code, None
-    if code is None:
+    if code is None and file.kind == workbooks.KIND:
+        try:
+            record_count = _load_customers(connection, home, path, file, aliases, load_id)
+        except UnreadableError as error:
+            code, message = error.code, error.message
+    elif code is None:
         layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
         with read(path, layout, aliases, home.scratch) as reading:
             encoding, code, message = reading.encoding, reading.code, reading.message
@@ -166,77 +194,144 @@ def _load_file(
     )
 
 
+def _load_customers(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    path: Path,
+    file: LandedFile,
+    aliases: Aliases,
+    load_id: int,
+) -> int:
+    """Insert the rows of a workbook into `raw.customers`, in the caller's transaction (R26).
+
+    Returns:
+        How many there are.
+
+    Raises:
+        UnreadableError: the workbook cannot be read to its end; nothing was inserted.
+
+    """
+    count = 0
+    with (
+        workbooks.read(path, file.organization_id, aliases, file.customer_id_scheme) as workbook,
+        _json_lines(connection, home, "customers") as add,
+    ):
+        for row in workbook.rows():
+            values = asdict(row)
+            line_number = values.pop("row_number")
+            add({"load_id": load_id, "file_id": file.file_id, "line_number": line_number, **values})
+            count += 1
+    return count
+
+
 def _load_events(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    organization_ids: Sequence[str],
 ) -> None:
     if not manifest.events:
         return
-    row = connection.execute(
-        "select coalesce(max(event_number), 0) from raw.payment_events"
-    ).fetchone()
-    event_number = int(row[0]) if row else 0
-    known = frozenset(organization_ids)
-    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
-        path = Path(scratch) / "events.jsonl"
-        with path.open("w", encoding="utf-8") as events:
-            for event_range in manifest.events:
-                line_number = event_range.lines_before
-                for line in payment_events.read_range(home.events, event_range, known):
-                    line_number = line.line_number
-                    if isinstance(line, Event):
-                        event_number += 1
-                        record = {
+    numbers = {
+        kind: _last_event_number(connection, table)
+        for kind, table in ((Event, "payment_events"), (Enrollment, "enrollment_events"))
+    }
+    with (
+        _json_lines(connection, home, "payment_events") as add_payment_event,
+        _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
+    ):
+        for event_range in manifest.events:
+            for line in _read_events(home, event_range):
+                if isinstance(line, Event | Enrollment):
+                    numbers[type(line)] += 1
+                    add = add_payment_event if isinstance(line, Event) else add_enrollment_event
+                    add(
+                        {
                             "load_id": manifest.load_id,
-                            "event_number": event_number,
+                            "event_number": numbers[type(line)],
                             "source_file": event_range.source_file,
                             "line_number": line.line_number,
                             **line.fields,
                         }
-                        events.write(json.dumps(record) + "\n")
-                    else:
-                        _insert(
-                            connection,
-                            "payment_event_refusals",
-                            [
-                                (
-                                    manifest.load_id,
-                                    event_range.source_file,
-                                    line.line_number,
-                                    line.code,
-                                    line.message,
-                                )
-                            ],
-                        )
-                _insert(
-                    connection,
-                    "payment_event_ranges",
-                    [
-                        (
-                            manifest.load_id,
-                            event_range.source_file,
-                            event_range.from_byte,
-                            event_range.to_byte,
-                            line_number - event_range.lines_before,
-                        )
-                    ],
-                )
-        if path.stat().st_size:
-            _insert_events(connection, path)
+                    )
+                else:
+                    _insert(
+                        connection,
+                        "payment_event_refusals",
+                        [
+                            (
+                                manifest.load_id,
+                                event_range.source_file,
+                                line.line_number,
+                                line.code,
+                                line.message,
+                            )
+                        ],
+                    )
+            _insert(
+                connection,
+                "payment_event_ranges",
+                [
+                    (
+                        manifest.load_id,
+                        event_range.source_file,
+                        event_range.from_byte,
+                        event_range.to_byte,
+                        _count_lines(home, event_range),
+                    )
+                ],
+            )
 
 
-def _insert_events(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    types = {"load_id": "bigint", "event_number": "bigint", "line_number": "bigint"}
-    names = ["load_id", "event_number", "source_file", "line_number", *payment_events.FIELDS]
-    columns = ", ".join(f"{name}: '{types.get(name, 'varchar')}'" for name in names)
-    connection.execute(
-        f"insert into raw.payment_events ({', '.join(names)})"  # noqa: S608 (names of ours)
-        f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
-        f" columns = {{{columns}}}) order by event_number",
-        [str(path)],
-    )
+def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
+    if event_range.code is not None:
+        message = "the file is shorter than what has been read of it"
+        yield Refusal(event_range.lines_before, event_range.code, message)
+        return
+    path = landing.events_path(home, event_range.sha256)
+    yield from payment_events.read_lines(path, event_range.lines_before)
+
+
+def _count_lines(home: Home, event_range: EventRange) -> int:
+    if event_range.code is not None:
+        return 0
+    with landing.events_path(home, event_range.sha256).open("rb") as content:
+        return sum(1 for _ in content)
+
+
+def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(
+        f"select coalesce(max(event_number), 0) from raw.{table}"  # noqa: S608 (a table of ours)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _json_lines(
+    connection: duckdb.DuckDBPyConnection, home: Home, table: str
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Collect rows on the disk and insert them into a table of `raw` when the context ends well."""
+    names: list[str] = []
+    longest = 0
+    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
+        path = Path(scratch) / f"{table}.jsonl"
+        with path.open("w", encoding="utf-8") as lines:
+
+            def add(row: Mapping[str, Any]) -> None:
+                nonlocal longest
+                names[:] = names or row
+                line = json.dumps(row)
+                longest = max(longest, len(line))
+                lines.write(line + "\n")
+
+            yield add
+        if names:
+            columns = ", ".join(f"{name}: '{_JSON_TYPES.get(name, 'varchar')}'" for name in names)
+            connection.execute(
+                f"insert into raw.{table} ({', '.join(names)})"  # noqa: S608 (names of ours)
+                f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
+                f" columns = {{{columns}}}, maximum_object_size = {max(longest, 1 << 24)})",
+                [str(path)],
+            )
 
 
 def _insert(

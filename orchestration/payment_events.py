@@ -1,12 +1,14 @@
-"""Payment events: which lines of `events/*.jsonl` are new, and whether a line is an event (R21)."""
+"""Events: which lines of `events/*.jsonl` are new, and what a line is: an event of a payment (R21),
+an enrolment of a payment method (R27), or neither.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,19 @@ REQUIRED = (
 FIELDS = (*REQUIRED, "reason")
 # DuckDB reads objects of at most 16 MiB, and a character may take six bytes there.
 LONGEST_LINE_BYTES = 1_000_000
+PAYMENT = "payment"
+ENROLLMENT = "enrollment"
+ENROLLMENT_REQUIRED = (
+    "event_id",
+    "occurred_at",
+    "organization_id",
+    "payment_method_id",
+    "customer_id",
+    "type",
+    "status",
+)
 _CHUNK = 1 << 20
+_YEARS = range(1990, 2101)
 _MAX_AMOUNT = Decimal(10) ** 16
 _MAX_DIGITS = 40
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
@@ -54,8 +68,19 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Enrollment:
+    """One event of a payment method, every field as text; `products` is a JSON list of texts."""
+
+    line_number: int
+    fields: Mapping[str, str | None]
+
+
+Line = Event | Enrollment
+
+
+@dataclass(frozen=True)
 class Refusal:
-    """A line that is not a payment event: where it is and why, without its content (R30)."""
+    """A line that is not an event: where it is and why, without its content (R30)."""
 
     line_number: int
     code: str
@@ -65,6 +90,8 @@ class Refusal:
 def find_new_ranges(folder: Path, positions: Mapping[str, Position]) -> list[EventRange]:
     """The whole lines of each `*.jsonl` that no load has read; a last line without end waits.
 
+    Of a file that is shorter than what has been read of it nothing can be read: its range says so.
+
     Args:
         folder: `events/`.
         positions: how far each file has been read, by file name.
@@ -73,48 +100,56 @@ def find_new_ranges(folder: Path, positions: Mapping[str, Position]) -> list[Eve
     ranges = []
     for path in sorted(folder.glob("*.jsonl")):
         position = positions.get(path.name, Position(0, 0))
-        end = _end_of_last_line(path, position.byte)
-        if end > position.byte:
-            ranges.append(EventRange(path.name, position.byte, end, position.lines))
+        start = position.byte
+        if path.stat().st_size < start:
+            ranges.append(EventRange(path.name, start, start, position.lines, code="file_shrunk"))
+            continue
+        end = _end_of_last_line(path, start)
+        if end > start:
+            ranges.append(EventRange(path.name, start, end, position.lines))
     return ranges
 
 
-def read_range(
-    folder: Path, event_range: EventRange, organization_ids: Collection[str]
-) -> Iterator[Event | Refusal]:
-    """Each line of a range as an event or a refusal; blank lines are passed over."""
-    with (folder / event_range.source_file).open("rb") as source:
-        source.seek(event_range.from_byte)
-        line_number = event_range.lines_before
-        while source.tell() < event_range.to_byte:
-            line = source.readline(LONGEST_LINE_BYTES + 1)
+def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
+    """Each line of a landed range as an event or a refusal; blank lines are passed over.
+
+    Args:
+        path: the bytes of the range.
+        lines_before: how many lines of its file come before.
+
+    """
+    with path.open("rb") as source:
+        line_number = lines_before
+        while line := source.readline(LONGEST_LINE_BYTES + 1):
             line_number += 1
             if len(line) > LONGEST_LINE_BYTES:
-                while not line.endswith(b"\n"):
+                while line and not line.endswith(b"\n"):
                     line = source.readline(_CHUNK)
                 yield Refusal(line_number, "line_too_long", "the line has more than a megabyte")
             elif line.strip():
-                yield _read_line(line, line_number, organization_ids)
+                yield _read_line(line, line_number)
 
 
-def _read_line(line: bytes, line_number: int, organization_ids: Collection[str]) -> Event | Refusal:
+def _read_line(line: bytes, line_number: int) -> Line | Refusal:
     try:
         values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
     except (UnicodeDecodeError, ValueError, RecursionError):
         return Refusal(line_number, "invalid_json", "the line is not one JSON object")
     if not isinstance(values, dict):
         return Refusal(line_number, "invalid_json", "the line is not one JSON object")
+    kind = values.get("kind", PAYMENT)
+    if kind == PAYMENT:
+        return _read_payment(values, line_number)
+    if kind == ENROLLMENT:
+        return _read_enrollment(values, line_number)
+    return Refusal(line_number, "unknown_kind", f"kind is neither {PAYMENT} nor {ENROLLMENT}")
+
+
+def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusal:
     fields = {name: _as_text(values.get(name)) for name in FIELDS}
-    if any(_LONE_SURROGATE.search(text) for text in fields.values() if text):
-        return Refusal(line_number, "invalid_json", "the line has half a character")
-    for name in REQUIRED:
-        if not (fields[name] or "").strip():
-            return Refusal(line_number, f"missing_{name}", f"{name} is missing or empty")
-    occurred_at = _parse_instant(fields["occurred_at"])
-    if occurred_at is None:
-        return Refusal(
-            line_number, "invalid_occurred_at", "occurred_at is not ISO 8601 with an offset"
-        )
+    refusal = _check_common(fields, REQUIRED, line_number)
+    if refusal is not None:
+        return refusal
     if not _is_date(fields["due_date"]):
         return Refusal(line_number, "invalid_due_date", "due_date is not YYYY-MM-DD")
     amount = _parse_amount(fields["amount"])
@@ -122,11 +157,50 @@ def _read_line(line: bytes, line_number: int, organization_ids: Collection[str])
         return Refusal(
             line_number, "invalid_amount", "amount is not a number of at most two decimals"
         )
-    if fields["organization_id"] not in organization_ids:
-        return Refusal(line_number, "unknown_organization", "organization_id is in no contract")
     return Event(
-        line_number, {**fields, "occurred_at": occurred_at.isoformat(), "amount": f"{amount:f}"}
+        line_number,
+        {**fields, "occurred_at": _in_iso_form(fields), "amount": f"{amount:f}"},
     )
+
+
+def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Enrollment | Refusal:
+    fields = {name: _as_text(values.get(name)) for name in ENROLLMENT_REQUIRED}
+    products = values.get("products", [])
+    texts = [_as_text(each) for each in products] if isinstance(products, list) else [None]
+    refusal = _check_common(fields, ENROLLMENT_REQUIRED, line_number)
+    if refusal is not None:
+        return refusal
+    if not all((text or "").strip() and not _LONE_SURROGATE.search(text or "") for text in texts):
+        return Refusal(line_number, "invalid_products", "products is not a list of texts")
+    return Enrollment(
+        line_number,
+        {
+            **fields,
+            "occurred_at": _in_iso_form(fields),
+            "products": json.dumps(texts, ensure_ascii=False),
+        },
+    )
+
+
+def _check_common(
+    fields: Mapping[str, str | None], required: Sequence[str], line_number: int
+) -> Refusal | None:
+    """What is wrong with what every event has: its texts, its required fields and its time."""
+    if any(_LONE_SURROGATE.search(text) for text in fields.values() if text):
+        return Refusal(line_number, "invalid_json", "the line has half a character")
+    for name in required:
+        if not (fields[name] or "").strip():
+            return Refusal(line_number, f"missing_{name}", f"{name} is missing or empty")
+    if _parse_instant(fields["occurred_at"]) is None:
+        return Refusal(
+            line_number, "invalid_occurred_at", "occurred_at is not ISO 8601 with an offset"
+        )
+    return None
+
+
+def _in_iso_form(fields: Mapping[str, str | None]) -> str:
+    instant = _parse_instant(fields["occurred_at"])
+    return instant.isoformat() if instant else ""
 
 
 def _as_text(value: Any) -> str | None:
@@ -141,9 +215,12 @@ def _as_text(value: Any) -> str | None:
 def _parse_instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat((text or "").strip())
-    except ValueError:
+        if instant.tzinfo is None:
+            return None
+        instant = instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return instant if instant.tzinfo is not None else None
+    return instant if instant.year in _YEARS else None
 
 
 def _is_date(text: str | None) -> bool:

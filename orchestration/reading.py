@@ -68,7 +68,7 @@ class Layout:
     Args:
         organization_id: whose file it is.
         kind: `invoices`, `payments` or `customers`.
-        delimiter: one ASCII character.
+        delimiter: one ASCII character; empty for a workbook, whose columns need none.
         customer_id_scheme: `rut` or `external_id`.
 
     """
@@ -188,7 +188,7 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
     try:
         encoding = find_encoding(path)
         header = read_header(path, encoding, delimiter)
-        columns = _map_columns(header, layout, aliases)
+        columns = map_columns(header.names, layout, aliases)
         records = check_records(path, encoding, delimiter, header, scratch)
     except UnreadableError as error:
         return Reading(encoding, code=error.code, message=error.message)
@@ -201,18 +201,27 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
     )
 
 
-def _map_columns(header: Header, layout: Layout, aliases: Aliases) -> dict[str, int]:
-    """Give the position of each field; refuse missing and doubled columns (R12, R16).
+def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[str, int]:
+    """Give the position of each field that a header has (R12).
 
     When several columns mean one field and one of them by the organization's own alias, that one is
     the field and the others are attributes. So it is with a RUT beside another id of the
     customer: the contract's scheme says which of them it is.
+
+    Args:
+        names: of the columns, empty where there is none.
+        layout: whose file of which kind it is.
+        aliases: which header name means which field (R11).
+
+    Raises:
+        UnreadableError: a required column is missing, or two columns are one field (R16).
+
     """
     found: dict[str, list[int]] = {}
     own: dict[str, list[int]] = {}
     is_rut = layout.customer_id_scheme == "rut"
     of_scheme: dict[str, list[int]] = {}
-    for position, name in enumerate(header.names):
+    for position, name in enumerate(names):
         meaning = aliases.field(layout.organization_id, layout.kind, name) if name else None
         if meaning is not None:
             found.setdefault(meaning, []).append(position)
@@ -225,14 +234,12 @@ def _map_columns(header: Header, layout: Layout, aliases: Aliases) -> dict[str, 
     for meaning in FIELDS[layout.kind]:
         positions = own.get(meaning) or of_scheme.get(meaning) or found.get(meaning) or []
         if len(positions) > 1:
-            raise UnreadableError(
-                "doubled_column", _doubled_message(header.names, meaning, positions)
-            )
+            raise UnreadableError("doubled_column", _doubled_message(names, meaning, positions))
         if positions:
             columns[meaning] = positions[0]
     missing = [name for name in REQUIRED[layout.kind] if name not in columns]
     if missing:
-        raise UnreadableError("missing_column", _missing_message(header.names, layout, missing))
+        raise UnreadableError("missing_column", _missing_message(names, layout, missing))
     return columns
 
 
@@ -245,7 +252,7 @@ def _missing_message(names: Sequence[str], layout: Layout, missing: Sequence[str
     wanted = ", ".join(f"{_SPANISH[name]} ({name})" for name in missing)
     word = "la columna obligatoria" if len(missing) == 1 else "las columnas obligatorias"
     message = f"El encabezado no tiene {word}: {wanted}."
-    if len(names) == 1:
+    if len(names) == 1 and layout.delimiter:
         delimiter = "tabulador" if layout.delimiter == "\t" else f"«{layout.delimiter}»"
         message += f" Hay una sola columna: el separador acordado es {delimiter}."
     return message
@@ -263,15 +270,31 @@ def _shown(name: str) -> str:
 def _name_attributes(
     header: Header, records: Records, columns: Mapping[str, int]
 ) -> tuple[tuple[str, int], ...]:
+    """Name every column that is no field; nameless ones at the end only if they hold something."""
+    width = len(header.names) if records.has_nameless_values else header.named_width
+    return name_attributes(header.names, columns, min(width, records.width))
+
+
+def name_attributes(
+    names: Sequence[str], columns: Mapping[str, int], width: int
+) -> tuple[tuple[str, int], ...]:
     """Name every column that is no field, no two alike.
 
     A nameless column is called after its position (`column_3`), the second of two alike gets a
-    number (`nota_2`). Nameless columns at the end are left out when they hold nothing.
+    number (`nota_2`).
+
+    Args:
+        names: of the columns, empty where there is none.
+        columns: the positions of the fields.
+        width: how many of the columns count.
+
+    Returns:
+        Name and position of each, sorted by name.
+
     """
-    width = len(header.names) if records.has_nameless_values else header.named_width
-    taken = {name for name in header.names if name}
+    taken = {name for name in names if name}
     named: dict[str, int] = {}
-    for position, name in enumerate(header.names[: min(width, records.width)]):
+    for position, name in enumerate(names[:width]):
         if position in columns.values():
             continue
         base = (name or f"column_{position + 1}")[:LONGEST_ATTRIBUTE_NAME]

@@ -24,10 +24,13 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 
 from orchestration.contracts import Organization
 
+_NAME_TAKEN = ("name_taken", "a file with other content has this name already")
 _CHANGED = ("still_growing", "the file changed while it was read")
 _DOWNLOADING = "downloading a file"
 _CHUNK = 1 << 18
 _CONNECT_ATTEMPTS = 3
+# What may go better by itself another time; all else asks for a person.
+MAY_HEAL = frozenset({"unreachable", "timed_out", "connection_lost"})
 
 # Paramiko writes tracebacks of its transport thread; what matters reaches the caller as SftpError.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -133,12 +136,12 @@ class Client:
         return Download(digest.hexdigest(), byte_count)
 
     def upload(
-        self, folder: str, name: str, content: Path
+        self, folder: str, name: str, content: bytes, *, may_replace: bool = False
     ) -> Literal["delivered", "already_there"]:
         """Publish a file under a name that it has whole or not at all (R24).
 
         The bytes go to a temporary name, are read back and compared, then renamed. A rename does
-        not overwrite, so the name never changes its bytes.
+        not overwrite, so the name never changes its bytes unless it may be replaced.
 
         Raises:
             NameTakenError: the name holds other bytes.
@@ -148,32 +151,46 @@ class Client:
 
         """
         path = _join(folder, name)
-        size = content.stat().st_size
-        sha256 = hash_file(content)
+        sha256 = hashlib.sha256(content).hexdigest()
         with _translated(f"uploading to {folder}"):
             if self._is_there(path):
-                return self._compare_published(path, size, sha256)
+                if self._holds(path, len(content), sha256):
+                    return "already_there"
+                if not may_replace:
+                    raise NameTakenError(*_NAME_TAKEN)
             part = _join(folder, f".{name}.{sha256[:12]}.part")
-            with self._sftp.open(part, "wb") as target, content.open("rb") as source:
+            with self._sftp.open(part, "wb") as target:
                 target.set_pipelined(True)
-                while chunk := source.read(_CHUNK):
-                    target.write(chunk)
-            if self._hash_remote(part, size) != sha256:
+                for start in range(0, len(content), _CHUNK):
+                    target.write(content[start : start + _CHUNK])
+            if self._hash_remote(part, len(content)) != sha256:
                 with suppress(OSError):
                     self._sftp.remove(part)
                 raise SftpError("upload_damaged", "the server did not keep what was sent")
+            if may_replace:
+                self._replace(part, path)
+                return "delivered"
             try:
                 self._sftp.rename(part, path)
             except OSError:
                 if not self._is_there(path):
                     raise
-                return self._compare_published(path, size, sha256)
+                if not self._holds(path, len(content), sha256):
+                    raise NameTakenError(*_NAME_TAKEN) from None
+                return "already_there"
         return "delivered"
 
-    def _compare_published(self, path: str, size: int, sha256: str) -> Literal["already_there"]:
-        if self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256:
-            return "already_there"
-        raise NameTakenError("name_taken", "a file with other content has this name already")
+    def _replace(self, part: str, path: str) -> None:
+        try:
+            self._sftp.posix_rename(part, path)
+        except OSError:
+            # An extension of OpenSSH, which not every server knows.
+            with suppress(FileNotFoundError):
+                self._sftp.remove(path)
+            self._sftp.rename(part, path)
+
+    def _holds(self, path: str, size: int, sha256: str) -> bool:
+        return self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256
 
     def _is_there(self, path: str) -> bool:
         try:
@@ -264,12 +281,6 @@ def connect(
         yield Client(sftp)
     finally:
         ssh.close()
-
-
-def hash_file(path: Path) -> str:
-    """The sha256 of a local file, in hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -383,11 +394,7 @@ def _open_sftp(ssh: paramiko.SSHClient, timeout_seconds: float) -> paramiko.SFTP
 
 
 def _may_heal(error: Exception) -> bool:
-    return isinstance(error, SftpError) and error.code in {
-        "unreachable",
-        "timed_out",
-        "connection_lost",
-    }
+    return isinstance(error, SftpError) and error.code in MAY_HEAL
 
 
 @contextmanager

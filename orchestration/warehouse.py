@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 import duckdb
 
 from orchestration.home import Home
+from orchestration.locking import WarehouseBusyError as WarehouseBusyError  # noqa: PLC0414
 
 RAW_TABLES = {
     "loads": """
@@ -18,7 +20,9 @@ RAW_TABLES = {
     """,
     "inbox_looks": """
         load_id bigint not null, organization_id varchar not null, outcome varchar not null,
-        detail varchar, files_seen bigint not null, files_taken bigint not null
+        detail varchar, files_seen bigint not null, files_taken bigint not null,
+        payment_flow varchar not null, time_zone varchar not null, delimiter varchar not null,
+        decimal_separator varchar not null, date_format varchar not null
     """,
     "intake_files": """
         load_id bigint not null, file_id varchar not null, organization_id varchar not null,
@@ -41,6 +45,11 @@ RAW_TABLES = {
         customer_id varchar, product_id varchar, due_date varchar, amount varchar,
         channel varchar, paid_on varchar, attributes varchar, attribute_length bigint
     """,
+    "customers": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, name varchar, mail varchar, usable_mail varchar, cell_code varchar,
+        attributes varchar, attribute_length bigint
+    """,
     "intake_decisions": """
         load_id bigint not null, file_id varchar not null, decision varchar not null,
         decided_at timestamp not null
@@ -56,20 +65,23 @@ RAW_TABLES = {
         due_date varchar, amount varchar, currency varchar, channel varchar, status varchar,
         reason varchar
     """,
+    "enrollment_events": """
+        load_id bigint not null, event_number bigint not null, source_file varchar not null,
+        line_number bigint not null, event_id varchar, occurred_at varchar,
+        organization_id varchar, payment_method_id varchar, customer_id varchar,
+        products varchar, type varchar, status varchar
+    """,
     "payment_event_refusals": """
         load_id bigint not null, source_file varchar not null, line_number bigint not null,
         code varchar not null, message varchar not null
     """,
     "deliveries": """
-        organization_id varchar not null, business_date date not null,
-        file_name varchar not null, sha256 varchar not null, byte_count bigint not null,
-        attempted_at timestamp not null, outcome varchar not null, detail varchar
+        batch_id bigint not null, organization_id varchar not null, business_date date not null,
+        kind varchar not null, file_name varchar not null, load_id bigint not null,
+        sha256 varchar not null, byte_count bigint not null, attempted_at timestamp not null,
+        outcome varchar not null, detail varchar
     """,
 }
-
-
-class WarehouseBusyError(Exception):
-    """Another process holds the warehouse (R29); the message says which."""
 
 
 @contextmanager
@@ -108,6 +120,21 @@ def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the newest load in the warehouse, 0 for an empty one."""
     row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
     return int(row[0]) if row else 0
+
+
+def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The newest business date that a load was for, None in an empty warehouse."""
+    row = connection.execute("select max(business_date) from raw.loads").fetchone()
+    return row[0] if row else None
+
+
+def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the models have been built in it."""
+    found = connection.execute(
+        "select 1 from information_schema.tables"
+        " where table_schema = 'main' and table_name = 'intake_files'"
+    ).fetchone()
+    return found is not None
 
 
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:

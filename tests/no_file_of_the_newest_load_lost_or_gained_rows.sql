@@ -16,6 +16,10 @@ organization_payments as (
     select * from {{ source('raw', 'organization_payments') }}
 ),
 
+customers as (
+    select * from {{ source('raw', 'customers') }}
+),
+
 newest_load as (
     select load_id
     from {{ ref('stg_intake__loads') }}
@@ -36,6 +40,13 @@ loaded as (
     from organization_payments
     inner join newest_load on organization_payments.load_id = newest_load.load_id
     group by organization_payments.file_id
+    union all
+    select
+        customers.file_id,
+        count(*) as row_count
+    from customers
+    inner join newest_load on customers.load_id = newest_load.load_id
+    group by customers.file_id
 ),
 
 received as (

@@ -10,6 +10,10 @@ compared as (
     select * from {{ ref('int_debts__compared') }}
 ),
 
+compared_customers as (
+    select * from {{ ref('int_customers__compared') }}
+),
+
 base as (
     select * from {{ ref('stg_base__debts') }}
 ),
@@ -26,6 +30,15 @@ differences as (
         count(case when change = 'withdrawn' then 1 end) as withdrawn_count,
         count(case when change = 'kept_in_process' then 1 end) as kept_in_process_count
     from compared
+    group by file_id
+    union all
+    select
+        file_id,
+        count(case when change = 'new' then 1 end) as new_count,
+        count(case when change = 'changed' then 1 end) as changed_count,
+        0 as withdrawn_count,
+        0 as kept_in_process_count
+    from compared_customers
     group by file_id
 ),
 
@@ -73,14 +86,17 @@ judged as (
             else screening
         end as verdict,
         case when trips_breaker then 'too_many_withdrawals' else screen_code end as code,
-        row_count - rejected_count as accepted_count,
-        rejected_count,
-        accepted_amount,
-        rejected_amount,
+        -- of a file that is refused, every row is refused
+        case when screening = 'refused' then 0 else row_count - rejected_count end
+            as accepted_count,
+        case when screening = 'refused' then row_count else rejected_count end as rejected_count,
+        case when screening = 'refused' then 0 else accepted_amount end as accepted_amount,
+        case when screening = 'refused' then accepted_amount + rejected_amount else rejected_amount
+        end as rejected_amount,
         new_count,
         changed_count,
         case
-            when screening = 'candidate' and kind = 'invoices'
+            when screening = 'candidate' and kind in ('invoices', 'customers')
                 then row_count - rejected_count - new_count - changed_count
             else 0
         end as unchanged_count,

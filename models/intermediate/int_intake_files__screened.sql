@@ -23,6 +23,10 @@ organization_payments as (
     select * from {{ ref('int_organization_payments__checked') }}
 ),
 
+customers as (
+    select * from {{ ref('int_customers__checked') }}
+),
+
 current_load as (
     select load_id
     from loads
@@ -114,8 +118,24 @@ row_counts as (
             organization_payments.load_id = questions.load_id
             and organization_payments.file_id = questions.file_id
     group by organization_payments.file_id
+    union all
+    select
+        customers.file_id,
+        count(*) as row_count,
+        count(customers.rejection_code) as rejected_count,
+        0 as accepted_amount,
+        0 as rejected_amount
+    from customers
+    inner join questions
+        on
+            customers.load_id = questions.load_id
+            and customers.file_id = questions.file_id
+    group by customers.file_id
 ),
 
+-- What the same bytes are a repetition of: the file of the same name that was received last. A
+-- workbook of customers may be renamed, and one that was refused may be handed in again once its
+-- contract has changed, so there it is the one that was applied last.
 former_versions as (
     select
         questions.file_id,
@@ -129,8 +149,16 @@ former_versions as (
         on
             questions.organization_id = files.organization_id
             and questions.kind = files.kind
-            and questions.file_name = files.file_name
+            and (questions.file_name = files.file_name or questions.kind = 'customers')
             and questions.load_id > files.load_id
+    inner join standing_verdicts
+        on
+            files.file_id = standing_verdicts.file_id
+            and standing_verdicts.verdict_rank = 1
+    -- what was refused may be good by now: its contract has been put right
+    where
+        standing_verdicts.verdict = 'applied'
+        or (questions.kind <> 'customers' and standing_verdicts.verdict <> 'refused')
 ),
 
 -- R8: files apply in (business date, received) order. A replace file states the whole base, so

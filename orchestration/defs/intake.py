@@ -7,7 +7,7 @@ import dagster as dg
 
 from orchestration import loads, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, guarded
 
 RAW_TABLES = {
     "loads": "The loads: the unit in which files, events and decisions enter.",
@@ -15,9 +15,11 @@ RAW_TABLES = {
     "intake_files": "The files received, with the part of the contract that they are read by.",
     "invoices": "The rows of debts files, all text.",
     "organization_payments": "The rows of the organizations' own payments files, all text.",
+    "customers": "The rows of workbooks of customers, all text.",
     "intake_decisions": "What operators decided about held files.",
     "payment_events": "The payment processors' events, all text.",
-    "payment_event_refusals": "The processors' lines that are not a payment event.",
+    "enrollment_events": "The payment processors' events of payment methods, all text.",
+    "payment_event_refusals": "The processors' lines that are not an event.",
 }
 
 inboxes = dg.AssetSpec(
@@ -29,8 +31,14 @@ inboxes = dg.AssetSpec(
 event_files = dg.AssetSpec(
     ["events", "payment_events"],
     group_name="outside",
-    description="The payment processors' files of payment events, one JSON object a line.",
+    description="The payment processors' files of events, one JSON object a line.",
     kinds={"json"},
+)
+uploaded_workbooks = dg.AssetSpec(
+    ["uploads", "customers"],
+    group_name="outside",
+    description="The workbooks of customers that operators upload, by command or page.",
+    kinds={"excel"},
 )
 
 
@@ -39,7 +47,7 @@ event_files = dg.AssetSpec(
     specs=[
         dg.AssetSpec(
             ["raw", table],
-            deps=[inboxes, event_files],
+            deps=[inboxes, event_files, uploaded_workbooks],
             group_name="raw",
             description=description,
             kinds={"duckdb"},
@@ -55,12 +63,11 @@ def load(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take what is new for a business date and copy it into `raw`, in one transaction."""
     home = installation.home()
-    with warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         carried = loads.carry_next(
             connection,
             home,
             installation.organizations(),
-            installation.aliases(),
             date.fromisoformat(context.partition_key),
             installation.environment(),
         )

@@ -1,0 +1,119 @@
+-- Where debts, customers and payment methods meet: everyone who has any of the three.
+with debts as (
+    select * from {{ ref('debts') }}
+),
+
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+enrollments as (
+    select * from {{ ref('enrollments') }}
+),
+
+contacts as (
+    select * from {{ ref('campaign_contacts') }}
+),
+
+organizations as (
+    select * from {{ ref('organization_contracts') }}
+),
+
+owed as (
+    select
+        debts.organization_id,
+        debts.customer_id,
+        count(case when debts.status = 'pending' then 1 end) as pending_count,
+        sum(
+            case
+                when debts.status = 'pending' and debts.currency = organizations.currency
+                    then debts.amount
+                else 0
+            end
+        ) as pending_amount,
+        min(case when debts.status = 'pending' then debts.due_date end) as oldest_due_date,
+        count(case when debts.status = 'in_process' then 1 end) as in_process_count,
+        sum(
+            case
+                when debts.status = 'in_process' and debts.currency = organizations.currency
+                    then debts.amount
+                else 0
+            end
+        ) as in_process_amount,
+        count(
+            case when debts.is_in_base and debts.currency <> organizations.currency then 1 end
+        ) as other_currency_count
+    from debts
+    inner join organizations on debts.organization_id = organizations.organization_id
+    group by debts.organization_id, debts.customer_id
+),
+
+enrolled as (
+    select
+        organization_id,
+        customer_id,
+        count(case when status = 'accepted' and method_status = 'active' then 1 end)
+            as active_method_count,
+        count(case when status = 'waiting' then 1 end) as waiting_method_count
+    from enrollments
+    group by organization_id, customer_id
+),
+
+everyone as (
+    select
+        organization_id,
+        customer_id
+    from owed
+    union distinct
+    select
+        organization_id,
+        customer_id
+    from customers
+    union distinct
+    select
+        organization_id,
+        customer_id
+    from enrolled
+),
+
+accounts as (
+    select
+        everyone.organization_id,
+        everyone.customer_id,
+        customers.name,
+        customers.mail,
+        organizations.currency,
+        coalesce(owed.pending_count, 0) as pending_count,
+        cast(coalesce(owed.pending_amount, 0) as decimal(38, 2)) as pending_amount,
+        owed.oldest_due_date,
+        coalesce(owed.in_process_count, 0) as in_process_count,
+        cast(coalesce(owed.in_process_amount, 0) as decimal(38, 2)) as in_process_amount,
+        coalesce(owed.other_currency_count, 0) as other_currency_count,
+        coalesce(enrolled.active_method_count, 0) as active_method_count,
+        coalesce(enrolled.waiting_method_count, 0) as waiting_method_count,
+        customers.customer_id is not null as is_created,
+        coalesce(owed.pending_count, 0) + coalesce(owed.in_process_count, 0) > 0 as is_owing,
+        coalesce(enrolled.active_method_count, 0) > 0 as is_enrolled,
+        coalesce(customers.mail_status = 'usable', false) as is_reachable,
+        contacts.customer_id is not null as is_campaign_contact
+    from everyone
+    inner join organizations on everyone.organization_id = organizations.organization_id
+    left join customers
+        on
+            everyone.organization_id = customers.organization_id
+            and everyone.customer_id = customers.customer_id
+    left join owed
+        on
+            everyone.organization_id = owed.organization_id
+            and everyone.customer_id = owed.customer_id
+    left join enrolled
+        on
+            everyone.organization_id = enrolled.organization_id
+            and everyone.customer_id = enrolled.customer_id
+    left join contacts
+        on
+            everyone.organization_id = contacts.organization_id
+            and everyone.customer_id = contacts.customer_id
+)
+
+select * from accounts

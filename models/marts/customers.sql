@@ -1,0 +1,150 @@
+-- A customer is what the applied workbooks say, in the order in which they were loaded; a workbook
+-- without its mail leaves the mail as it was. A build derives anew the customers that it was told
+-- of from all that was ever said of them, so that the rows never depend on the way to them (R9).
+{{ config(materialized='incremental', unique_key='customer_key') }}
+
+with told as (
+    select * from {{ ref('int_customers__checked') }}
+),
+
+standing as (
+    select * from {{ ref('int_intake_files__standing') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+touched as (
+    select distinct told.customer_key
+    from told
+    inner join loads on told.load_id = loads.load_id
+    {%- if is_incremental() %}
+    where loads.is_current
+    {%- endif %}
+),
+
+applied as (
+    select
+        told.customer_key,
+        told.organization_id,
+        told.customer_id,
+        told.name,
+        told.mail,
+        told.mail_status,
+        told.attributes,
+        told.file_id,
+        told.load_id,
+        standing.judged_at
+    from told
+    inner join standing
+        on
+            told.file_id = standing.file_id
+            and standing.verdict = 'applied'
+    inner join touched on told.customer_key = touched.customer_key
+    where told.rejection_code is null
+),
+
+mailed as (
+    select
+        *,
+        max(case when mail is not null then load_id end) over (
+            partition by customer_key
+            order by load_id
+            rows between unbounded preceding and current row
+        ) as mail_load_id
+    from applied
+),
+
+stated as (
+    select
+        mailed.customer_key,
+        mailed.organization_id,
+        mailed.customer_id,
+        mailed.name,
+        mails.mail,
+        coalesce(mails.mail_status, 'missing') as mail_status,
+        mailed.attributes,
+        mailed.file_id,
+        mailed.load_id,
+        mailed.judged_at
+    from mailed
+    left join applied as mails
+        on
+            mailed.customer_key = mails.customer_key
+            and mailed.mail_load_id = mails.load_id
+),
+
+followed as (
+    select
+        *,
+        row_number() over (
+            partition by customer_key
+            order by load_id
+        ) as version_number,
+        row_number() over (
+            partition by customer_key
+            order by load_id desc
+        ) as newness,
+        lag(name) over (
+            partition by customer_key
+            order by load_id
+        ) as former_name,
+        lag(mail) over (
+            partition by customer_key
+            order by load_id
+        ) as former_mail,
+        lag(mail_status) over (
+            partition by customer_key
+            order by load_id
+        ) as former_mail_status,
+        lag(attributes) over (
+            partition by customer_key
+            order by load_id
+        ) as former_attributes
+    from stated
+),
+
+changes as (
+    select
+        customer_key,
+        min(judged_at) as created_at,
+        max(
+            case
+                when
+                    version_number = 1
+                    or name is distinct from former_name
+                    or mail is distinct from former_mail
+                    or mail_status is distinct from former_mail_status
+                    or attributes is distinct from former_attributes
+                    then judged_at
+            end
+        ) as updated_at
+    from followed
+    group by customer_key
+),
+
+customers as (
+    select
+        newest.organization_id,
+        newest.customer_id,
+        newest.name,
+        newest.mail,
+        newest.mail_status,
+        newest.attributes,
+        oldest.file_id as first_file_id,
+        newest.file_id as last_file_id,
+        changes.created_at,
+        newest.judged_at as last_uploaded_at,
+        changes.updated_at,
+        newest.customer_key
+    from followed as newest
+    inner join followed as oldest
+        on
+            newest.customer_key = oldest.customer_key
+            and oldest.version_number = 1
+    inner join changes on newest.customer_key = changes.customer_key
+    where newest.newness = 1
+)
+
+select * from customers

@@ -1,0 +1,28 @@
+-- The customers that the newest load created or changed: all that the history has to read.
+{{ config(materialized='view') }}
+
+with customers as (
+    select * from {{ ref('customers') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+changed as (
+    select
+        customers.organization_id,
+        customers.customer_id,
+        customers.name,
+        customers.mail,
+        customers.mail_status,
+        customers.attributes,
+        customers.last_file_id,
+        customers.updated_at,
+        customers.customer_key
+    from customers
+    inner join loads on customers.updated_at = loads.loaded_at
+    where loads.is_current
+)
+
+select * from changed

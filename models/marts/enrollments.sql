@@ -1,0 +1,108 @@
+-- A payment method is what its latest event says. It is accepted once its customer is created
+-- (R27). A build looks at the methods with new events and at those that wait.
+{{ config(materialized='incremental', unique_key='enrollment_key') }}
+
+with events as (
+    select * from {{ ref('int_enrollment_events__deduplicated') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+touched as (
+    select events.enrollment_key
+    from events
+    {%- if is_incremental() %}
+    inner join loads on events.load_id = loads.load_id
+    where loads.is_current
+    union distinct
+    select enrollment_key
+    from {{ this }}
+    where status = 'waiting'
+    {%- else %}
+    group by events.enrollment_key
+    {%- endif %}
+),
+
+-- An event of unknown status leaves its method as it was; a method of such events alone waits.
+ranked as (
+    select
+        events.*,
+        loads.loaded_at,
+        min(case when events.status is not null then loads.loaded_at end) over (
+            partition by events.enrollment_key, events.customer_id
+        ) as understood_at,
+        max(case when events.status is null then 1 else 0 end) over (
+            partition by events.enrollment_key
+        ) = 1 as has_unknown_status,
+        row_number() over (
+            partition by events.enrollment_key
+            order by
+                case when events.status is null then 1 else 0 end,
+                events.occurred_at desc,
+                events.event_number desc
+        ) as event_rank
+    from events
+    inner join touched on events.enrollment_key = touched.enrollment_key
+    inner join loads on events.load_id = loads.load_id
+),
+
+met as (
+    select
+        ranked.*,
+        case
+            when ranked.status is null then 'unknown_status'
+            when customers.customer_id is null then 'unknown_customer'
+        end as code,
+        greatest(ranked.understood_at, customers.created_at) as met_at
+    from ranked
+    left join customers
+        on
+            ranked.organization_id = customers.organization_id
+            and ranked.customer_id = customers.customer_id
+    where ranked.event_rank = 1
+),
+
+judged as (
+    select
+        organization_id,
+        payment_method_id,
+        customer_id,
+        type,
+        products,
+        status as method_status,
+        raw_status,
+        case when code is null then 'accepted' else 'waiting' end as status,
+        code,
+        has_unknown_status,
+        case when code is null then met_at end as accepted_at,
+        occurred_at,
+        event_id,
+        case
+            when code is null then greatest(loaded_at, met_at)
+            else loaded_at
+        end as updated_at,
+        enrollment_key
+    from met
+),
+
+changed as (
+    select judged.*
+    from judged
+    {%- if is_incremental() %}
+    left join {{ this }} as former on judged.enrollment_key = former.enrollment_key
+    where
+        former.enrollment_key is null
+        or judged.updated_at is distinct from former.updated_at
+        or judged.event_id is distinct from former.event_id
+        or judged.status is distinct from former.status
+        or judged.has_unknown_status is distinct from former.has_unknown_status
+    {%- endif %}
+)
+
+select * from changed

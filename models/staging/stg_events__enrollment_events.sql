@@ -1,0 +1,44 @@
+-- A customer is read by its organization's scheme, a status by the seed.
+with source as (
+    select * from {{ source('raw', 'enrollment_events') }}
+),
+
+organizations as (
+    select * from {{ ref('stg_contracts__organizations') }}
+),
+
+statuses as (
+    select * from {{ ref('enrollment_statuses') }}
+),
+
+renamed as (
+    select
+        -- ids
+        source.load_id,
+        source.event_number,
+        source.event_id,
+        source.organization_id,
+        source.payment_method_id,
+        coalesce(
+            {{ normalise_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
+            trim(source.customer_id)
+        ) as customer_id,
+
+        -- times
+        {{ parse_instant('source.occurred_at') }} as occurred_at,
+
+        -- what happened
+        lower(trim(source.type)) as type,
+        source.products,
+        source.status as raw_status,
+        statuses.status,
+
+        -- where it came from
+        source.source_file,
+        source.line_number
+    from source
+    inner join organizations on source.organization_id = organizations.organization_id
+    left join statuses on lower(trim(source.status)) = statuses.raw_status
+)
+
+select * from renamed

@@ -1,0 +1,47 @@
+-- Assumes R27: a campaign writes to created customers with a usable mail and no active method.
+-- A row here means that somebody gets mail who has enrolled already, or whose mail is somebody
+-- else's or nobody's.
+{{ config(meta={'dagster': {'ref': {'name': 'campaign_contacts'}}}) }}
+
+with contacts as (
+    select * from {{ ref('campaign_contacts') }}
+),
+
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+enrollments as (
+    select * from {{ ref('enrollments') }}
+),
+
+active as (
+    select distinct
+        organization_id,
+        customer_id
+    from enrollments
+    where
+        status = 'accepted'
+        and method_status = 'active'
+),
+
+wrong as (
+    select
+        contacts.organization_id,
+        customers.customer_key
+    from contacts
+    left join customers
+        on
+            contacts.organization_id = customers.organization_id
+            and contacts.customer_id = customers.customer_id
+    left join active
+        on
+            contacts.organization_id = active.organization_id
+            and contacts.customer_id = active.customer_id
+    where
+        customers.customer_id is null
+        or customers.mail_status <> 'usable'
+        or active.customer_id is not null
+)
+
+select * from wrong

@@ -1,0 +1,34 @@
+-- Assumes R27: a payment method counts only once an upload has created its customer, and then it
+-- does: nothing else keeps a method of known status waiting.
+-- A row here means that somebody whom the organization never named would be charged automatically,
+-- or that a customer who enrolled would go on being asked to.
+{{ config(meta={'dagster': {'ref': {'name': 'enrollments'}}}) }}
+
+with enrollments as (
+    select * from {{ ref('enrollments') }}
+),
+
+customers as (
+    select * from {{ ref('customers') }}
+),
+
+met as (
+    select
+        enrollments.enrollment_key,
+        enrollments.status,
+        enrollments.method_status is not null and customers.customer_id is not null
+            as can_be_accepted
+    from enrollments
+    left join customers
+        on
+            enrollments.organization_id = customers.organization_id
+            and enrollments.customer_id = customers.customer_id
+),
+
+misjudged as (
+    select *
+    from met
+    where (status = 'accepted') <> can_be_accepted
+)
+
+select * from misjudged
