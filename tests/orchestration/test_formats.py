@@ -17,8 +17,6 @@ import pytest
 
 from tests.orchestration.installations import Deposit, Ran, Rows, one_run, organization_of
 
-pytestmark = pytest.mark.xdist_group("formats")
-
 LIBREOFFICE = Path(__file__).parent / "fixtures" / "libreoffice"
 
 TEXT = (
