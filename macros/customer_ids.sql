@@ -54,6 +54,12 @@
 {%- endmacro %}
 
 {#
+    Whether an id is longer than any id is. What is that long has swallowed the fields or lines
+    after a quote that was not closed where it should have been.
+#}
+{% macro is_too_long_id(id) -%} coalesce(length({{ id }}) > 256, false) {%- endmacro %}
+
+{#
     The key of a debt as one column: a hash of organization, due date, customer and product (R1).
 
     The customer id is preceded by its length, so that no two different keys give one text.

@@ -45,3 +45,8 @@
 {% macro duckdb__in_time_zone(instant, time_zone) -%}
     timezone({{ time_zone }}, timezone('UTC', {{ instant }}))
 {%- endmacro %}
+
+{# The name of a payments file (R22), or of what goes with it. #}
+{% macro name_payments_file(business_date, extension) -%}
+    concat(cast({{ business_date }} as {{ dbt.type_string() }}), '_toku_payments.{{ extension }}')
+{%- endmacro %}

@@ -46,6 +46,16 @@
 {%- endmacro %}
 
 {#
+    Whether a date can be that of a debt. A year before 1990 or after 2100 is a slip of the pen
+    (`0026-03-31`), and a debt with such a key would never be paid or withdrawn by its own name.
+#}
+{% macro is_plausible_date(date) -%}
+    coalesce(
+        {{ date }} between cast('1990-01-01' as date) and cast('2100-12-31' as date), false
+    )
+{%- endmacro %}
+
+{#
     A text as an amount of money with at most two decimals, else null. The contract names the
     decimal separator; the other of point and comma may group thousands. `10000.0000` is ten
     thousand; `1.005` is refused, for an amount is never rounded, and so is `15.000`, which is
@@ -59,7 +69,7 @@
         end
     {%- endset -%}
     case
-        when {{ matches(plain, '^-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?$') }}
+        when {{ matches(plain, '^-?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?$') }}
             then try_cast(replace({{ plain }}, ',', '') as decimal(18, 2))
     end
 {%- endmacro %}

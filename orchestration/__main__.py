@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
 
-from orchestration import reporting, runs, uploads, warehouse
+from orchestration import (
+    checking,
+    decisions,
+    delivery,
+    publishing,
+    reporting,
+    runs,
+    uploads,
+    warehouse,
+)
 from orchestration.contracts import (
     ContractError,
     Organization,
@@ -23,7 +33,7 @@ from orchestration.warehouse import WarehouseBusyError
 
 # The pages ask for no password: nobody but this machine reaches them.
 PAGES_HOST = "127.0.0.1"
-DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
+_DATE = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -32,25 +42,87 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--date",
-    "business_date",
-    type=click.DateTime(["%Y-%m-%d"]),
-    help="The business date; today when left out.",
-)
+@click.option("--date", "business_date", type=_DATE, help="The business date; today when left out.")
 def run(business_date: datetime | None) -> None:
     """Run one business date for all organizations that are due."""
-    console = Console()
-    home = open_home()
-    day = business_date.date() if business_date else datetime.now(DEFAULT_TIME_ZONE).date()
-    try:
-        read_organizations(home.seeds)
-        read_column_aliases(home.seeds)
+    console, home = Console(), open_home()
+    day = business_date.date() if business_date else datetime.now(runs.DEFAULT_TIME_ZONE).date()
+    with _told():
+        _read_contracts(home)
         with runs.exclusive(home):
             sys.exit(0 if run_day(console, home, day) else 1)
-    except (ContractError, WarehouseBusyError, runs.RunFailedError) as error:
-        click.echo(f"saldo: {error}", err=True)
-        sys.exit(2 if isinstance(error, ContractError) else 1)
+
+
+@main.command()
+def held() -> None:
+    """List the files that wait for a decision, with the difference that they would make."""
+    console, home = Console(), open_home()
+    with _told():
+        with publishing.reading(home) as published:
+            files = decisions.read_held(published)
+        reporting.show_held(console, files)
+        sys.exit(1 if files else 0)
+
+
+@main.command()
+@click.argument("file_id")
+def approve(file_id: str) -> None:
+    """Apply a held file as it is."""
+    _decide(file_id, decisions.APPROVED)
+
+
+@main.command()
+@click.argument("file_id")
+def refuse(file_id: str) -> None:
+    """Refuse a held file: the debts stay as they are."""
+    _decide(file_id, decisions.REFUSED)
+
+
+@main.command()
+@click.argument("organization_id", metavar="ORGANIZATION")
+@click.argument("business_date", metavar="DATE", type=_DATE)
+def republish(organization_id: str, business_date: datetime) -> None:
+    """Put the payments file of a date into the outbox again, the same bytes."""
+    console, home = Console(), open_home()
+    with _told(), runs.exclusive(home):
+        organization = _find(_read_contracts(home), organization_id)
+        with warehouse.connect(home) as connection:
+            files = delivery.read_publication(
+                connection, organization.organization_id, business_date.date()
+            )
+        if not files:
+            raise click.BadParameter(
+                f"{organization_id} has no payments file of {business_date:%Y-%m-%d}"
+            )
+        deliveries = delivery.deliver(home, files, [organization], os.environ)
+        with warehouse.connect(home) as connection:
+            delivery.record(connection, home, deliveries)
+        reporting.show_deliveries(console, home, deliveries)
+        sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)
+
+
+@main.command()
+def replay() -> None:
+    """Build the warehouse anew from the landing area; the former one is set aside."""
+    console, home = Console(), open_home()
+    with _told(), runs.exclusive(home), console.status("replaying the landing area"):
+        loads = runs.replay(home, console.print)
+    console.print(f"{len(loads)} loads replayed")
+
+
+@main.command()
+@click.argument("organization_id", metavar="[ORGANIZATION]", required=False)
+def check(organization_id: str | None) -> None:
+    """Try contracts and servers, and what would become of the newest files; changes nothing."""
+    console, home = Console(), open_home()
+    with _told():
+        organizations = _read_contracts(home)
+        if organization_id is not None:
+            organizations = [_find(organizations, organization_id)]
+        with console.status("connecting, listing, reading"):
+            found = checking.check(home, organizations, os.environ)
+        reporting.show_checked(console, found)
+        sys.exit(0 if all(each.is_good for each in found) else 1)
 
 
 @main.command()
@@ -60,25 +132,19 @@ def run(business_date: datetime | None) -> None:
 )
 def upload_customers(organization_id: str, workbook: Path) -> None:
     """Create and update customers from a workbook of an organization."""
-    console = Console()
-    home = open_home()
-    try:
-        organization = find_organization(home, organization_id)
+    console, home = Console(), open_home()
+    with _told():
+        organization = _find(_read_contracts(home), organization_id)
         uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
         sys.exit(0 if run_uploads(console, home) else 1)
-    except (ContractError, WarehouseBusyError, runs.RunFailedError) as error:
-        click.echo(f"saldo: {error}", err=True)
-        sys.exit(2 if isinstance(error, ContractError) else 1)
 
 
 @main.command()
 def load_uploads() -> None:
     """Load the workbooks that wait: what the pages run once an operator has confirmed one."""
-    try:
-        sys.exit(0 if run_uploads(Console(), open_home()) else 1)
-    except (ContractError, WarehouseBusyError, runs.RunFailedError) as error:
-        click.echo(f"saldo: {error}", err=True)
-        sys.exit(2 if isinstance(error, ContractError) else 1)
+    console, home = Console(), open_home()
+    with _told():
+        sys.exit(0 if run_uploads(console, home) else 1)
 
 
 @main.command()
@@ -110,30 +176,57 @@ def run_day(console: Console, home: Home, day: date) -> bool:
         return reporting.show_day(console, connection, home, day)
 
 
-def find_organization(home: Home, organization_id: str) -> Organization:
-    """The contract of an organization.
+def run_uploads(console: Console, home: Home) -> bool:
+    """Load the workbooks that wait and print what came of them; whether none was refused."""
+    with runs.exclusive(home):
+        with console.status("loading what was uploaded"):
+            done = runs.run_uploads(home, console.print)
+        with warehouse.connect(home) as connection:
+            return reporting.show_uploads(console, connection, [run.load_id for run in done])
 
-    Raises:
-        ContractError: it has none, or the contracts are wrong.
 
-    """
+def _decide(file_id: str, decision: str) -> None:
+    """Note a decision, then carry it out; while a run holds the warehouse the note waits."""
+    console, home = Console(), open_home()
+    with _told():
+        _read_contracts(home)
+        with publishing.reading(home) as published:
+            decisions.check_held(published, file_id)
+        decisions.note(home, file_id, decision, datetime.now(UTC))
+        console.print(f"{file_id}: {decision}, noted", highlight=False)
+        with runs.exclusive(home):
+            with console.status("carrying out the decision"):
+                runs.run_decisions(home, console.print)
+            with publishing.reading(home) as published:
+                reporting.show_file(console, published, file_id)
+
+
+def _read_contracts(home: Home) -> list[Organization]:
+    """All contracts, or one error for all that is wrong with them (R11)."""
     organizations = read_organizations(home.seeds)
     read_column_aliases(home.seeds)
+    return organizations
+
+
+def _find(organizations: list[Organization], organization_id: str) -> Organization:
     for organization in organizations:
         if organization.organization_id == organization_id:
             return organization
     known = ", ".join(each.organization_id for each in organizations)
-    raise ContractError(f"no organization {organization_id!r}; those with a contract: {known}")
+    raise click.BadParameter(f"there is no organization {organization_id}; there are {known}")
 
 
-def run_uploads(console: Console, home: Home) -> bool:
-    """Load the workbooks that wait and print what came of them; whether none was refused."""
-    today = datetime.now(DEFAULT_TIME_ZONE).date()
-    with runs.exclusive(home):
-        with console.status("loading what was uploaded"):
-            done = runs.run_uploads(home, today, console.print)
-        with warehouse.connect(home) as connection:
-            return reporting.show_uploads(console, connection, [run.load_id for run in done])
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors that a user can do something about, without a traceback."""
+    try:
+        yield
+    except (ContractError, decisions.NotHeldError) as error:
+        click.echo(f"saldo: {error}", err=True)
+        sys.exit(2)
+    except (WarehouseBusyError, runs.RunFailedError) as error:
+        click.echo(f"saldo: {error}", err=True)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

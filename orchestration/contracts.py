@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"
+CONTRACT_FILES = (ORGANIZATIONS, DEFAULTS, COLUMN_ALIASES)
 
 # The fields of each kind of file and, of these, the columns it cannot do without (R12, R26).
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +44,8 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer_id", "name"),
 }
 CUSTOMER_ID_SCHEMES = ("rut", "external_id")
+# Of the header names that mean the customer, those that name a RUT and no other id.
+RUT_HEADERS = ("rut", "rut_cliente", "rut_del_cliente", "government_id")
 UPDATE_MODES = ("replace", "upsert")
 PAYMENT_FLOWS = ("instant", "in_process")
 DECIMAL_SEPARATORS = (".", ",")
@@ -64,6 +67,8 @@ DEFAULTED = (
     "max_rejected_share",
 )
 DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
+# The years that a business date can have.
+FIRST_YEAR, LAST_YEAR = 1990, 2100
 _PATTERN_TOKENS: Mapping[str, str] = {
     "YYYY": r"(?P<year>\d{4})",
     "MM": r"(?P<month>\d{2})",
@@ -167,17 +172,25 @@ def read_column_aliases(seeds: Path) -> Aliases:
     """Read column_aliases.csv (R11).
 
     Args:
-        seeds: the folder of the file.
+        seeds: the folder of the file and of organizations.csv.
 
     Raises:
-        ContractError: an alias for an unknown field, or one alias for two fields: all at once.
+        ContractError: an alias for an unknown field or organization, or one alias for two fields:
+            all at once.
 
     """
     problems: list[str] = []
+    contracts = _read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
+    organization_ids = {"", *(row["organization_id"].strip() for _, row in contracts)}
     fields: dict[tuple[str, str, str], str] = {}
     columns = ("organization_id", "file_kind", "alias", "field")
     for line, row in _read_rows(seeds / COLUMN_ALIASES, columns, problems):
         organization_id, kind, alias, field = (row[column].strip() for column in columns)
+        if organization_id not in organization_ids:
+            allowed = f"nothing or an id that {ORGANIZATIONS} has"
+            problems.append(
+                _problem(COLUMN_ALIASES, line, "organization_id", organization_id, allowed)
+            )
         if kind not in FIELDS:
             allowed = " or ".join(FIELDS)
             problems.append(_problem(COLUMN_ALIASES, line, "file_kind", kind, allowed))
@@ -202,14 +215,17 @@ def file_date(pattern: str, name: str) -> date | None:
         name: the whole name of the file.
 
     Raises:
-        InvalidFileDateError: the digits are no date.
+        InvalidFileDateError: the digits are no date, or one before 1990 or after 2100.
 
     """
     match = re.fullmatch(_to_regular_expression(pattern), name, re.DOTALL | re.ASCII)
     if match is None:
         return None
+    year = int(match["year"])
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise InvalidFileDateError(pattern)
     try:
-        return date(int(match["year"]), int(match["month"]), int(match["day"]))
+        return date(year, int(match["month"]), int(match["day"]))
     except ValueError:
         raise InvalidFileDateError(pattern) from None
 

@@ -9,7 +9,8 @@ fields, none of them quoted) is proven so by a handful of operations on the whol
 blocks are parsed record by record.
 
 DuckDB reads the landed file itself when all of it is ordinary. Otherwise it reads a copy that needs
-no quotes and has exactly one line for each physical line, so that a row number is a line number:
+no quotes and has, after a first line of nothing, exactly one line for each physical line, so that a
+row number is a line number:
 
 - A record stands on the line where it starts. Blank lines, and the further lines of a record with
   line ends in its cells, are filler lines: `FILLER` in the first field, nothing in the others.
@@ -50,6 +51,8 @@ ESCAPES = {
     "\r": ESCAPE + "r",
 }
 
+# DuckDB takes a BOM for its own when the first cell of a copy begins with one.
+_FIRST_LINE_OF_COPY = b"\n"
 _QUOTE = b'"'
 _ESCAPED = (ESCAPE.encode(), COPY_DELIMITER.encode())
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -323,6 +326,8 @@ class _Check:
         with self._path.open("rb") as file:
             file.seek(header.data_offset)
             blocks = _Blocks(file, header.data_line)
+            if self._copy is not None:
+                self._copy.write(_FIRST_LINE_OF_COPY)
             for block in blocks:
                 text = self._as_ordinary(block)
                 if text is not None:
@@ -340,7 +345,7 @@ class _Check:
         return Records(
             path=target,
             is_copy=self._copy is not None,
-            skipped_lines=header.data_line - 1 if self._copy is None else 0,
+            skipped_lines=header.data_line - 1 if self._copy is None else 1,
             first_line=header.data_line,
             delimiter=self._delimiter if self._copy is None else COPY_DELIMITER,
             width=self._width or len(header.names),

@@ -53,6 +53,11 @@ class Home:
         return self.root / "events"
 
     @property
+    def decisions(self) -> Path:
+        """What operators decided about held files, until a load takes it."""
+        return self.root / "decisions"
+
+    @property
     def uploads(self) -> Path:
         """Workbooks of customers that were uploaded, by organization, until a load takes them."""
         return self.root / "uploads"
@@ -86,9 +91,10 @@ class Home:
     def create(self) -> None:
         """Make the folders that are missing, and Dagster's settings if there are none."""
         for folder in (
-            self.landing / "loads",
+            self.landing / "_loads",
             self.events,
             self.uploads,
+            self.decisions,
             self.outbox,
             self.scratch,
             self.dagster,

@@ -9,6 +9,8 @@ another (R20).
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,12 +18,18 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import landing, payment_events, uploads, workbooks
-from orchestration.contracts import InvalidFileDateError, Organization, file_date, is_due
+from orchestration import decisions, landing, payment_events, uploads, workbooks
+from orchestration.contracts import (
+    ContractError,
+    InvalidFileDateError,
+    Organization,
+    file_date,
+    is_due,
+)
 from orchestration.home import Home
-from orchestration.landing import LandedFile, Look, Manifest
+from orchestration.landing import Decision, LandedFile, Look, Manifest
 from orchestration.loading import event_positions, next_instant
-from orchestration.sftp import Client, RemoteFile, SftpError, connect
+from orchestration.sftp import Client, Download, RemoteFile, SftpError, connect
 from orchestration.warehouse import last_load_id
 
 INBOXES_AT_ONCE = 16
@@ -30,6 +38,8 @@ CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 _NEXT_LOOK = ("still_growing", "gone")
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FILE_LIMIT = "4GB"
 
 Clock = Callable[[], datetime]
 
@@ -80,7 +90,7 @@ def choose(
     arrivals = [
         arrival
         for remote in listing
-        for arrival in _recognise(organization, remote, business_date)
+        for arrival in recognise(organization, remote, business_date)
         if arrival.business_date <= business_date
         and _is_new(remote, seen.get((arrival.kind, remote.name)))
     ]
@@ -102,7 +112,7 @@ def take(
 ) -> Manifest:
     """Land what is new for a business date and write the manifest of the next load.
 
-    Uploads come first, in a load of their own.
+    Decisions of operators and uploads come first, each in a load of their own.
 
     Args:
         connection: the warehouse, asked which files it has seen.
@@ -113,9 +123,34 @@ def take(
         clock: the time.
 
     """
-    uploaded = _take_uploads(connection, home, organizations, business_date, clock)
-    if uploaded is not None:
-        return uploaded
+    load_id, loaded_at = last_load_id(connection) + 1, next_instant(connection, clock())
+    decided = _choose_decisions(connection, home)
+    if decided:
+        manifest = Manifest(
+            load_id,
+            loaded_at,
+            business_date,
+            landing.keep_contracts(home),
+            decisions=tuple(decided),
+        )
+        landing.write_manifest(home, manifest)
+        for decision in decided:
+            decisions.forget(home, decision.file_id)
+        return manifest
+    uploaded, waiting = uploads.land(connection, home, organizations, business_date)
+    if uploaded:
+        manifest = Manifest(
+            load_id,
+            loaded_at,
+            business_date,
+            landing.keep_contracts(home),
+            files=tuple(uploaded),
+        )
+        landing.write_manifest(home, manifest)
+    for upload in waiting:
+        uploads.forget(upload)
+    if uploaded:
+        return manifest
     due = [each for each in organizations if is_due(each, business_date, clock())]
     seen = _read_seen_files(connection)
 
@@ -132,12 +167,16 @@ def take(
     with ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool:
         results = list(pool.map(look, due))
     manifest = Manifest(
-        load_id=last_load_id(connection) + 1,
-        loaded_at=next_instant(connection, clock()),
-        business_date=business_date,
+        load_id,
+        loaded_at,
+        business_date,
+        landing.keep_contracts(home),
         looks=tuple(look for look, _ in results),
         files=tuple(file for _, files in results for file in files),
-        events=tuple(payment_events.find_new_ranges(home.events, event_positions(connection))),
+        events=tuple(
+            landing.keep_events(home, each)
+            for each in payment_events.find_new_ranges(home.events, event_positions(connection))
+        ),
     )
     landing.write_manifest(home, manifest)
     return manifest
@@ -153,28 +192,53 @@ def look_into(
 ) -> tuple[Look, list[LandedFile]]:
     """Look into one inbox and land what is new; whatever goes wrong becomes the look's outcome.
 
-    A file that is still growing, or is gone again, stays for the next look (R13).
+    A file that is still growing, or is gone again, stays for the next look (R13). What else is
+    wrong with one file is the outcome, and the others are taken if the connection lives. When
+    the oldest debts file cannot be had, the next is taken: a file that can never be read must not
+    keep back those of later days, and should it come after all, it comes late (R8).
+
+    Raises:
+        ContractError: SALDO_FILE_LIMIT is no size.
+
     """
+    limit = file_limit(environment)
+    # What was too large is asked about again once the limit allows it.
+    known = {key: each for key, each in seen.items() if each.sha256 or each.byte_count > limit}
     files: list[LandedFile] = []
     listing: list[RemoteFile] = []
     waiting = 0
+    outcome, detail = "looked", None
     try:
         with connect(organization, environment) as client:
             listing = client.list_files(organization.inbox_dir)
-            arrivals, waiting = choose(organization, listing, seen, business_date)
-            for arrival in arrivals:
-                try:
-                    landed = _receive(home, organization, client, arrival, clock)
-                except SftpError as error:
-                    if error.code not in _NEXT_LOOK:
-                        raise
-                    continue
-                former = seen.get((arrival.kind, arrival.remote.name))
-                if former is None or not _is_same_receipt(former, landed):
-                    files.append(landed)
-        outcome, detail = "looked", None
+            left = listing
+            is_next_wanted = True
+            while is_next_wanted:
+                arrivals, waiting = choose(organization, left, known, business_date)
+                is_next_wanted = waiting > 0
+                for arrival in arrivals:
+                    try:
+                        landed = receive(home, organization, client, arrival, clock, limit)
+                    except SftpError as error:
+                        if error.code == "timed_out" or not client.is_connected:
+                            raise
+                        if error.code not in _NEXT_LOOK:
+                            outcome, detail = error.code, str(error)
+                        is_in_line = error.code == "still_growing"
+                    else:
+                        former = known.get((arrival.kind, arrival.remote.name))
+                        is_in_line = former is None or not _is_same_receipt(former, landed)
+                        files += [landed] if is_in_line else []
+                    if is_in_line and arrival.kind == "invoices":
+                        is_next_wanted = False
+                handled = [arrival.remote for arrival in arrivals]
+                left = [remote for remote in left if remote not in handled]
     except SftpError as error:
         outcome, detail = error.code, str(error)
+    except OSError as error:
+        is_full = error.errno in _DISK_FULL
+        outcome = "disk_full" if is_full else "failed"
+        detail = "no space is left on this machine" if is_full else type(error).__name__
     except Exception as error:
         outcome, detail = "failed", type(error).__name__
     return (
@@ -190,32 +254,49 @@ def look_into(
     )
 
 
-def _take_uploads(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    organizations: Sequence[Organization],
-    business_date: date,
-    clock: Clock,
-) -> Manifest | None:
-    """Write the manifest of a load of the workbooks that wait, None if there are none."""
-    files, landed = uploads.land(connection, home, organizations, business_date)
-    manifest = None
-    if files:
-        manifest = Manifest(
-            load_id=last_load_id(connection) + 1,
-            loaded_at=next_instant(connection, clock()),
-            business_date=business_date,
-            files=tuple(files),
+def file_limit(environment: Mapping[str, str]) -> int:
+    """How many bytes a file may have; a larger one is refused before it is downloaded (R16).
+
+    Args:
+        environment: SALDO_FILE_LIMIT, such as `500MB`; 4GB without it.
+
+    Raises:
+        ContractError: it is no size.
+
+    """
+    text = environment.get("SALDO_FILE_LIMIT", _FILE_LIMIT)
+    match = re.fullmatch(r"([0-9]{1,6})(MB|GB)", text)
+    if match is None:
+        raise ContractError(
+            f"SALDO_FILE_LIMIT: {text!r} is not allowed; allowed: a size such as 500MB or 4GB"
         )
-        landing.write_manifest(home, manifest)
-    for upload in landed:
-        uploads.forget(upload)
-    return manifest
+    return int(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]]
 
 
-def _recognise(
-    organization: Organization, remote: RemoteFile, business_date: date
-) -> list[Arrival]:
+def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Decision]:
+    """The noted decisions that a load takes: on files still held, one for each organization."""
+    noted = decisions.read_noted(home)
+    if not noted:
+        return []
+    held = {file.file_id: file.organization_id for file in decisions.read_held(connection)}
+    chosen: dict[str, Decision] = {}
+    for decision in noted:
+        if decision.file_id in held:
+            chosen.setdefault(held[decision.file_id], decision)
+        else:
+            decisions.forget(home, decision.file_id)
+    return list(chosen.values())
+
+
+def recognise(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
+    """What a file in an inbox is by its name; empty if it is none of ours.
+
+    Args:
+        organization: whose patterns name the files (R11).
+        remote: the file.
+        business_date: what a file counts for whose own date does not exist; it has a code.
+
+    """
     patterns = {
         "invoices": organization.invoices_pattern,
         "payments": organization.payments_pattern,
@@ -244,14 +325,29 @@ def _is_same_receipt(former: Seen, landed: LandedFile) -> bool:
     return former.sha256 == landed.sha256 and former.modified_at == landed.modified_at
 
 
-def _receive(
-    home: Home, organization: Organization, client: Client, arrival: Arrival, clock: Clock
+def receive(
+    home: Home,
+    organization: Organization,
+    client: Client,
+    arrival: Arrival,
+    clock: Clock,
+    limit: int,
 ) -> LandedFile:
+    """Download a file and keep it in the landing area (R13).
+
+    Raises:
+        SftpError: what Client.download raises; nothing is kept.
+
+    """
     organization_id = organization.organization_id
-    with landing.receiving(home, organization_id) as (target, part):
-        download = client.download(organization.inbox_dir, arrival.remote, target)
-        target.flush()
-        landing.keep(home, organization_id, part, download.sha256)
+    file_code: str | None = "file_too_large"
+    download = Download("", arrival.remote.size)
+    if arrival.remote.size <= limit:
+        file_code = arrival.file_code
+        with landing.receiving(home, organization_id) as (target, part):
+            download = client.download(organization.inbox_dir, arrival.remote, target)
+            target.flush()
+            landing.keep(home, organization_id, part, download.sha256)
     return LandedFile.of(
         organization,
         kind=arrival.kind,
@@ -261,7 +357,7 @@ def _receive(
         byte_count=download.byte_count,
         modified_at=_naive_utc(arrival.remote.modified_at),
         received_at=_naive_utc(clock()),
-        file_code=arrival.file_code,
+        file_code=file_code,
     )
 
 

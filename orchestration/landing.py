@@ -1,5 +1,8 @@
 """The landing area: the bytes of every file received and a manifest of every load.
 
+Attempts to deliver are kept beside them: what an organization has been sent is sent once,
+whatever becomes of the warehouse.
+
 A manifest is written before its load enters the warehouse. Whatever a killed run left undone is
 found here and done again (R29), and a replay into an empty warehouse reads nothing else.
 """
@@ -10,15 +13,19 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from orchestration.contracts import Organization
+from orchestration.contracts import CONTRACT_FILES, Organization
 from orchestration.home import Home
+
+# No organization can be called like the folders that begin with a line.
+_EVENTS = "_events"
+_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,10 @@ class Look:
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file received whole (R13) with the part of the contract that it is read by (R9)."""
+    """A file received whole (R13) with the part of the contract that it is read by (R9).
+
+    A file that was too large to be downloaded has a code and no hash.
+    """
 
     organization_id: str
     kind: str
@@ -110,41 +120,82 @@ class Decision:
     decision: str
     decided_at: datetime
 
+    @classmethod
+    def from_values(cls, values: Mapping[str, str]) -> Decision:
+        """Read a decision from JSON's values."""
+        decided_at = datetime.fromisoformat(values["decided_at"])
+        return cls(values["file_id"], values["decision"], decided_at)
+
 
 @dataclass(frozen=True)
 class EventRange:
-    """Whole lines of a file of payment events: bytes [from_byte, to_byte)."""
+    """Whole lines of a file of events: bytes [from_byte, to_byte), kept under their sha256.
+
+    With a code it is empty: the file cannot be read on.
+    """
 
     source_file: str
     from_byte: int
     to_byte: int
     lines_before: int
+    sha256: str = ""
+    code: str | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt to deliver a file (R24); `outcome` is a success or the code of a failure."""
+
+    organization_id: str
+    business_date: date
+    kind: str
+    file_name: str
+    load_id: int
+    sha256: str
+    byte_count: int
+    attempted_at: datetime
+    outcome: str
+    detail: str | None
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Attempt:
+        """Read an attempt from JSON's values."""
+        return cls(
+            **{
+                **values,
+                "business_date": date.fromisoformat(values["business_date"]),
+                "attempted_at": datetime.fromisoformat(values["attempted_at"]),
+            }
+        )
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that enters the warehouse in one load."""
+    """All that enters the warehouse in one load, and the contracts as they were then."""
 
     load_id: int
     loaded_at: datetime
     business_date: date
+    contracts: str = ""
     looks: tuple[Look, ...] = ()
     files: tuple[LandedFile, ...] = ()
     decisions: tuple[Decision, ...] = ()
     events: tuple[EventRange, ...] = field(default=())
 
     @property
-    def has_files_waiting(self) -> bool:
-        """Whether files wait behind those that this load took.
+    def is_followed(self) -> bool:
+        """Whether another load is due at once.
 
-        A load of uploads looks into no inbox, so that all that is there waits behind it.
+        Debts files wait behind those that this load took, or it took decisions or uploads, which
+        come in loads of their own, before any inbox is looked into.
         """
+        has_files_waiting = any(look.files_waiting and look.files_taken for look in self.looks)
         is_of_uploads = bool(self.files) and not self.looks
-        return is_of_uploads or any(look.files_waiting and look.files_taken for look in self.looks)
+        return has_files_waiting or bool(self.decisions) or is_of_uploads
 
     def to_json(self) -> str:
         """The manifest as it is stored."""
-        return json.dumps(asdict(self), indent=1, default=lambda value: value.isoformat())
+        return json.dumps(asdict(self), indent=1, default=_as_text)
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -154,6 +205,7 @@ class Manifest:
             load_id=values["load_id"],
             loaded_at=datetime.fromisoformat(values["loaded_at"]),
             business_date=date.fromisoformat(values["business_date"]),
+            contracts=values["contracts"],
             looks=tuple(Look(**look) for look in values["looks"]),
             files=tuple(
                 LandedFile(
@@ -166,14 +218,7 @@ class Manifest:
                 )
                 for file in values["files"]
             ),
-            decisions=tuple(
-                Decision(
-                    file_id=decision["file_id"],
-                    decision=decision["decision"],
-                    decided_at=datetime.fromisoformat(decision["decided_at"]),
-                )
-                for decision in values["decisions"]
-            ),
+            decisions=tuple(Decision.from_values(each) for each in values["decisions"]),
             events=tuple(EventRange(**event_range) for event_range in values["events"]),
         )
 
@@ -213,6 +258,75 @@ def keep(home: Home, organization_id: str, part: Path, sha256: str) -> Path:
     return path
 
 
+def keep_events(home: Home, event_range: EventRange) -> EventRange:
+    """Keep the bytes of a range, which a replay reads whatever becomes of the file (R10).
+
+    Returns:
+        The range, with their hash.
+
+    """
+    if event_range.code is not None:
+        return event_range
+    digest = hashlib.sha256()
+    missing = event_range.to_byte - event_range.from_byte
+    with (
+        (home.events / event_range.source_file).open("rb") as source,
+        receiving(home, _EVENTS) as (target, part),
+    ):
+        source.seek(event_range.from_byte)
+        while missing and (block := source.read(min(missing, _BLOCK_BYTES))):
+            digest.update(block)
+            target.write(block)
+            missing -= len(block)
+        target.flush()
+        keep(home, _EVENTS, part, digest.hexdigest())
+    return replace(event_range, sha256=digest.hexdigest())
+
+
+def events_path(home: Home, sha256: str) -> Path:
+    """Where the bytes of a range of events are."""
+    return home.landing / _EVENTS / sha256
+
+
+def keep_contracts(home: Home) -> str:
+    """Keep the contracts as they are now (R11), so that a replay reads files as they were read.
+
+    Returns:
+        The hash that names them.
+
+    """
+    contents = {name: (home.seeds / name).read_bytes() for name in CONTRACT_FILES}
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    kept = digest.hexdigest()
+    for name, content in contents.items():
+        path = contracts_path(home, kept) / name
+        if not path.exists():
+            write_whole(path, content)
+    return kept
+
+
+def contracts_path(home: Home, contracts: str) -> Path:
+    """The folder of the contracts that keep_contracts() kept; it is read like SALDO_SEEDS."""
+    return home.landing / "_contracts" / contracts
+
+
+def write_attempts(home: Home, attempts: Sequence[Attempt]) -> None:
+    """Store attempts to deliver as the next batch of the ledger, in one step."""
+    batch_id = max((number for number, _ in _batches(home)), default=0) + 1
+    text = json.dumps([asdict(each) for each in attempts], indent=1, default=_as_text)
+    write_whole(home.landing / "_deliveries" / f"{batch_id:08d}.json", text.encode())
+
+
+def read_attempts(home: Home, after: int) -> Iterator[tuple[int, list[Attempt]]]:
+    """The batches of the ledger after a number, in order."""
+    for batch_id, path in sorted(_batches(home)):
+        if batch_id > after:
+            values = json.loads(path.read_text())
+            yield batch_id, [Attempt.from_values(each) for each in values]
+
+
 def write_manifest(home: Home, manifest: Manifest) -> None:
     """Store a manifest in one step: after a crash it is there whole or not at all."""
     path = _manifest_path(home, manifest.load_id)
@@ -223,6 +337,23 @@ def read_manifest(home: Home, load_id: int) -> Manifest | None:
     """The manifest of a load, None if that load has not happened."""
     path = _manifest_path(home, load_id)
     return Manifest.from_json(path.read_text()) if path.exists() else None
+
+
+def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
+    """The manifests of the loads that were made since an instant, oldest first.
+
+    Args:
+        home: where they are.
+        since: UTC without a zone.
+
+    """
+    manifests: list[Manifest] = []
+    for path in sorted((home.landing / "_loads").glob("[0-9]*.json"), reverse=True):
+        manifest = Manifest.from_json(path.read_text())
+        if manifest.loaded_at < since:
+            break
+        manifests.append(manifest)
+    return manifests[::-1]
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -246,5 +377,14 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
+def _batches(home: Home) -> Iterator[tuple[int, Path]]:
+    for path in (home.landing / "_deliveries").glob("*.json"):
+        yield int(path.stem), path
+
+
+def _as_text(value: date) -> str:
+    return value.isoformat()
+
+
 def _manifest_path(home: Home, load_id: int) -> Path:
-    return home.landing / "loads" / f"{load_id:08d}.json"
+    return home.landing / "_loads" / f"{load_id:08d}.json"

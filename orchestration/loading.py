@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,12 +14,18 @@ from typing import Any
 import duckdb
 
 from orchestration import landing, payment_events, workbooks
-from orchestration.contracts import Aliases
+from orchestration.contracts import Aliases, read_column_aliases, read_organizations
 from orchestration.delimited import UnreadableError
 from orchestration.home import Home
-from orchestration.landing import LandedFile, Manifest
-from orchestration.payment_events import Enrollment, Event, Position
-from orchestration.reading import Layout, RecordCountMismatchError, insert_rows, read
+from orchestration.landing import EventRange, LandedFile, Manifest
+from orchestration.payment_events import Enrollment, Event, Line, Position, Refusal
+from orchestration.reading import (
+    Layout,
+    RecordCountMismatchError,
+    RowsRefusedError,
+    insert_rows,
+    read,
+)
 
 ROW_TABLES = {
     "invoices": "invoices",
@@ -38,22 +44,21 @@ def load(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    aliases: Aliases,
-    organization_ids: Sequence[str],
 ) -> dict[str, int]:
-    """Copy everything that a manifest names into `raw.*`.
+    """Copy everything that a manifest names into `raw.*`, by the contracts of its time (R11).
 
     Args:
         connection: the warehouse.
         home: where the bytes are.
         manifest: the load.
-        aliases: how header names map to fields (R11).
-        organization_ids: who has a contract; events of others are refused.
 
     Returns:
         Rows written, by table of `raw`.
 
     """
+    kept = landing.contracts_path(home, manifest.contracts)
+    contracts = {each.organization_id: each for each in read_organizations(kept)}
+    aliases = read_column_aliases(kept)
     connection.begin()
     try:
         _insert(
@@ -72,8 +77,14 @@ def load(
                     look.detail,
                     look.files_seen,
                     look.files_taken,
+                    contract.payment_flow,
+                    contract.time_zone.key,
+                    contract.delimiter,
+                    contract.decimal_separator,
+                    contract.date_format,
                 )
                 for look in manifest.looks
+                for contract in (contracts[look.organization_id],)
             ],
         )
         _insert(
@@ -92,7 +103,7 @@ def load(
                 for file in manifest.files
             ],
         )
-        _load_events(connection, home, manifest, organization_ids)
+        _load_events(connection, home, manifest)
         connection.commit()
     except BaseException:
         connection.rollback()
@@ -139,13 +150,11 @@ def _load_file(
     encoding, record_count, code, message = None, 0, file.file_code, None
     if code is None and file.kind == workbooks.KIND:
         try:
-            record_count = load_customers(
-                connection, home, path, file.organization_id, aliases, load_id, file.file_id
-            )
+            record_count = _load_customers(connection, home, path, file, aliases, load_id)
         except UnreadableError as error:
             code, message = error.code, error.message
     elif code is None:
-        layout = Layout(file.organization_id, file.kind, file.delimiter)
+        layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
         with read(path, layout, aliases, home.scratch) as reading:
             encoding, code, message = reading.encoding, reading.code, reading.message
             if code is None:
@@ -155,6 +164,11 @@ def _load_file(
                     )
                 except RecordCountMismatchError as error:
                     code, message = error.code, error.message
+                except RowsRefusedError as error:
+                    # The name of the file may be a person's; its hash leads to it (R30).
+                    raise RowsRefusedError(
+                        f"{file.organization_id}, file {file.sha256}: {error}"
+                    ) from None
     return (
         load_id,
         file.file_id,
@@ -180,14 +194,13 @@ def _load_file(
     )
 
 
-def load_customers(
+def _load_customers(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     path: Path,
-    organization_id: str,
+    file: LandedFile,
     aliases: Aliases,
     load_id: int,
-    file_id: str,
 ) -> int:
     """Insert the rows of a workbook into `raw.customers`, in the caller's transaction (R26).
 
@@ -200,13 +213,13 @@ def load_customers(
     """
     count = 0
     with (
-        workbooks.read(path, organization_id, aliases) as workbook,
+        workbooks.read(path, file.organization_id, aliases, file.customer_id_scheme) as workbook,
         _json_lines(connection, home, "customers") as add,
     ):
         for row in workbook.rows():
             values = asdict(row)
             line_number = values.pop("row_number")
-            add({"load_id": load_id, "file_id": file_id, "line_number": line_number, **values})
+            add({"load_id": load_id, "file_id": file.file_id, "line_number": line_number, **values})
             count += 1
     return count
 
@@ -215,7 +228,6 @@ def _load_events(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     manifest: Manifest,
-    organization_ids: Sequence[str],
 ) -> None:
     if not manifest.events:
         return
@@ -223,15 +235,12 @@ def _load_events(
         kind: _last_event_number(connection, table)
         for kind, table in ((Event, "payment_events"), (Enrollment, "enrollment_events"))
     }
-    known = frozenset(organization_ids)
     with (
         _json_lines(connection, home, "payment_events") as add_payment_event,
         _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
     ):
         for event_range in manifest.events:
-            line_number = event_range.lines_before
-            for line in payment_events.read_range(home.events, event_range, known):
-                line_number = line.line_number
+            for line in _read_events(home, event_range):
                 if isinstance(line, Event | Enrollment):
                     numbers[type(line)] += 1
                     add = add_payment_event if isinstance(line, Event) else add_enrollment_event
@@ -267,10 +276,26 @@ def _load_events(
                         event_range.source_file,
                         event_range.from_byte,
                         event_range.to_byte,
-                        line_number - event_range.lines_before,
+                        _count_lines(home, event_range),
                     )
                 ],
             )
+
+
+def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
+    if event_range.code is not None:
+        message = "the file is shorter than what has been read of it"
+        yield Refusal(event_range.lines_before, event_range.code, message)
+        return
+    path = landing.events_path(home, event_range.sha256)
+    yield from payment_events.read_lines(path, event_range.lines_before)
+
+
+def _count_lines(home: Home, event_range: EventRange) -> int:
+    if event_range.code is not None:
+        return 0
+    with landing.events_path(home, event_range.sha256).open("rb") as content:
+        return sum(1 for _ in content)
 
 
 def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -13,7 +13,7 @@ from datetime import date
 import duckdb
 
 from orchestration import intake, landing, loading, warehouse
-from orchestration.contracts import Aliases, Organization
+from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.landing import Manifest
 
@@ -38,26 +38,20 @@ def carry_next(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     organizations: Sequence[Organization],
-    aliases: Aliases,
     business_date: date,
     environment: Mapping[str, str],
     clock: intake.Clock = intake.utc_now,
 ) -> CarriedLoad:
     """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one."""
-    recovered = carry_landed(connection, home, organizations, aliases)
+    recovered = carry_landed(connection, home)
     if recovered is not None:
         return recovered
     manifest = intake.take(connection, home, organizations, business_date, environment, clock)
-    rows = loading.load(connection, home, manifest, aliases, _ids(organizations))
+    rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows, is_recovered=False)
 
 
-def carry_landed(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    organizations: Sequence[Organization],
-    aliases: Aliases,
-) -> CarriedLoad | None:
+def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLoad | None:
     """Bring the oldest load that landed and is not finished into `raw`; None if there is none.
 
     In an empty warehouse this replays the landing area, load by load (R10).
@@ -71,9 +65,5 @@ def carry_landed(
     manifest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:
         return None
-    rows = loading.load(connection, home, manifest, aliases, _ids(organizations))
+    rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows, is_recovered=True)
-
-
-def _ids(organizations: Sequence[Organization]) -> list[str]:
-    return [organization.organization_id for organization in organizations]

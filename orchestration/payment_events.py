@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ REQUIRED = (
     "status",
 )
 FIELDS = (*REQUIRED, "reason")
+# DuckDB reads objects of at most 16 MiB, and a character may take six bytes there.
+LONGEST_LINE_BYTES = 1_000_000
 PAYMENT = "payment"
 ENROLLMENT = "enrollment"
 ENROLLMENT_REQUIRED = (
@@ -41,6 +43,7 @@ ENROLLMENT_REQUIRED = (
     "status",
 )
 _CHUNK = 1 << 20
+_YEARS = range(1990, 2101)
 _MAX_AMOUNT = Decimal(10) ** 16
 _MAX_DIGITS = 40
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
@@ -87,6 +90,8 @@ class Refusal:
 def find_new_ranges(folder: Path, positions: Mapping[str, Position]) -> list[EventRange]:
     """The whole lines of each `*.jsonl` that no load has read; a last line without end waits.
 
+    Of a file that is shorter than what has been read of it nothing can be read: its range says so.
+
     Args:
         folder: `events/`.
         positions: how far each file has been read, by file name.
@@ -95,27 +100,37 @@ def find_new_ranges(folder: Path, positions: Mapping[str, Position]) -> list[Eve
     ranges = []
     for path in sorted(folder.glob("*.jsonl")):
         position = positions.get(path.name, Position(0, 0))
-        end = _end_of_last_line(path, position.byte)
-        if end > position.byte:
-            ranges.append(EventRange(path.name, position.byte, end, position.lines))
+        start = position.byte
+        if path.stat().st_size < start:
+            ranges.append(EventRange(path.name, start, start, position.lines, code="file_shrunk"))
+            continue
+        end = _end_of_last_line(path, start)
+        if end > start:
+            ranges.append(EventRange(path.name, start, end, position.lines))
     return ranges
 
 
-def read_range(
-    folder: Path, event_range: EventRange, organization_ids: Collection[str]
-) -> Iterator[Line | Refusal]:
-    """Each line of a range as an event or a refusal; blank lines are passed over."""
-    with (folder / event_range.source_file).open("rb") as source:
-        source.seek(event_range.from_byte)
-        line_number = event_range.lines_before
-        while source.tell() < event_range.to_byte:
-            line = source.readline()
+def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
+    """Each line of a landed range as an event or a refusal; blank lines are passed over.
+
+    Args:
+        path: the bytes of the range.
+        lines_before: how many lines of its file come before.
+
+    """
+    with path.open("rb") as source:
+        line_number = lines_before
+        while line := source.readline(LONGEST_LINE_BYTES + 1):
             line_number += 1
-            if line.strip():
-                yield _read_line(line, line_number, organization_ids)
+            if len(line) > LONGEST_LINE_BYTES:
+                while line and not line.endswith(b"\n"):
+                    line = source.readline(_CHUNK)
+                yield Refusal(line_number, "line_too_long", "the line has more than a megabyte")
+            elif line.strip():
+                yield _read_line(line, line_number)
 
 
-def _read_line(line: bytes, line_number: int, organization_ids: Collection[str]) -> Line | Refusal:
+def _read_line(line: bytes, line_number: int) -> Line | Refusal:
     try:
         values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
     except (UnicodeDecodeError, ValueError, RecursionError):
@@ -124,15 +139,13 @@ def _read_line(line: bytes, line_number: int, organization_ids: Collection[str])
         return Refusal(line_number, "invalid_json", "the line is not one JSON object")
     kind = values.get("kind", PAYMENT)
     if kind == PAYMENT:
-        return _read_payment(values, line_number, organization_ids)
+        return _read_payment(values, line_number)
     if kind == ENROLLMENT:
-        return _read_enrollment(values, line_number, organization_ids)
+        return _read_enrollment(values, line_number)
     return Refusal(line_number, "unknown_kind", f"kind is neither {PAYMENT} nor {ENROLLMENT}")
 
 
-def _read_payment(
-    values: Mapping[str, Any], line_number: int, organization_ids: Collection[str]
-) -> Event | Refusal:
+def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusal:
     fields = {name: _as_text(values.get(name)) for name in FIELDS}
     refusal = _check_common(fields, REQUIRED, line_number)
     if refusal is not None:
@@ -144,17 +157,13 @@ def _read_payment(
         return Refusal(
             line_number, "invalid_amount", "amount is not a number of at most two decimals"
         )
-    if fields["organization_id"] not in organization_ids:
-        return _refuse_organization(line_number)
     return Event(
         line_number,
         {**fields, "occurred_at": _in_iso_form(fields), "amount": f"{amount:f}"},
     )
 
 
-def _read_enrollment(
-    values: Mapping[str, Any], line_number: int, organization_ids: Collection[str]
-) -> Enrollment | Refusal:
+def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Enrollment | Refusal:
     fields = {name: _as_text(values.get(name)) for name in ENROLLMENT_REQUIRED}
     products = values.get("products", [])
     texts = [_as_text(each) for each in products] if isinstance(products, list) else [None]
@@ -163,8 +172,6 @@ def _read_enrollment(
         return refusal
     if not all((text or "").strip() and not _LONE_SURROGATE.search(text or "") for text in texts):
         return Refusal(line_number, "invalid_products", "products is not a list of texts")
-    if fields["organization_id"] not in organization_ids:
-        return _refuse_organization(line_number)
     return Enrollment(
         line_number,
         {
@@ -191,10 +198,6 @@ def _check_common(
     return None
 
 
-def _refuse_organization(line_number: int) -> Refusal:
-    return Refusal(line_number, "unknown_organization", "organization_id is in no contract")
-
-
 def _in_iso_form(fields: Mapping[str, str | None]) -> str:
     instant = _parse_instant(fields["occurred_at"])
     return instant.isoformat() if instant else ""
@@ -212,9 +215,12 @@ def _as_text(value: Any) -> str | None:
 def _parse_instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat((text or "").strip())
-    except ValueError:
+        if instant.tzinfo is None:
+            return None
+        instant = instant.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return instant if instant.tzinfo is not None else None
+    return instant if instant.year in _YEARS else None
 
 
 def _is_date(text: str | None) -> bool:

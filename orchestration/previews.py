@@ -127,7 +127,7 @@ def make_preview(
     scratch = Home(home.scratch / "preview", home.seeds)
     scratch.create()
     with runs.exclusive(scratch):
-        _load_alone(home, scratch, organization, aliases, workbook, now)
+        _load_alone(home, scratch, organization, workbook, now)
         run_dbt(scratch, "run", "--quiet", "--select", "+int_intake_files__judged")
         try:
             with workbooks.read(workbook, organization.organization_id, aliases) as opened:
@@ -142,7 +142,6 @@ def _load_alone(
     home: Home,
     scratch: Home,
     organization: Organization,
-    aliases: Aliases,
     workbook: Path,
     now: datetime,
 ) -> None:
@@ -163,10 +162,11 @@ def _load_alone(
     path = landing.file_path(scratch, file.organization_id, file.sha256)
     path.parent.mkdir(parents=True)
     shutil.copyfile(workbook, path)
-    manifest = Manifest(_LOAD_ID, instant, file.business_date, files=(file,))
+    contracts = landing.keep_contracts(scratch)
+    manifest = Manifest(_LOAD_ID, instant, file.business_date, contracts, files=(file,))
     with warehouse.connect(scratch) as connection:
         _copy_customers(connection, home, file.organization_id)
-        loading.load(connection, scratch, manifest, aliases, [file.organization_id])
+        loading.load(connection, scratch, manifest)
 
 
 def _copy_customers(

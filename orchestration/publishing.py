@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC
 
 import duckdb
@@ -17,6 +19,8 @@ PUBLISHED = (
     "debts_history",
     "payments",
     "payments_file_lines",
+    "intake_days",
+    "refused_event_lines",
     "intake_files",
     "intake_rejections",
     "customers",
@@ -26,13 +30,23 @@ PUBLISHED = (
     "customer_accounts",
 )
 
+# An instant without an offset is UTC, whatever the time zone of the session (R10).
 _DEBTS_AS_OF = """
 create macro published.main.debts_as_of(instant) as table
-    select * exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)
-    from debts_history
+    with asked as (
+        select
+            case
+                when regexp_matches(cast(instant as varchar), ':.*([+-][0-9:]+|Z)$')
+                    then timezone('UTC', cast(cast(instant as varchar) as timestamptz))
+                else cast(cast(instant as varchar) as timestamp)
+            end as asked_at
+    )
+    select history.* exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)
+    from debts_history as history
+    cross join asked
     where
-        dbt_valid_from <= cast(instant as timestamp)
-        and (dbt_valid_to is null or dbt_valid_to > cast(instant as timestamp))
+        history.dbt_valid_from <= asked.asked_at
+        and (history.dbt_valid_to is null or history.dbt_valid_to > asked.asked_at)
 """
 
 
@@ -67,6 +81,17 @@ def publish(
         part.unlink(missing_ok=True)
         part.with_name(f"{part.name}.wal").unlink(missing_ok=True)
     return rows
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published copy, which no run ever holds; an empty database before the first."""
+    if not home.analytics.exists():
+        with duckdb.connect() as connection:
+            yield connection
+        return
+    with duckdb.connect(str(home.analytics), read_only=True) as connection:
+        yield connection
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contracts import FIELDS, REQUIRED, Aliases, normalise_header
+from orchestration.contracts import FIELDS, REQUIRED, RUT_HEADERS, Aliases, normalise_header
 from orchestration.delimited import (
     ESCAPE,
     ESCAPES,
@@ -69,12 +69,14 @@ class Layout:
         organization_id: whose file it is.
         kind: `invoices`, `payments` or `customers`.
         delimiter: one ASCII character; empty for a workbook, whose columns need none.
+        customer_id_scheme: `rut` or `external_id`.
 
     """
 
     organization_id: str
     kind: str
     delimiter: str
+    customer_id_scheme: str
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,8 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
     """Give the position of each field that a header has (R12).
 
     When several columns mean one field and one of them by the organization's own alias, that one is
-    the field and the others are attributes.
+    the field and the others are attributes. So it is with a RUT beside another id of the
+    customer: the contract's scheme says which of them it is.
 
     Args:
         names: of the columns, empty where there is none.
@@ -216,6 +219,8 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
     """
     found: dict[str, list[int]] = {}
     own: dict[str, list[int]] = {}
+    is_rut = layout.customer_id_scheme == "rut"
+    of_scheme: dict[str, list[int]] = {}
     for position, name in enumerate(names):
         meaning = aliases.field(layout.organization_id, layout.kind, name) if name else None
         if meaning is not None:
@@ -223,9 +228,11 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
             key = (layout.organization_id, layout.kind, normalise_header(name))
             if key in aliases.fields:
                 own.setdefault(meaning, []).append(position)
+            if meaning == "customer_id" and (key[2] in RUT_HEADERS) == is_rut:
+                of_scheme.setdefault(meaning, []).append(position)
     columns: dict[str, int] = {}
     for meaning in FIELDS[layout.kind]:
-        positions = own.get(meaning) or found.get(meaning) or []
+        positions = own.get(meaning) or of_scheme.get(meaning) or found.get(meaning) or []
         if len(positions) > 1:
             raise UnreadableError("doubled_column", _doubled_message(names, meaning, positions))
         if positions:

@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 import duckdb
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
-from orchestration.delivery import DELIVERED
+from orchestration.checking import Checked
+from orchestration.decisions import HeldFile
+from orchestration.delivery import DELIVERED, PAYMENTS_FILE, Delivery
 from orchestration.home import Home
 
 _DAY = """
-with looks as (
-    select
-        looks.organization_id,
-        arg_max(looks.outcome, looks.load_id) as outcome,
-        max(looks.load_id) as load_id
-    from raw.inbox_looks as looks
-    inner join raw.loads on looks.load_id = loads.load_id
-    where loads.business_date = $date
-    group by looks.organization_id
-),
-
-files as (
-    select
-        organization_id,
-        arg_max(status, load_id) as status,
-            arg_max(accepted_count, load_id) as accepted_count,
-        arg_max(rejected_count, load_id) as rejected_count,
-        arg_max(new_count, load_id) as new_count,
-        arg_max(changed_count, load_id) as changed_count,
-        arg_max(withdrawn_count, load_id) as withdrawn_count
-    from main.intake_files
-    where kind = 'invoices' and business_date = $date
-    group by organization_id
+with days as (
+    select * from main.intake_days where business_date = $date
 ),
 
 base as (
@@ -63,17 +45,13 @@ lines as (
 )
 
 select
-    looks.organization_id,
-    case
-        when looks.outcome <> 'looked' then looks.outcome
-        when files.organization_id is null then 'missing'
-        else files.status
-    end as file,
-    files.accepted_count,
-    files.rejected_count,
-    files.new_count,
-    files.changed_count,
-    files.withdrawn_count,
+    days.organization_id,
+    days.status,
+    days.accepted_count,
+    days.rejected_count,
+    days.new_count,
+    days.changed_count,
+    days.withdrawn_count,
     coalesce(base.pending_count, 0) as pending_count,
     coalesce(base.in_process_count, 0)
         || case when base.kept_count > 0 then ' (' || base.kept_count || ' kept)' else '' end,
@@ -82,16 +60,15 @@ select
     coalesce(base.base_amount, 0),
     coalesce(lines.line_count, 0),
     coalesce(base.void_count, 0),
-    looks.outcome = 'looked' and coalesce(files.status, 'missing') not in ('held', 'refused')
-from looks
-left join files on looks.organization_id = files.organization_id
-left join base on looks.organization_id = base.organization_id
-left join lines on looks.organization_id = lines.organization_id
-order by looks.organization_id
+    days.is_inbox_read and days.status not in ('held', 'refused')
+from days
+left join base on days.organization_id = base.organization_id
+left join lines on days.organization_id = lines.organization_id
+order by days.organization_id
 """
 
 _DELIVERIES = """
-select organization_id || '/' || file_name, outcome, detail
+select kind, organization_id, file_name, outcome, detail
 from raw.deliveries
 where business_date = $date
 qualify row_number() over (
@@ -101,16 +78,24 @@ order by organization_id
 """
 
 _NOTES = """
-select organization_id, file_name, status, code, message
-from main.intake_files
-where business_date = $date and code is not null
+select files.organization_id, files.file_name, files.status, files.code, files.message
+from main.intake_files as files
+inner join raw.loads on files.load_id = loads.load_id
+where $date in (loads.business_date, files.business_date) and files.code is not null
 union all
-select organization_id, 'inbox', 'not read', outcome, detail
-from raw.inbox_looks
-inner join raw.loads on inbox_looks.load_id = loads.load_id
-where loads.business_date = $date and outcome <> 'looked'
+select organization_id, 'inbox', 'not read', inbox_code, inbox_message
+from main.intake_days
+where business_date = $date and not is_inbox_read
+union all
+select 'events', source_file || ' line ' || line_number, 'refused', code, message
+from main.refused_event_lines as lines
+inner join raw.loads on lines.load_id = loads.load_id
+where loads.business_date = $date
 order by all
 """
+
+_BAD = ("held", "refused", "not read")
+_TEXT_COLUMNS = {"organization", "file", "id", "header", "meaning"}
 
 # Titles, column names and the places of the columns in a row of _DAY.
 _TABLES = {
@@ -142,34 +127,101 @@ def show_day(
     """Print what a business date brought, and where the payments files are.
 
     Returns:
-        Whether every server answered, no file was refused or held and every file is delivered.
+        Whether every server answered, nothing was refused or held and every file is delivered.
 
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
     for title, columns in _TABLES.items():
-        table = Table(
-            title=title.format(day=business_date),
-            title_justify="left",
-            box=SIMPLE_HEAD,
-            padding=(0, 1, 0, 0),
-            pad_edge=False,
-        )
-        for name in columns:
-            is_text = name in {"organization", "file"}
-            table.add_column(name, justify="left" if is_text else "right", no_wrap=True)
+        table = _table(title.format(day=business_date), columns)
         for row in rows:
             table.add_row(*(_as_text(row[position]) for position in columns.values()))
         console.print(table)
-    for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
-        console.print("{} {} {} ({}): {}".format(*note), soft_wrap=True, highlight=False)
     is_good = all(row[14] for row in rows)
-    for name, outcome, detail in connection.execute(
+    for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
+        _say(console, "{} {} {} ({}): {}".format(*note))
+        is_good = is_good and note[2] not in _BAD
+    for kind, organization_id, name, outcome, detail in connection.execute(
         _DELIVERIES, {"date": business_date}
     ).fetchall():
-        said = outcome if detail is None else f"{outcome} ({detail})"
-        console.print(f"{said}: {home.outbox / name}", soft_wrap=True, highlight=False)
         is_good = is_good and outcome in DELIVERED
+        if kind == PAYMENTS_FILE or outcome not in DELIVERED:
+            said = outcome if detail is None else f"{outcome} ({detail})"
+            shown = home.outbox / organization_id / name if kind == PAYMENTS_FILE else name
+            _say(console, f"{said}: {shown}")
     return is_good
+
+
+def show_held(console: Console, files: Sequence[HeldFile]) -> None:
+    """Print the held files with the difference that each would make (R17)."""
+    if not files:
+        console.print("no file is held")
+        return
+    names = ("id", "organization", "new", "changed", "same", "withdrawn", "kept")
+    table = _table("held files, and what they would do", names)
+    for file in files:
+        counts = (
+            file.new_count,
+            file.changed_count,
+            file.unchanged_count,
+            file.withdrawn_count,
+            file.kept_in_process_count,
+        )
+        table.add_row(file.file_id, file.organization_id, *map(_as_text, counts))
+    console.print(table)
+    for file in files:
+        _say(console, f"{file.file_id} {file.file_name}: {file.message}")
+    _say(console, "decide: python -m orchestration approve ID, or refuse ID")
+
+
+def show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+    """Print what became of a file."""
+    row = connection.execute(
+        """
+        select
+            organization_id || ' ' || file_name || ': ' || status
+            || coalesce(' (' || code || '): ' || message, '')
+        from main.intake_files
+        where file_id = ?
+        """,
+        [file_id],
+    ).fetchone()
+    _say(console, row[0] if row else f"there is no file {file_id}")
+
+
+def show_deliveries(console: Console, home: Home, deliveries: Sequence[Delivery]) -> None:
+    """Print what came of attempts to deliver."""
+    for each in deliveries:
+        said = each.outcome if each.detail is None else f"{each.outcome} ({each.detail})"
+        _say(console, f"{said}: {each.file.path(home) or each.file.file_name}")
+
+
+def show_checked(console: Console, found: Sequence[Checked]) -> None:
+    """Print what a check found, organization by organization, refused rows line by line."""
+    for checked in found:
+        console.rule(f"[bold]{checked.organization_id}", align="left")
+        if checked.error is not None:
+            _say(console, "server: {}: {}".format(*checked.error))
+            continue
+        _say(console, f"server: answers; {checked.files_seen} files in the inbox")
+        if checked.file is None:
+            _say(console, "file: none that is named like a debts file")
+            continue
+        _say(console, f"file: {checked.file.file_name}, {checked.file.byte_count:,} bytes")
+        if checked.columns:
+            table = _table("what the columns mean", ("column", "header", "meaning"))
+            for column in checked.columns:
+                meaning = column.field or ("attribute" if column.name else "")
+                table.add_row(str(column.position), Text(column.name), meaning)
+            console.print(table)
+            _say(console, f"encoding: {checked.encoding}")
+            _say(
+                console,
+                f"records: {checked.record_count:,}, of which {checked.accepted_count:,} accepted",
+            )
+        for row in checked.refused_rows:
+            _say(console, f"line {row.line_number}: {row.code}: {row.message}")
+        if checked.code is not None:
+            _say(console, f"the whole file: {checked.status} ({checked.code}): {checked.message}")
 
 
 def show_uploads(
@@ -194,21 +246,33 @@ def show_uploads(
     ).fetchall()
     for file_id, organization_id, file_name, status, message, *counts in files:
         said = "" if message is None else f" ({message})"
-        console.print(
+        _say(
+            console,
             f"{organization_id} {file_name}: {status}{said}; customers: {counts[0]} new,"
             f" {counts[1]} changed, {counts[2]} unchanged; rows refused: {counts[3]}",
-            soft_wrap=True,
-            highlight=False,
         )
         for line_number, code, row_message in connection.execute(
             "select line_number, code, message from main.intake_rejections"
             " where file_id = ? order by line_number",
             [file_id],
         ).fetchall():
-            console.print(
-                f"  row {line_number}: {code}: {row_message}", soft_wrap=True, highlight=False
-            )
+            _say(console, f"  row {line_number}: {code}: {row_message}")
     return all(file[3] != "refused" for file in files)
+
+
+def _table(title: str, names: Iterable[str]) -> Table:
+    table = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for name in names:
+        justify: JustifyMethod = "left" if name in _TEXT_COLUMNS else "right"
+        table.add_column(name, justify=justify, no_wrap=name != "header")
+    return table
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a line whole and plain: file names and messages are data, not markup."""
+    console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def _as_text(value: object) -> str:

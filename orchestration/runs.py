@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from orchestration import landing, uploads, warehouse
+from orchestration import decisions, landing, run_alerts, uploads, warehouse
 from orchestration.contracts import read_organizations
 from orchestration.home import Home
+from orchestration.locking import exclusive as exclusive  # noqa: PLC0414 (verbs take it from here)
+
+# Business dates are counted by it where no organization's own says otherwise.
+DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
 
 Say = Callable[[str], None]
 
@@ -28,30 +31,6 @@ class LoadRun:
 
     load_id: int
     business_date: date
-
-
-@contextmanager
-def exclusive(home: Home) -> Iterator[None]:
-    """Hold this home for one run; a second run is told who holds it (R29).
-
-    Raises:
-        WarehouseBusyError: another run holds it.
-
-    """
-    path = home.root / "run.lock"
-    with path.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            holder = lock.read().strip() or "another process"
-            raise warehouse.WarehouseBusyError(
-                f"{home.root} is held by {holder}; wait for it to end, then run again"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"process {os.getpid()}")
-        lock.flush()
-        yield
 
 
 def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun]:
@@ -69,8 +48,20 @@ def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun
     return _run(home, business_date, say, lambda: False)
 
 
-def run_uploads(home: Home, business_date: date, say: Say) -> list[LoadRun]:
-    """Load the workbooks that were uploaded; inboxes are left for the business date's run (R26).
+def run_decisions(home: Home, say: Say) -> list[LoadRun]:
+    """Carry out what operators decided; inboxes are left for the next business date's run.
+
+    The loads belong to the newest business date, whose publications are closed already.
+
+    Raises:
+        RunFailedError: a step failed. Running again carries on from there.
+
+    """
+    return _run_waiting(home, say, lambda: not decisions.is_any_noted(home))
+
+
+def run_uploads(home: Home, say: Say) -> list[LoadRun]:
+    """Load the workbooks that were uploaded; inboxes are left alone as by run_decisions (R26).
 
     Raises:
         RunFailedError: a step failed. Running again carries on from there.
@@ -81,7 +72,40 @@ def run_uploads(home: Home, business_date: date, say: Say) -> list[LoadRun]:
     def is_done() -> bool:
         return not uploads.read_waiting(home, organizations) and not _is_recovery_due(home)
 
-    return _run(home, business_date, say, is_done)
+    return _run_waiting(home, say, is_done)
+
+
+def replay(home: Home, say: Say) -> list[LoadRun]:
+    """Build the warehouse anew from the landing area, load by load (R10).
+
+    The former warehouse is set aside. Nothing is looked for, and nothing is delivered that was
+    delivered before.
+
+    Returns:
+        The loads, none where nothing has landed.
+
+    Raises:
+        RunFailedError: a step failed. The next run carries on from there.
+
+    """
+    first = landing.read_manifest(home, 1)
+    if first is None:
+        return []
+    if home.warehouse.exists():
+        set_aside = home.warehouse.with_name("warehouse.before_replay.duckdb")
+        with warehouse.connect(home) as connection:
+            connection.execute("checkpoint")
+        home.warehouse.replace(set_aside)
+        say(f"the former warehouse is now {set_aside}")
+    return _run(home, first.business_date, say, lambda: not _is_recovery_due(home))
+
+
+def _run_waiting(home: Home, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
+    """Run what waits in a spool folder, for the newest business date, or today before the first."""
+    with warehouse.connect(home) as connection:
+        business_date = warehouse.last_business_date(connection)
+    today = datetime.now(DEFAULT_TIME_ZONE).date()
+    return _run(home, business_date or today, say, is_done)
 
 
 def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
@@ -97,7 +121,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
         while not is_done():
             is_recovery = _is_recovery_due(home)
             if is_recovery:
-                say("carrying on with a load that a former run left unfinished")
+                say("carrying a load through that landed before")
             with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
                 result = job.execute_in_process(
                     instance=instance,
@@ -105,6 +129,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
                     run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                     raise_on_error=False,
                 )
+            run_alerts.send_alert_of(instance, result.run_id)
             if not result.success:
                 raise RunFailedError(f"{_describe_failure(result)}\nthe whole log: {log}")
             with warehouse.connect(home) as connection:
@@ -113,7 +138,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
             if manifest is None:
                 raise FileNotFoundError(f"the manifest of load {load_id} is not in {home.landing}")
             runs.append(LoadRun(load_id, manifest.business_date))
-            if not is_recovery and not manifest.has_files_waiting:
+            if not is_recovery and not manifest.is_followed:
                 break
     return runs
 
@@ -121,19 +146,15 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
 def _is_recovery_due(home: Home) -> bool:
     """Whether a load that landed has not been carried through to the end."""
     with warehouse.connect(home) as connection:
+        next_load_id = warehouse.last_load_id(connection) + 1
         return (
             warehouse.unfinished_load_id(connection) is not None
-            or landing.read_manifest(home, warehouse.last_load_id(connection) + 1) is not None
+            or landing.read_manifest(home, next_load_id) is not None
         )
 
 
 def _describe_failure(result: dg.ExecuteInProcessResult) -> str:
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            said = error.message.strip() if error else "no reason given"
-            cause = error.cause if error else None
-            while cause is not None:
-                said, cause = cause.message.strip(), cause.cause
-            return f"step {event.step_key} failed: {said}"
+            return run_alerts.describe_error(event)
     return "the run failed before its first step"

@@ -10,11 +10,11 @@ import hashlib
 import logging
 import stat
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from errno import ENOENT, ENOSPC
+from errno import ENOENT
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -24,8 +24,13 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 
 from orchestration.contracts import Organization
 
+_NAME_TAKEN = ("name_taken", "a file with other content has this name already")
+_CHANGED = ("still_growing", "the file changed while it was read")
+_DOWNLOADING = "downloading a file"
 _CHUNK = 1 << 18
 _CONNECT_ATTEMPTS = 3
+# What may go better by itself another time; all else asks for a person.
+MAY_HEAL = frozenset({"unreachable", "timed_out", "connection_lost"})
 
 # Paramiko writes tracebacks of its transport thread; what matters reaches the caller as SftpError.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -49,11 +54,16 @@ class NameTakenError(SftpError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A regular file in a folder of a server; `modified_at` has whole seconds."""
+    """A regular file in a folder of a server.
+
+    `modified_at` has whole seconds. Of a name that is not UTF-8 the odd bytes are spelled out;
+    such a file cannot be asked for.
+    """
 
     name: str
     size: int
     modified_at: datetime
+    is_named_in_utf8: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,18 +80,22 @@ class Client:
     def __init__(self, sftp: paramiko.SFTPClient) -> None:
         self._sftp = sftp
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server may still answer."""
+        channel = self._sftp.get_channel()
+        return not channel.closed and bool(channel.get_transport().is_active())
+
     def list_files(self, folder: str) -> list[RemoteFile]:
         """The regular files of a folder, by name; links and folders are no files.
 
-        A name that is not UTF-8 can follow no contract and is passed over.
-
         Raises:
-            SftpError: `no_folder`, `timed_out`, `connection_lost`.
+            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`.
 
         """
         with _translated(f"listing {folder}"):
             files = [
-                RemoteFile(name, attributes.st_size or 0, _as_instant(attributes.st_mtime))
+                _as_file(name, attributes)
                 for name, attributes in self._read_folder(folder)
                 if stat.S_ISREG(attributes.st_mode or 0)
             ]
@@ -97,76 +111,86 @@ class Client:
 
         Raises:
             StillGrowingError: size or time changed, or the bytes are not as many as the size.
-            SftpError: `timed_out`, `connection_lost`, `gone`, `no_permission`, `invalid_name`.
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `gone`, `no_permission`,
+                `invalid_name`.
+            OSError: `target` cannot take the bytes.
 
         """
+        if not file.is_named_in_utf8:
+            raise SftpError("invalid_name", "the name of a file is not UTF-8")
         path = _join(folder, file.name)
+        listed = (file.size, int(file.modified_at.timestamp()))
         digest = hashlib.sha256()
         byte_count = 0
-        with _translated("downloading a file", missing="gone"):
-            before = self._sftp.lstat(path)
-            with self._sftp.open(path, "rb") as source:
-                if before.st_size:
-                    source.prefetch(before.st_size)
-                while chunk := source.read(_CHUNK):
-                    digest.update(chunk)
-                    target.write(chunk)
-                    byte_count += len(chunk)
-                    if byte_count > (before.st_size or 0):
-                        break
-            after = self._sftp.lstat(path)
-        is_whole = (
-            stat.S_ISREG(before.st_mode or 0)
-            and _state(before) == _state(after)
-            and _state(before) == (file.size, int(file.modified_at.timestamp()))
-            and byte_count == file.size
-        )
-        if not is_whole:
-            raise StillGrowingError("still_growing", "the file changed while it was read")
+        if self._regular_state(path) != listed:
+            raise StillGrowingError(*_CHANGED)
+        with closing(self._chunks(path, file.size)) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+                target.write(chunk)
+                byte_count += len(chunk)
+                if byte_count > file.size:
+                    break
+        if byte_count != file.size or self._regular_state(path) != listed:
+            raise StillGrowingError(*_CHANGED)
         return Download(digest.hexdigest(), byte_count)
 
     def upload(
-        self, folder: str, name: str, content: Path
+        self, folder: str, name: str, content: bytes, *, may_replace: bool = False
     ) -> Literal["delivered", "already_there"]:
         """Publish a file under a name that it has whole or not at all (R24).
 
         The bytes go to a temporary name, are read back and compared, then renamed. A rename does
-        not overwrite, so the name never changes its bytes.
+        not overwrite, so the name never changes its bytes unless it may be replaced.
 
         Raises:
             NameTakenError: the name holds other bytes.
-            SftpError: `timed_out`, `connection_lost`, `no_folder`, `no_permission`,
-                `invalid_name`, `upload_damaged` (what is read back is not what was sent, as on a
-                full disk).
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
+                `no_permission`, `invalid_name`, `upload_damaged` (what is read back is not what
+                was sent, as on a full disk).
 
         """
         path = _join(folder, name)
-        size = content.stat().st_size
-        sha256 = hash_file(content)
+        sha256 = hashlib.sha256(content).hexdigest()
         with _translated(f"uploading to {folder}"):
             if self._is_there(path):
-                return self._compare_published(path, size, sha256)
+                if self._holds(path, len(content), sha256):
+                    return "already_there"
+                if not may_replace:
+                    raise NameTakenError(*_NAME_TAKEN)
             part = _join(folder, f".{name}.{sha256[:12]}.part")
-            with self._sftp.open(part, "wb") as target, content.open("rb") as source:
+            with self._sftp.open(part, "wb") as target:
                 target.set_pipelined(True)
-                while chunk := source.read(_CHUNK):
-                    target.write(chunk)
-            if self._hash_remote(part, size) != sha256:
+                for start in range(0, len(content), _CHUNK):
+                    target.write(content[start : start + _CHUNK])
+            if self._hash_remote(part, len(content)) != sha256:
                 with suppress(OSError):
                     self._sftp.remove(part)
                 raise SftpError("upload_damaged", "the server did not keep what was sent")
+            if may_replace:
+                self._replace(part, path)
+                return "delivered"
             try:
                 self._sftp.rename(part, path)
             except OSError:
                 if not self._is_there(path):
                     raise
-                return self._compare_published(path, size, sha256)
+                if not self._holds(path, len(content), sha256):
+                    raise NameTakenError(*_NAME_TAKEN) from None
+                return "already_there"
         return "delivered"
 
-    def _compare_published(self, path: str, size: int, sha256: str) -> Literal["already_there"]:
-        if self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256:
-            return "already_there"
-        raise NameTakenError("name_taken", "a file with other content has this name already")
+    def _replace(self, part: str, path: str) -> None:
+        try:
+            self._sftp.posix_rename(part, path)
+        except OSError:
+            # An extension of OpenSSH, which not every server knows.
+            with suppress(FileNotFoundError):
+                self._sftp.remove(path)
+            self._sftp.rename(part, path)
+
+    def _holds(self, path: str, size: int, sha256: str) -> bool:
+        return self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256
 
     def _is_there(self, path: str) -> bool:
         try:
@@ -184,7 +208,23 @@ class Client:
                 digest.update(chunk)
         return digest.hexdigest()
 
-    def _read_folder(self, folder: str) -> Iterator[tuple[str, paramiko.SFTPAttributes]]:
+    def _regular_state(self, path: str) -> tuple[int, int] | None:
+        """Size and time of a regular file, None for anything else."""
+        with _translated(_DOWNLOADING, missing="gone"):
+            attributes = self._sftp.lstat(path)
+        return _state(attributes) if stat.S_ISREG(attributes.st_mode or 0) else None
+
+    def _chunks(self, path: str, size: int) -> Generator[bytes]:
+        with (
+            _translated(_DOWNLOADING, missing="gone"),
+            self._sftp.open(path, "rb") as source,
+        ):
+            if size:
+                source.prefetch(size)
+            while chunk := source.read(_CHUNK):
+                yield chunk
+
+    def _read_folder(self, folder: str) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
         # SFTPClient.listdir_attr raises on the first name that is not UTF-8.
         kind, message = self._sftp._request(CMD_OPENDIR, folder)
         if kind != CMD_HANDLE:
@@ -203,8 +243,7 @@ class Client:
                     attributes = paramiko.SFTPAttributes._from_msg(
                         message, "", long_name.decode("utf-8", "replace")
                     )
-                    with suppress(UnicodeDecodeError):
-                        yield name.decode("utf-8"), attributes
+                    yield name, attributes
         finally:
             self._sftp._request(CMD_CLOSE, handle)
 
@@ -242,12 +281,6 @@ def connect(
         yield Client(sftp)
     finally:
         ssh.close()
-
-
-def hash_file(path: Path) -> str:
-    """The sha256 of a local file, in hexadecimal."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -361,11 +394,7 @@ def _open_sftp(ssh: paramiko.SSHClient, timeout_seconds: float) -> paramiko.SFTP
 
 
 def _may_heal(error: Exception) -> bool:
-    return isinstance(error, SftpError) and error.code in {
-        "unreachable",
-        "timed_out",
-        "connection_lost",
-    }
+    return isinstance(error, SftpError) and error.code in MAY_HEAL
 
 
 @contextmanager
@@ -382,15 +411,25 @@ def _translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
     except (paramiko.SSHException, EOFError, ConnectionError):
         raise SftpError("connection_lost", f"{act}: the connection broke") from None
     except OSError as error:
-        if error.errno == ENOSPC:
-            raise SftpError("disk_full", f"{act}: no space is left on this machine") from None
         if error.errno == ENOENT:
             raise SftpError(missing, f"{act}: no such file or folder") from None
-        raise SftpError("connection_lost", f"{act}: the server failed") from None
+        if str(error) == "Socket is closed":  # paramiko's words
+            raise SftpError("connection_lost", f"{act}: the connection broke") from None
+        raise SftpError("server_failed", f"{act}: the server failed") from None
 
 
 def _as_instant(seconds: float | None) -> datetime:
     return datetime.fromtimestamp(int(seconds or 0), UTC)
+
+
+def _as_file(name: bytes, attributes: paramiko.SFTPAttributes) -> RemoteFile:
+    shown = name.decode("utf-8", "backslashreplace")
+    return RemoteFile(
+        shown,
+        attributes.st_size or 0,
+        _as_instant(attributes.st_mtime),
+        is_named_in_utf8=shown.encode() == name,
+    )
 
 
 def _state(attributes: paramiko.SFTPAttributes) -> tuple[int, int]:

@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 
 import duckdb
 
 from orchestration.home import Home
+from orchestration.locking import WarehouseBusyError as WarehouseBusyError  # noqa: PLC0414
 
 RAW_TABLES = {
     "loads": """
@@ -18,7 +20,9 @@ RAW_TABLES = {
     """,
     "inbox_looks": """
         load_id bigint not null, organization_id varchar not null, outcome varchar not null,
-        detail varchar, files_seen bigint not null, files_taken bigint not null
+        detail varchar, files_seen bigint not null, files_taken bigint not null,
+        payment_flow varchar not null, time_zone varchar not null, delimiter varchar not null,
+        decimal_separator varchar not null, date_format varchar not null
     """,
     "intake_files": """
         load_id bigint not null, file_id varchar not null, organization_id varchar not null,
@@ -72,15 +76,12 @@ RAW_TABLES = {
         code varchar not null, message varchar not null
     """,
     "deliveries": """
-        organization_id varchar not null, business_date date not null,
-        file_name varchar not null, sha256 varchar not null, byte_count bigint not null,
-        attempted_at timestamp not null, outcome varchar not null, detail varchar
+        batch_id bigint not null, organization_id varchar not null, business_date date not null,
+        kind varchar not null, file_name varchar not null, load_id bigint not null,
+        sha256 varchar not null, byte_count bigint not null, attempted_at timestamp not null,
+        outcome varchar not null, detail varchar
     """,
 }
-
-
-class WarehouseBusyError(Exception):
-    """Another process holds the warehouse (R29); the message says which."""
 
 
 @contextmanager
@@ -119,6 +120,21 @@ def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the newest load in the warehouse, 0 for an empty one."""
     row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
     return int(row[0]) if row else 0
+
+
+def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The newest business date that a load was for, None in an empty warehouse."""
+    row = connection.execute("select max(business_date) from raw.loads").fetchone()
+    return row[0] if row else None
+
+
+def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the models have been built in it."""
+    found = connection.execute(
+        "select 1 from information_schema.tables"
+        " where table_schema = 'main' and table_name = 'intake_files'"
+    ).fetchone()
+    return found is not None
 
 
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:

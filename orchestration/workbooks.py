@@ -116,10 +116,10 @@ class Sheet:
 class Workbook:
     """An open workbook; `sheet` says what of it is read."""
 
-    def __init__(self, values: Any, formulas: Any, organization_id: str, aliases: Aliases) -> None:
+    def __init__(self, values: Any, formulas: Any, layout: Layout, aliases: Aliases) -> None:
         self._values = values
         self._formulas = formulas
-        self.sheet = _choose_sheet(values, organization_id, aliases)
+        self.sheet = _choose_sheet(values, layout, aliases)
 
     def rows(self) -> Iterator[Row]:
         """The rows of customers in order; blank rows are passed over.
@@ -146,7 +146,9 @@ class Workbook:
 
 
 @contextmanager
-def read(path: Path, organization_id: str, aliases: Aliases) -> Iterator[Workbook]:
+def read(
+    path: Path, organization_id: str, aliases: Aliases, customer_id_scheme: str = "rut"
+) -> Iterator[Workbook]:
     """Open a workbook of customers for as long as the context lasts.
 
     The sheet that is read is the first visible one with a row that names the required columns,
@@ -157,6 +159,7 @@ def read(path: Path, organization_id: str, aliases: Aliases) -> Iterator[Workboo
         path: the file.
         organization_id: whose header names count (R11).
         aliases: which header name means which field.
+        customer_id_scheme: `rut` or `external_id`, for workbooks that have a column of each.
 
     Raises:
         UnreadableError: it is no workbook, is broken, or is larger than the limits above, or no
@@ -168,7 +171,8 @@ def read(path: Path, organization_id: str, aliases: Aliases) -> Iterator[Workboo
         with _as_unreadable():
             values = _open(path, stack, data_only=True)
             formulas = _open(path, stack, data_only=False) if has_formulas else None
-        yield Workbook(values, formulas, organization_id, aliases)
+        layout = Layout(organization_id, KIND, "", customer_id_scheme)
+        yield Workbook(values, formulas, layout, aliases)
 
 
 def write_template(organization: Organization) -> bytes:
@@ -280,8 +284,7 @@ def _unreadable(code: str) -> UnreadableError:
     return UnreadableError(code, _MESSAGES[code])
 
 
-def _choose_sheet(workbook: Any, organization_id: str, aliases: Aliases) -> Sheet:
-    layout = Layout(organization_id, KIND, delimiter="")
+def _choose_sheet(workbook: Any, layout: Layout, aliases: Aliases) -> Sheet:
     refusal: UnreadableError | None = None
     with _as_unreadable():
         visible = [each for each in workbook.worksheets if each.sheet_state == "visible"]

@@ -12,10 +12,7 @@
 ] %}
 
 with publications as (
-    select
-        *,
-        case when delimiter = 'tab' then chr(9) else delimiter end as separator
-    from {{ ref('int_publications__opened') }}
+    select * from {{ ref('int_publications__opened') }}
 ),
 
 lines as (
@@ -26,13 +23,14 @@ headers as (
     select
         organization_id,
         business_date,
+        load_id,
         0 as line_number,
         concat(
             {%- for name, _ in columns %}
             {%- if name == 'status' %}
-            case when payment_flow = 'in_process' then concat('status', separator) else '' end,
+            case when payment_flow = 'in_process' then concat('status', delimiter) else '' end,
             {%- else %}
-            '{{ name }}' {{- ", separator," if not loop.last }}
+            '{{ name }}' {{- ", delimiter," if not loop.last }}
             {%- endif %}
             {%- endfor %}
         ) as line
@@ -43,18 +41,19 @@ bodies as (
     select
         lines.organization_id,
         lines.business_date,
+        lines.load_id,
         lines.line_number,
         concat(
             {%- for name, value in columns %}
             {%- if name == 'status' %}
             case
                 when publications.payment_flow = 'in_process'
-                    then concat({{ value }}, publications.separator)
+                    then concat({{ value }}, publications.delimiter)
                 else ''
             end,
             {%- else %}
-            {{ quote_field(value, 'publications.separator') }}
-            {{- ", publications.separator," if not loop.last }}
+            {{ quote_field(value, 'publications.delimiter') }}
+            {{- ", publications.delimiter," if not loop.last }}
             {%- endif %}
             {%- endfor %}
         ) as line
@@ -74,7 +73,8 @@ file_lines as (
 select
     organization_id,
     business_date,
-    concat(cast(business_date as {{ dbt.type_string() }}), '_toku_payments.csv') as file_name,
+    load_id,
+    {{ name_payments_file('business_date', 'csv') }} as file_name,
     line_number,
     line
 from file_lines

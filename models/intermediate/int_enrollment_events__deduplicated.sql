@@ -16,7 +16,7 @@ ranked as (
     select
         events.*,
         row_number() over (
-            partition by events.event_id
+            partition by events.organization_id, events.event_id
             order by events.event_number
         ) as event_rank
     from events
@@ -45,7 +45,9 @@ deduplicated as (
         and not exists (
             select 1
             from {{ this }} as former
-            where former.event_id = ranked.event_id
+            where
+                former.organization_id = ranked.organization_id
+                and former.event_id = ranked.event_id
         )
     {%- endif %}
 )

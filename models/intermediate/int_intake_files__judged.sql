@@ -86,10 +86,13 @@ judged as (
             else screening
         end as verdict,
         case when trips_breaker then 'too_many_withdrawals' else screen_code end as code,
-        row_count - rejected_count as accepted_count,
-        rejected_count,
-        accepted_amount,
-        rejected_amount,
+        -- of a file that is refused, every row is refused
+        case when screening = 'refused' then 0 else row_count - rejected_count end
+            as accepted_count,
+        case when screening = 'refused' then row_count else rejected_count end as rejected_count,
+        case when screening = 'refused' then 0 else accepted_amount end as accepted_amount,
+        case when screening = 'refused' then accepted_amount + rejected_amount else rejected_amount
+        end as rejected_amount,
         new_count,
         changed_count,
         case

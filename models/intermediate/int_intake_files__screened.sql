@@ -151,13 +151,14 @@ former_versions as (
             and questions.kind = files.kind
             and (questions.file_name = files.file_name or questions.kind = 'customers')
             and questions.load_id > files.load_id
-    left join standing_verdicts
+    inner join standing_verdicts
         on
             files.file_id = standing_verdicts.file_id
             and standing_verdicts.verdict_rank = 1
+    -- what was refused may be good by now: its contract has been put right
     where
-        questions.kind <> 'customers'
-        or standing_verdicts.verdict = 'applied'
+        standing_verdicts.verdict = 'applied'
+        or (questions.kind <> 'customers' and standing_verdicts.verdict <> 'refused')
 ),
 
 -- R8: files apply in (business date, received) order. A replace file states the whole base, so

@@ -21,7 +21,11 @@ keyed as (
                 and not {{ is_valid_rut('invoices.customer_id') }}
                 then 'invalid_rut'
             when invoices.product_id is null then 'missing_product_id'
-            when invoices.due_date is null then 'invalid_due_date'
+            when
+                {{ is_too_long_id('invoices.customer_id') }}
+                or {{ is_too_long_id('invoices.product_id') }}
+                then 'id_too_long'
+            when not {{ is_plausible_date('invoices.due_date') }} then 'invalid_due_date'
         end as key_code,
         case
             when invoices.amount is null then 'invalid_amount'

@@ -21,14 +21,21 @@ coded as (
                 and not {{ is_valid_rut('organization_payments.customer_id') }}
                 then 'invalid_rut'
             when organization_payments.product_id is null then 'missing_product_id'
-            when organization_payments.due_date is null then 'invalid_due_date'
+            when
+                {{ is_too_long_id('organization_payments.customer_id') }}
+                or {{ is_too_long_id('organization_payments.product_id') }}
+                then 'id_too_long'
+            when not {{ is_plausible_date('organization_payments.due_date') }}
+                then 'invalid_due_date'
+        end as key_code,
+        case
             when
                 organization_payments.amount is null
                 and organization_payments.amount_text is not null
                 then 'invalid_amount'
             when organization_payments.amount < 0 then 'negative_amount'
             when organization_payments.attribute_length > 256 then 'attribute_too_long'
-        end as rejection_code
+        end as value_code
     from organization_payments
     inner join loads on organization_payments.load_id = loads.load_id
 ),
@@ -40,7 +47,7 @@ checked as (
         line_number,
         organization_id,
         case
-            when rejection_code is null
+            when key_code is null
                 then {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }}
         end as debt_id,
         customer_id,
@@ -50,7 +57,7 @@ checked as (
         currency,
         channel,
         paid_on,
-        rejection_code
+        coalesce(key_code, value_code) as rejection_code
     from coded
 )
 

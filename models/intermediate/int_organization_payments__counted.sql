@@ -1,5 +1,6 @@
 -- The debts that the organizations' own payments files call paid (R6). The newest applied
--- version of a file name counts: a correction takes the place of what it corrects.
+-- version of a file name counts: a correction takes the place of what it corrects. Whatever else
+-- is wrong with a row, a debt that it names is called paid: it must not be charged.
 with organization_payments as (
     select * from {{ ref('int_organization_payments__checked') }}
 ),
@@ -38,7 +39,7 @@ counted as (
         on
             organization_payments.load_id = applied.load_id
             and organization_payments.file_id = applied.file_id
-    where organization_payments.rejection_code is null
+    where organization_payments.debt_id is not null
     group by organization_payments.debt_id
 )
 

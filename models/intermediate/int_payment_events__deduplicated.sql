@@ -1,4 +1,4 @@
--- R21: an event that comes twice counts once, as it first came.
+-- R21: an event that comes twice counts once, as it first came. Ids are an organization's own.
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (
@@ -16,7 +16,7 @@ ranked as (
     select
         events.*,
         row_number() over (
-            partition by events.event_id
+            partition by events.organization_id, events.event_id
             order by events.event_number
         ) as event_rank
     from events
@@ -49,7 +49,9 @@ deduplicated as (
         and not exists (
             select 1
             from {{ this }} as former
-            where former.event_id = ranked.event_id
+            where
+                former.organization_id = ranked.organization_id
+                and former.event_id = ranked.event_id
         )
     {%- endif %}
 )

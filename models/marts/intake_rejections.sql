@@ -4,8 +4,16 @@ with invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),
 
+invoice_rows as (
+    select * from {{ ref('stg_intake__invoices') }}
+),
+
 organization_payments as (
     select * from {{ ref('int_organization_payments__checked') }}
+),
+
+organization_payment_rows as (
+    select * from {{ ref('stg_intake__organization_payments') }}
 ),
 
 customers as (
@@ -29,31 +37,56 @@ loads as (
 
 rejected as (
     select
-        load_id,
-        file_id,
-        line_number,
-        debt_id,
-        rejection_code
+        invoices.load_id,
+        invoices.file_id,
+        invoices.line_number,
+        invoices.debt_id,
+        invoices.rejection_code,
+        invoice_rows.customer_id_text,
+        invoice_rows.product_id,
+        invoice_rows.due_date_text,
+        invoice_rows.amount_text
     from invoices
-    where rejection_code is not null
+    inner join loads on invoices.load_id = loads.load_id
+    inner join invoice_rows
+        on
+            invoices.load_id = invoice_rows.load_id
+            and invoices.file_id = invoice_rows.file_id
+            and invoices.line_number = invoice_rows.line_number
+    where invoices.rejection_code is not null
     union all
     select
-        load_id,
-        file_id,
-        line_number,
-        debt_id,
-        rejection_code
+        organization_payments.load_id,
+        organization_payments.file_id,
+        organization_payments.line_number,
+        organization_payments.debt_id,
+        organization_payments.rejection_code,
+        organization_payment_rows.customer_id_text,
+        organization_payment_rows.product_id,
+        organization_payment_rows.due_date_text,
+        organization_payment_rows.amount_text
     from organization_payments
-    where rejection_code is not null
+    inner join loads on organization_payments.load_id = loads.load_id
+    inner join organization_payment_rows
+        on
+            organization_payments.load_id = organization_payment_rows.load_id
+            and organization_payments.file_id = organization_payment_rows.file_id
+            and organization_payments.line_number = organization_payment_rows.line_number
+    where organization_payments.rejection_code is not null
     union all
     select
-        load_id,
-        file_id,
-        line_number,
+        customers.load_id,
+        customers.file_id,
+        customers.line_number,
         cast(null as {{ dbt.type_string() }}) as debt_id,
-        rejection_code
+        customers.rejection_code,
+        cast(null as {{ dbt.type_string() }}) as customer_id_text,
+        cast(null as {{ dbt.type_string() }}) as product_id,
+        cast(null as {{ dbt.type_string() }}) as due_date_text,
+        cast(null as {{ dbt.type_string() }}) as amount_text
     from customers
-    where rejection_code is not null
+    inner join loads on customers.load_id = loads.load_id
+    where customers.rejection_code is not null
 ),
 
 told as (
@@ -66,10 +99,13 @@ told as (
         files.file_name,
         files.business_date,
         rejected.debt_id,
+        rejected.customer_id_text,
+        rejected.product_id as product_id_text,
+        rejected.due_date_text,
+        rejected.amount_text,
         files.received_at,
         rejected.load_id
     from rejected
-    inner join loads on rejected.load_id = loads.load_id
     inner join files on rejected.file_id = files.file_id
     left join codes on rejected.rejection_code = codes.code
 )

@@ -3,7 +3,7 @@
 {{ config(materialized='incremental', unique_key='payment_key') }}
 
 with events as (
-    select * from {{ ref('int_payment_events__deduplicated') }}
+    select * from {{ ref('int_payment_events__understood') }}
 ),
 
 loads as (
@@ -23,7 +23,6 @@ ranked as (
         ) as event_rank
     from events
     inner join loads on events.load_id = loads.load_id
-    where events.status is not null
 ),
 
 latest as (

@@ -129,6 +129,7 @@ numbered as (
         payment_id,
         cast({{ in_time_zone('occurred_at', 'time_zone') }} as date) as paid_on,
         event_id,
+        occurred_at,
         debt_id,
         load_id,
         published_at

@@ -39,7 +39,8 @@ renamed as (
 
         -- what happened
         source.status as raw_status,
-        statuses.status,
+        -- none where nobody can say what the event is, for now: it waits
+        case when organizations.organization_id is not null then statuses.status end as status,
         source.reason,
         trim(source.channel) as channel,
         coalesce(channels.label, trim(source.channel)) as channel_label,
@@ -48,7 +49,7 @@ renamed as (
         source.source_file,
         source.line_number
     from source
-    inner join organizations on source.organization_id = organizations.organization_id
+    left join organizations on source.organization_id = organizations.organization_id
     left join statuses on lower(trim(source.status)) = statuses.raw_status
     left join channels on lower(trim(source.channel)) = channels.raw_channel
 )

@@ -12,7 +12,7 @@ renamed as (
         -- the file
         kind,
         file_name,
-        sha256,
+        nullif(sha256, '') as sha256,
         byte_count,
         encoding,
         record_count,

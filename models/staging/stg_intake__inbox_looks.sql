@@ -11,7 +11,14 @@ renamed as (
         outcome,
         detail,
         files_seen,
-        files_taken
+        files_taken,
+
+        -- the form of its payments file, as the contract had it then
+        payment_flow,
+        time_zone,
+        delimiter,
+        decimal_separator,
+        date_format
     from source
 )
 

@@ -21,10 +21,12 @@ renamed as (
         nullif(trim(source.product_id), '') as product_id,
 
         -- amounts
+        source.amount as amount_text,
         {{ parse_amount('source.amount', 'files.decimal_separator') }} as amount,
         files.currency,
 
         -- dates
+        source.due_date as due_date_text,
         {{ parse_date('source.due_date', 'files.date_format') }} as due_date,
 
         -- flags

@@ -26,6 +26,7 @@ renamed as (
         files.currency,
 
         -- dates
+        source.due_date as due_date_text,
         {{ parse_date('source.due_date', 'files.date_format') }} as due_date,
         {{ parse_date('source.paid_on', 'files.date_format') }} as paid_on,
 

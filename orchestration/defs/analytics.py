@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from orchestration import publishing, warehouse
+from orchestration import landing, publishing, warehouse
 from orchestration.defs.models import models
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, guarded
 
 _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
 
@@ -25,10 +25,15 @@ _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
     kinds={"duckdb"},
 )
 def analytics(installation: Installation) -> dg.MaterializeResult[None]:
-    """`analytics.duckdb`, the read-only copy of the marts, swapped in one step."""
+    """`analytics.duckdb`, the read-only copy of the marts, swapped in one step.
+
+    While loads that landed before are carried through, as in a replay, analysts keep the copy that
+    they have: none of them is newer.
+    """
     home = installation.home()
-    with warehouse.connect(home) as connection:
-        rows = publishing.publish(connection, home)
+    with guarded(), warehouse.connect(home) as connection:
+        is_newest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1) is None
+        rows = publishing.publish(connection, home) if is_newest else {}
     return dg.MaterializeResult(
         metadata={f"rows/{table}": dg.MetadataValue.int(count) for table, count in rows.items()}
     )

@@ -7,7 +7,7 @@ import dagster as dg
 
 from orchestration import loads, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, guarded
 
 RAW_TABLES = {
     "loads": "The loads: the unit in which files, events and decisions enter.",
@@ -63,12 +63,11 @@ def load(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take what is new for a business date and copy it into `raw`, in one transaction."""
     home = installation.home()
-    with warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
         carried = loads.carry_next(
             connection,
             home,
             installation.organizations(),
-            installation.aliases(),
             date.fromisoformat(context.partition_key),
             installation.environment(),
         )

@@ -1,40 +1,52 @@
-"""What goes out: the payments files, delivered to the organizations' outboxes (R24)."""
+"""What goes out: payments files and answers, to the organizations' outboxes (R19, R24)."""
 
 import dagster as dg
 
 from orchestration import delivery, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, guarded
 
 
 @dg.asset(
-    key=["outbox", "payments_files"],
-    deps=[dg.AssetKey(["exports", "exp_payments_file"])],
+    key=["outbox", "files"],
+    deps=[
+        dg.AssetKey(["exports", name])
+        for name in (
+            "exp_outgoing_files",
+            "exp_payments_file",
+            "exp_payments_totals",
+            "exp_intake_results",
+            "exp_intake_summaries",
+        )
+    ],
     group_name="outbox",
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,
     pool="warehouse",
     kinds={"sftp"},
 )
-def payments_files(
+def outbox_files(
     context: dg.AssetExecutionContext, installation: Installation
 ) -> dg.MaterializeResult[None]:
-    """The payments files in each organization's outbox, delivered whole and never overwritten."""
+    """Each organization's outbox: payments files, never overwritten, and answers to its files."""
     home = installation.home()
-    with warehouse.connect(home) as connection:
+    with guarded(), warehouse.connect(home) as connection:
+        delivery.restore_ledger(connection, home)
         files = delivery.read_undelivered(connection)
     deliveries = delivery.deliver(
         home, files, installation.organizations(), installation.environment()
     )
-    with warehouse.connect(home) as connection:
-        delivery.record(connection, deliveries)
+    with guarded(), warehouse.connect(home) as connection:
+        delivery.record(connection, home, deliveries)
     for each in deliveries:
         level = context.log.info if each.is_delivered else context.log.warning
         level("%s %s: %s", each.file.organization_id, each.file.file_name, each.outcome)
     delivered = sum(each.is_delivered for each in deliveries)
+    to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(
         metadata={
             "files_delivered": dg.MetadataValue.int(delivered),
             "files_not_delivered": dg.MetadataValue.int(len(deliveries) - delivered),
+            "files_to_try_again": dg.MetadataValue.int(to_try_again),
         }
     )

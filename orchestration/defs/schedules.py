@@ -1,17 +1,41 @@
-"""When the job runs by itself."""
+"""When the job runs by itself: at the organizations' cut-offs (R11)."""
+
+from collections.abc import Iterator
+from datetime import UTC, timedelta
 
 import dagster as dg
 
-from orchestration.defs.jobs import business_date
+from orchestration import landing, timing
+from orchestration.contracts import read_organizations
+from orchestration.defs.in_flight import is_run_in_flight
+from orchestration.defs.jobs import IS_PRODUCTION, business_date
+from orchestration.home import Home
+
+_STATUS = dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultScheduleStatus.STOPPED
 
 
 @dg.schedule(
     job=business_date,
-    cron_schedule="5 5 * * *",
-    execution_timezone="America/Santiago",
-    description="Each business date, a little after the cut-off that contracts have by default.",
+    cron_schedule="*/5 * * * *",
+    execution_timezone="UTC",
+    default_status=_STATUS,
+    description=(
+        "Every five minutes: has the cut-off of an organization passed in its own time zone, and"
+        " its inbox not been looked into? Then run that business date; dates that were missed come"
+        " first, and inboxes that could not be reached are tried again."
+    ),
 )
-def every_business_date(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for the business date of the scheduled time."""
-    day = context.scheduled_execution_time.date().isoformat()
-    return dg.RunRequest(run_key=day, partition_key=day)
+def cut_offs(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for the oldest business date that is due; the next tick asks for the next."""
+    home = Home.from_environment()
+    now = context.scheduled_execution_time.astimezone(UTC)
+    if is_run_in_flight(context.instance, home):
+        yield dg.SkipReason("a run is under way")
+        return
+    since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
+    looks = timing.looks_of(landing.recent_manifests(home, since))
+    dates = timing.due_dates(read_organizations(home.seeds), looks, now)
+    if dates:
+        yield dg.RunRequest(partition_key=dates[0].isoformat())
+    else:
+        yield dg.SkipReason("every inbox has been looked into since its last cut-off")

@@ -487,6 +487,8 @@ class _Story:
         row = self._write_cells({**self._key_forms(key), "amount": _amount_forms(amount)})
         if _happens(self.choices, 15):
             row[_pick(self.choices, PAYMENTS_HEADER[:3])] = ""
+        elif _happens(self.choices, 15):
+            row["amount"] = _pick(self.choices, ("", "1000x", "-5"))
         return tuple(row.values())
 
     def _draw_payable_key(self) -> Key:

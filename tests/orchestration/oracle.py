@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 TRUE_TEXTS = frozenset({"true", "t", "1", "si", "sí", "yes", "y", "x", "verdadero"})
 FALSE_TEXTS = frozenset({"", "false", "f", "0", "no", "n", "falso"})
 LONGEST_ATTRIBUTE = 256
+LONGEST_ID = 256
+FIRST_YEAR, LAST_YEAR = 1990, 2100
 FIELDS = ("customer_id", "product_id", "due_date", "amount", "is_paid", "is_void")
 NO_ATTRIBUTES = frozenset({*FIELDS, "name", "mail"})
 
@@ -158,7 +160,10 @@ def replay(history: History) -> list[Outcome]:
         for intake_file in load.files:
             reference = FileReference(load_number, intake_file.name)
             file = ReceivedFile(reference, intake_file, check_rows(contract, intake_file))
-            verdicts[reference] = _judge(contract, file, received, applied, pending)
+            not_refused = [
+                each for each in received if verdicts[each.reference].status != "refused"
+            ]
+            verdicts[reference] = _judge(contract, file, not_refused, applied, pending)
             received.append(file)
             if verdicts[reference].status == "applied" and intake_file.kind == "invoices":
                 applied.append(file)
@@ -190,7 +195,7 @@ def _judge(
     applied: Sequence[ReceivedFile],
     pending: set[Key],
 ) -> Verdict:
-    """Judge a file that has just been received (R8, R16, R17)."""
+    """Judge a file that has just been received; refused ones do not count (R8, R16, R17)."""
     same_name = [former.file for former in received if former.file.name == file.file.name]
     if same_name and same_name[-1] == file.file:
         return Verdict("duplicate", "same_bytes_again")
@@ -299,7 +304,7 @@ def _kept_because(status: str, file_status: str) -> str | None:
 def _paid_by_organization(accepted: Sequence[ReceivedFile]) -> set[Key]:
     """The debts that the organization's own payments files name: of each name the newest (R6)."""
     newest = {file.file.name: file for file in accepted}
-    return {key for file in newest.values() for key in file.valid_rows}
+    return {key for file in newest.values() for key in file.readable_keys}
 
 
 class _Payment(NamedTuple):
@@ -336,7 +341,7 @@ def _choose_payment(payments: Sequence[_Payment]) -> str | None:
 def check_rows(contract: Contract, file: IntakeFile) -> tuple[CheckedRow, ...]:
     """Give each row its code, or none (R15); of two valid rows with one key the last counts.
 
-    A row of a payments file needs a readable key and nothing else, and may name a debt twice.
+    A row of a payments file needs no amount, and may name a debt twice.
     """
     rows = [
         _check_row(contract, file, line_number, dict(zip(file.header, record, strict=True)))
@@ -375,9 +380,11 @@ def _check_row(
         code = "invalid_rut"
     elif not product_id:
         code = "missing_product_id"
+    elif max(len(customer_id), len(product_id)) > LONGEST_ID:
+        code = "id_too_long"
     elif due_date is None:
         code = "invalid_due_date"
-    elif file.kind == "payments":
+    elif file.kind == "payments" and not amount_text:
         code = None
     elif amount is None:
         code = "invalid_amount"
@@ -430,9 +437,10 @@ def _read_date(text: str) -> date | None:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         return None
     try:
-        return date.fromisoformat(text)
+        read = date.fromisoformat(text)
     except ValueError:
         return None
+    return read if FIRST_YEAR <= read.year <= LAST_YEAR else None
 
 
 def _read_amount(text: str) -> Decimal | None:

@@ -36,6 +36,7 @@ STAGING = {
     "stg_verdicts__files",
     "stg_contracts__organizations",
     "stg_events__payment_events",
+    "stg_events__refused_lines",
     "stg_intake__decisions",
     "stg_intake__files",
     "stg_intake__inbox_looks",
@@ -49,6 +50,7 @@ INTERMEDIATE = {
     "int_enrollment_events__deduplicated",
     "int_debts__compared",
     "int_debts__listed",
+    "int_intake_files__answered",
     "int_intake_files__judged",
     "int_intake_files__screened",
     "int_intake_files__standing",
@@ -56,6 +58,7 @@ INTERMEDIATE = {
     "int_organization_payments__checked",
     "int_organization_payments__counted",
     "int_payment_events__deduplicated",
+    "int_payment_events__understood",
     "int_publications__opened",
 }
 MARTS = {
@@ -68,11 +71,20 @@ MARTS = {
     "debts_changed",
     "debts_history",
     "enrollments",
+    "intake_days",
     "intake_files",
     "intake_rejections",
     "organization_contracts",
     "payments",
     "payments_file_lines",
+    "refused_event_lines",
+}
+EXPORTS = {
+    "exp_intake_results",
+    "exp_intake_summaries",
+    "exp_outgoing_files",
+    "exp_payments_file",
+    "exp_payments_totals",
 }
 OUTSIDE = {
     ("base", "customers"),
@@ -97,19 +109,25 @@ def test_the_assets_are_exactly_these(definitions: dg.Definitions) -> None:
         | {("staging", name) for name in STAGING}
         | {("intermediate", name) for name in INTERMEDIATE}
         | {(name,) for name in MARTS}
-        | {("exports", "exp_payments_file"), ("outbox", "payments_files")}
-        | {("published", "analytics")}
+        | {("exports", name) for name in EXPORTS}
+        | {("outbox", "files"), ("published", "analytics")}
         | OUTSIDE
     )
 
 
-def test_the_jobs_and_schedules_are_exactly_these(definitions: dg.Definitions) -> None:
+def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
         "business_date"
     }
-    assert {schedule.name for schedule in repository.schedule_defs} == {"every_business_date"}
-    assert repository.sensor_defs == []
+    assert {schedule.name for schedule in repository.schedule_defs} == {"cut_offs"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "failure_alerts",
+        "killed_runs",
+        "late_arrivals",
+        "undelivered_files",
+        "warning_alerts",
+    }
 
 
 def test_every_dbt_data_test_is_an_asset_check(definitions: dg.Definitions) -> None:
@@ -134,7 +152,7 @@ def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
     definitions: dg.Definitions,
 ) -> None:
     graph = definitions.resolve_asset_graph()
-    outbox = dg.AssetKey(["outbox", "payments_files"])
+    outbox = dg.AssetKey(["outbox", "files"])
     upstream = graph.get_ancestor_asset_keys(outbox)
     assert dg.AssetKey(["sftp", "inboxes"]) in upstream
     assert dg.AssetKey(["events", "payment_events"]) in upstream

@@ -1,4 +1,4 @@
-"""Delivery: each payments file reaches its outbox once, whatever was left half done before."""
+"""Delivery: each file reaches its outbox once, whatever was left half done before (R19, R24)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from orchestration import warehouse
-from orchestration.delivery import Delivery, PaymentsFile, deliver, read_undelivered, record
+from orchestration.delivery import (
+    Delivery,
+    OutgoingFile,
+    deliver,
+    read_publication,
+    read_undelivered,
+    record,
+    restore_ledger,
+)
 from orchestration.home import Home
 from orchestration.loopback_sftp import HOST
 
@@ -19,12 +27,18 @@ CONTENT = "".join(f"{line}\n" for line in LINES).encode()
 TAKEN = "a file with other content has this name already"
 
 
-def _file(day: int = 3, organization_id: str = "lumina", content: bytes = CONTENT) -> PaymentsFile:
+def _file(day: int = 3, organization_id: str = "lumina", content: bytes = CONTENT) -> OutgoingFile:
     name = f"2026-03-{day:02d}_toku_payments.csv"
-    return PaymentsFile(organization_id, date(2026, 3, day), name, content)
+    day_of = date(2026, 3, day)
+    return OutgoingFile(organization_id, day_of, "payments_file", name, day, content)
 
 
-def _local(home: Home, file: PaymentsFile) -> Path:
+def _answer(content: bytes, load_id: int) -> OutgoingFile:
+    name = "2026-03-03_toku_invoices.csv.result.csv"
+    return OutgoingFile("lumina", date(2026, 3, 3), "intake_result", name, load_id, content)
+
+
+def _local(home: Home, file: OutgoingFile) -> Path:
     return home.outbox / file.organization_id / file.file_name
 
 
@@ -50,12 +64,11 @@ def environment(sftp_server) -> dict[str, str]:
 def test_a_file_is_in_both_outboxes_with_the_same_bytes(home, lumina, outbox, environment):
     file = _file()
     path = _local(home, file)
-    assert deliver(home, [file], [lumina], environment) == [Delivery(file, path, "delivered")]
+    assert deliver(home, [file], [lumina], environment) == [Delivery(file, "delivered")]
     assert path.read_bytes() == CONTENT
     assert (outbox / file.file_name).read_bytes() == CONTENT
     assert _names(outbox) == _names(path.parent) == [file.file_name]
     assert file.sha256 == hashlib.sha256(CONTENT).hexdigest()
-    assert file.line_count == 1
 
 
 def test_after_a_crash_between_upload_and_ledger_the_file_is_found_there(
@@ -65,7 +78,7 @@ def test_after_a_crash_between_upload_and_ledger_the_file_is_found_there(
     deliver(home, [file], [lumina], environment)  # and nothing is recorded
     before = (outbox / file.file_name).stat()
     (again,) = deliver(home, [file], [lumina], environment)
-    assert again == Delivery(file, _local(home, file), "already_there")
+    assert again == Delivery(file, "already_there")
     assert again.is_delivered
     after = (outbox / file.file_name).stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -77,7 +90,7 @@ def test_after_a_crash_before_the_upload_the_local_file_is_used(home, lumina, ou
     _local(home, file).parent.mkdir(parents=True)
     _local(home, file).write_bytes(CONTENT)
     (outcome,) = deliver(home, [file], [lumina], environment)
-    assert outcome == Delivery(file, _local(home, file), "delivered")
+    assert outcome == Delivery(file, "delivered")
     assert (outbox / file.file_name).read_bytes() == CONTENT
 
 
@@ -85,9 +98,9 @@ def test_other_bytes_under_the_name_stop_that_file_only(home, lumina, outbox, en
     files = [_file(1), _file(2), _file(3)]
     (outbox / files[1].file_name).write_bytes(b"theirs\n")
     assert deliver(home, files, [lumina], environment) == [
-        Delivery(files[0], _local(home, files[0]), "delivered"),
-        Delivery(files[1], _local(home, files[1]), "name_taken", TAKEN),
-        Delivery(files[2], _local(home, files[2]), "delivered"),
+        Delivery(files[0], "delivered"),
+        Delivery(files[1], "name_taken", TAKEN),
+        Delivery(files[2], "delivered"),
     ]
     assert {path.name: path.read_bytes() for path in outbox.iterdir()} == {
         files[0].file_name: CONTENT,
@@ -135,44 +148,152 @@ def test_nothing_to_deliver_connects_to_nobody(home, lumina):
     assert deliver(home, [], [lumina], {}) == []
 
 
-def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home):
-    file, other = _file(), _file(2, "andes_seguros", b"customer_id,product_id\n")
-    clock = lambda: datetime(2026, 3, 3, 6, tzinfo=UTC)  # noqa: E731
+def test_an_answer_takes_the_place_of_a_former_one_and_is_not_kept_here(
+    home, lumina, outbox, environment
+):
+    former, newer = _answer(b"linea\n", 1), _answer(b"linea\n2\n", 2)
+    outcomes = [deliver(home, [each], [lumina], environment)[0] for each in (former, newer, newer)]
+    assert [each.outcome for each in outcomes] == ["delivered", "delivered", "already_there"]
+    assert (outbox / newer.file_name).read_bytes() == b"linea\n2\n"
+    assert _names(outbox) == [newer.file_name]
+    assert list(home.outbox.rglob("*")) == []
+
+
+@pytest.fixture
+def published(home):
+    """A warehouse in which the models have published two payments files and an answer."""
     with warehouse.connect(home) as connection:
         connection.execute("create schema exports")
-        connection.execute(
-            "create table exports.exp_payments_file (organization_id varchar,"
-            " business_date date, file_name varchar, line_number bigint, line varchar)"
-        )
-        for number, line in reversed(list(enumerate(LINES))):
+        for load_id in (2, 3, 4):
             connection.execute(
-                "insert into exports.exp_payments_file values (?, ?, ?, ?, ?)",
-                [file.organization_id, file.business_date, file.file_name, number, line],
+                "insert into raw.loads values (?, '2026-03-03', '2026-03-03', '2026-03-03')",
+                [load_id],
+            )
+        key = "organization_id varchar, business_date date, load_id bigint, file_name varchar"
+        for model in ("exp_payments_file", "exp_intake_results", "exp_intake_summaries"):
+            connection.execute(
+                f"create table exports.{model} ({key}, line_number bigint, line varchar)"
             )
         connection.execute(
-            "insert into exports.exp_payments_file values (?, ?, ?, ?, ?)",
-            [other.organization_id, other.business_date, other.file_name, 0, LINES[0]],
+            f"create table exports.exp_outgoing_files ({key}, kind varchar, delivery_order int)"
         )
-        assert read_undelivered(connection) == [other, file]
-        failed = Delivery(file, _local(home, file), "timed_out", "no answer")
-        record(connection, [failed, Delivery(other, _local(home, other), "delivered")], clock)
-        assert read_undelivered(connection) == [file]
-        record(connection, [Delivery(file, _local(home, file), "already_there")], clock)
-        assert read_undelivered(connection) == []
-        ledger = connection.execute("from raw.deliveries").fetchall()
+        connection.execute(
+            f"create table exports.exp_payments_totals ({key}, status varchar, currency varchar,"
+            " line_count bigint, total_amount decimal(38, 2), first_event_at timestamp,"
+            " last_event_at timestamp)"
+        )
+        connection.execute(
+            """
+            insert into exports.exp_outgoing_files values
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.json', 'payments_manifest', 2),
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 'payments_file', 1),
+            ('andes_seguros', '2026-03-02', 2, '2026-03-02_toku_payments.csv', 'payments_file', 1),
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_invoices.csv.result.csv',
+                'intake_result', 3);
+            insert into exports.exp_intake_results values
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_invoices.csv.result.csv', 0, 'linea');
+            insert into exports.exp_payments_totals values
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 'autorizado', 'CLP', 1,
+                1500.00, '2026-03-02 12:00', '2026-03-02 12:00');
+            insert into exports.exp_payments_file values
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 1, '19153032-2,LUZ-001'),
+            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 0,
+                'customer_id,product_id'),
+            ('andes_seguros', '2026-03-02', 2, '2026-03-02_toku_payments.csv', 0,
+                'customer_id,product_id')
+            """
+        )
+        yield connection
+
+
+MANIFEST = f"""\
+{{
+  "organization_id": "lumina",
+  "business_date": "2026-03-03",
+  "file_name": "2026-03-03_toku_payments.csv",
+  "sha256": "{hashlib.sha256(CONTENT).hexdigest()}",
+  "byte_count": {len(CONTENT)},
+  "row_count": 1,
+  "totals": [
+    {{
+      "status": "autorizado",
+      "currency": "CLP",
+      "row_count": 1,
+      "amount": "1500.00"
+    }}
+  ],
+  "first_event_at": "2026-03-02T12:00:00Z",
+  "last_event_at": "2026-03-02T12:00:00Z"
+}}
+""".encode()
+
+
+def test_what_is_due_is_read_with_its_bytes_each_manifest_after_its_file(published):
+    other = _file(2, "andes_seguros", b"customer_id,product_id\n")
+    manifest_name = "2026-03-03_toku_payments.json"
+    manifest = OutgoingFile(
+        "lumina", date(2026, 3, 3), "payments_manifest", manifest_name, 3, MANIFEST
+    )
+    assert read_undelivered(published) == [other, _file(), manifest, _answer(b"linea\n", 3)]
+    assert read_publication(published, "lumina", date(2026, 3, 3)) == [_file(), manifest]
+    assert read_publication(published, "lumina", date(2026, 3, 2)) == []
+
+
+def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home, published):
+    clock = lambda: datetime(2026, 3, 3, 6, tzinfo=UTC)  # noqa: E731
+    other, file, manifest, answer = read_undelivered(published)
+    attempts = [Delivery(file, "timed_out", "no answer"), Delivery(other, "delivered")]
+    record(published, home, attempts, clock)
+    assert read_undelivered(published) == [file, manifest, answer]
+    attempts = [Delivery(each, "already_there") for each in (file, manifest, answer)]
+    record(published, home, attempts, clock)
+    record(published, home, [], clock)
+    assert read_undelivered(published) == []
+    ledger = published.execute(
+        "select batch_id, organization_id, kind, load_id, sha256, byte_count, attempted_at,"
+        " outcome, detail from raw.deliveries"
+    ).fetchall()
     at = datetime(2026, 3, 3, 6)
-    its = ("lumina", date(2026, 3, 3), file.file_name, file.sha256, len(CONTENT), at)
-    assert ledger == [
-        (*its, "timed_out", "no answer"),
-        (
-            "andes_seguros",
-            date(2026, 3, 2),
-            other.file_name,
-            other.sha256,
-            23,
-            at,
-            "delivered",
-            None,
-        ),
-        (*its, "already_there", None),
+    tried = [
+        (1, file, "timed_out", "no answer"),
+        (1, other, "delivered", None),
+        *[(2, each, "already_there", None) for each in (file, manifest, answer)],
     ]
+    assert ledger == [
+        (
+            batch,
+            each.organization_id,
+            each.kind,
+            each.load_id,
+            each.sha256,
+            len(each.content),
+            at,
+            outcome,
+            detail,
+        )
+        for batch, each, outcome, detail in tried
+    ]
+
+
+def test_a_verdict_that_changes_makes_the_answer_due_again(home, published):
+    record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
+    published.execute(
+        "update exports.exp_outgoing_files set load_id = 4 where kind = 'intake_result';"
+        "update exports.exp_intake_results set load_id = 4"
+    )
+    assert read_undelivered(published) == [_answer(b"linea\n", 4)]
+
+
+def test_nothing_of_a_load_that_is_not_finished_is_due(published):
+    published.execute("update raw.loads set finished_at = null where load_id = 3")
+    assert read_undelivered(published) == [_file(2, "andes_seguros", b"customer_id,product_id\n")]
+
+
+def test_a_warehouse_built_anew_knows_what_was_delivered_before(home, published):
+    record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
+    ledger = published.execute("from raw.deliveries").fetchall()
+    published.execute("delete from raw.deliveries")
+    restore_ledger(published, home)
+    restore_ledger(published, home)
+    assert published.execute("from raw.deliveries").fetchall() == ledger
+    assert read_undelivered(published) == []

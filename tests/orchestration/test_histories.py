@@ -20,7 +20,6 @@ import duckdb
 import pytest
 
 from orchestration import landing, loads, warehouse
-from orchestration.contracts import read_column_aliases, read_organizations
 from orchestration.dbt_project import run_dbt
 from orchestration.home import PROJECT, Home
 from orchestration.landing import EventRange, LandedFile, Manifest
@@ -172,9 +171,7 @@ order by all
 
 def _carry(home: Home) -> None:
     with warehouse.connect(home) as connection:
-        carried = loads.carry_landed(
-            connection, home, read_organizations(home.seeds), read_column_aliases(home.seeds)
-        )
+        carried = loads.carry_landed(connection, home)
         assert carried is not None
     run_dbt(home, *_BUILD)
     with warehouse.connect(home) as connection:
@@ -298,6 +295,10 @@ def _slot(load: Load, is_decision: bool, numbers: dict[int, int]) -> Load:
 
 def _write_seeds(folder: Path, histories: Sequence[History]) -> None:
     shutil.copytree(PROJECT / "seeds", folder)
+    aliases = folder / "column_aliases.csv"
+    lines = aliases.read_text(encoding="utf-8").splitlines(keepends=True)
+    # Without those of the sample organizations, which have no contract here.
+    aliases.write_text("".join([lines[0], *(each for each in lines if each[0] == ",")]), "utf-8")
     path = folder / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
         columns = list(csv.DictReader(source).fieldnames or [])
@@ -343,6 +344,7 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
             load_id=number,
             loaded_at=_loaded_at(number),
             business_date=business_date(number),
+            contracts=landing.keep_contracts(home),
             looks=tuple(
                 landing.Look(history.contract.organization_id, "looked") for history in histories
             ),
@@ -356,7 +358,9 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
                 for history in histories
                 for decision in history.loads[number - 1].decisions
             ),
-            events=(EventRange(name, 0, len(lines), 0),) if lines else (),
+            events=(
+                (landing.keep_events(home, EventRange(name, 0, len(lines), 0)),) if lines else ()
+            ),
         ),
     )
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import landing, warehouse
+from orchestration import intake, landing, warehouse
 from orchestration.contracts import Organization, read_organizations
 from orchestration.home import PROJECT, Home
 from orchestration.intake import Arrival, Seen, choose, look_into, take
@@ -218,6 +218,33 @@ class TestLooking:
             Look("lumina", "looked", files_seen=1, files_taken=0),
             [],
         )
+
+    def test_a_debts_file_that_turns_out_the_same_does_not_keep_back_the_next(
+        self, home, organization, inbox, environment
+    ):
+        self._put(inbox, _debts(2).name)
+        self._put(inbox, _debts(3).name, b"next")
+        racy = {("invoices", _debts(2).name): _seen(received_at=WRITTEN.replace(tzinfo=None))}
+        look, files = look_into(home, organization, racy, TODAY, environment, _clock)
+        assert look == Look("lumina", "looked", files_seen=2, files_taken=1)
+        assert [file.file_name for file in files] == [_debts(3).name]
+
+    def test_a_debts_file_that_is_gone_again_does_not_keep_back_the_next(
+        self, home, organization, inbox, environment, monkeypatch
+    ):
+        for day in (1, 2, 3):
+            self._put(inbox, _debts(day).name)
+        list_files = intake.Client.list_files
+
+        def list_then_lose(client: intake.Client, folder: str) -> list[RemoteFile]:
+            listing = list_files(client, folder)
+            (inbox / _debts(1).name).unlink()
+            return listing
+
+        monkeypatch.setattr(intake.Client, "list_files", list_then_lose)
+        look, files = look_into(home, organization, {}, TODAY, environment, _clock)
+        assert look == Look("lumina", "looked", files_seen=3, files_taken=1, files_waiting=1)
+        assert [file.file_name for file in files] == [_debts(2).name]
 
     def test_other_bytes_of_the_same_size_and_second_are_a_new_file(
         self, home, organization, inbox, environment

@@ -79,7 +79,7 @@ class TestManifests:
         landing.write_manifest(home, manifest)
         assert landing.read_manifest(home, 7) == manifest
         assert landing.read_manifest(home, 8) is None
-        assert _names(home.landing / "loads") == ["00000007.json"]
+        assert _names(home.landing / "_loads") == ["00000007.json"]
 
     @pytest.mark.parametrize(
         ("waiting", "taken", "expected"), [(0, 1, False), (1, 1, True), (1, 0, False)]
@@ -87,7 +87,7 @@ class TestManifests:
     def test_files_wait_only_behind_files_that_were_taken(self, waiting, taken, expected):
         look = Look("lumina", "looked", files_taken=taken, files_waiting=waiting)
         manifest = Manifest(1, datetime(2026, 3, 2), date(2026, 3, 2), looks=(look,))
-        assert manifest.has_files_waiting is expected
+        assert manifest.is_followed is expected
 
 
 class TestReceiving:

@@ -434,15 +434,15 @@ def test_r8_the_same_bytes_again_are_a_duplicate_with_no_effect() -> None:
     assert verdicts(outcome) == [(1, "applied", None), (2, "duplicate", "same_bytes_again")]
 
 
-def test_r8_a_duplicate_is_one_of_the_last_file_of_its_name_whatever_came_of_that() -> None:
+def test_r8_a_duplicate_is_one_of_the_last_file_of_its_name_that_was_not_refused() -> None:
     first, rubbish = invoices(1, row("A")), invoices(1, bad_row("A"))
     loads = [Load(each) for each in (first, rubbish, rubbish, first)]
     outcome = after(REPLACE, *loads)
     assert [status for _, status, _ in verdicts(outcome)] == [
         "applied",
         "refused",
+        "refused",
         "duplicate",
-        "applied",
     ]
 
 

@@ -32,6 +32,7 @@ from orchestration.warehouse import RAW_TABLES
 COLUMNS = ("customer_id", "product_id", "due_date", "amount")
 OTHERS = ("is_paid", "is_void", "name", "mail")
 HEADER = ",".join(COLUMNS).encode()
+LAYOUT = Layout("acme", "invoices", ",", "rut")
 
 
 def _aliases(*more: tuple[str, str, str, str]) -> Aliases:
@@ -40,6 +41,9 @@ def _aliases(*more: tuple[str, str, str, str]) -> Aliases:
         ("", "invoices", alias, field)
         for alias, field in (
             ("RUT", "customer_id"),
+            ("government_id", "customer_id"),
+            ("external_id", "customer_id"),
+            ("Cliente", "customer_id"),
             ("Número de contrato", "product_id"),
             ("Fecha de vencimiento", "due_date"),
             ("Monto", "amount"),
@@ -87,9 +91,10 @@ class Desk:
         fields: tuple[str, ...] = COLUMNS,
         aliases: Aliases | None = None,
         kind: str = "invoices",
+        scheme: str = "rut",
     ) -> Outcome:
         self.path.write_bytes(content)
-        layout = Layout("acme", kind, delimiter)
+        layout = Layout("acme", kind, delimiter, scheme)
         table = {"invoices": "invoices", "payments": "organization_payments"}[kind]
         with read(self.path, layout, aliases or _aliases(), self.scratch) as reading:
             rows: list[tuple[object, ...]] = []
@@ -183,6 +188,18 @@ READABLE = {
         ";",
         "utf-8-sig",
         [(2, "1", "2", "3", "4", None)],
+    ),
+    "a first cell that begins like a BOM": (
+        HEADER + "\n\ufeff1,2,3,4\n".encode(),
+        ",",
+        "utf-8",
+        [(2, "\ufeff1", "2", "3", "4", None)],
+    ),
+    "a first cell that begins like a BOM, in a copy": (
+        HEADER + "\r\ufeff1,2,3,4\r".encode(),
+        ",",
+        "utf-8",
+        [(2, "\ufeff1", "2", "3", "4", None)],
     ),
     "UTF-8 of every length": (
         HEADER + "\né,€,𝄞,ñ\n".encode(),
@@ -616,6 +633,32 @@ def test_an_own_alias_beats_a_general_one_in_the_same_file(desk: Desk) -> None:
     assert outcome.rows == [(2, "1", "2", "3", "5", '{"amount":"4"}')]
 
 
+@pytest.mark.parametrize(
+    ("header", "scheme", "customer"),
+    [
+        ("rut,external_id", "rut", 0),
+        ("external_id,Government-ID", "rut", 1),
+        ("cliente,rut", "rut", 1),
+        ("rut,external_id", "external_id", 1),
+        ("cliente,rut", "external_id", 0),
+        ("external_id,x", "rut", 0),
+        ("rut,x", "external_id", 0),
+        ("rut,government_id", "rut", None),
+        ("external_id,cliente", "rut", None),
+        ("external_id,cliente", "external_id", None),
+    ],
+)
+def test_of_a_rut_and_another_id_the_contracts_scheme_says_which_is_the_customer(
+    desk: Desk, header: str, scheme: str, customer: int | None
+) -> None:
+    content = f"{header},product_id,due_date,amount\n0,1,2,3,4\n".encode()
+    reading = desk.hand_in(content, scheme=scheme).reading
+    if customer is None:
+        assert reading.code == "doubled_column"
+    else:
+        assert (reading.code, reading.columns["customer_id"]) == (None, customer)
+
+
 def test_unknown_columns_become_attributes_with_sorted_keys_and_no_empty_values(
     desk: Desk,
 ) -> None:
@@ -737,7 +780,7 @@ def test_ten_thousand_columns_are_read(desk: Desk) -> None:
 def test_an_ordinary_file_is_checked_in_little_memory_and_without_a_copy(desk: Desk) -> None:
     desk.path.write_bytes(HEADER + b"\r\n" + b"12345678-5,F1,2025-01-31,1000\r\n" * 1_000_000)
     tracemalloc.start()
-    with read(desk.path, Layout("acme", "invoices", ","), _aliases(), desk.scratch) as reading:
+    with read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert (reading.code, reading.record_count) == (None, 1_000_000)
@@ -755,7 +798,7 @@ def test_line_numbers_hold_across_the_buffers_of_duckdb(
     lines = (b"%08d,F-1,2025-01-31,%04d" % (each, each % 977) for each in range(count))
     desk.path.write_bytes(line_end.join([HEADER, *lines]))
     desk.connection.execute(f"set preserve_insertion_order = {keeps_order}; set threads = 4")
-    with read(desk.path, Layout("acme", "invoices", ","), _aliases(), desk.scratch) as reading:
+    with read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading:
         assert insert_rows(desk.connection, reading, "invoices", 1, "f") == count
     assert desk.connection.execute(
         "select count(*), count(distinct line_number), min(line_number), max(line_number),"
@@ -772,7 +815,7 @@ def test_a_file_that_changes_before_it_is_inserted_inserts_nothing_and_leaks_not
     desk.connection.execute(
         "insert into raw.invoices (load_id, file_id, line_number) values (1, 'x', 1)"
     )
-    with read(desk.path, Layout("acme", "invoices", ","), _aliases(), desk.scratch) as reading:
+    with read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading:
         desk.path.write_bytes(HEADER + b"\n1,2,3,4\n12345678-5,ana@example.com\n")
         with pytest.raises(RecordCountMismatchError) as caught:
             insert_rows(desk.connection, reading, "invoices", 1, "f")
@@ -793,9 +836,8 @@ def test_what_duckdb_says_of_a_row_stays_inside(desk: Desk) -> None:
     columns = RAW_TABLES["invoices"].replace("amount varchar", "amount varchar primary key")
     desk.connection.execute(f"create or replace table raw.invoices ({columns})")
     desk.path.write_bytes(HEADER + b"\n1,2,3,ana@example.com\n5,6,7,ana@example.com\n")
-    layout = Layout("acme", "invoices", ",")
     with (
-        read(desk.path, layout, _aliases(), desk.scratch) as reading,
+        read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading,
         pytest.raises(RowsRefusedError) as caught,
     ):
         insert_rows(desk.connection, reading, "invoices", 1, "f")

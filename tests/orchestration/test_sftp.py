@@ -168,13 +168,24 @@ class TestListing:
             expected, key=lambda file: file.name
         )
 
-    def test_links_folders_and_names_that_are_not_utf8_are_passed_over(self, place):
+    def test_links_and_folders_are_passed_over(self, place):
         expected = place.put("whole.csv", b"x")
         (place.inbox / "link.csv").symlink_to(place.inbox / "whole.csv")
         (place.inbox / "dangling.csv").symlink_to(place.inbox / "nowhere")
         (place.inbox / "folder.csv").mkdir()
-        Path(os.fsdecode(os.fsencode(place.inbox) + b"/a\xf1o.csv")).write_bytes(b"x")
         assert place.client.list_files(place.organization.inbox_dir) == [expected]
+
+    def test_a_name_that_is_not_utf8_hides_no_other_and_cannot_be_asked_for(self, place):
+        expected = place.put("whole.csv", b"x")
+        Path(os.fsdecode(os.fsencode(place.inbox) + b"/a\xf1o.csv")).write_bytes(b"x")
+        place.put("a\\xf1o.csv", b"a decoy: what the odd name is shown as")
+        odd, decoy, other = place.client.list_files(place.organization.inbox_dir)
+        assert (odd.name, odd.is_named_in_utf8) == ("a\\xf1o.csv", False)
+        assert (decoy.name, decoy.is_named_in_utf8) == ("a\\xf1o.csv", True)
+        assert other == expected
+        with pytest.raises(SftpError) as raised:
+            place.client.download(place.organization.inbox_dir, odd, io.BytesIO())
+        assert raised.value.code == "invalid_name"
 
     def test_an_empty_folder_lists_nothing(self, place):
         assert place.client.list_files(place.organization.inbox_dir) == []
@@ -255,61 +266,70 @@ class TestDownload:
 class TestUpload:
     """A name holds its bytes whole, for ever (R24)."""
 
-    def _upload(self, place: Place, tmp_path: Path, content: bytes, name: str = NAME) -> str:
-        local = tmp_path / "content"
-        local.write_bytes(content)
-        return place.client.upload(place.organization.outbox_dir, name, local)
+    def _upload(self, place: Place, content: bytes, name: str = NAME) -> str:
+        return place.client.upload(place.organization.outbox_dir, name, content)
 
     @pytest.mark.parametrize("content", [b"", b"customer_id\n", BIG])
-    def test_a_file_is_delivered_once_and_found_there_afterwards(self, place, tmp_path, content):
-        assert self._upload(place, tmp_path, content) == "delivered"
-        assert self._upload(place, tmp_path, content) == "already_there"
+    def test_a_file_is_delivered_once_and_found_there_afterwards(self, place, content):
+        assert self._upload(place, content) == "delivered"
+        assert self._upload(place, content) == "already_there"
         assert (place.outbox / NAME).read_bytes() == content
         assert place.names() == [NAME]
 
     @pytest.mark.parametrize("there", [b"", b"other\n", b"customer_iD\n"])
-    def test_a_name_with_other_bytes_is_never_overwritten(self, place, tmp_path, there):
+    def test_a_name_with_other_bytes_is_never_overwritten(self, place, there):
         (place.outbox / NAME).write_bytes(there)
         with pytest.raises(NameTakenError) as raised:
-            self._upload(place, tmp_path, b"customer_id\n")
+            self._upload(place, b"customer_id\n")
         assert raised.value.code == "name_taken"
         assert (place.outbox / NAME).read_bytes() == there
         assert place.names() == [NAME]
 
-    def test_a_link_under_the_name_is_not_written_through(self, place, tmp_path):
+    @pytest.mark.parametrize("there", [None, b"", b"former\n", b"newer\n"])
+    def test_a_name_that_may_be_replaced_holds_the_newest_bytes(self, place, there):
+        if there is not None:
+            (place.outbox / NAME).write_bytes(there)
+        outcome = place.client.upload(
+            place.organization.outbox_dir, NAME, b"newer\n", may_replace=True
+        )
+        assert outcome == ("already_there" if there == b"newer\n" else "delivered")
+        assert (place.outbox / NAME).read_bytes() == b"newer\n"
+        assert place.names() == [NAME]
+
+    def test_a_link_under_the_name_is_not_written_through(self, place):
         aim = place.inbox / "aim"
         (place.outbox / NAME).symlink_to(aim)
         with pytest.raises(SftpError):
-            self._upload(place, tmp_path, b"customer_id\n")
+            self._upload(place, b"customer_id\n")
         assert not aim.exists()
 
-    def test_what_a_crash_left_under_the_temporary_name_is_overwritten(self, place, tmp_path):
+    def test_what_a_crash_left_under_the_temporary_name_is_overwritten(self, place):
         content = b"customer_id\n"
         part = f".{NAME}.{hashlib.sha256(content).hexdigest()[:12]}.part"
         (place.outbox / part).write_bytes(b"half of something longer than the file" * 9)
-        assert self._upload(place, tmp_path, content) == "delivered"
+        assert self._upload(place, content) == "delivered"
         assert (place.outbox / NAME).read_bytes() == content
         assert place.names() == [NAME]
 
     @pytest.mark.parametrize("name", ["../escaped.csv", "a/b.csv", "/tmp/x.csv", "..", ".", ""])
-    def test_a_name_that_leads_elsewhere_is_refused(self, place, tmp_path, name):
+    def test_a_name_that_leads_elsewhere_is_refused(self, place, name):
         before = sorted(place.outbox.parent.rglob("*"))
         with pytest.raises(SftpError) as raised:
-            self._upload(place, tmp_path, b"x", name)
+            self._upload(place, b"x", name)
         assert raised.value.code == "invalid_name"
         assert sorted(place.outbox.parent.rglob("*")) == before
 
     @pytest.mark.parametrize(
         "name", ["two words.csv", "new\nline.csv", "..csv", "'; drop", "ñandú.csv"]
     )
-    def test_an_odd_name_stays_in_its_folder(self, place, tmp_path, name):
-        assert self._upload(place, tmp_path, b"x", name) == "delivered"
+    def test_an_odd_name_stays_in_its_folder(self, place, name):
+        assert self._upload(place, b"x", name) == "delivered"
         assert place.names() == [name]
 
-    def test_a_missing_folder_has_its_code(self, place, tmp_path):
+    def test_a_missing_folder_has_its_code(self, place):
         place.outbox.rmdir()
         with pytest.raises(SftpError) as raised:
-            self._upload(place, tmp_path, b"x")
+            self._upload(place, b"x")
         assert raised.value.code == "no_folder"
 
 
@@ -474,8 +494,6 @@ class TestFrozenServer:
         self, sftp_server, place, tmp_path, act
     ):
         file = place.put("debts.csv", BIG * 8)
-        local = tmp_path / "content"
-        local.write_bytes(BIG)
         inbox = place.organization.inbox_dir
         with ExitStack() as stack:
 
@@ -487,7 +505,7 @@ class TestFrozenServer:
                 "list": lambda: place.client.list_files(inbox),
                 "download": lambda: place.client.download(inbox, file, io.BytesIO()),
                 "download, later": lambda: place.client.download(inbox, file, Meddler(freeze)),
-                "upload": lambda: place.client.upload(outbox, NAME, local),
+                "upload": lambda: place.client.upload(outbox, NAME, BIG),
             }
             if act != "download, later":
                 freeze()

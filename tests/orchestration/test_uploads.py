@@ -12,11 +12,10 @@ import openpyxl
 import pytest
 
 from orchestration import landing, loading, loads, uploads, warehouse
-from orchestration.contracts import read_column_aliases, read_organizations
+from orchestration.contracts import read_organizations
 from orchestration.home import PROJECT, Home
 from orchestration.intake import take
 
-ALIASES = read_column_aliases(PROJECT / "seeds")
 ORGANIZATIONS = read_organizations(PROJECT / "seeds")
 LUMINA, ANDES, PEHUEN = ORGANIZATIONS
 TODAY = date(2026, 3, 2)
@@ -40,7 +39,7 @@ def _take(home: Home, organizations=ORGANIZATIONS) -> landing.Manifest:
     """What a run that is not due for any inbox takes; it is loaded and finished."""
     with warehouse.connect(home) as connection:
         carried = loads.carry_next(
-            connection, home, organizations, ALIASES, TODAY, {}, lambda: NOW - timedelta(days=1)
+            connection, home, organizations, TODAY, {}, lambda: NOW - timedelta(days=1)
         )
         warehouse.finish_load(connection, carried.manifest.load_id)
         return carried.manifest
@@ -114,7 +113,7 @@ class TestTaking:
         ]
         assert [file.file_id for file in first.files] == [early.file_id, other.file_id]
         assert first.files[0].received_at == early.uploaded_at
-        assert (first.looks, first.has_files_waiting) == ((), True)
+        assert (first.looks, first.is_followed) == ((), True)
         assert uploads.read_waiting(home, ORGANIZATIONS) == [late]
         assert [file.file_id for file in _take(home).files] == [late.file_id]
         assert _names(home.uploads) == ["colegio_pehuen", "lumina"]
@@ -124,7 +123,7 @@ class TestTaking:
 
     def test_a_load_without_uploads_looks_into_inboxes(self, home):
         manifest = _take(home)
-        assert (manifest.files, manifest.has_files_waiting) == ((), False)
+        assert (manifest.files, manifest.is_followed) == ((), False)
 
     def test_an_upload_is_taken_once_though_the_run_was_killed_before_it_was_forgotten(
         self, home, tmp_path
@@ -233,4 +232,4 @@ def test_a_workbook_in_an_inbox_is_taken_one_at_a_time(make_organization, sftp_s
     assert [(file.kind, file.file_name) for file in manifest.files] == [
         ("customers", "2026-03-01_toku_customers.xlsx")
     ]
-    assert manifest.has_files_waiting
+    assert manifest.is_followed

@@ -1,0 +1,35 @@
+-- Every file that belongs into an organization's outbox: its payments file with the manifest (R22),
+-- and the answer to each file it left, by the newest receipt of that name (R19). `load_id` is the
+-- load that settled what is in it.
+with publications as (
+    select * from {{ ref('int_publications__opened') }}
+),
+
+answers as (
+    select * from {{ ref('int_intake_files__answered') }}
+),
+
+{%- set kinds = [
+    ('payments_file', 1, 'publications', name_payments_file('business_date', 'csv')),
+    ('payments_manifest', 2, 'publications', name_payments_file('business_date', 'json')),
+    ('intake_result', 3, 'answers', "concat(file_name, '.result.csv')"),
+    ('intake_summary', 4, 'answers', "concat(file_name, '.summary.csv')"),
+] %}
+
+outgoing as (
+    {%- for kind, delivery_order, source, file_name in kinds %}
+    select
+        organization_id,
+        business_date,
+        '{{ kind }}' as kind,
+        {{ delivery_order }} as delivery_order,
+        {{ file_name }} as file_name,
+        load_id
+    from {{ source }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+)
+
+select * from outgoing

@@ -1,0 +1,71 @@
+with looks as (
+    select * from {{ ref('stg_intake__inbox_looks') }}
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+files as (
+    select * from {{ ref('intake_files') }}
+),
+
+looked as (
+    select
+        looks.organization_id,
+        loads.business_date,
+        looks.outcome,
+        looks.detail,
+        loads.loaded_at,
+        row_number() over (
+            partition by looks.organization_id, loads.business_date
+            order by looks.load_id desc
+        ) as look_rank
+    from looks
+    inner join loads on looks.load_id = loads.load_id
+),
+
+-- The same bytes again say nothing new of a day.
+received as (
+    select
+        *,
+        row_number() over (
+            partition by organization_id, business_date
+            order by case when status = 'duplicate' then 0 else load_id end desc, file_id asc
+        ) as receipt_rank
+    from files
+    where kind = 'invoices'
+),
+
+days as (
+    select
+        looked.organization_id,
+        looked.business_date,
+        case
+            when received.file_id is not null then received.status
+            when looked.outcome = 'looked' then 'missing'
+            else 'not_read'
+        end as status,
+        received.file_id,
+        received.code,
+        received.message,
+        looked.outcome = 'looked' as is_inbox_read,
+        case when looked.outcome <> 'looked' then looked.outcome end as inbox_code,
+        looked.detail as inbox_message,
+        received.record_count,
+        received.accepted_count,
+        received.rejected_count,
+        received.new_count,
+        received.changed_count,
+        received.withdrawn_count,
+        looked.loaded_at as looked_at
+    from looked
+    left join received
+        on
+            looked.organization_id = received.organization_id
+            and looked.business_date = received.business_date
+            and received.receipt_rank = 1
+    where looked.look_rank = 1
+)
+
+select * from days

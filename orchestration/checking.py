@@ -1,0 +1,198 @@
+"""Checking: whether a contract and its server are usable, and what the newest file would become.
+
+What onboarding a company needs. The file is read in a home of its own that is gone afterwards, by
+the same code and the same models as in a run, so that this says what a run would say; nothing
+changes in the installation or on the server.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestration import dbt_project, landing, loading, warehouse
+from orchestration.contracts import Organization, read_column_aliases
+from orchestration.delimited import find_encoding, read_header
+from orchestration.home import Home
+from orchestration.intake import file_limit, receive, recognise
+from orchestration.landing import LandedFile, Manifest
+from orchestration.reading import Layout, read
+from orchestration.sftp import SftpError, connect
+
+_MODELS = ("+intake_files", "+intake_rejections")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file: what its header means, or that it is kept as an attribute (R12)."""
+
+    position: int
+    name: str
+    field: str | None
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row that would be refused (R15)."""
+
+    line_number: int
+    code: str
+    message: str
+
+
+@dataclass
+class Checked:
+    """What was found of one organization.
+
+    Args:
+        organization_id: whose server it is.
+        error: why its server or inbox cannot be used: code and message; None if it can.
+        files_seen: files in the inbox.
+        file: the newest debts file of it.
+        encoding: how its text is encoded.
+        columns: what was understood of its header.
+        status: what a run would make of the file alone, without a look at the debts.
+        code: why it would not be applied.
+        message: the code in Spanish.
+        record_count: its records.
+        accepted_count: those that would be accepted.
+        refused_rows: those that would not.
+
+    """
+
+    organization_id: str
+    error: tuple[str, str] | None = None
+    files_seen: int = 0
+    file: LandedFile | None = None
+    encoding: str | None = None
+    columns: list[Column] = field(default_factory=list)
+    status: str | None = None
+    code: str | None = None
+    message: str | None = None
+    record_count: int = 0
+    accepted_count: int = 0
+    refused_rows: list[RefusedRow] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the server answers and nothing of its newest file would be refused."""
+        return self.error is None and self.code is None and not self.refused_rows
+
+
+def check(
+    home: Home, organizations: Sequence[Organization], environment: Mapping[str, str]
+) -> list[Checked]:
+    """Connect to each organization's server and try its newest debts file.
+
+    Args:
+        home: the installation, whose contracts are used; nothing is written to it.
+        organizations: those to be checked.
+        environment: where the secrets of the servers are.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="saldo-check-") as folder:
+        trial = Home(Path(folder), home.seeds)
+        trial.create()
+        found = [_look(trial, each, environment) for each in organizations]
+        if any(each.file for each in found):
+            _try_files(trial, found)
+        return found
+
+
+def _look(trial: Home, organization: Organization, environment: Mapping[str, str]) -> Checked:
+    checked = Checked(organization.organization_id)
+    try:
+        with connect(organization, environment) as client:
+            listing = client.list_files(organization.inbox_dir)
+            checked.files_seen = len(listing)
+            arrivals = [
+                arrival
+                for remote in listing
+                for arrival in recognise(organization, remote, _now().date())
+                if arrival.kind == "invoices"
+            ]
+            if arrivals:
+                newest = max(
+                    arrivals,
+                    key=lambda each: (
+                        each.file_code is None,
+                        each.business_date,
+                        each.remote.modified_at,
+                    ),
+                )
+                checked.file = receive(
+                    trial, organization, client, newest, _now, file_limit(environment)
+                )
+    except SftpError as error:
+        checked.error = (error.code, str(error))
+    return checked
+
+
+def _try_files(trial: Home, found: Sequence[Checked]) -> None:
+    """Load the files into the empty warehouse of the trial and ask the models."""
+    files = [each.file for each in found if each.file]
+    manifest = Manifest(
+        load_id=1,
+        loaded_at=_now().replace(tzinfo=None),
+        business_date=_now().date(),
+        contracts=landing.keep_contracts(trial),
+        files=tuple(files),
+    )
+    with warehouse.connect(trial) as connection:
+        loading.load(connection, trial, manifest)
+    arguments = ("build", "--quiet", "--exclude-resource-type", "unit_test", "test")
+    dbt_project.run_dbt(trial, *arguments, "--select", *_MODELS)
+    with warehouse.connect(trial) as connection:
+        for checked in found:
+            if checked.file is None:
+                continue
+            checked.columns = _understand(trial, checked.file)
+            row = connection.execute(
+                """
+                select encoding, status, code, message, record_count, accepted_count
+                from main.intake_files
+                where file_id = ?
+                """,
+                [checked.file.file_id],
+            ).fetchone()
+            (
+                checked.encoding,
+                checked.status,
+                checked.code,
+                checked.message,
+                checked.record_count,
+                checked.accepted_count,
+            ) = row or (None, None, None, None, 0, 0)
+            checked.refused_rows = [
+                RefusedRow(*refused)
+                for refused in connection.execute(
+                    """
+                    select line_number, code, message
+                    from main.intake_rejections
+                    where file_id = ?
+                    order by line_number
+                    """,
+                    [checked.file.file_id],
+                ).fetchall()
+            ]
+
+
+def _understand(trial: Home, file: LandedFile) -> list[Column]:
+    path = landing.file_path(trial, file.organization_id, file.sha256)
+    layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
+    with read(path, layout, read_column_aliases(trial.seeds), trial.scratch) as reading:
+        if reading.records is None:
+            return []
+        fields = {position: name for name, position in reading.columns.items()}
+    header = read_header(path, find_encoding(path), file.delimiter)
+    return [
+        Column(position + 1, name, fields.get(position))
+        for position, name in enumerate(header.names[: header.named_width])
+    ]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

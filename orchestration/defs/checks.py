@@ -1,0 +1,69 @@
+"""Checks on what came in and went out, for whoever looks at an asset: warnings, they stop nothing.
+
+What must stop a run stands with the models, as dbt tests.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration import findings, warehouse
+from orchestration.defs.outbox import outbox_files
+from orchestration.defs.resources import Installation, guarded
+from orchestration.findings import Finding
+
+LOOKS = dg.AssetKey(["raw", "inbox_looks"])
+FILES = dg.AssetKey(["intake_files"])
+_OF_A_LOAD = {
+    "every_inbox_was_read": (LOOKS, findings.find_inboxes_not_read),
+    "no_file_is_missing": (FILES, findings.find_missing_files),
+    "no_file_was_refused": (FILES, findings.find_refused_files),
+    "no_file_waits_for_a_decision": (FILES, findings.find_held_files),
+}
+
+
+@dg.multi_asset_check(
+    name="intake_checks",
+    specs=[
+        dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=find.__doc__,
+            additional_deps=[FILES] if asset != FILES else [],
+        )
+        for name, (asset, find) in _OF_A_LOAD.items()
+    ],
+    pool="warehouse",
+)
+def intake_checks(installation: Installation) -> Iterator[dg.AssetCheckResult]:
+    """What the newest load found in the inboxes."""
+    with guarded(), warehouse.connect(installation.home()) as connection:
+        load_id = warehouse.last_load_id(connection)
+        for name, (asset, find) in _OF_A_LOAD.items():
+            yield _to_result(find(connection, load_id), name, asset)
+
+
+@dg.asset_check(asset=outbox_files, pool="warehouse")
+def every_file_is_delivered(installation: Installation) -> dg.AssetCheckResult:
+    """The published files that no attempt has delivered (R24)."""
+    with guarded(), warehouse.connect(installation.home()) as connection:
+        return _to_result(findings.find_undelivered_files(connection))
+
+
+def _to_result(
+    finding: Finding, name: str | None = None, asset: dg.AssetKey | None = None
+) -> dg.AssetCheckResult:
+    metadata: dict[str, dg.MetadataValue] = {
+        "cases": dg.MetadataValue.int(len(finding.rows)),
+    }
+    if finding.rows:
+        records = [dg.TableRecord(dict(row)) for row in finding.rows[:100]]
+        metadata["table"] = dg.MetadataValue.table(records)
+    return dg.AssetCheckResult(
+        passed=finding.is_good,
+        check_name=name,
+        asset_key=asset,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=finding.sentence,
+        metadata=metadata,
+    )

@@ -1,0 +1,104 @@
+"""What makes the job run between the cut-offs, and what watches over runs."""
+
+import os
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from orchestration import arrivals, timing
+from orchestration.contracts import read_organizations
+from orchestration.defs.in_flight import find_killed_runs, is_run_in_flight
+from orchestration.defs.jobs import IS_PRODUCTION, business_date
+from orchestration.home import Home
+from orchestration.intake import utc_now
+from orchestration.run_alerts import send_alert_of
+
+OUTBOX = dg.AssetKey(["outbox", "files"])
+
+_STATUS = dg.DefaultSensorStatus.RUNNING if IS_PRODUCTION else dg.DefaultSensorStatus.STOPPED
+
+
+@dg.sensor(
+    job=business_date,
+    minimum_interval_seconds=60,
+    default_status=_STATUS,
+    description=(
+        "Late and corrected files in the inboxes, approvals and uploads in the spools, new payment"
+        " events: whatever waits for a load makes the job run."
+    ),
+)
+def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Ask for the oldest business date that something waits for."""
+    home, now = Home.from_environment(), utc_now()
+    if is_run_in_flight(context.instance, home):
+        return dg.SkipReason("a run is under way")
+    memory, dates = arrivals.look(
+        home,
+        read_organizations(home.seeds),
+        arrivals.Memory.from_json(context.cursor),
+        os.environ,
+        now,
+    )
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(partition_key=day.isoformat()) for day in dates],
+        skip_reason=None if dates else "nothing waits for a load",
+        cursor=memory.to_json(),
+    )
+
+
+@dg.sensor(
+    job=business_date,
+    minimum_interval_seconds=300,
+    default_status=_STATUS,
+    description="Payments files that an organization's server was not there for are tried again.",
+)
+def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the delivery alone, half an hour after an attempt that may go better now."""
+    home, now = Home.from_environment(), utc_now()
+    event = context.instance.get_latest_materialization_event(OUTBOX)
+    if event is None or event.asset_materialization is None:
+        return dg.SkipReason("nothing has been delivered yet")
+    count = event.asset_materialization.metadata["files_to_try_again"].value
+    attempted_at = datetime.fromtimestamp(event.timestamp, UTC)
+    if not timing.is_delivery_due(int(str(count)), attempted_at, now):
+        return dg.SkipReason("no delivery waits for another attempt")
+    if is_run_in_flight(context.instance, home):
+        return dg.SkipReason("a run is under way")
+    return dg.RunRequest(
+        partition_key=event.asset_materialization.partition, asset_selection=[OUTBOX]
+    )
+
+
+@dg.sensor(
+    minimum_interval_seconds=60,
+    default_status=_STATUS,
+    description="Runs whose process was killed are marked as failed, so that others may start.",
+)
+def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Mark them; Dagster's run retries start them again."""
+    killed = find_killed_runs(context.instance, Home.from_environment())
+    for run in killed:
+        context.instance.report_run_failed(run, "the process of this run was killed")
+    return dg.SkipReason(f"{len(killed)} killed runs found")
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.FAILURE,
+    minimum_interval_seconds=30,
+    default_status=_STATUS,
+    description="A run that failed is told to whom SALDO_ALERT_COMMAND and _WEBHOOK name.",
+)
+def failure_alerts(context: dg.RunStatusSensorContext) -> None:
+    """Send the alert; runs from the command line send their own."""
+    send_alert_of(context.instance, context.dagster_run.run_id)
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=30,
+    default_status=_STATUS,
+    description="A run whose checks found something is told to the same.",
+)
+def warning_alerts(context: dg.RunStatusSensorContext) -> None:
+    """Send the alert if there is something to tell."""
+    send_alert_of(context.instance, context.dagster_run.run_id)

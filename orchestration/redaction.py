@@ -1,0 +1,56 @@
+"""Taking mails, RUTs and secrets out of a text that leaves the installation (R30).
+
+Nothing of ours writes them where it tells what went wrong. What other tools say is not ours: it
+goes through here before it is logged or sent.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from typing import TextIO
+
+_MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
+_RUT = re.compile(r"(?<![\w-])\d{1,2}\.?\d{3}\.?\d{3} ?- ?[\dkK](?![\w-])")
+_PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)
+_WEBHOOK = "SALDO_ALERT_WEBHOOK"
+
+
+def redact(text: str, environment: Mapping[str, str]) -> str:
+    """A text without what must not be told.
+
+    Args:
+        text: what some tool said.
+        environment: whose secrets are taken out.
+
+    """
+    secrets = (
+        value
+        for name, value in environment.items()
+        if value and (name.startswith(_PASSWORD) or name == _WEBHOOK)
+    )
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "[secret]")
+    return _RUT.sub("[rut]", _MAIL.sub("[mail]", text))
+
+
+class Redacting(io.TextIOBase):
+    """A text stream that takes out of each line what must not be told, before it is written."""
+
+    def __init__(self, target: TextIO, environment: Mapping[str, str]) -> None:
+        self._target = target
+        self._environment = environment
+
+    def writable(self) -> bool:
+        """It can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write a text, redacted."""
+        self._target.write(redact(text, self._environment))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self._target.flush()

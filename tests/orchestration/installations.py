@@ -1,0 +1,214 @@
+"""An installation with one organization for each case: what a run makes of many files at once.
+
+The run is the operators' command against a real SFTP server, so that a case says what bytes an
+organization left in its inbox and what analysts read afterwards, and nothing of what is between.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts import normalise_header
+from orchestration.home import PROJECT, Home
+from orchestration.loopback_sftp import HOST, LoopbackServer, serve
+
+DAY = "2026-03-02"
+INVOICES = f"{DAY}_toku_invoices.csv"
+PAYMENTS = f"{DAY}_toku_payments.csv"
+
+Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """What one organization leaves in its inbox, and the contract that it has.
+
+    Args:
+        content: the bytes of its file.
+        contract: cells of its row of organizations.csv; the others are those of a small
+            organization in `replace` mode of which any share of rows may be refused.
+        name: of the file.
+        aliases: its own header names, with the field of debts files that each means.
+        size: of the file, where it is more than the content: the rest is a hole.
+
+    """
+
+    content: bytes
+    contract: Mapping[str, str] = field(default_factory=dict)
+    name: str = INVOICES
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Ran:
+    """An installation after a run.
+
+    Args:
+        home: where it keeps everything.
+        server_root: the folder of the SFTP server; an organization's inbox is below its id.
+        command: the run, with all that it printed.
+
+    """
+
+    home: Home
+    server_root: Path
+    command: subprocess.CompletedProcess[str]
+
+    def query(self, sql: str, *parameters: object) -> Rows:
+        """Ask the writer's warehouse, where raw rows are too."""
+        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def raw_rows(self, organization_id: str) -> Rows:
+        """The rows of its debts file as they landed: line, the four fields, attributes."""
+        rows = self.query(
+            """
+            select line_number, customer_id, product_id, due_date, amount, attributes
+            from raw.invoices
+            inner join raw.intake_files using (load_id, file_id)
+            where organization_id = ?
+            order by line_number
+            """,
+            organization_id,
+        )
+        return [(*row[:-1], as_attributes(row[-1])) for row in rows]
+
+    def debts(self, organization_id: str) -> Rows:
+        """Its debts: customer, product, due date, amount, attributes."""
+        rows = self.query(
+            """
+            select customer_id, product_id, due_date, amount, attributes
+            from debts
+            where organization_id = ? and status = 'pending'
+            order by all
+            """,
+            organization_id,
+        )
+        return [(*row[:-1], as_attributes(row[-1])) for row in rows]
+
+    def refused_rows(self, organization_id: str) -> Rows:
+        """Line and code of each refused row."""
+        return self.query(
+            """
+            select line_number, code from intake_rejections where organization_id = ? order by all
+            """,
+            organization_id,
+        )
+
+    def files(self, organization_id: str) -> Rows:
+        """Status and code of each file."""
+        return self.query(
+            "select status, code from intake_files where organization_id = ? order by load_id",
+            organization_id,
+        )
+
+    def log_texts(self) -> Iterator[tuple[str, str]]:
+        """Whatever was printed or logged: where, and what."""
+        yield "the terminal", self.command.stdout + self.command.stderr
+        for folder in (self.home.root / "logs", self.home.dagster):
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    yield path.name, path.read_bytes().decode("utf-8", "replace")
+
+
+def as_attributes(text: object) -> dict[str, str] | None:
+    """The attributes of a row or debt as a dictionary."""
+    return json.loads(str(text)) if text is not None else None
+
+
+def organization_of(case: str) -> str:
+    """The organization id of a case."""
+    return f"case_{normalise_header(case)}"
+
+
+@contextmanager
+def one_run(
+    root: Path, deposits: Mapping[str, Deposit], environment: Mapping[str, str] | None = None
+) -> Iterator[Ran]:
+    """Run one business date for all cases.
+
+    Args:
+        root: a folder for everything.
+        deposits: by case.
+        environment: more variables for the run.
+
+    """
+    home = Home(root / "home", root / "seeds")
+    with serve(root / "server", root / "server_state") as server:
+        _write_seeds(home.seeds, server, deposits)
+        home.create()
+        for case, deposit in deposits.items():
+            folder = server.root / organization_of(case)
+            (folder / "inbox").mkdir(parents=True)
+            (folder / "outbox").mkdir()
+            path = folder / "inbox" / deposit.name
+            path.write_bytes(deposit.content)
+            if deposit.size:
+                os.truncate(path, deposit.size)
+        yield Ran(home, server.root, _run(home, server, deposits, environment or {}))
+
+
+def _run(
+    home: Home,
+    server: LoopbackServer,
+    deposits: Mapping[str, Deposit],
+    environment: Mapping[str, str],
+) -> subprocess.CompletedProcess[str]:
+    secrets = server.environment([organization_of(case) for case in deposits])
+    return subprocess.run(
+        [sys.executable, "-m", "orchestration", "run", "--date", DAY],
+        cwd=PROJECT,
+        env={**os.environ, **home.environment(), **secrets, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _write_seeds(folder: Path, server: LoopbackServer, deposits: Mapping[str, Deposit]) -> None:
+    shutil.copytree(PROJECT / "seeds", folder)
+    path = folder / "organizations.csv"
+    with path.open(encoding="utf-8", newline="") as source:
+        columns = list(csv.DictReader(source).fieldnames or [])
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for case, deposit in deposits.items():
+            organization_id = organization_of(case)
+            contract = {
+                "organization_id": organization_id,
+                "name": case,
+                "country": "CL",
+                "customer_id_scheme": "rut",
+                "update_mode": "replace",
+                "payment_flow": "instant",
+                "sftp_host": HOST,
+                "sftp_port": str(server.port),
+                "sftp_username": server.username,
+                "inbox_dir": f"{organization_id}/inbox",
+                "outbox_dir": f"{organization_id}/outbox",
+                "max_rejected_share": "1",
+            }
+            writer.writerow({**contract, **deposit.contract})
+    path = folder / "column_aliases.csv"
+    # Without those of the sample organizations, which have no contract here.
+    header, *lines = path.read_text("utf-8").splitlines()
+    general = [line for line in lines if line.startswith(",")]
+    aliases = [
+        f"{organization_of(case)},invoices,{alias},{name}"
+        for case, deposit in deposits.items()
+        for alias, name in deposit.aliases.items()
+    ]
+    path.write_text("\n".join([header, *general, *aliases, ""]), "utf-8")

@@ -1,0 +1,172 @@
+"""Alerts reach a command and an address, say what happened, and nothing that must not be told."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration.alerts import Alert, send
+from orchestration.redaction import Redacting, redact
+from orchestration.run_alerts import alert_of
+
+WARNING = Alert(
+    "warning", "the run of 2026-03-02 has warnings", ("files missing: lumina (2026-03-02)",)
+)
+
+
+class Receiver:
+    """A chat system's address on loopback; keeps what is posted to it."""
+
+    def __init__(self) -> None:
+        self.received: list[tuple[str | None, bytes]] = []
+        self.status = 200
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.received.append((self.headers["Content-Type"], content))
+                self.send_response(receiver.status)
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}/hook/s3cret"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    receiver = Receiver()
+    threading.Thread(target=receiver.server.serve_forever, daemon=True).start()
+    yield receiver
+    receiver.server.shutdown()
+    receiver.server.server_close()
+
+
+def _send(alert: Alert, **environment: str) -> list[str]:
+    said: list[str] = []
+    send(alert, environment, said.append)
+    return said
+
+
+def test_an_address_is_posted_one_json_object(receiver):
+    assert _send(WARNING, SALDO_ALERT_WEBHOOK=receiver.address) == []
+    ((content_type, content),) = receiver.received
+    assert content_type == "application/json"
+    assert json.loads(content) == {
+        "level": "warning",
+        "title": "the run of 2026-03-02 has warnings",
+        "text": "Saldo: the run of 2026-03-02 has warnings\n- files missing: lumina (2026-03-02)",
+        "lines": ["files missing: lumina (2026-03-02)"],
+    }
+
+
+def test_a_command_is_given_the_same_on_its_standard_input(tmp_path: Path):
+    taken = tmp_path / "taken.json"
+    code = f"import sys; open({str(taken)!r}, 'w').write(sys.stdin.read())"
+    assert _send(WARNING, SALDO_ALERT_COMMAND=shlex.join([sys.executable, "-c", code])) == []
+    assert json.loads(taken.read_text())["level"] == "warning"
+
+
+def test_without_configuration_nothing_is_sent(receiver):
+    assert _send(WARNING) == _send(WARNING, SALDO_ALERT_COMMAND="", SALDO_ALERT_WEBHOOK="") == []
+    assert receiver.received == []
+
+
+def test_an_alert_that_is_not_taken_is_told_without_the_address(receiver):
+    receiver.status = 500
+    nowhere = {"SALDO_ALERT_COMMAND": "/no/such/command", "SALDO_ALERT_WEBHOOK": receiver.address}
+    assert _send(WARNING, **nowhere) == [
+        "SALDO_ALERT_COMMAND: the alert was not taken (FileNotFoundError)",
+        "SALDO_ALERT_WEBHOOK: the alert was not taken (HTTPError)",
+    ]
+    assert _send(WARNING, SALDO_ALERT_WEBHOOK="file:///etc/passwd") == [
+        "SALDO_ALERT_WEBHOOK: the alert was not taken (ValueError)"
+    ]
+
+
+def test_no_mail_no_rut_and_no_secret_is_sent(receiver):
+    said = "12.345.678-5 and 7654321-K, ana.rojas+1@correo.cl, hunter2 at /hook/s3cret"
+    alert = Alert("failed", f"failed: {said}", (said,))
+    environment = {
+        "SALDO_ALERT_WEBHOOK": receiver.address,
+        "SFTP_PASSWORD_LUMINA": "hunter2",
+        "SFTP_PASSWORD_EMPTY": "",
+    }
+    assert _send(alert, **environment) == []
+    told = json.loads(receiver.received[0][1])
+    assert told["lines"] == ["[rut] and [rut], [mail], [secret] at /hook/s3cret"]
+    assert redact(receiver.address, environment) == "[secret]"
+
+
+def test_dates_amounts_and_ids_are_not_taken_for_ruts():
+    said = "2026-03-02 12.345,00 run 1234567-89 pay-0001 file 60a4f1d2b3c4d5e6 2.345.678"
+    assert redact(said, {}) == said
+
+
+def test_a_long_alert_is_cut_to_what_a_person_reads():
+    alert = Alert("failed", "many", tuple(f"line {number} {'x' * 1000}" for number in range(30)))
+    lines = json.loads(alert.to_json({}))["lines"]
+    assert [len(line) for line in lines[:-1]] == [600] * 20
+    assert lines[-1] == "and 10 more"
+
+
+def test_what_is_written_to_a_log_is_redacted(tmp_path: Path):
+    with (tmp_path / "log").open("w") as target:
+        written = Redacting(target, {}).write("customer 12345678-5 failed\n")
+    assert written == 27
+    assert (tmp_path / "log").read_text() == "customer [rut] failed\n"
+
+
+class TestRuns:
+    """What a run of Dagster tells."""
+
+    def _run(self, *, fails: bool, finds: bool) -> Alert | None:
+        @dg.asset
+        def files() -> None:
+            if fails:
+                raise ValueError("no row for 12345678-5")
+
+        @dg.asset_check(asset=files)
+        def no_file_is_missing() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(
+                passed=not finds,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="files missing: lumina (2026-03-02)",
+            )
+
+        definitions = dg.Definitions([files], asset_checks=[no_file_is_missing])
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+                instance=instance, raise_on_error=False, tags={"dagster/partition": "2026-03-02"}
+            )
+            run = instance.get_run_by_id(result.run_id)
+            assert run is not None
+            return alert_of(instance, run)
+
+    def test_a_run_without_findings_tells_nothing(self):
+        assert self._run(fails=False, finds=False) is None
+
+    def test_a_check_that_found_something_is_a_warning(self):
+        assert self._run(fails=False, finds=True) == Alert(
+            "warning",
+            "the run of 2026-03-02 has warnings",
+            ("no_file_is_missing: files missing: lumina (2026-03-02)",),
+        )
+
+    def test_a_step_that_failed_is_told_with_its_reason(self):
+        assert self._run(fails=True, finds=True) == Alert(
+            "failed",
+            "the run of 2026-03-02 failed",
+            ("step files failed: ValueError: no row for [rut]",),
+        )

@@ -1,0 +1,220 @@
+"""The commands of an operator, on two days of the sample organizations over a real SFTP server.
+
+On the second day Colegio Pehuén's file would withdraw 45 of its 60 debts: it is held (R17).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from orchestration.__main__ import main
+from orchestration.demo import installation
+from orchestration.demo.samples import DAYS
+from orchestration.home import PROJECT, Home
+from orchestration.loopback_sftp import serve
+
+pytestmark = pytest.mark.xdist_group("commands")
+
+HELD = f"{DAYS[1]}_toku_invoices.csv"
+PAYMENTS = f"{DAYS[1]}_toku_payments.csv"
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who types the commands."""
+
+    home: Home
+    server_root: Path
+    environment: dict[str, str]
+
+    def says(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`python -m orchestration ARGUMENTS`."""
+        return subprocess.run(
+            [sys.executable, "-m", "orchestration", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **self.environment, "COLUMNS": "120"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def query(self, sql: str) -> list[tuple[object, ...]]:
+        """Ask the published copy."""
+        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def answer(self) -> dict[str, str]:
+        """The summary of the held file that its organization finds in its outbox."""
+        path = self.server_root / "colegio_pehuen" / "outbox" / f"{HELD}.summary.csv"
+        return dict(line.split("|", 1) for line in path.read_text().splitlines())
+
+    def statuses(self) -> dict[str, int]:
+        """How many debts of Colegio Pehuén have which status."""
+        rows = self.query(
+            "select status, count(*) from debts where organization_id = 'colegio_pehuen' group by 1"
+        )
+        return {str(status): int(str(count)) for status, count in rows}
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    root = tmp_path_factory.mktemp("commands")
+    with serve(root / "server", root / "server_state") as server:
+        home, environment = installation.make(root / "home", server)
+        operator = Operator(home, server.root, environment)
+        for day, expected_exit in ((DAYS[0], 0), (DAYS[1], 1)):
+            installation.upload(home, server.root, day)
+            result = operator.says("run", "--date", day.isoformat())
+            assert result.returncode == expected_exit, result.stdout + result.stderr
+        yield operator
+
+
+@pytest.fixture(scope="module")
+def held_id(operator: Operator) -> str:
+    ((file_id,),) = operator.query("select file_id from intake_files where status = 'held'")
+    return str(file_id)
+
+
+@pytest.fixture(scope="module")
+def approved(operator: Operator, held_id: str) -> subprocess.CompletedProcess[str]:
+    """What `approve` says of the held file."""
+    return operator.says("approve", held_id)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("approve", "0123456789abcdef"), "there is no file 0123456789abcdef"),
+        (("refuse", "../../etc/passwd"), "there is no file ../../etc/passwd"),
+        (("republish", "nobody", "2026-03-03"), "there is no organization nobody"),
+        (("republish", "lumina", "2025-01-01"), "lumina has no payments file of 2025-01-01"),
+        (("republish", "lumina", "yesterday"), "'yesterday' does not match the format"),
+        (("check", "nobody"), "there is no organization nobody"),
+        (("run", "--date", "2026-02-30"), "'2026-02-30' does not match the format"),
+    ],
+)
+def test_wrong_use_says_why_and_ends_with_two(
+    operator: Operator, arguments: tuple[str, ...], said: str
+) -> None:
+    result = CliRunner().invoke(main, arguments, env={**os.environ, **operator.environment})
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert list(operator.home.decisions.iterdir()) == []
+
+
+def test_held_shows_the_difference_that_the_file_would_make(
+    operator: Operator, held_id: str
+) -> None:
+    result = operator.says("held")
+    assert result.returncode == 1
+    (row,) = [line.split() for line in result.stdout.splitlines() if "colegio_pehuen" in line]
+    # new, changed, same, withdrawn, kept in process
+    assert row == [held_id, "colegio_pehuen", "0", "0", "15", "45", "0"]
+    assert operator.answer()["estado"] == "retenido"
+
+
+def test_check_reads_the_newest_file_and_changes_nothing(operator: Operator) -> None:
+    before = _contents(operator)
+    result = operator.says("check", "lumina")
+    assert result.returncode == 1
+    assert f"file: {HELD}" in result.stdout
+    assert "records: 120, of which 119 accepted" in result.stdout
+    assert "line 10: invalid_amount: El monto falta" in result.stdout
+    meanings = [line.split() for line in result.stdout.splitlines()]
+    assert ["1", "rut", "customer_id"] in meanings
+    assert ["7", "sucursal", "attribute"] in meanings
+    assert _contents(operator) == before
+
+
+def test_check_says_why_a_server_cannot_be_used(operator: Operator) -> None:
+    environment = {**operator.environment, "SFTP_PRIVATE_KEY_FILE_LUMINA": "/nowhere"}
+    result = Operator(operator.home, operator.server_root, environment).says("check", "lumina")
+    assert result.returncode == 1
+    assert "no_credentials: SFTP_PRIVATE_KEY_FILE_LUMINA names no file" in result.stdout
+
+
+def test_an_approved_file_is_applied_and_its_answer_replaced(
+    operator: Operator, approved: subprocess.CompletedProcess[str]
+) -> None:
+    assert approved.returncode == 0, approved.stdout + approved.stderr
+    assert f"colegio_pehuen {HELD}: applied" in approved.stdout
+    # the file lists 15 of 60 debts, of which one is in process and one paid
+    assert operator.statuses() == {"pending": 13, "in_process": 1, "paid": 1, "withdrawn": 45}
+    assert operator.answer()["estado"] == "aplicado"
+    assert list(operator.home.decisions.iterdir()) == []
+    assert operator.says("held").stdout == "no file is held\n"
+
+
+def test_a_decision_is_made_once(
+    operator: Operator, approved: subprocess.CompletedProcess[str], held_id: str
+) -> None:
+    result = operator.says("refuse", held_id)
+    assert result.returncode == 2
+    assert f"file {held_id} is applied" in result.stderr
+
+
+def test_a_payments_file_that_was_taken_away_is_republished_with_the_same_bytes(
+    operator: Operator, approved: subprocess.CompletedProcess[str]
+) -> None:
+    path = operator.server_root / "lumina" / "outbox" / PAYMENTS
+    content = path.read_bytes()
+    path.unlink()
+    result = operator.says("republish", "lumina", DAYS[1].isoformat())
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert path.read_bytes() == content
+
+    path.write_bytes(b"other\n")
+    result = operator.says("republish", "lumina", DAYS[1].isoformat())
+    assert result.returncode == 1
+    assert "name_taken" in result.stdout
+    assert path.read_bytes() == b"other\n"
+
+
+def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
+    operator: Operator, approved: subprocess.CompletedProcess[str]
+) -> None:
+    """R10; the outboxes have been emptied by their owners meanwhile, and stay so."""
+    for folder in operator.server_root.glob("*/outbox"):
+        for path in folder.iterdir():
+            path.unlink()
+    result = operator.says("replay")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "3 loads replayed" in result.stdout
+    assert list(operator.server_root.glob("*/outbox/*")) == []
+    with duckdb.connect() as connection:
+        for name, path in {
+            "former": operator.home.root / "warehouse.before_replay.duckdb",
+            "replayed": operator.home.warehouse,
+        }.items():
+            connection.execute(f"attach '{path}' as {name} (read_only)")
+        tables = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables"
+            " where table_catalog = 'former' and table_type = 'BASE TABLE'"
+        ).fetchall()
+        assert len(tables) > 20
+        for (table,) in tables:
+            for one, other in (("former", "replayed"), ("replayed", "former")):
+                assert not connection.execute(
+                    f"from {one}.{table} except all from {other}.{table}"
+                ).fetchall(), table
+
+
+def _contents(operator: Operator) -> dict[Path, str]:
+    """Every file of the home and of the server, but logs and caches, by the hash of its bytes."""
+    passed_over = {"logs", "target", "tmp", "project", "dagster"}
+    return {
+        path: sha256(path.read_bytes()).hexdigest()
+        for root in (operator.home.root, operator.server_root)
+        for path in root.rglob("*")
+        if path.is_file() and not passed_over & set(path.relative_to(root).parts)
+    }
