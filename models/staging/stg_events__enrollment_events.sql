@@ -37,7 +37,7 @@ renamed as (
         source.source_file,
         source.line_number
     from source
-    inner join organizations on source.organization_id = organizations.organization_id
+    left join organizations on source.organization_id = organizations.organization_id
     left join statuses on lower(trim(source.status)) = statuses.raw_status
 )
 
