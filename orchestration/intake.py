@@ -35,6 +35,8 @@ from orchestration.warehouse import last_load_id
 INBOXES_AT_ONCE = 16
 # Customers are uploaded; an organization may leave a workbook in its inbox all the same (R26).
 CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
+# The kinds of which a load takes one file for each organization.
+ONE_A_LOAD = ("invoices", workbooks.KIND)
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 _NEXT_LOOK = ("still_growing", "gone")
@@ -98,7 +100,7 @@ def choose(
     taken: list[Arrival] = []
     for kind in ("invoices", "payments", workbooks.KIND):
         of_kind = [arrival for arrival in arrivals if arrival.kind == kind]
-        taken += of_kind if kind == "payments" else of_kind[:1]
+        taken += of_kind[:1] if kind in ONE_A_LOAD else of_kind
     return taken, len(arrivals) - len(taken)
 
 
@@ -194,8 +196,8 @@ def look_into(
 
     A file that is still growing, or is gone again, stays for the next look (R13). What else is
     wrong with one file is the outcome, and the others are taken if the connection lives. When
-    the oldest debts file cannot be had, the next is taken: a file that can never be read must not
-    keep back those of later days, and should it come after all, it comes late (R8).
+    the oldest debts file or workbook cannot be had, the next is taken: a file that can never be
+    read must not keep back those of later days, and should it come after all, it comes late (R8).
 
     Raises:
         ContractError: SALDO_FILE_LIMIT is no size.
@@ -233,7 +235,7 @@ def look_into(
                         is_in_line = former is None or not _is_same_receipt(former, landed)
                         files += [landed] if is_in_line else []
                     if is_in_line:
-                        wanted -= {arrival.kind} - {"payments"}
+                        wanted -= {arrival.kind} & set(ONE_A_LOAD)
                 handled = [arrival.remote for arrival in arrivals]
                 left = [remote for remote in left if remote not in handled]
     except SftpError as error:

@@ -128,7 +128,7 @@ async def confirm(request: Request) -> Response:
         datetime.now(UTC),
     )
     shutil.rmtree(taken)
-    request.app.state.loader.start()
+    request.app.state.loader.start(upload.file_id)
     return RedirectResponse(f"{_PATH}/uploads/{upload.file_id}", _SEE_OTHER)
 
 
@@ -141,8 +141,8 @@ async def show_upload(request: Request) -> Response:
     found = await run_in_threadpool(_read_loaded, home, file_id)
     waiting = uploads.read_waiting(home, read_organizations(home.seeds))
     loader = request.app.state.loader
-    is_expected = loader.is_at_work or loader.has_failed
-    if not found and not is_expected and all(each.file_id != file_id for each in waiting):
+    is_waiting = any(upload.file_id == file_id for upload in waiting)
+    if not found and not is_waiting and not loader.is_started_for(file_id):
         raise HTTPException(404, "There is no such upload.")
     return render(
         request,

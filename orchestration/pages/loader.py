@@ -21,6 +21,7 @@ class Loader:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._has_failed = False
+        self._started_for: set[str] = set()
 
     @property
     def is_at_work(self) -> bool:
@@ -32,9 +33,14 @@ class Loader:
         """Whether the newest try could not load what waits."""
         return self._has_failed
 
-    def start(self) -> None:
-        """See to it that what waits now is taken."""
+    def is_started_for(self, file_id: str) -> bool:
+        """Whether a run was asked for because of this upload."""
+        return file_id in self._started_for
+
+    def start(self, file_id: str) -> None:
+        """See to it that an upload is taken, with all else that waits."""
         with self._lock:
+            self._started_for.add(file_id)
             if not self.is_at_work:
                 self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
                 self._thread.start()

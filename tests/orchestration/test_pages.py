@@ -338,10 +338,10 @@ class TestLoading:
             patch("orchestration.pages.loader.subprocess.run", run),
             patch("orchestration.pages.loader._RETRY_SECONDS", 0.01),
         ):
-            loader.start()
+            loader.start("an upload")
             _wait(loader)
             assert (seen, loader.has_failed) == ([False, True, True], True)
-            loader.start()
+            loader.start("an upload")
             _wait(loader)
         assert (len(seen), loader.has_failed) == (4, False)
 
@@ -349,7 +349,7 @@ class TestLoading:
         loader = Loader(home)
         with patch("orchestration.pages.loader.subprocess.run") as run:
             run.return_value.returncode, run.return_value.stderr = 1, ""
-            loader.start()
+            loader.start("an upload")
             _wait(loader)
         assert not loader.has_failed
 

@@ -296,6 +296,7 @@ class TestEnrollments:
             2,
             {
                 **{name: ENROLLMENT[name] for name in ENROLLMENT_REQUIRED},
+                "occurred_at": "2026-03-02T13:15:00+00:00",
                 "products": '["LUZ-001", "7"]',
             },
         )
@@ -326,7 +327,7 @@ class TestEnrollments:
         (refusal,) = _read(tmp_path, _enrollment(**changes))
         assert isinstance(refusal, Refusal)
         assert (refusal.line_number, refusal.code) == (1, code)
-        for value in ("19153032", "LUZ-001", "method-1", "unknown"):
+        for value in ("19153032", "LUZ-001", "method-1"):
             assert value not in refusal.message
 
     @pytest.mark.parametrize("products", [[], ["LUZ-001"]])
