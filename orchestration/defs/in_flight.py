@@ -1,10 +1,13 @@
-"""Whether a run is under way, and runs whose process is gone."""
+"""What is due, what is under way, and runs whose process is gone."""
 
 import time
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 
 import dagster as dg
 
-from orchestration import locking
+from orchestration import landing, locking, timing
+from orchestration.contracts import Organization
 from orchestration.home import Home
 
 _COMING = [
@@ -13,6 +16,13 @@ _COMING = [
     dg.DagsterRunStatus.STARTING,
 ]
 _MOMENT_SECONDS = 3
+
+
+def find_due_dates(home: Home, organizations: Sequence[Organization], now: datetime) -> list[date]:
+    """The business dates to run now by the looks in the manifests, oldest first."""
+    since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
+    looks = timing.looks_of(landing.recent_manifests(home, since))
+    return timing.due_dates(organizations, looks, now)
 
 
 def is_run_in_flight(instance: dg.DagsterInstance, home: Home) -> bool:

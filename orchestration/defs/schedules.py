@@ -1,13 +1,12 @@
 """When the job runs by itself: at the organizations' cut-offs (R11)."""
 
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from datetime import UTC
 
 import dagster as dg
 
-from orchestration import landing, timing
 from orchestration.contracts import read_organizations
-from orchestration.defs.in_flight import is_run_in_flight
+from orchestration.defs.in_flight import find_due_dates, is_run_in_flight
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
 from orchestration.home import Home
 
@@ -32,9 +31,7 @@ def cut_offs(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | 
     if is_run_in_flight(context.instance, home):
         yield dg.SkipReason("a run is under way")
         return
-    since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
-    looks = timing.looks_of(landing.recent_manifests(home, since))
-    dates = timing.due_dates(read_organizations(home.seeds), looks, now)
+    dates = find_due_dates(home, read_organizations(home.seeds), now)
     if dates:
         yield dg.RunRequest(partition_key=dates[0].isoformat())
     else:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from orchestration import arrivals, timing
 from orchestration.contracts import read_organizations
-from orchestration.defs.in_flight import find_killed_runs, is_run_in_flight
+from orchestration.defs.in_flight import find_due_dates, find_killed_runs, is_run_in_flight
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
 from orchestration.home import Home
 from orchestration.intake import utc_now
@@ -32,9 +32,13 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     home, now = Home.from_environment(), utc_now()
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")
+    organizations = read_organizations(home.seeds)
+    # Looking into a newer date first would pass over one that was missed.
+    if find_due_dates(home, organizations, now):
+        return dg.SkipReason("a cut-off is due, which goes first")
     memory, dates = arrivals.look(
         home,
-        read_organizations(home.seeds),
+        organizations,
         arrivals.Memory.from_json(context.cursor),
         os.environ,
         now,
