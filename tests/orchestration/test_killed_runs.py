@@ -114,7 +114,12 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_a_run_is_killed(disturbed: Site, step: str) -> None:
     assert disturbed.run(step) == -signal.SIGKILL
     visible = [name for name in disturbed.files() if not Path(name).name.startswith(".")]
-    assert {Path(name).name for name in visible} <= {f"{DAYS[0]}_toku_payments.csv"}
+    assert {Path(name).name for name in visible} <= {
+        f"{DAYS[0]}_toku_payments.csv",
+        f"{DAYS[0]}_toku_payments.json",
+        f"{DAYS[0]}_toku_invoices.csv.result.csv",
+        f"{DAYS[0]}_toku_invoices.csv.summary.csv",
+    }
     if list(STEPS).index(step) < list(STEPS).index("after the published copy is in place"):
         assert not disturbed.home.analytics.exists()
 
