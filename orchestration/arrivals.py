@@ -50,7 +50,7 @@ class Memory:
         after: the organization that the last look ended with; they take turns.
         inboxes: by organization, the new files that were seen in its inbox.
         spools: the requests that were seen in the spools.
-        events: the state of the events folder when a run was last asked for because of it.
+        events: when a run was last asked for because of payment events.
 
     """
 
@@ -131,14 +131,16 @@ def consider_spools(
     return (Asked(mark, now.isoformat()) if is_reason else memory), is_reason
 
 
-def consider_events(memory: Asked | None, mark: str, now: datetime) -> tuple[Asked, bool]:
-    """Whether the events folder is a reason to run: when it changed, every quarter of an hour.
-
-    The first look only remembers; the next cut-off takes what is there.
-    """
-    if memory is None or memory.at is None:
-        return Asked(mark, now.isoformat()), False
-    is_reason = memory.mark != mark and now >= datetime.fromisoformat(memory.at) + _EVENTS_EVERY
+def consider_events(
+    memory: Asked | None, mark: str | None, now: datetime
+) -> tuple[Asked | None, bool]:
+    """Whether events that no load has seen are a reason to run: every quarter of an hour."""
+    if mark is None:
+        return memory, False
+    if memory is not None and memory.at is not None:
+        is_reason = now >= datetime.fromisoformat(memory.at) + _EVENTS_EVERY
+    else:
+        is_reason = True
     return (Asked(mark, now.isoformat()) if is_reason else memory), is_reason
 
 
@@ -167,7 +169,7 @@ def look(
         memory.inboxes, _look_into_inboxes(home, turn, environment, now), now
     )
     spools, spools_are_reason = consider_spools(memory.spools, _mark_spools(home), now)
-    events, events_are_reason = consider_events(memory.events, _mark_events(home), now)
+    events, events_are_reason = consider_events(memory.events, _mark_events(home, now), now)
     dates = {newest_due_date(each, now) for each in turn if each.organization_id in names}
     if spools_are_reason or events_are_reason:
         dates.add(max(newest_due_date(each, now) for each in organizations))
@@ -200,8 +202,7 @@ def read_seen(
             ).fetchall()
         for organization_id, kind, name, size, sha256, modified_at in rows:
             seen[organization_id][kind, name] = Seen(size, sha256, modified_at, long_since)
-    since = now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=MAX_DAYS_BACK + 1)
-    for manifest in landing.recent_manifests(home, since):
+    for manifest in landing.recent_manifests(home, _long_ago(now)):
         for file in manifest.files:
             if file.organization_id in seen:
                 seen[file.organization_id][file.kind, file.file_name] = Seen(
@@ -250,9 +251,18 @@ def _mark_spools(home: Home) -> str | None:
     )
 
 
-def _mark_events(home: Home) -> str:
-    sizes = ((path.name, path.stat().st_size) for path in sorted(home.events.glob("*.jsonl")))
-    return _hash(sizes) or ""
+def _mark_events(home: Home, now: datetime) -> str | None:
+    """The files of events that were written to after the newest load."""
+    manifests = landing.recent_manifests(home, _long_ago(now))
+    if not manifests:
+        return None
+    loaded_at = manifests[-1].loaded_at.replace(tzinfo=UTC).timestamp()
+    states = ((path.name, path.stat()) for path in sorted(home.events.glob("*.jsonl")))
+    return _hash((name, stat.st_size) for name, stat in states if stat.st_mtime > loaded_at)
+
+
+def _long_ago(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=MAX_DAYS_BACK + 1)
 
 
 def _hash(facts: Iterable[tuple[Any, ...]]) -> str | None:

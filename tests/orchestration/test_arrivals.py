@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
@@ -75,12 +76,12 @@ class TestSpoolsAndEvents:
         assert consider_spools(memory, "a", LATER)[1]
         assert consider_spools(memory, None, NOW) == (None, False)
 
-    def test_events_are_a_reason_when_they_changed_a_quarter_of_an_hour_after_the_last(self):
+    def test_events_are_a_reason_at_most_every_quarter_of_an_hour(self):
         memory, is_reason = consider_events(None, "a", NOW)
-        assert not is_reason
+        assert is_reason
         quarter = NOW + timedelta(minutes=15)
         assert consider_events(memory, "b", quarter - timedelta(seconds=1)) == (memory, False)
-        assert consider_events(memory, "a", quarter) == (memory, False)
+        assert consider_events(memory, None, quarter) == (memory, False)
         assert consider_events(memory, "b", quarter) == (Asked("b", quarter.isoformat()), True)
 
 
@@ -175,6 +176,17 @@ class TestLooking:
             assert dates == [date(2026, 3, 2)]
             assert look(memory)[1] == []
             (home.root / name / "request.json").unlink()
+
+    def test_events_count_that_came_after_the_newest_load(self, home, look):
+        events = home.events / "today.jsonl"
+        events.write_text("{}\n")
+        assert look(Memory())[1] == []
+        landing.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
+        before, after = (datetime(2026, 3, 2, hour, tzinfo=UTC).timestamp() for hour in (7, 9))
+        os.utime(events, (before, before))
+        assert look(Memory())[1] == []
+        os.utime(events, (after, after))
+        assert look(Memory())[1] == [date(2026, 3, 2)]
 
     def test_a_server_that_is_down_is_no_reason_and_no_error(self, home, lumina, sftp_server):
         gone = dataclasses.replace(lumina, sftp_port=9)
