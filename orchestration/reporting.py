@@ -126,9 +126,9 @@ _TABLES = {
         "in process": 8,
         "base amount": 11,
         "paid": 9,
-        "withdrawn": 10,
+        "dropped": 10,
         "void": 13,
-        "exceptions": 15,
+        "issues": 15,
     },
 }
 

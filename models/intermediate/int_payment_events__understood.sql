@@ -17,11 +17,10 @@ statuses as (
 current_load as (
     select load_id
     from {{ ref('stg_intake__loads') }}
-    where
-        is_current
-        {%- if is_incremental() %}
+    where is_current
+    {%- if is_incremental() %}
         and load_id > (select coalesce(max(load_id), 0) from {{ this }})
-        {%- endif %}
+    {%- endif %}
 ),
 
 understood as (
@@ -70,9 +69,8 @@ understood as (
     cross join current_load
     inner join organizations on events.organization_id = organizations.organization_id
     inner join statuses on lower(trim(events.raw_status)) = statuses.raw_status
-    where
-        events.status is null
-        {%- if is_incremental() %}
+    where events.status is null
+    {%- if is_incremental() %}
         and not exists (
             select 1
             from {{ this }} as former
@@ -80,7 +78,7 @@ understood as (
                 former.organization_id = events.organization_id
                 and former.event_id = events.event_id
         )
-        {%- endif %}
+    {%- endif %}
 )
 
 select * from understood

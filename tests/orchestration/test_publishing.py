@@ -115,10 +115,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next(published: Home) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MB, where the machine lets one be mounted."""
+    """A file system of 12 MB, where the machine lets one be mounted."""
     folder = tmp_path / "small"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let a small disk be mounted")
     yield folder
@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_the_former_copy(small_disk: Path, home: Home) -> Non
         publishing.publish(connection, small, lambda: FIRST)
         connection.execute(
             "insert into main.debts select range, hash(range)::varchar || 'x', null,"
-            " timestamp '2026-01-01', null from range(400000)"
+            " timestamp '2026-01-01', null from range(2000000)"
         )
         with pytest.raises((duckdb.Error, OSError)):
             publishing.publish(connection, small, lambda: SECOND)

@@ -96,7 +96,7 @@ def test_the_late_file_and_those_of_the_missed_date_are_applied(week) -> None:
     ]
     assert published == [
         ("andes_seguros", "Mon", 2),
-        ("andes_seguros", "Tue", 1),
+        ("andes_seguros", "Tue", 2),
         ("colegio_pehuen", "Tue", 2),
         ("lumina", "Mon", 4),
         ("lumina", "Tue", 2),
