@@ -1,0 +1,45 @@
+"""The codes that organizations read in the answers to their files, as a page for them (R15, R16).
+
+`python -m orchestration.codes` writes docs/codigos.md from the seed that the models use.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from orchestration.home import PROJECT
+
+PAGE = PROJECT / "docs" / "codigos.md"
+_SEED = PROJECT / "seeds" / "intake_codes.csv"
+_PREFACE = """\
+# Códigos de respuesta
+
+Por cada archivo que una organización deja en su carpeta de entrada recibe, en la de salida, dos
+respuestas con el mismo nombre: `.result.csv`, con cada fila rechazada, y `.summary.csv`, con las
+cantidades y los montos, donde registros = aceptados + rechazados.
+
+Una fila rechazada no detiene a las demás: las buenas se aplican. Una fila rechazada cuya deuda se
+puede leer nunca la elimina. Si el archivo entero no se aplica, la base queda como estaba.
+"""
+_TITLES = {"row": "Por fila", "file": "Por archivo"}
+
+
+def as_page(seed: Path = _SEED) -> str:
+    """The page, in Spanish: a table of codes for rows and one for whole files."""
+    with seed.open(encoding="utf-8", newline="") as source:
+        codes = list(csv.DictReader(source))
+    parts = [_PREFACE]
+    for kind, title in _TITLES.items():
+        lines = [f"## {title}", "", "| código | qué significa |", "| --- | --- |"]
+        lines += [
+            f"| `{each['code']}` | {each['message']} |"
+            for each in codes
+            if each["applies_to"] == kind
+        ]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(as_page(), encoding="utf-8")
