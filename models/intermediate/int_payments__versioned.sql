@@ -31,7 +31,7 @@ followed as (
         loads.loaded_at,
         max(events.occurred_at) over (
             partition by events.organization_id, events.payment_id
-            order by events.event_number
+            order by events.load_id, events.event_number
             rows between unbounded preceding and 1 preceding
         ) as former_occurred_at
     from events

@@ -175,7 +175,12 @@ settled as (
             when file_states.file_status = 'void' then 'void'
             when file_states.file_status in ('listed', 'rejected_row') then 'pending'
             else 'withdrawn'
-        end as status
+        end as status,
+        case
+            when ranked_payments.status = 'authorized' then 'payment'
+            when called_paid.debt_id is not null then 'organization_payments'
+            when file_states.file_status = 'paid' then 'debts_file'
+        end as paid_because
     from file_states
     left join ranked_payments
         on
@@ -202,6 +207,7 @@ explained as (
         first_file_id,
         version_file_id,
         payment_id,
+        paid_because,
         greatest(changed_at, coalesce(payment_updated_at, changed_at)) as updated_at,
         debt_id,
         file_status,
@@ -222,6 +228,7 @@ changed as (
         or explained.currency is distinct from held_debts.currency
         or explained.attributes is distinct from held_debts.attributes
         or explained.payment_id is distinct from held_debts.payment_id
+        or explained.paid_because is distinct from held_debts.paid_because
     {%- endif %}
 )
 

@@ -24,6 +24,7 @@ changed as (
         debts.first_file_id,
         debts.version_file_id,
         debts.payment_id,
+        debts.paid_because,
         debts.updated_at,
         debts.debt_id,
         debts.file_status,

@@ -41,7 +41,7 @@ def outbox_files(
         delivery.record(connection, home, deliveries)
     for each in deliveries:
         level = context.log.info if each.is_delivered else context.log.warning
-        level("%s %s: %s", each.file.organization_id, each.file.file_name, each.outcome)
+        level("%s %s: %s", each.file.organization_id, each.file.kind, each.outcome)
     delivered = sum(each.is_delivered for each in deliveries)
     to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(
