@@ -10,6 +10,10 @@ codes as (
     select * from {{ ref('intake_codes') }}
 ),
 
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
 told as (
     select
         files.file_id,
@@ -18,6 +22,7 @@ told as (
         files.file_name,
         files.business_date,
         files.update_mode,
+        loads.loaded_at as seen_at,
         files.received_at,
         standing.verdict as status,
         standing.code,
@@ -39,6 +44,7 @@ told as (
         files.modified_at,
         files.load_id
     from files
+    inner join loads on files.load_id = loads.load_id
     inner join standing on files.file_id = standing.file_id
     left join codes on standing.code = codes.code
 )

@@ -37,7 +37,7 @@ TABLES = {
     """,
     "payments": "* exclude (updated_at)",
     "payments_file_lines": "* exclude (published_at)",
-    "intake_files": "* exclude (file_id, received_at, judged_at, modified_at)",
+    "intake_files": "* exclude (file_id, seen_at, received_at, judged_at, modified_at)",
     "intake_rejections": "* exclude (file_id, received_at)",
 }
 
