@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
+import subprocess
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -142,6 +145,31 @@ def test_an_organization_whose_server_is_down_stops_no_other(
     }
     assert [_local(home, file).read_bytes() for file in files] == [CONTENT] * 4
     assert _names(outbox) == [files[1].file_name]
+
+
+@pytest.fixture
+def small_outbox(outbox) -> Iterator[Path]:
+    """The outbox on a disk of its own of 1 MB, of which 200 KB are free."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(outbox)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let a small disk be mounted")
+    (outbox / "filler").write_bytes(b"x" * 800_000)
+    yield outbox
+    subprocess.run(["umount", "--lazy", str(outbox)], check=True)
+
+
+def test_a_full_disk_of_the_server_gives_nothing_a_name_and_the_next_attempt_delivers(
+    home, lumina, small_outbox, environment
+):
+    file = _file(content=b"19153032-2,LUZ-001\n" * 30_000)
+    (failed,) = deliver(home, [file], [lumina], environment)
+    assert not failed.is_delivered
+    assert file.file_name not in _names(small_outbox)
+    (small_outbox / "filler").unlink()
+    (delivered,) = deliver(home, [file], [lumina], environment)
+    assert delivered == Delivery(file, "delivered")
+    assert (small_outbox / file.file_name).read_bytes() == file.content
+    assert _names(small_outbox) == [file.file_name]
 
 
 def test_nothing_to_deliver_connects_to_nobody(home, lumina):
