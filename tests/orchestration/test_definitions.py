@@ -139,15 +139,18 @@ def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Defini
     }
 
 
-def test_every_dbt_data_test_is_an_asset_check(definitions: dg.Definitions) -> None:
-    from orchestration.defs.models import models
-
+def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Definitions) -> None:
     tests = {
-        node["unique_id"]
-        for node in _manifest()["nodes"].values()
-        if node["resource_type"] == "test"
+        node["name"] for node in _manifest()["nodes"].values() if node["resource_type"] == "test"
     }
-    assert len({spec.name for spec in models.check_specs}) == len(tests)
+    checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
+    assert checks == tests | {
+        "every_file_is_delivered",
+        "every_inbox_was_read",
+        "no_file_is_missing",
+        "no_file_waits_for_a_decision",
+        "no_file_was_refused",
+    }
 
 
 def test_the_job_carries_every_asset_of_ours(definitions: dg.Definitions) -> None:
