@@ -151,3 +151,35 @@ def _ask(reader: subprocess.Popen[str]) -> str:
     reader.stdin.write("\n")
     reader.stdin.flush()
     return reader.stdout.readline()
+
+
+@pytest.mark.parametrize("time_zone", ["UTC", "America/Santiago", "Asia/Kolkata"])
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "timestamp '2026-03-03 11:00:00'",
+        "'2026-03-03 11:00:00'",
+        "'2026-03-03 08:00:00-03'",
+        "'2026-03-03T11:00:00Z'",
+        "'2026-03-03 16:30:00.5+05:30'",
+        "timestamptz '2026-03-03 11:00:00+00'",
+    ],
+)
+def test_the_base_of_an_instant_is_the_same_in_any_session(
+    home: Home, time_zone: str, instant: str
+) -> None:
+    """R10: times are UTC, whatever the time zone of who asks."""
+    with warehouse.connect(home) as connection:
+        for table in publishing.PUBLISHED:
+            connection.execute(
+                f"create table main.{table} as select amount, null::varchar as dbt_scd_id,"
+                " null::timestamp as dbt_updated_at, valid_from as dbt_valid_from,"
+                " valid_to as dbt_valid_to from (values"
+                " (1, timestamp '2026-03-03 10:00', timestamp '2026-03-03 11:30'),"
+                " (2, timestamp '2026-03-03 11:30', null)) as rows (amount, valid_from, valid_to)"
+            )
+        publishing.publish(connection, home)
+    with publishing.reading(home) as connection:
+        connection.execute(f"set TimeZone = '{time_zone}'")
+        rows = connection.execute(f"select amount from debts_as_of({instant})").fetchall()
+    assert rows == [(1,)]
