@@ -34,13 +34,18 @@ _OF_A_LOAD = {
         for name, (asset, find) in _OF_A_LOAD.items()
     ],
     pool="warehouse",
+    can_subset=True,
 )
-def intake_checks(installation: Installation) -> Iterator[dg.AssetCheckResult]:
-    """What the newest load found in the inboxes."""
+def intake_checks(
+    context: dg.AssetCheckExecutionContext, installation: Installation
+) -> Iterator[dg.AssetCheckResult]:
+    """What the newest load found in the inboxes, as far as it is asked."""
+    asked = context.selected_asset_check_keys
     with guarded(), warehouse.connect(installation.home()) as connection:
         load_id = warehouse.last_load_id(connection)
         for name, (asset, find) in _OF_A_LOAD.items():
-            yield _to_result(find(connection, load_id), name, asset)
+            if dg.AssetCheckKey(asset, name) in asked:
+                yield _to_result(find(connection, load_id), name, asset)
 
 
 @dg.asset_check(asset=outbox_files, pool="warehouse")

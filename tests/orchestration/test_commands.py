@@ -53,6 +53,14 @@ class Operator:
         with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
+    def unfinished_loads(self) -> int:
+        """How many loads have not been carried through to the end."""
+        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+            row = connection.execute(
+                "select count(*) from raw.loads where finished_at is null"
+            ).fetchone()
+        return int(row[0]) if row else -1
+
     def answer(self) -> dict[str, str]:
         """The summary of the held file that its organization finds in its outbox."""
         path = self.server_root / "colegio_pehuen" / "outbox" / f"{HELD}.summary.csv"
@@ -207,6 +215,40 @@ def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
                 assert not connection.execute(
                     f"from {one}.{table} except all from {other}.{table}"
                 ).fetchall(), table
+
+
+def test_a_run_of_some_models_does_not_finish_the_load_for_all(
+    operator: Operator, approved: subprocess.CompletedProcess[str]
+) -> None:
+    """What a click on one asset in Dagster's page does; the next run carries the load through."""
+    script = """
+import sys
+import dagster as dg
+from orchestration.definitions import defs
+job = defs().resolve_job_def("business_date")
+keys = job.asset_layer.selected_asset_keys
+with dg.DagsterInstance.get() as instance:
+    job.execute_in_process(
+        instance=instance,
+        partition_key=sys.argv[1],
+        asset_selection=[
+            *(key for key in keys if key.path[0] == "raw"),
+            dg.AssetKey(["staging", "stg_contracts__organizations"]),
+        ],
+    )
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script, DAYS[1].isoformat()],
+        cwd=PROJECT,
+        env={**os.environ, **operator.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert operator.unfinished_loads() == 1
+    operator.says("run", "--date", DAYS[1].isoformat())
+    assert operator.unfinished_loads() == 0
 
 
 def _contents(operator: Operator) -> dict[Path, str]:
