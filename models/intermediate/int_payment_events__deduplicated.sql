@@ -1,4 +1,5 @@
 -- R21: an event that comes twice counts once, as it first came. Ids are an organization's own.
+-- Without a contract or a known status it has none, and waits (int_payment_events__understood).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (
@@ -38,7 +39,7 @@ deduplicated as (
         channel,
         channel_label,
         raw_status,
-        status,
+        case when has_contract then status end as status,
         reason,
         occurred_at,
         source_file,

@@ -39,11 +39,13 @@ renamed as (
 
         -- what happened
         source.status as raw_status,
-        -- none where nobody can say what the event is, for now: it waits
-        case when organizations.organization_id is not null then statuses.status end as status,
+        statuses.status,
         source.reason,
         trim(source.channel) as channel,
         coalesce(channels.label, trim(source.channel)) as channel_label,
+
+        -- who it is of
+        organizations.organization_id is not null as has_contract,
 
         -- where it came from
         source.source_file,
