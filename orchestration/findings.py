@@ -37,21 +37,13 @@ order by organization_id, business_date, file_id
 """
 
 _MISSING = """
-select looks.organization_id, cast(loads.business_date as varchar) as business_date
-from raw.inbox_looks as looks
-inner join raw.loads on looks.load_id = loads.load_id
-where
-    looks.load_id = $load_id
-    and looks.outcome = 'looked'
-    and not exists (
-        select 1
-        from main.intake_files as files
-        where
-            files.organization_id = looks.organization_id
-            and files.business_date = loads.business_date
-            and files.kind = 'invoices'
-    )
-order by looks.organization_id
+select days.organization_id, cast(days.business_date as varchar) as business_date
+from main.intake_days as days
+inner join raw.inbox_looks as looks on days.organization_id = looks.organization_id
+inner join raw.loads
+    on looks.load_id = loads.load_id and days.business_date = loads.business_date
+where looks.load_id = $load_id and days.status = 'missing'
+order by days.organization_id
 """
 
 _NOT_DELIVERED = """
