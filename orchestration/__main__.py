@@ -16,6 +16,7 @@ from orchestration import (
     checking,
     decisions,
     delivery,
+    locking,
     publishing,
     reporting,
     runs,
@@ -29,7 +30,7 @@ from orchestration.contracts import (
     read_organizations,
 )
 from orchestration.home import Home
-from orchestration.warehouse import WarehouseBusyError
+from orchestration.locking import WarehouseBusyError
 
 _DATE = click.DateTime(["%Y-%m-%d"])
 # The pages ask for no password: nobody but this machine reaches them.
@@ -49,7 +50,7 @@ def run(business_date: datetime | None) -> None:
     day = business_date.date() if business_date else datetime.now(runs.DEFAULT_TIME_ZONE).date()
     with _told():
         _read_contracts(home)
-        with runs.exclusive(home):
+        with locking.exclusive(home):
             sys.exit(0 if run_day(console, home, day) else 1)
 
 
@@ -84,7 +85,7 @@ def refuse(file_id: str) -> None:
 def republish(organization_id: str, business_date: datetime) -> None:
     """Put the payments file of a date into the outbox again, the same bytes."""
     console, home = Console(), open_home()
-    with _told(), runs.exclusive(home):
+    with _told(), locking.exclusive(home):
         organization = _find(_read_contracts(home), organization_id)
         with warehouse.connect(home) as connection:
             files = delivery.read_publication(
@@ -105,7 +106,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
 def replay() -> None:
     """Build the warehouse anew from the landing area; the former one is set aside."""
     console, home = Console(), open_home()
-    with _told(), runs.exclusive(home), console.status("replaying the landing area"):
+    with _told(), locking.exclusive(home), console.status("replaying the landing area"):
         loads = runs.replay(home, console.print)
     console.print(f"{len(loads)} loads replayed")
 
@@ -177,7 +178,7 @@ def run_day(console: Console, home: Home, day: date) -> bool:
 
 def run_uploads(console: Console, home: Home) -> bool:
     """Load the workbooks that wait and print what came of them; whether none was refused."""
-    with runs.exclusive(home):
+    with locking.exclusive(home):
         with console.status("loading what was uploaded"):
             done = runs.run_uploads(home, console.print)
         with warehouse.connect(home) as connection:
@@ -193,7 +194,7 @@ def _decide(file_id: str, decision: str) -> None:
             decisions.check_held(published, file_id)
         decisions.note(home, file_id, decision, datetime.now(UTC))
         console.print(f"{file_id}: {decision}, noted", highlight=False)
-        with runs.exclusive(home):
+        with locking.exclusive(home):
             with console.status("carrying out the decision"):
                 runs.run_decisions(home, console.print)
             with publishing.reading(home) as published:

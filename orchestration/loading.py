@@ -213,7 +213,7 @@ def _load_customers(
     """
     count = 0
     with (
-        workbooks.read(path, file.organization_id, aliases, file.customer_id_scheme) as workbook,
+        workbooks.read(path, file.organization_id, file.customer_id_scheme, aliases) as workbook,
         _json_lines(connection, home, "customers") as add,
     ):
         for row in workbook.rows():

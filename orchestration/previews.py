@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import landing, loading, runs, warehouse, workbooks
+from orchestration import landing, loading, locking, warehouse, workbooks
 from orchestration.contracts import Aliases, Organization
 from orchestration.dbt_project import run_dbt
 from orchestration.delimited import UnreadableError
@@ -126,12 +126,12 @@ def make_preview(
     """
     scratch = Home(home.scratch / "preview", home.seeds)
     scratch.create()
-    with runs.exclusive(scratch):
+    with locking.exclusive(scratch):
         _load_alone(home, scratch, organization, workbook, now)
         run_dbt(scratch, "run", "--quiet", "--select", "+int_intake_files__judged")
         try:
             with workbooks.read(
-                workbook, organization.organization_id, aliases, organization.customer_id_scheme
+                workbook, organization.organization_id, organization.customer_id_scheme, aliases
             ) as opened:
                 sheet: Sheet | None = opened.sheet
         except UnreadableError:

@@ -13,7 +13,6 @@ import dagster as dg
 from orchestration import decisions, landing, run_alerts, uploads, warehouse
 from orchestration.contracts import read_organizations
 from orchestration.home import Home
-from orchestration.locking import exclusive as exclusive  # noqa: PLC0414 (verbs take it from here)
 
 # Business dates are counted by it where no organization's own says otherwise.
 DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")

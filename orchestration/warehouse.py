@@ -11,7 +11,7 @@ from datetime import date
 import duckdb
 
 from orchestration.home import Home
-from orchestration.locking import WarehouseBusyError as WarehouseBusyError  # noqa: PLC0414
+from orchestration.locking import WarehouseBusyError
 
 RAW_TABLES = {
     "loads": """

@@ -147,7 +147,7 @@ class Workbook:
 
 @contextmanager
 def read(
-    path: Path, organization_id: str, aliases: Aliases, customer_id_scheme: str = "rut"
+    path: Path, organization_id: str, customer_id_scheme: str, aliases: Aliases
 ) -> Iterator[Workbook]:
     """Open a workbook of customers for as long as the context lasts.
 
@@ -158,8 +158,8 @@ def read(
     Args:
         path: the file.
         organization_id: whose header names count (R11).
-        aliases: which header name means which field.
         customer_id_scheme: `rut` or `external_id`, for workbooks that have a column of each.
+        aliases: which header name means which field.
 
     Raises:
         UnreadableError: it is no workbook, is broken, or is larger than the limits above, or no

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestration import runs
+from orchestration import locking
 from orchestration.__main__ import run_day
 from orchestration.demo import installation
 from orchestration.demo.samples import DAYS, STORY
@@ -37,11 +37,11 @@ def main() -> None:
             console.rule(f"[bold]{day:%A} {day}", align="left")
             console.print(STORY[day], highlight=False)
             installation.upload(home, server.root, day)
-            with runs.exclusive(home):
+            with locking.exclusive(home):
                 run_day(console, home, day)
             console.print()
         console.rule(f"[bold]{DAYS[-1]:%A} {DAYS[-1]} again", align="left")
-        with runs.exclusive(home):
+        with locking.exclusive(home):
             run_day(console, home, DAYS[-1])
         console.print()
     shown = home.root.relative_to(Path.cwd()) if home.root.is_relative_to(Path.cwd()) else home.root

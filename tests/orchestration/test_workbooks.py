@@ -41,7 +41,7 @@ def _save(path: Path, *rows: Sequence[Any], prepare: Callable[[Any], None] | Non
 
 
 def _read(path: Path, aliases: Aliases = ALIASES) -> tuple[Sheet, list[Row]]:
-    with workbooks.read(path, "lumina", aliases) as workbook:
+    with workbooks.read(path, "lumina", "rut", aliases) as workbook:
         return workbook.sheet, list(workbook.rows())
 
 
@@ -420,7 +420,7 @@ class TestMemory:
             sheet.append([f"{number}", f"Nombre {number}", f"persona{number}@correo.cl"])
         workbook.save(tmp_path / "w")
         tracemalloc.start()
-        with workbooks.read(tmp_path / "w", "lumina", ALIASES) as opened:
+        with workbooks.read(tmp_path / "w", "lumina", "rut", ALIASES) as opened:
             count = sum(1 for _ in opened.rows())
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
