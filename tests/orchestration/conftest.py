@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
+import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,6 +30,7 @@ def pytest_report_header() -> list[str]:
     return [
         f"SFTP server: {f'OpenSSH ({sshd})' if sshd else 'the asyncssh stand-in'}",
         f"browser: {chromium or 'none, the pages are not used in one'}",
+        f"small disks: {'mounted' if os.geteuid() == 0 else 'none without root'}",
     ]
 
 
@@ -38,6 +41,28 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no chromium is installed: the pages were not used in a browser")
     return path
+
+
+@pytest.fixture
+def mount_small_disk() -> Iterator[Callable[..., None]]:
+    """Mount a disk of some megabytes over a folder until the test ends, to see it get full.
+
+    Only root may: elsewhere the test is skipped, and the report says so.
+    """
+    mounted: list[Path] = []
+
+    def mount(folder: Path, megabytes: int) -> None:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+        if (
+            os.geteuid() != 0
+            or subprocess.run(command, capture_output=True, check=False).returncode
+        ):
+            pytest.skip("only root may mount a small disk: full disks were not tried")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

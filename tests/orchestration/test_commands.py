@@ -23,8 +23,6 @@ from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import serve
 
-pytestmark = pytest.mark.xdist_group("commands")
-
 HELD = f"{DAYS[1]}_toku_invoices.csv"
 PAYMENTS = f"{DAYS[1]}_toku_payments.csv"
 

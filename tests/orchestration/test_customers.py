@@ -26,8 +26,6 @@ from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import serve
 
-pytestmark = pytest.mark.xdist_group("customers")
-
 # The first four owe to Lumina, two of them have a payment in process or have paid.
 JOSE, BEGONA, CAMILA, ELIAS = "19153032-2", "24830060-4", "18441919-K", "24041903-3"
 ANA, EVA, LUZ = "12345678-5", "11111111-1", "6-K"

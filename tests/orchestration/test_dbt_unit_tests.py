@@ -27,7 +27,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
-@pytest.mark.xdist_group("dbt_unit_tests")
 def test_every_dbt_unit_test_passes(home: Home) -> None:
     run_dbt(home, "test", "--quiet", "--select", "test_type:unit")
     results = _read(home.root / "target" / "run_results.json")["results"]
@@ -35,7 +34,6 @@ def test_every_dbt_unit_test_passes(home: Home) -> None:
     assert {result["unique_id"] for result in results} == set(_unit_tests(home))
 
 
-@pytest.mark.xdist_group("dbt_unit_tests")
 def test_each_rule_about_debts_is_named_by_a_unit_test(home: Home) -> None:
     descriptions = " ".join(each["description"] for each in _unit_tests(home).values())
     assert set(re.findall(r"\bR\d+\b", descriptions)) >= DEBT_RULES

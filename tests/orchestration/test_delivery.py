@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
-import subprocess
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -148,14 +145,11 @@ def test_an_organization_whose_server_is_down_stops_no_other(
 
 
 @pytest.fixture
-def small_outbox(outbox) -> Iterator[Path]:
+def small_outbox(outbox, mount_small_disk) -> Path:
     """The outbox on a disk of its own of 1 MB, of which 200 KB are free."""
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(outbox)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let a small disk be mounted")
+    mount_small_disk(outbox, megabytes=1)
     (outbox / "filler").write_bytes(b"x" * 800_000)
-    yield outbox
-    subprocess.run(["umount", "--lazy", str(outbox)], check=True)
+    return outbox
 
 
 def test_a_full_disk_of_the_server_gives_nothing_a_name_and_the_next_attempt_delivers(

@@ -31,8 +31,6 @@ from orchestration.demo.samples import (
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import serve
 
-pytestmark = pytest.mark.xdist_group("end_to_end")
-
 Row = tuple[str, str, date, Decimal, str, bool, str | None, str | None]
 
 PAYMENTS_FILES = {

@@ -36,8 +36,6 @@ from tests.orchestration.histories import (
 )
 from tests.orchestration.oracle import FileReference, Outcome, replay
 
-pytestmark = pytest.mark.xdist_group("histories")
-
 COUNT = int(os.environ.get("SALDO_HISTORIES", "300"))
 SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
 START = datetime(2026, 3, 1, 8)

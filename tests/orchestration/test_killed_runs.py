@@ -24,8 +24,6 @@ from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import serve
 from tests.orchestration.killing import STEPS
 
-pytestmark = pytest.mark.xdist_group("killed_runs")
-
 # What every column but instants and the ids that contain them must agree on.
 TABLES = {
     "debts": "* exclude (updated_at, first_file_id, version_file_id)",

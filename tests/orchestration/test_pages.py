@@ -24,8 +24,6 @@ from orchestration.home import PROJECT, Home
 from orchestration.pages.app import create_app
 from orchestration.pages.loader import Loader
 
-pytestmark = pytest.mark.xdist_group("pages")
-
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 HEADERS = {
     "content-security-policy": (

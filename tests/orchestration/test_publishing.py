@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -113,20 +112,12 @@ def test_what_a_killed_run_left_is_removed_by_the_next(published: Home) -> None:
     assert _parts(published) == []
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 12 MB, where the machine lets one be mounted."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not let a small disk be mounted")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def test_a_full_disk_leaves_the_former_copy(small_disk: Path, home: Home) -> None:
-    small = Home(root=small_disk, seeds=home.seeds)
+def test_a_full_disk_leaves_the_former_copy(
+    home: Home, tmp_path: Path, mount_small_disk: Callable[..., None]
+) -> None:
+    small = Home(root=tmp_path / "small", seeds=home.seeds)
+    small.root.mkdir()
+    mount_small_disk(small.root, megabytes=12)
     with warehouse.connect(home) as connection:
         for table in publishing.PUBLISHED:
             connection.execute(

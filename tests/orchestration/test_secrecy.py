@@ -19,8 +19,6 @@ from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT
 from orchestration.loopback_sftp import serve
 
-pytestmark = pytest.mark.xdist_group("secrecy")
-
 MAIL = "marcada.rojas@correo-marcado.cl"
 RUTS = ("18.273.645-7", "18273645", "9182736", "9.182.736-0")
 PASSWORD = "contraseña-marcada"

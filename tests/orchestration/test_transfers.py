@@ -313,22 +313,12 @@ print(look.outcome, "|", look.detail, "|", len(files))
         assert place.landed() == set()
         assert _names(place.look()[1]) == [(INVOICES, None), (PAYMENTS, None)]
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a disk of one megabyte")
-    def test_a_disk_of_one_megabyte(self, place):
+    def test_a_disk_of_one_megabyte(self, place, mount_small_disk):
         place.put(INVOICES, BIG)
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place.home.landing)],
-            capture_output=True,
-            check=False,
-        )
-        if mounted.returncode:
-            pytest.skip("this machine lets nobody mount")
-        try:
-            look, files = place.look()
-            assert (look.outcome, files) == ("disk_full", [])
-            assert place.landed() == set()
-        finally:
-            subprocess.run(["umount", str(place.home.landing)], check=True)
+        mount_small_disk(place.home.landing, megabytes=1)
+        look, files = place.look()
+        assert (look.outcome, files) == ("disk_full", [])
+        assert place.landed() == set()
 
 
 class TestNames:

@@ -16,8 +16,6 @@ from orchestration.demo import installation
 from orchestration.home import PROJECT
 from orchestration.loopback_sftp import serve
 
-pytestmark = pytest.mark.xdist_group("week")
-
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], Path]:
