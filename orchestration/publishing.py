@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC
+from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -34,9 +38,32 @@ PUBLISHED = (
     "customer_accounts",
 )
 
+
+@dataclass(frozen=True)
+class Changing:
+    """A large table of which a day changes a part.
+
+    Args:
+        key: the column that tells one row from another.
+        changed_at: the expression that says since when a row is as it is; it only grows.
+
+    """
+
+    key: str
+    changed_at: str
+
+
+_CHANGING = {
+    "debts": Changing("debt_id", "updated_at"),
+    "debts_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
+    "payments": Changing("payment_key", "updated_at"),
+    "customers": Changing("customer_key", "updated_at"),
+    "customers_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
+}
+
 # An instant without an offset is UTC, whatever the time zone of the session (R10).
 _DEBTS_AS_OF = """
-create macro published.main.debts_as_of(instant) as table
+create or replace macro published.main.debts_as_of(instant) as table
     with asked as (
         select
             case
@@ -57,9 +84,11 @@ create macro published.main.debts_as_of(instant) as table
 def publish(
     connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock = utc_now
 ) -> dict[str, int]:
-    """Copy what analysts read into a new file and put it in the place of the former one.
+    """Make a new copy of what analysts read and put it in the place of the former one.
 
-    A reader that has the former copy open keeps reading it; nobody sees half of one.
+    The new copy begins as the former and takes over what has changed; then every table is compared
+    with the warehouse, whole. A reader that has the former copy open keeps reading it; nobody sees
+    half of one.
 
     Returns:
         Rows by table.
@@ -68,12 +97,13 @@ def publish(
     _sweep(home)
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
-        connection.execute(f"attach '{_quoted(str(part))}' as published")
+        _attach(connection, home, part)
         try:
-            rows = {table: _copy(connection, table) for table in PUBLISHED}
+            rows = {table: _bring_up_to_date(connection, table) for table in PUBLISHED}
             connection.execute(_DEBTS_AS_OF)
             connection.execute(
-                "create table published.main.published_at as select ?::timestamp as published_at",
+                "create or replace table published.main.published_at as"
+                " select ?::timestamp as published_at",
                 [clock().astimezone(UTC).replace(tzinfo=None)],
             )
             connection.execute("checkpoint published")
@@ -105,11 +135,67 @@ def _sweep(home: Home) -> None:
         part.unlink(missing_ok=True)
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+def _attach(connection: duckdb.DuckDBPyConnection, home: Home, part: Path) -> None:
+    """Attach what is to become the new copy: the former one, or an empty one without it."""
+    attach = f"attach '{_quoted(str(part))}' as published"
+    if home.analytics.exists():
+        shutil.copyfile(home.analytics, part)
+        try:
+            connection.execute(attach)
+        except duckdb.Error:  # of another version, or damaged: it is made anew
+            part.unlink()
+        else:
+            return
+    connection.execute(attach)
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Make a table of the copy what it is in the warehouse; how many rows it has."""
+    columns = _columns(connection, "warehouse", table)
+    if columns == _columns(connection, "published", table):
+        if table in _CHANGING:
+            _take_over_changes(connection, table, _CHANGING[table])
+        count, content = _fingerprint(connection, f"main.{table}")
+        if (count, content) == _fingerprint(connection, f"published.main.{table}"):
+            return count
     row = connection.execute(
-        f"create table published.main.{table} as from main.{table}"  # a name of ours
+        f"create or replace table published.main.{table} as from main.{table}"  # a name of ours
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def _take_over_changes(
+    connection: duckdb.DuckDBPyConnection, table: str, changing: Changing
+) -> None:
+    """Exchange the rows that have changed since the newest that the copy holds."""
+    connection.execute(
+        f"create or replace temp table changed as from main.{table}"  # noqa: S608 (names of ours)
+        f" where {changing.changed_at} >"
+        f" (select max({changing.changed_at}) from published.main.{table})"
+    )
+    connection.execute(
+        f"delete from published.main.{table}"  # noqa: S608 (names of ours)
+        f" where {changing.key} in (select {changing.key} from changed)"
+    )
+    connection.execute(f"insert into published.main.{table} from changed")
+    connection.execute("drop table changed")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[Any]:
+    return connection.execute(
+        "select column_name, data_type from duckdb_columns()"
+        " where database_name = ? and schema_name = 'main' and table_name = ?"
+        " order by column_index",
+        [database, table],
+    ).fetchall()
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
+    """Rows of a table and a number that is another one for other rows, in whatever order."""
+    row = connection.execute(
+        f"select count(*), coalesce(sum(hash(content)::hugeint), 0) from {table} as content"  # noqa: S608
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
 def _quoted(text: str) -> str:

@@ -18,15 +18,25 @@ FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECOND = datetime(2026, 3, 3, 8, tzinfo=UTC)
 
 
+# All columns that publishing itself knows of.
+ROW = """
+    'a' as debt_id, 'a' as payment_key, 'a' as customer_key, 'a' as dbt_scd_id,
+    timestamp '2026-01-01' as updated_at, null::timestamp as dbt_updated_at,
+    timestamp '2026-01-01' as dbt_valid_from, null::timestamp as dbt_valid_to
+"""
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None:
+    """Make every table, with one row that has an amount."""
+    for table in publishing.PUBLISHED:
+        connection.execute(
+            f"create or replace table main.{table} as select {amount} as amount, {ROW}"
+        )
+
+
 def _publish(home: Home, at: datetime, amount: int) -> dict[str, int]:
-    """Publish tables that all hold one row with an amount."""
     with warehouse.connect(home) as connection:
-        for table in publishing.PUBLISHED:
-            connection.execute(
-                f"create or replace table main.{table} as select {amount} as amount,"
-                " null::varchar as dbt_scd_id, null::timestamp as dbt_updated_at,"
-                " timestamp '2026-01-01' as dbt_valid_from, null::timestamp as dbt_valid_to"
-            )
+        _make_tables(connection, amount)
         return publishing.publish(connection, home, lambda: at)
 
 
@@ -94,6 +104,56 @@ def test_a_reader_that_has_it_open_keeps_what_it_opened_and_sees_the_next_when_i
         reader.communicate()
 
 
+CHANGES = {
+    "nothing": "select 1",
+    "a row changes": "update debts set amount = 7, updated_at = '2026-01-02' where debt_id = '5'",
+    "a row is added": "insert into debts select * replace ('new' as debt_id,"
+    " timestamp '2026-01-02' as updated_at) from debts where debt_id = '5'",
+    "a version ends": "update debts_history set dbt_valid_to = '2026-01-02' where dbt_scd_id = '5'",
+    "a row is changed by hand": "update debts set amount = 7 where debt_id = '5'",
+    "two rows change places": "update debts set amount = 11 - amount where amount in (5, 6)",
+    "a row is gone": "delete from debts where debt_id = '5'",
+    "all rows are gone": "delete from debts",
+    "a column is added": "alter table debts add column more integer default 3",
+    "a column has another type": "alter table debts alter column amount type varchar",
+    "a small table changes": "update intake_files set amount = 7",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_whatever_changed_the_next_copy_is_what_the_warehouse_is(home: Home, change: str) -> None:
+    """R28: a copy begins as the former one, and must not show that it did."""
+    with warehouse.connect(home) as connection:
+        _make_tables(connection)
+        for table in ("debts", "debts_history"):
+            connection.execute(
+                f"create or replace table main.{table} as select held.* replace ("
+                " range::integer as amount, range::varchar as debt_id,"
+                f" range::varchar as dbt_scd_id) from main.{table} as held cross join range(10)"
+            )
+        publishing.publish(connection, home)
+        connection.execute(change)
+        rows = publishing.publish(connection, home)
+        expected = {table: _content(connection, table) for table in publishing.PUBLISHED}
+    with publishing.reading(home) as published:
+        assert {table: _content(published, table) for table in publishing.PUBLISHED} == expected
+    assert rows == {table: len(content) - 1 for table, content in expected.items()}
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", b"x" * 50_000])
+def test_a_damaged_copy_is_made_anew(published: Home, damage: bytes) -> None:
+    published.analytics.write_bytes(damage)
+    _publish(published, SECOND, 2)
+    assert _read(published) == (2, datetime(2026, 3, 3, 8))
+    assert _parts(published) == []
+
+
+def _content(connection: duckdb.DuckDBPyConnection, table: str) -> list[object]:
+    """The columns of a table and its rows."""
+    relation = connection.execute(f"from main.{table} order by all")
+    return [relation.description, *relation.fetchall()]
+
+
 def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
     published: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,16 +179,11 @@ def test_a_full_disk_leaves_the_former_copy(
     small.root.mkdir()
     mount_small_disk(small.root, megabytes=12)
     with warehouse.connect(home) as connection:
-        for table in publishing.PUBLISHED:
-            connection.execute(
-                f"create table main.{table} as select 1 as amount, null::varchar as dbt_scd_id,"
-                " null::timestamp as dbt_updated_at, timestamp '2026-01-01' as dbt_valid_from,"
-                " null::timestamp as dbt_valid_to"
-            )
+        _make_tables(connection)
         publishing.publish(connection, small, lambda: FIRST)
         connection.execute(
-            "insert into main.debts select range, hash(range)::varchar || 'x', null,"
-            " timestamp '2026-01-01', null from range(2000000)"
+            "insert into main.debts select held.* replace (hash(range)::varchar as debt_id)"
+            " from main.debts as held cross join range(2000000)"
         )
         with pytest.raises((duckdb.Error, OSError)):
             publishing.publish(connection, small, lambda: SECOND)
@@ -161,14 +216,14 @@ def test_the_base_of_an_instant_is_the_same_in_any_session(
 ) -> None:
     """R10: times are UTC, whatever the time zone of who asks."""
     with warehouse.connect(home) as connection:
-        for table in publishing.PUBLISHED:
-            connection.execute(
-                f"create table main.{table} as select amount, null::varchar as dbt_scd_id,"
-                " null::timestamp as dbt_updated_at, valid_from as dbt_valid_from,"
-                " valid_to as dbt_valid_to from (values"
-                " (1, timestamp '2026-03-03 10:00', timestamp '2026-03-03 11:30'),"
-                " (2, timestamp '2026-03-03 11:30', null)) as rows (amount, valid_from, valid_to)"
-            )
+        _make_tables(connection)
+        connection.execute(
+            "create or replace table main.debts_history as select held.*"
+            " replace (rows.amount as amount, valid_from as dbt_valid_from,"
+            " valid_to as dbt_valid_to) from main.debts_history as held cross join (values"
+            " (1, timestamp '2026-03-03 10:00', timestamp '2026-03-03 11:30'),"
+            " (2, timestamp '2026-03-03 11:30', null)) as rows (amount, valid_from, valid_to)"
+        )
         publishing.publish(connection, home)
     with publishing.reading(home) as connection:
         connection.execute(f"set TimeZone = '{time_zone}'")
