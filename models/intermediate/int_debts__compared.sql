@@ -1,17 +1,26 @@
 -- Each file that may be applied, now or by an operator's word, against the base as the former
 -- load left it. A row is a debt whose file side changes, or a debt in process that the file does
 -- not list.
+-- What is large is imported once for each of its readers: an engine writes out what two read.
 {{ config(materialized='table') }}
 
 with screened as (
     select * from {{ ref('int_intake_files__screened') }}
 ),
 
-invoices as (
+received_invoices as (
+    select * from {{ ref('int_invoices__checked') }}
+),
+
+newer_invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),
 
 base as (
+    select * from {{ ref('stg_base__debts') }}
+),
+
+known as (
     select * from {{ ref('stg_base__debts') }}
 ),
 
@@ -42,7 +51,7 @@ candidates as (
 touched_since as (
     select distinct
         late.file_id,
-        invoices.debt_id
+        newer_invoices.debt_id
     from candidates as late
     inner join files
         on
@@ -56,13 +65,37 @@ touched_since as (
             files.file_id = verdicts.file_id
             and verdicts.verdict = 'applied'
             and late.judging_load_id > verdicts.load_id
-    inner join invoices
+    inner join newer_invoices
         on
-            files.load_id = invoices.load_id
-            and files.file_id = invoices.file_id
+            files.load_id = newer_invoices.load_id
+            and files.file_id = newer_invoices.file_id
     where
         late.is_late
-        and invoices.rejection_code is null
+        and newer_invoices.rejection_code is null
+),
+
+-- Of all rows that ever came, those of the files to compare.
+invoices as (
+    select
+        received_invoices.file_id,
+        received_invoices.line_number,
+        received_invoices.organization_id,
+        received_invoices.debt_id,
+        received_invoices.customer_id,
+        received_invoices.product_id,
+        received_invoices.due_date,
+        received_invoices.amount,
+        received_invoices.currency,
+        received_invoices.attributes,
+        received_invoices.is_paid,
+        received_invoices.is_void,
+        received_invoices.rejection_code,
+        candidates.update_mode
+    from received_invoices
+    inner join candidates
+        on
+            received_invoices.load_id = candidates.load_id
+            and received_invoices.file_id = candidates.file_id
 ),
 
 listed as (
@@ -83,10 +116,6 @@ listed as (
             else 'listed'
         end as file_status
     from invoices
-    inner join candidates
-        on
-            invoices.load_id = candidates.load_id
-            and invoices.file_id = candidates.file_id
     left join touched_since
         on
             invoices.file_id = touched_since.file_id
@@ -99,26 +128,55 @@ listed as (
 -- R5: the key of a refused row keeps its debt; only replace files take debts away.
 rejected as (
     select distinct
-        invoices.file_id,
-        invoices.debt_id
+        file_id,
+        debt_id
     from invoices
-    inner join candidates
-        on
-            invoices.load_id = candidates.load_id
-            and invoices.file_id = candidates.file_id
     where
-        invoices.rejection_code is not null
-        and invoices.debt_id is not null
-        and candidates.update_mode = 'replace'
+        rejection_code is not null
+        and debt_id is not null
+        and update_mode = 'replace'
 ),
 
-candidate_base as (
+-- What a replace file takes away by leaving it out, or keeps because its payment is in process.
+left_out as (
     select
         base.*,
         candidates.file_id as candidate_file_id,
         candidates.update_mode
     from base
     inner join candidates on base.organization_id = candidates.organization_id
+    where
+        candidates.update_mode = 'replace'
+        and (base.file_status in ('listed', 'rejected_row') or base.status = 'in_process')
+),
+
+-- Any other debt matters only where the file speaks of it: so the closed debts of years cost no
+-- more than a look at their keys.
+mentioned as (
+    select
+        known.*,
+        candidates.file_id as candidate_file_id,
+        candidates.update_mode
+    from known
+    inner join candidates on known.organization_id = candidates.organization_id
+    where
+        not (
+            candidates.update_mode = 'replace'
+            and (known.file_status in ('listed', 'rejected_row') or known.status = 'in_process')
+        )
+        and exists (
+            select 1
+            from invoices
+            where
+                invoices.debt_id = known.debt_id
+                and invoices.file_id = candidates.file_id
+        )
+),
+
+candidate_base as (
+    select * from left_out
+    union all
+    select * from mentioned
 ),
 
 paired as (
