@@ -1,4 +1,4 @@
--- Where debts, customers and payment methods meet: everyone who has any of the three.
+-- Where debts, customers and payment methods meet: everyone who owes, is created or has a method.
 with debts as (
     select * from {{ ref('debts') }}
 ),
@@ -40,11 +40,11 @@ owed as (
                 else 0
             end
         ) as in_process_amount,
-        count(
-            case when debts.is_in_base and debts.currency <> organizations.currency then 1 end
-        ) as other_currency_count
+        count(case when debts.currency <> organizations.currency then 1 end)
+            as other_currency_count
     from debts
     inner join organizations on debts.organization_id = organizations.organization_id
+    where debts.is_in_base
     group by debts.organization_id, debts.customer_id
 ),
 
