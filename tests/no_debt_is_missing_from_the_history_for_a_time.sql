@@ -1,6 +1,7 @@
 -- Assumes R10: from the load that made it known a debt has a version at every instant, the last
 -- one open, for a known debt never goes away (it is withdrawn). Gaps are looked for among the debts
--- that the newest load changed: the versions of the others were tested when they were written.
+-- that the newest load changed: the versions of the others were tested when they were written. Of
+-- all debts the open versions are counted.
 -- A row here means that the base of a past day lacks a debt: nobody could show why it was charged.
 {{ config(meta={'dagster': {'ref': {'name': 'debts_history'}}}) }}
 
@@ -14,6 +15,17 @@ changed as (
 
 versions as (
     select * from {{ ref('debts_history') }}
+),
+
+known as (
+    select count(*) as debt_count
+    from debts
+),
+
+open_versions as (
+    select count(*) as debt_count
+    from versions
+    where dbt_valid_to is null
 ),
 
 followed as (
@@ -39,15 +51,12 @@ missing as (
         or dbt_valid_to < next_valid_from
     union all
     select
-        debts.debt_id,
+        null as debt_id,
         null as missing_from,
         null as missing_to
-    from debts
-    left join versions
-        on
-            debts.debt_id = versions.debt_id
-            and versions.dbt_valid_to is null
-    where versions.debt_id is null
+    from known
+    cross join open_versions
+    where known.debt_count <> open_versions.debt_count
 )
 
 select * from missing

@@ -5,12 +5,17 @@ with invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),
 
+files as (
+    select * from {{ ref('stg_intake__files') }}
+),
+
 standing as (
     select * from {{ ref('int_intake_files__standing') }}
 ),
 
-versions as (
+paid_versions as (
     select * from {{ ref('debts_history') }}
+    where status = 'paid'
 ),
 
 loads as (
@@ -28,7 +33,11 @@ listed as (
         invoices.debt_id
     from standing
     inner join loads on standing.load_id = loads.load_id
-    inner join invoices on standing.file_id = invoices.file_id
+    inner join files on standing.file_id = files.file_id
+    inner join invoices
+        on
+            files.load_id = invoices.load_id
+            and files.file_id = invoices.file_id
     where
         standing.verdict = 'applied'
         and invoices.rejection_code is null
@@ -45,20 +54,17 @@ listed_after_paid as (
         latter.organization_id,
         latter.payment_id
     from listed
-    inner join versions as former
+    inner join paid_versions as former
         on
             listed.debt_id = former.debt_id
             and listed.judged_at > former.dbt_valid_from
             and (former.dbt_valid_to is null or listed.judged_at <= former.dbt_valid_to)
-    inner join versions as latter
+    inner join paid_versions as latter
         on
             listed.debt_id = latter.debt_id
             and listed.judged_at >= latter.dbt_valid_from
             and (latter.dbt_valid_to is null or listed.judged_at < latter.dbt_valid_to)
-    where
-        former.status = 'paid'
-        and latter.status = 'paid'
-        and latter.file_status = 'listed'
+    where latter.file_status = 'listed'
 )
 
 select * from listed_after_paid

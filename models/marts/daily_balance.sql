@@ -9,6 +9,11 @@ with history as (
     select * from {{ ref('debts_history') }}
 ),
 
+ended as (
+    select * from {{ ref('debts_history') }}
+    where dbt_valid_to is not null
+),
+
 payment_versions as (
     select * from {{ ref('int_payments__versioned') }}
 ),
@@ -67,7 +72,7 @@ debt_changes as (
         and latter.currency = former.currency as is_kept
     from history as latter
     inner join loads on latter.dbt_valid_from = loads.loaded_at
-    left join history as former
+    left join ended as former
         on
             latter.debt_id = former.debt_id
             and latter.dbt_valid_from = former.dbt_valid_to

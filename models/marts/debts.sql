@@ -25,10 +25,6 @@ judged as (
     select * from {{ ref('int_intake_files__judged') }}
 ),
 
-held_debts as (
-    select * from {{ this }}
-),
-
 current_load as (
     select
         load_id,
@@ -61,7 +57,7 @@ touched as (
     union distinct
     -- a payment that has moved to another debt lets go of the one that it held
     select held_debts.debt_id
-    from held_debts
+    from {{ this }} as held_debts
     inner join changed_payments
         on
             held_debts.organization_id = changed_payments.organization_id
@@ -104,7 +100,7 @@ file_states as (
         held_debts.version_file_id,
         held_debts.version_line_number,
         current_load.loaded_at as changed_at
-    from held_debts
+    from {{ this }} as held_debts
     cross join current_load
     inner join touched on held_debts.debt_id = touched.debt_id
     left join file_changes on held_debts.debt_id = file_changes.debt_id
@@ -219,7 +215,7 @@ changed as (
     select explained.*
     from explained
     {%- if is_incremental() %}
-    left join held_debts on explained.debt_id = held_debts.debt_id
+    left join {{ this }} as held_debts on explained.debt_id = held_debts.debt_id
     where
         held_debts.debt_id is null
         or explained.status is distinct from held_debts.status
