@@ -138,7 +138,8 @@ def run_case(bench: Bench, name: str) -> Iterator[Row]:
         yield Row(name, [], note=" ".join(said.split()).replace("|", "/")[:500])
     finally:
         for folder in (bench.root / name, bench.root / f"{name}_day_1"):
-            shutil.rmtree(folder, ignore_errors=True)
+            if not os.environ.get("KEEP"):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def floor(bench: Bench) -> Iterator[Row]:

@@ -54,7 +54,15 @@ def make(root: Path, server: LoopbackServer, organization_ids: list[str]) -> Ins
                     "outbox_dir": f"{organization_id}/outbox",
                 }
             )
+    _leave_common_aliases(seeds / "column_aliases.csv")
     home = Home(root, seeds)
     home.create()
     environment = {**home.environment(), **server.environment(organization_ids)}
     return Installation(home, environment, server, organization_ids)
+
+
+def _leave_common_aliases(path: Path) -> None:
+    """Drop the header names that an organization of the project's own seeds has for itself."""
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.startswith(",")]
+    path.write_text("\n".join([header, *kept, ""]), encoding="utf-8")

@@ -1,6 +1,6 @@
 """What each step of Saldo's newest run took, from what the run left behind.
 
-`python -m tests.bench.steps HOME STARTED SECONDS` prints seconds by step as JSON. dbt runs two
+`python -m tests.bench.steps HOME SECONDS` prints seconds by step as JSON. dbt runs two
 nodes at a time, so the seconds of its nodes add up to more than passed on the clock.
 """
 
@@ -28,7 +28,7 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
         run = instance.get_runs(limit=1)[0]
         stats = {each.step_key: each for each in instance.get_run_step_stats(run.run_id)}
     took = {key: (each.end_time or 0) - (each.start_time or 0) for key, each in stats.items()}
-    manifest = max((home / "landing" / "loads").glob("*.json"))
+    manifest = max((home / "landing" / "_loads").glob("*.json"))
     taken = manifest.stat().st_mtime - (stats["load"].start_time or 0)
     results = max(
         (home / "target").glob("*/run_results.json"), key=lambda path: path.stat().st_mtime
@@ -41,7 +41,7 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
         "download and verify": taken,
         "load into raw": took["load"] - taken,
         "dbt build": took["models"],
-        "deliver": took["outbox__payments_files"],
+        "deliver": took["outbox__files"],
         "publish": took["published__analytics"],
         "start-up and report": seconds - sum(took.values()),
         f"of dbt build: {len(tests)} tests (two at a time)": sum(tests.values()),
