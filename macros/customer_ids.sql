@@ -15,6 +15,8 @@
 {% macro normalise_rut(rut) -%}
     {%- set plain -%} upper(translate({{ rut }}, '.- ', '')) {%- endset -%}
     case
+        -- as most files write it, at a tenth of the price
+        when {{ matches(rut, '^[1-9][0-9]{0,8}-[0-9K]$') }} then {{ rut }}
         when {{ matches(rut, '^ *[0-9][0-9.]{0,11} ?-? ?[0-9kK] *$') }}
             then
                 concat(
@@ -30,14 +32,16 @@
     the right times 2, 3, 4, 5, 6, 7, 2, 3, 4, summed, modulo 11 (Servicio de Registro Civil).
 #}
 {% macro is_valid_rut(rut) -%}
-    {%- set digits -%} lpad(substring({{ rut }}, 1, length({{ rut }}) - 2), 9, '0') {%- endset -%}
+    {%- set number -%}
+        cast(concat('0', substring({{ rut }}, 1, length({{ rut }}) - 2)) as bigint)
+    {%- endset -%}
     coalesce(
         length({{ rut }}) between 3 and 11
         and right({{ rut }}, 1) = substring(
             '0K987654321',
             1 + mod(
-                {%- for weight in [4, 3, 2, 7, 6, 5, 4, 3, 2] %}
-                {{ weight }} * cast(substring({{ digits }}, {{ loop.index }}, 1) as integer)
+                {%- for weight in [2, 3, 4, 5, 6, 7, 2, 3, 4] %}
+                {{ weight }} * mod({{ divide_whole(number, 10 ** loop.index0) }}, 10)
                 {{- " +" if not loop.last }}
                 {%- endfor %},
                 11
@@ -47,6 +51,15 @@
         false
     )
 {%- endmacro %}
+
+{# A whole number divided by another, without what is left over. #}
+{% macro divide_whole(number, divisor) -%}
+    {{ return(adapter.dispatch('divide_whole', 'saldo')(number, divisor)) }}
+{%- endmacro %}
+
+{% macro default__divide_whole(number, divisor) -%} {{ number }} div {{ divisor }} {%- endmacro %}
+
+{% macro duckdb__divide_whole(number, divisor) -%} {{ number }} // {{ divisor }} {%- endmacro %}
 
 {# The key of a customer as one column: a hash of organization and customer id (R26). #}
 {% macro hash_customer(organization_id, customer_id) -%}
