@@ -1,8 +1,9 @@
 """`make bench`: the cases of docs/benchmarks.md, each in processes of its own.
 
 From the environment: SIZE (debts in the file), REPEATS, YEAR_DAYS and YEAR_SIZE, CASES (names
-with commas between them; all when empty), PEERS_PYTHON (the peers' interpreter), SALDO_HOME.
-Everything is made in `bench` below SALDO_HOME and removed at the end.
+with commas between them; all when empty), PEERS_PYTHON (the peers' interpreter), SALDO_HOME, KEEP
+(anything: what was made stays). Everything is made in `bench` below SALDO_HOME and removed at the
+end.
 """
 
 from __future__ import annotations

@@ -1,57 +1,44 @@
-"""The benchmark's parts that could tell a wrong story."""
+"""The benchmark, small: its cases run to their ends, so that a table can be had at any time."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import duckdb
-import pytest
+from orchestration.loopback_sftp import serve
+from tests.bench.__main__ import Bench, run_case
+from tests.bench.report import Row
 
-from tests.bench import data, measure, report
-
-
-def test_from_one_day_to_the_next_four_in_a_hundred_debts_change(tmp_path: Path) -> None:
-    (tmp_path / "acme" / "inbox").mkdir(parents=True)
-    for day in (1, 2):
-        data.write_day(tmp_path, tmp_path / "events", ["acme"], size=10_000, day=day, shift=100)
-    old, new = (tmp_path / "acme" / "inbox" / data.file_name(day) for day in (1, 2))
-    key = ", ".join(data.KEY)
-    found = duckdb.execute(
-        f"""
-        select
-            count(*) filter (old.amount is null),
-            count(*) filter (new.amount is null),
-            count(*) filter (old.amount <> new.amount)
-        from '{old}' as old full outer join '{new}' as new using ({key})
-        """
-    ).fetchone()
-    assert found == (100, 100, 198)
+CASES = {
+    "floor": ["floor: sftp, read_csv, outer join, copy"],
+    "ours": [
+        "Saldo, day 1: the first file",
+        "**Saldo, day 2: 4 % changed**",
+        "Saldo, day 2, memory_limit 2GB",
+        "Saldo, a day without a file",
+    ],
+    "transfer": ["download alone, one process"],
+}
+STEPS = {"download and verify", "load into raw", "dbt build", "deliver", "publish"}
 
 
-def test_what_stands_around_the_table_stays(tmp_path: Path) -> None:
-    path = tmp_path / "benchmarks.md"
-    path.write_text("# Benchmarks\n\nby hand\n")
-    report.write(path, 10, "ten")
-    report.write(path, 20, "twenty")
-    report.write(path, 10, "ten again")
-    assert path.read_text() == (
-        "# Benchmarks\n\nby hand\n\n"
-        "<!-- bench 10 -->\n\nten again\n<!-- end of bench -->\n\n"
-        "<!-- bench 20 -->\n\ntwenty\n<!-- end of bench -->\n"
-    )
-
-
-def test_the_memory_of_the_largest_process_below_a_command_is_measured(tmp_path: Path) -> None:
-    grandchild = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-    large = measure.run(
-        [sys.executable, "-c", grandchild, "len(b'x' * (300 << 20))"], tmp_path / "log"
-    )
-    assert large.peak_bytes > 300 << 20
-
-
-def test_a_command_that_fails_says_why(tmp_path: Path) -> None:
-    with pytest.raises(measure.CaseFailedError, match="exit status 3: no rows"):
-        measure.run(
-            [sys.executable, "-c", "print('no rows'); raise SystemExit(3)"], tmp_path / "log"
+def test_the_floor_and_saldos_own_cases_run_to_their_ends(tmp_path: Path) -> None:
+    with serve(tmp_path / "server", tmp_path / "server_state") as server:
+        bench = Bench(
+            root=tmp_path / "bench",
+            server=server,
+            size=300,
+            repeats=1,
+            year_days=1,
+            year_size=300,
+            peers_python=Path(sys.executable),
         )
+        rows = {name: list(run_case(bench, name)) for name in CASES}
+    assert [_told(row) for each in rows.values() for row in each if not row.runs] == []
+    assert {name: [row.case for row in each] for name, each in rows.items()} == CASES
+    for row in rows["ours"]:
+        assert {step.case.removeprefix("&nbsp;&nbsp;") for step in row.step_rows()} > STEPS
+
+
+def _told(row: Row) -> str:
+    return f"{row.case}: {row.note}"
