@@ -42,6 +42,7 @@ deduplicated as (
         case when has_contract then status end as status,
         reason,
         occurred_at,
+        has_contract,
         source_file,
         line_number
     from ranked

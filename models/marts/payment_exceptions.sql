@@ -265,9 +265,10 @@ newest_known as (
     from payments
 ),
 
-unknown_status as (
+not_understood as (
     select
-        'unknown_status' as code,
+        case when events.has_contract then 'unknown_status' else 'unknown_organization' end
+            as code,
         concat(events.organization_id, '|', events.payment_id) as subject,
         events.organization_id,
         events.payment_id,
@@ -401,7 +402,7 @@ unpublished_money as (
 begun as (
     {%- for code in [
         'unknown_debt', 'second_payment', 'amount_differs', 'still_listed', 'changed_in_process',
-        'in_process_too_long', 'unknown_status', 'unknown_channel', 'unpublished_money'
+        'in_process_too_long', 'not_understood', 'unknown_channel', 'unpublished_money'
     ] %}
     select * from {{ code }}
     {{- "\n    union all" if not loop.last }}
