@@ -84,9 +84,7 @@ def live(home: Home, server_root: Path) -> Iterator[datetime]:
     """The instants, and what happens between them."""
     late = _file_of("lumina", WEDNESDAY)
     # 15 of Colegio Pehuén's 62 debts: more would be withdrawn than its contract allows.
-    short = replace(
-        _file_of("colegio_pehuen", TUESDAY), name=f"{THURSDAY}_toku_invoices.csv"
-    )
+    short = replace(_file_of("colegio_pehuen", TUESDAY), name=f"{THURSDAY}_toku_invoices.csv")
 
     installation.upload(home, server_root, MONDAY)
     yield _at(MONDAY, 7, 55)
