@@ -24,7 +24,23 @@ where load_id = $load_id and outcome <> 'looked'
 order by organization_id
 """
 
-_FILES_BY_STATUS = """
+_HELD_FILES = """
+select
+    organization_id,
+    cast(business_date as varchar) as business_date,
+    file_id,
+    cast(new_count as varchar) as new,
+    cast(changed_count as varchar) as changed,
+    cast(unchanged_count as varchar) as unchanged,
+    cast(withdrawn_count as varchar) as withdrawn,
+    cast(kept_in_process_count as varchar) as kept_in_process,
+    coalesce(code, '') as code
+from main.intake_files
+where status = 'held'
+order by organization_id, business_date, file_id
+"""
+
+_REFUSED_FILES = """
 select
     organization_id,
     cast(business_date as varchar) as business_date,
@@ -32,7 +48,7 @@ select
     coalesce(code, '') as code,
     coalesce(message, '') as message
 from main.intake_files
-where status = $status and ($status = 'held' or load_id = $load_id)
+where status = 'refused' and load_id = $load_id
 order by organization_id, business_date, file_id
 """
 
@@ -104,16 +120,14 @@ with ranked as (
 select
     organization_id,
     cast(business_date as varchar) as business_date,
-    currency,
     cast(opening_count as varchar) as opening,
     cast(new_count + returned_count as varchar) as entered,
     cast(paid_count as varchar) as paid,
     cast(withdrawn_count + void_count as varchar) as taken_back,
     cast(closing_count as varchar) as closing,
-    cast(closing_amount as varchar) as closing_amount,
-    cast(received_amount as varchar) as received_amount,
-    cast(published_amount as varchar) as published_amount,
-    cast(closing_held_amount as varchar) as not_yet_published,
+    currency,
+    cast(received_amount as varchar) as received,
+    cast(published_amount as varchar) as published,
     case
         when
             opening_count + new_count + returned_count
@@ -160,15 +174,18 @@ def find_inboxes_not_read(connection: duckdb.DuckDBPyConnection, load_id: int) -
     return _find(rows, "every inbox was read", "inboxes not read", "code")
 
 
-def find_held_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
-    """The files that wait for an operator, of this load or a former one (R17)."""
-    rows = _fetch(connection, _FILES_BY_STATUS, load_id=load_id, status="held")
+def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
+    """The files that wait for an operator, with what each would do to the base (R17).
+
+    `python -m orchestration approve FILE_ID` applies one, `refuse FILE_ID` ends it.
+    """
+    rows = _fetch(connection, _HELD_FILES)
     return _find(rows, "no file waits for a decision", "files held", "file_id")
 
 
 def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """The files that the load refused whole (R16)."""
-    rows = _fetch(connection, _FILES_BY_STATUS, load_id=load_id, status="refused")
+    rows = _fetch(connection, _REFUSED_FILES, load_id=load_id)
     figures = _fetch_figures(connection, _ROWS_OF_FILES, load_id=load_id)
     figures["rows_refused_share"] = _share(figures["rows_refused"], figures["rows_received"])
     return _find(rows, "no file was refused", "files refused", "code", figures)

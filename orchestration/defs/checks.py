@@ -3,6 +3,7 @@
 What must stop a run stands with the models, as dbt tests.
 """
 
+import inspect
 from collections.abc import Callable, Iterator
 
 import dagster as dg
@@ -30,7 +31,7 @@ _OF_A_LOAD = {
         dg.AssetCheckSpec(
             name,
             asset=asset,
-            description=find.__doc__,
+            description=inspect.getdoc(find),
             additional_deps=[FILES] if asset != FILES else [],
         )
         for name, (asset, find) in _OF_A_LOAD.items()

@@ -65,16 +65,14 @@ def test_the_newest_day_of_each_organization_is_shown_where_all_adds_up(connecti
     assert found.context[1] == {
         "organization_id": "lumina",
         "business_date": "2026-03-03",
-        "currency": "CLP",
         "opening": "10",
         "entered": "4",
         "paid": "2",
         "taken_back": "2",
         "closing": "10",
-        "closing_amount": "950.00",
-        "received_amount": "250.00",
-        "published_amount": "200.00",
-        "not_yet_published": "50.00",
+        "currency": "CLP",
+        "received": "250.00",
+        "published": "200.00",
         "does_not_add_up": "",
     }
 
@@ -148,6 +146,35 @@ def test_how_many_rows_a_load_refused_is_a_figure_where_no_file_was_refused_too(
     assert found.sentence == "files refused: andes (no_records)"
     assert found.figures == {"rows_received": 0, "rows_refused": 0, "rows_refused_share": 0.0}
     assert found.rows[0]["message"] == "para [rut]"
+
+
+def test_a_held_file_is_shown_with_what_it_would_do_whenever_it_came(connection):
+    connection.execute(
+        """
+        create table intake_files as
+        select
+            1 as load_id, 'lumina' as organization_id, date '2026-03-02' as business_date,
+            'a1' as file_id, status, 'too_many_withdrawals' as code, 1 as new_count,
+            2 as changed_count, 3 as unchanged_count, 45 as withdrawn_count,
+            4 as kept_in_process_count
+        from (values ('held'), ('applied')) as statuses (status)
+        """
+    )
+    found = findings.find_held_files(connection, 7)
+    assert found.sentence == "files held: lumina (a1)"
+    assert found.rows == (
+        {
+            "organization_id": "lumina",
+            "business_date": "2026-03-02",
+            "file_id": "a1",
+            "new": "1",
+            "changed": "2",
+            "unchanged": "3",
+            "withdrawn": "45",
+            "kept_in_process": "4",
+            "code": "too_many_withdrawals",
+        },
+    )
 
 
 def test_ten_cases_are_named_and_the_others_counted(connection):
