@@ -76,7 +76,7 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
 
 @dg.sensor(
     job=business_date,
-    minimum_interval_seconds=30,
+    minimum_interval_seconds=10,
     default_status=_STATUS,
     description="A run carries one load: while more have landed, as in a replay, the next follows.",
 )

@@ -27,7 +27,7 @@ from orchestration.loopback_sftp import serve
 
 MONDAY, TUESDAY = (day.isoformat() for day in DAYS[:2])
 ORGANIZATIONS = ("andes_seguros", "colegio_pehuen", "lumina")
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 400
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,14 @@ class Site:
 
 
 def _instance(home: Home, variables: pytest.MonkeyPatch) -> dg.DagsterInstance:
+    """The instance, its tables made before the daemon starts, as on a server."""
     variables.setenv("DAGSTER_HOME", str(home.dagster))
+    subprocess.run(
+        [sys.executable, "-m", "dagster", "instance", "migrate"],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+    )
     return dg.DagsterInstance.get()
 
 
@@ -127,7 +134,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             subprocess.Popen(
                 [Path(sys.executable).with_name("dagster-daemon"), "run"],
                 cwd=PROJECT,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, "PYTHONPATH": str(PROJECT)},
                 stdout=log,
                 stderr=log,
             ) as daemon,

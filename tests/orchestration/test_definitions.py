@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import pytest
 
 from orchestration.definitions import defs as assemble
 from orchestration.home import PROJECT
+from orchestration.publishing import PUBLISHED
 
 RAW = {
     "customers",
@@ -184,13 +187,22 @@ def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
     assert graph.get_all_asset_keys() - reached == {dg.AssetKey(["seeds", "column_aliases"])}
 
 
-def _manifest() -> dict[str, dict[str, dict[str, str]]]:
+def _manifest() -> dict[str, dict[str, Any]]:
     import json
 
     from orchestration.dbt_project import project
 
-    manifest: dict[str, dict[str, dict[str, str]]] = json.loads(project().manifest_path.read_text())
+    manifest: dict[str, dict[str, Any]] = json.loads(project().manifest_path.read_text())
     return manifest
+
+
+def test_the_documentation_names_every_table_of_the_published_copy() -> None:
+    exposures = _manifest()["exposures"]
+    nodes = exposures["exposure.saldo.analytics_copy"]["depends_on"]["nodes"]
+    names = {node.rpartition(".")[2] for node in nodes}
+    assert names == {*PUBLISHED, "organization_contracts"} - {"organizations"}
+    overview = (PROJECT / "models" / "overview.md").read_text()
+    assert [name for name in PUBLISHED if f"`{name}`" not in overview] == []
 
 
 def test_every_asset_has_an_owner_a_description_and_a_room(
