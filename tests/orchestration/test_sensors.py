@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT, Home
 from orchestration.landing import Manifest
 from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed
 
 DAY = DAYS[0]
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -64,45 +64,20 @@ def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.Dagster
 class TestUndeliveredFiles:
     """A server that was down at the cut-off and is back later."""
 
-    @dataclass(frozen=True)
-    class Site:
-        """An installation whose SFTP server is switched off and on again."""
-
-        home: Home
-        environment: dict[str, str]
-        server_root: Path
-
-        def run(self, *command: str) -> None:
-            """A command of Dagster or of ours; whatever it says, Dagster has noted it."""
-            done = subprocess.run(
-                [sys.executable, "-m", *command],
-                cwd=PROJECT,
-                env={**os.environ, **self.environment},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode in {0, 1}, done.stderr[-3000:]
-
-        def outboxes(self) -> set[str]:
-            """The files that the organizations find."""
-            files = self.server_root.glob("*/outbox/*")
-            return {f"{path.parts[-3]}/{path.name}" for path in files}
-
     def test_the_delivery_alone_is_asked_for_half_an_hour_after_an_attempt(
         self, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         root, state = tmp_path / "server", tmp_path / "state"
         with serve(root, state) as server:
             home, environment = installation.make(tmp_path / "home", server)
-        site = self.Site(home, environment, root)
+        site = Installed(home, root, environment)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         with dg.DagsterInstance.get() as instance:
             assert ask(instance, sensors.undelivered_files) == "nothing has been delivered yet"
 
-            site.run("orchestration", "run", "--date", DAY.isoformat())
-            assert site.outboxes() == set()
+            assert site.command("run", "--date", DAY.isoformat()).returncode == 1
+            assert self._outboxes(root) == set()
             attempted_at = self._attempted_at(instance)
             nothing = "no delivery waits for another attempt"
             now = self._set_time(monkeypatch, attempted_at + HALF_AN_HOUR - timedelta(seconds=1))
@@ -116,24 +91,22 @@ class TestUndeliveredFiles:
             assert request.asset_selection == [OUTBOX]
 
             with serve(root, state, server.port):
-                site.run(
-                    "dagster",
-                    "asset",
-                    "materialize",
-                    "--module-name",
-                    "orchestration.definitions",
-                    "--select",
-                    "outbox/files",
-                    "--partition",
-                    str(request.partition_key),
-                )
-            assert site.outboxes() == {
+                module = ("--module-name", "orchestration.definitions")
+                chosen = ("--select", "outbox/files", "--partition", DAY.isoformat())
+                done = site.python("-m", "dagster", "asset", "materialize", *module, *chosen)
+                assert done.returncode == 0, done.stderr[-3000:]
+            assert self._outboxes(root) == {
                 f"{organization_id}/{DAY}_toku_payments.{kind}"
                 for organization_id in ("andes_seguros", "colegio_pehuen", "lumina")
                 for kind in ("csv", "json")
             }
             self._set_time(monkeypatch, now + timedelta(days=1))
             assert ask(instance, sensors.undelivered_files) == nothing
+
+    @staticmethod
+    def _outboxes(server_root: Path) -> set[str]:
+        """The files that the organizations find."""
+        return {f"{path.parts[-3]}/{path.name}" for path in server_root.glob("*/outbox/*")}
 
     @staticmethod
     def _attempted_at(instance: dg.DagsterInstance) -> datetime:

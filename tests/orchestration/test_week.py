@@ -5,35 +5,22 @@ held files that an operator decides on.
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.demo import installation
-from orchestration.home import PROJECT
-from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed, install
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], Path]:
     root = tmp_path_factory.mktemp("week")
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        lived = subprocess.run(
-            [sys.executable, "-m", "tests.orchestration.week"],
-            cwd=PROJECT,
-            env={**os.environ, **environment, "SERVER_ROOT": str(server.root)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    with install(root, Installed) as site:
+        lived = site.python("-m", "tests.orchestration.week", SERVER_ROOT=str(site.server_root))
     assert lived.returncode == 0, lived.stderr[-4000:]
-    return [json.loads(line) for line in lived.stdout.splitlines()], home.analytics
+    return [json.loads(line) for line in lived.stdout.splitlines()], site.home.analytics
 
 
 def test_every_date_is_asked_for_when_it_is_due_and_not_again(week) -> None:
