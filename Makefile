@@ -34,7 +34,7 @@ lint: $(VENV)/ready ## ruff, mypy and sqlfluff
 	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros
 
 docs: $(VENV)/ready ## dbt's documentation as one file, SALDO_HOME/docs/static_index.html
-	SALDO_TARGET=scratch DBT_TARGET_PATH=$(abspath $(SALDO_HOME))/docs dbt docs generate --static --empty-catalog
+	python -m orchestration.documentation
 
 sql: $(VENV)/ready ## a prompt on what analysts read
 	duckdb -readonly $(SALDO_HOME)/analytics.duckdb

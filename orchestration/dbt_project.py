@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -25,10 +26,13 @@ def project() -> DbtProject:
     home = Home.from_environment()
     home.create()
     os.environ.update(home.environment())
-    folder = _folder(home)
-    found = DbtProject(folder, target_path=home.root / "target", profiles_dir=PROJECT)
-    if _is_stale(found.manifest_path, folder):
-        run_dbt(home, "parse", "--quiet")
+    # The daemon and the webserver start at the same time.
+    with (home.root / "parse.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = _folder(home)
+        found = DbtProject(folder, target_path=home.root / "target", profiles_dir=PROJECT)
+        if _is_stale(found.manifest_path, folder):
+            run_dbt(home, "parse", "--quiet")
     return found
 
 

@@ -1,15 +1,15 @@
 """What a load found that a person should know: inboxes not read, files held, refused, missing, not
-delivered.
+delivered, payments that take too long, days that do not add up.
 
-A finding is a sentence and a table, without what must not be told (R30); the rules behind it are
-SQL in `models/`.
+A finding is a sentence, a table and figures to draw, without what must not be told (R30); the
+rules behind it are SQL in `models/`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import duckdb
 
@@ -24,7 +24,23 @@ where load_id = $load_id and outcome <> 'looked'
 order by organization_id
 """
 
-_FILES_BY_STATUS = """
+_HELD_FILES = """
+select
+    organization_id,
+    cast(business_date as varchar) as business_date,
+    file_id,
+    cast(new_count as varchar) as new,
+    cast(changed_count as varchar) as changed,
+    cast(unchanged_count as varchar) as unchanged,
+    cast(withdrawn_count as varchar) as withdrawn,
+    cast(kept_in_process_count as varchar) as kept_in_process,
+    coalesce(code, '') as code
+from main.intake_files
+where status = 'held'
+order by organization_id, business_date, file_id
+"""
+
+_REFUSED_FILES = """
 select
     organization_id,
     cast(business_date as varchar) as business_date,
@@ -32,7 +48,7 @@ select
     coalesce(code, '') as code,
     coalesce(message, '') as message
 from main.intake_files
-where status = $status and ($status = 'held' or load_id = $load_id)
+where status = 'refused' and load_id = $load_id
 order by organization_id, business_date, file_id
 """
 
@@ -62,13 +78,89 @@ where attempt_rank = 1 and outcome not in ('delivered', 'already_there')
 order by organization_id, file_name
 """
 
+_ROWS_OF_FILES = """
+select
+    cast(coalesce(sum(record_count), 0) as bigint) as rows_received,
+    cast(coalesce(sum(rejected_count), 0) as bigint) as rows_refused
+from main.intake_files
+where load_id = $load_id
+"""
+
+_INBOXES_LOOKED_INTO = """
+select count(*) as inboxes from raw.inbox_looks where load_id = $load_id
+"""
+
+_TOO_LONG = """
+select
+    organization_id,
+    payment_id,
+    channel_label as channel,
+    cast(business_days as varchar) as business_days,
+    cast(normal_business_days as varchar) as normal_business_days
+from main.payments_in_process
+where is_too_long
+order by business_days - normal_business_days desc, organization_id, payment_id
+"""
+
+_IN_PROCESS = """
+select count(*) as payments_in_process, coalesce(max(business_days), 0) as oldest_business_days
+from main.payments_in_process
+"""
+
+_NEWEST_BALANCES = """
+with ranked as (
+    select
+        *,
+        row_number() over (
+            partition by organization_id, currency order by business_date desc
+        ) as newest_rank
+    from main.daily_balance
+)
+
+select
+    organization_id,
+    cast(business_date as varchar) as business_date,
+    cast(opening_count as varchar) as opening,
+    cast(new_count + returned_count as varchar) as entered,
+    cast(paid_count as varchar) as paid,
+    cast(withdrawn_count + void_count as varchar) as taken_back,
+    cast(closing_count as varchar) as closing,
+    currency,
+    cast(received_amount as varchar) as received,
+    cast(published_amount as varchar) as published,
+    case
+        when
+            opening_count + new_count + returned_count
+            - paid_count - withdrawn_count - void_count <> closing_count
+            or opening_amount + new_amount + returned_amount + changed_amount
+            - paid_amount - withdrawn_amount - void_amount <> closing_amount
+            then 'the base'
+        when opening_held_amount + received_amount - published_amount <> closing_held_amount
+            then 'the money'
+        else ''
+    end as does_not_add_up
+from ranked
+where newest_rank = 1
+order by organization_id, currency
+"""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer to one question about a load, with a row for each case."""
+    """The answer to one question about a load.
+
+    Args:
+        sentence: the answer, in words.
+        rows: a row for each case.
+        figures: what is worth drawing over time, also where all is well.
+        context: rows that are shown where there is no case.
+
+    """
 
     sentence: str
     rows: tuple[Row, ...]
+    figures: Mapping[str, float] = field(default_factory=dict)
+    context: tuple[Row, ...] = ()
 
     @property
     def is_good(self) -> bool:
@@ -82,28 +174,52 @@ def find_inboxes_not_read(connection: duckdb.DuckDBPyConnection, load_id: int) -
     return _find(rows, "every inbox was read", "inboxes not read", "code")
 
 
-def find_held_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
-    """The files that wait for an operator, of this load or a former one (R17)."""
-    rows = _fetch(connection, _FILES_BY_STATUS, load_id=load_id, status="held")
+def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
+    """The files that wait for an operator, with what each would do to the base (R17).
+
+    `python -m orchestration approve FILE_ID` applies one, `refuse FILE_ID` ends it.
+    """
+    rows = _fetch(connection, _HELD_FILES)
     return _find(rows, "no file waits for a decision", "files held", "file_id")
 
 
 def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """The files that the load refused whole (R16)."""
-    rows = _fetch(connection, _FILES_BY_STATUS, load_id=load_id, status="refused")
-    return _find(rows, "no file was refused", "files refused", "code")
+    rows = _fetch(connection, _REFUSED_FILES, load_id=load_id)
+    figures = _fetch_figures(connection, _ROWS_OF_FILES, load_id=load_id)
+    figures["rows_refused_share"] = _share(figures["rows_refused"], figures["rows_received"])
+    return _find(rows, "no file was refused", "files refused", "code", figures)
 
 
 def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """The organizations that left no debts file by their cut-off (R18)."""
     rows = _fetch(connection, _MISSING, load_id=load_id)
-    return _find(rows, "every organization left its file", "files missing", "business_date")
+    figures = _fetch_figures(connection, _INBOXES_LOOKED_INTO, load_id=load_id)
+    figures["missing_share"] = _share(len(rows), figures["inboxes"])
+    good, bad = "every organization left its file", "files missing"
+    return _find(rows, good, bad, "business_date", figures)
 
 
 def find_undelivered_files(connection: duckdb.DuckDBPyConnection) -> Finding:
     """The published files that no attempt has delivered (R24)."""
     rows = _fetch(connection, _NOT_DELIVERED)
     return _find(rows, "every file is delivered", "files not delivered", "code")
+
+
+def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
+    """The payments that are in process for longer than their channel takes (R25)."""
+    rows = _fetch(connection, _TOO_LONG)
+    figures = _fetch_figures(connection, _IN_PROCESS)
+    good = "every payment in process is within its channel's time"
+    return _find(rows, good, "payments in process for too long", "payment_id", figures)
+
+
+def find_unbalanced_days(connection: duckdb.DuckDBPyConnection) -> Finding:
+    """The newest day of each organization whose base or money does not add up."""
+    days = _fetch(connection, _NEWEST_BALANCES)
+    rows = [day for day in days if day["does_not_add_up"]]
+    found = _find(rows, "the newest day of everyone adds up", "days that do not add up", "currency")
+    return Finding(found.sentence, found.rows, {"days": len(days)}, tuple(days))
 
 
 def _fetch(
@@ -117,9 +233,28 @@ def _fetch(
     ]
 
 
-def _find(rows: list[dict[str, str]], good: str, bad: str, detail: str) -> Finding:
+def _fetch_figures(
+    connection: duckdb.DuckDBPyConnection, sql: str, **parameters: str | int
+) -> dict[str, float]:
+    """The one row of a query of numbers."""
+    result = connection.execute(sql, parameters)
+    names = [column[0] for column in result.description or []]
+    return dict(zip(names, result.fetchone() or (), strict=True))
+
+
+def _share(part: float, whole: float) -> float:
+    return round(part / whole, 4) if whole else 0.0
+
+
+def _find(
+    rows: list[dict[str, str]],
+    good: str,
+    bad: str,
+    detail: str,
+    figures: Mapping[str, float] | None = None,
+) -> Finding:
     if not rows:
-        return Finding(good, ())
+        return Finding(good, (), figures or {})
     cases = ", ".join(f"{row['organization_id']} ({row[detail]})" for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""  # noqa: PLR2004
-    return Finding(f"{bad}: {cases}{more}", tuple(rows))
+    return Finding(f"{bad}: {cases}{more}", tuple(rows), figures or {})

@@ -105,3 +105,8 @@ class Home:
         settings = self.dagster / "dagster.yaml"
         if not settings.exists():
             shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)
+
+
+if __name__ == "__main__":
+    # What a server does before Dagster starts, which wants its folder and its settings there.
+    Home.from_environment().create()

@@ -345,6 +345,11 @@ def read_manifest(home: Home, load_id: int) -> Manifest | None:
     return Manifest.from_json(path.read_text()) if path.exists() else None
 
 
+def last_load_id(home: Home) -> int:
+    """The number of the newest load that landed, 0 if none did."""
+    return max((int(path.stem) for path in _manifest_paths(home)), default=0)
+
+
 def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
     """The manifests of the loads that were made since an instant, oldest first.
 
@@ -354,7 +359,7 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
 
     """
     manifests: list[Manifest] = []
-    for path in sorted((home.landing / "_loads").glob("[0-9]*.json"), reverse=True):
+    for path in sorted(_manifest_paths(home), reverse=True):
         manifest = Manifest.from_json(path.read_text())
         if manifest.loaded_at < since:
             break
@@ -390,6 +395,10 @@ def _batches(home: Home) -> Iterator[tuple[int, Path]]:
 
 def _as_text(value: date) -> str:
     return value.isoformat()
+
+
+def _manifest_paths(home: Home) -> Iterator[Path]:
+    return (home.landing / "_loads").glob("[0-9]*.json")
 
 
 def _manifest_path(home: Home, load_id: int) -> Path:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
@@ -84,6 +85,14 @@ RAW_TABLES = {
 }
 
 
+@dataclass(frozen=True)
+class Relation:
+    """What the models made: its columns with their types, and its rows if it stores any."""
+
+    columns: tuple[tuple[str, str], ...]
+    row_count: int | None
+
+
 @contextmanager
 def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing and make the tables of schema `raw` that are missing.
@@ -135,6 +144,26 @@ def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
         " where table_schema = 'main' and table_name = 'intake_files'"
     ).fetchone()
     return found is not None
+
+
+def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Relation]:
+    """The tables and views of the warehouse by schema and name; a view stores no rows."""
+    columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for schema, name, column, kind in connection.execute(
+        "select schema_name, table_name, column_name, lower(data_type) from duckdb_columns()"
+        " where database_name = current_database() and not internal order by column_index"
+    ).fetchall():
+        columns.setdefault((schema, name), []).append((column, kind))
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal"
+        " and database_name = current_database()"
+    ).fetchall()
+    row_counts: dict[tuple[str, str], int] = {}
+    for schema, name in tables:
+        counted = f'select count(*) from "{schema}"."{name}"'  # noqa: S608 (names of ours)
+        row = connection.execute(counted).fetchone()
+        row_counts[schema, name] = row[0] if row else 0
+    return {key: Relation(tuple(named), row_counts.get(key)) for key, named in columns.items()}
 
 
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:

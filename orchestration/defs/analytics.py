@@ -40,8 +40,9 @@ def analytics(
     """
     home = installation.home()
     with guarded(), warehouse.connect(home) as connection:
-        is_newest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1) is None
-        rows = publishing.publish(connection, home) if is_newest else {}
+        landed, carried = landing.last_load_id(home), warehouse.last_load_id(connection)
+        loads_to_carry = max(landed - carried, 0)
+        rows = {} if loads_to_carry else publishing.publish(connection, home)
     for table, count in rows.items():
         context.log_event(
             dg.AssetObservation(
@@ -51,5 +52,8 @@ def analytics(
             )
         )
     return dg.MaterializeResult(
-        metadata={f"rows/{table}": dg.MetadataValue.int(count) for table, count in rows.items()}
+        metadata={
+            "loads_to_carry": dg.MetadataValue.int(loads_to_carry),
+            **{f"rows/{table}": dg.MetadataValue.int(count) for table, count in rows.items()},
+        }
     )

@@ -3,9 +3,11 @@
 What must stop a run stands with the models, as dbt tests.
 """
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 
 import dagster as dg
+import duckdb
 
 from orchestration import findings, warehouse
 from orchestration.defs.outbox import outbox_files
@@ -29,7 +31,7 @@ _OF_A_LOAD = {
         dg.AssetCheckSpec(
             name,
             asset=asset,
-            description=find.__doc__,
+            description=inspect.getdoc(find),
             additional_deps=[FILES] if asset != FILES else [],
         )
         for name, (asset, find) in _OF_A_LOAD.items()
@@ -52,8 +54,26 @@ def intake_checks(
 @dg.asset_check(asset=outbox_files, pool="warehouse")
 def every_file_is_delivered(installation: Installation) -> dg.AssetCheckResult:
     """The published files that no attempt has delivered (R24)."""
+    return _ask(installation, findings.find_undelivered_files)
+
+
+@dg.asset_check(asset=dg.AssetKey(["payments_in_process"]), pool="warehouse")
+def every_payment_in_process_is_in_time(installation: Installation) -> dg.AssetCheckResult:
+    """The payments that are in process for longer than their channel takes (R25)."""
+    return _ask(installation, findings.find_overdue_payments)
+
+
+@dg.asset_check(asset=dg.AssetKey(["daily_balance"]), pool="warehouse")
+def the_newest_day_adds_up(installation: Installation) -> dg.AssetCheckResult:
+    """How the base and the money of each organization moved on its newest day."""
+    return _ask(installation, findings.find_unbalanced_days)
+
+
+def _ask(
+    installation: Installation, find: Callable[[duckdb.DuckDBPyConnection], Finding]
+) -> dg.AssetCheckResult:
     with guarded(), warehouse.connect(installation.home()) as connection:
-        return _to_result(findings.find_undelivered_files(connection))
+        return _to_result(find(connection))
 
 
 def _to_result(
@@ -62,8 +82,10 @@ def _to_result(
     metadata: dict[str, dg.MetadataValue] = {
         "cases": dg.MetadataValue.int(len(finding.rows)),
     }
-    if finding.rows:
-        records = [dg.TableRecord(dict(row)) for row in finding.rows[:100]]
+    for name_of_figure, value in finding.figures.items():
+        metadata[name_of_figure] = dg.MetadataValue.float(float(value))
+    if shown := finding.rows or finding.context:
+        records = [dg.TableRecord(dict(row)) for row in shown[:100]]
         metadata["table"] = dg.MetadataValue.table(records)
     return dg.AssetCheckResult(
         passed=finding.is_good,

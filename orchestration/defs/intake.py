@@ -47,6 +47,7 @@ event_files = dg.AssetSpec(
 uploaded_workbooks = dg.AssetSpec(
     ["uploads", "customers"],
     group_name="outside",
+    owners=owners,
     description="The workbooks of customers that operators upload, by command or page.",
     kinds={"excel"},
 )

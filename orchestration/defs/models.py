@@ -4,18 +4,44 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
+from itertools import takewhile
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DbtCliInvocation,
+    DbtCliResource,
+    DbtProject,
+    dbt_assets,
+)
 
-from orchestration import locking, warehouse
+from orchestration import locking, publishing, warehouse
 from orchestration.dbt_project import project
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
+from orchestration.home import Home
 from orchestration.redaction import Redacting
 
 _TABLE_NAME = "dagster/table_name"
+
+
+# What a build reads of the build before it; see Rooms.get_asset_spec.
+_FORMER = {
+    "base/debts": "The debts as the former load left them, for a new file to be compared with.",
+    "base/customers": "The customers as the former load left them, for a workbook likewise.",
+    "verdicts/int_intake_files__judged": "The verdicts on the files of former loads.",
+}
+former = [
+    dg.AssetSpec(
+        name.split("/"),
+        group_name="former_load",
+        owners=owners,
+        description=description,
+        kinds={"duckdb"},
+    )
+    for name, description in _FORMER.items()
+]
 
 
 class Rooms(DagsterDbtTranslator):
@@ -36,6 +62,19 @@ class Rooms(DagsterDbtTranslator):
         metadata = {key: value for key, value in spec.metadata.items() if key != _TABLE_NAME}
         return spec.replace_attributes(metadata=metadata)
 
+    def get_asset_check_spec(
+        self,
+        asset_spec: dg.AssetSpec,
+        manifest: Mapping[str, Any],
+        unique_id: str,
+        project: DbtProject | None,
+    ) -> dg.AssetCheckSpec | None:
+        """The check of a dbt test, with what its page says of it."""
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        if spec is None or spec.description:
+            return spec
+        return spec._replace(description=_describe_test(manifest["nodes"][unique_id]))
+
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
         """Who answers for every model, seed and snapshot."""
         return owners
@@ -46,6 +85,60 @@ class Rooms(DagsterDbtTranslator):
         if kind == "model":
             return str(dbt_resource_props["fqn"][1])
         return {"seed": "contracts", "snapshot": "marts"}.get(kind)
+
+
+def _measured(invocation: DbtCliInvocation, home: Home) -> Iterator[Any]:
+    """What dbt did, told once it has let go of the warehouse: each table with columns and rows.
+
+    Raises:
+        DagsterDbtCliRuntimeError: dbt failed; what it did before is told first.
+
+    """
+    events: list[Any] = []
+    failure: Exception | None = None
+    try:
+        for event in invocation.stream():
+            events.append(event)
+    except Exception as error:
+        failure = error
+    with warehouse.connect(home) as connection:
+        relations = warehouse.read_relations(connection)
+    nodes = invocation.manifest["nodes"]
+    for event in events:
+        node = nodes.get(_dbt_id_of(event), {})
+        relation = relations.get((node.get("schema"), node.get("alias")))
+        if isinstance(event, dg.Output) and relation is not None:
+            event = event.with_metadata({**event.metadata, **_metadata_of(relation, node)})  # noqa: PLW2901
+        yield event
+    if failure is not None:
+        raise failure
+
+
+def _dbt_id_of(event: Any) -> str | None:
+    said = getattr(event, "metadata", {}).get("unique_id")
+    return said.value if said is not None else None
+
+
+def _metadata_of(
+    relation: warehouse.Relation, node: Mapping[str, Any]
+) -> dict[str, dg.MetadataValue]:
+    """Columns that no YAML describes; rows that the published copy does not tell either."""
+    metadata: dict[str, dg.MetadataValue] = {}
+    if not node["columns"]:
+        columns = [dg.TableColumn(name, kind) for name, kind in relation.columns]
+        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(dg.TableSchema(columns))
+    if relation.row_count is not None and node["name"] not in publishing.PUBLISHED:
+        metadata["dagster/row_count"] = dg.MetadataValue.int(relation.row_count)
+    return metadata
+
+
+def _describe_test(node: Mapping[str, Any]) -> str:
+    """What a singular test opens with says what a row would mean; others name what they test."""
+    if generic := node.get("test_metadata"):
+        column = f" on column `{node['column_name']}`" if node.get("column_name") else ""
+        return f"The dbt test `{generic['name']}`{column}."
+    lines = takewhile(lambda line: line.startswith("--"), node["raw_code"].lstrip().splitlines())
+    return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
 @dbt_assets(
@@ -72,7 +165,7 @@ def models(
             # One run at a time: the artifacts of the last one are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli(arguments, context=context, target_path=target)
-        yield from invocation.stream()
+        yield from _measured(invocation, home)
         if not context.is_subset:
             with warehouse.connect(home) as connection:
                 warehouse.finish_load(connection, warehouse.last_load_id(connection))

@@ -14,6 +14,7 @@ from orchestration.intake import utc_now
 from orchestration.run_alerts import send_alert_of
 
 OUTBOX = dg.AssetKey(["outbox", "files"])
+ANALYTICS = dg.AssetKey(["published", "analytics"])
 
 _STATUS = dg.DefaultSensorStatus.RUNNING if IS_PRODUCTION else dg.DefaultSensorStatus.STOPPED
 
@@ -71,6 +72,25 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
     return dg.RunRequest(
         partition_key=event.asset_materialization.partition, asset_selection=[OUTBOX]
     )
+
+
+@dg.sensor(
+    job=business_date,
+    minimum_interval_seconds=10,
+    default_status=_STATUS,
+    description="A run carries one load: while more have landed, as in a replay, the next follows.",
+)
+def landed_loads(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Ask once for each run that left loads behind; one that failed waits for a person."""
+    event = context.instance.get_latest_materialization_event(ANALYTICS)
+    if event is None or event.asset_materialization is None:
+        return dg.SkipReason("nothing has been published yet")
+    left = event.asset_materialization.metadata.get("loads_to_carry")
+    if left is None or not left.value:
+        return dg.SkipReason("every load that landed is in the warehouse")
+    if is_run_in_flight(context.instance, Home.from_environment()):
+        return dg.SkipReason("a run is under way")
+    return dg.RunRequest(run_key=event.run_id, partition_key=event.asset_materialization.partition)
 
 
 @dg.sensor(

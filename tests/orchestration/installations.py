@@ -1,7 +1,8 @@
-"""An installation with one organization for each case: what a run makes of many files at once.
+"""Installations beside a real SFTP server, worked by the operators' command.
 
-The run is the operators' command against a real SFTP server, so that a case says what bytes an
-organization left in its inbox and what analysts read afterwards, and nothing of what is between.
+A test says what organizations left in their inboxes and what analysts read afterwards, and nothing
+of what is between: for the sample organizations, command by command, or for one organization for
+each case of many, what a single run makes of their files.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
 from orchestration.contracts import normalise_header
+from orchestration.demo import installation
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import HOST, LoopbackServer, serve
 
@@ -28,6 +32,57 @@ INVOICES = f"{DAY}_toku_invoices.csv"
 PAYMENTS = f"{DAY}_toku_payments.csv"
 
 Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The sample installation between two commands.
+
+    Args:
+        home: where it keeps everything.
+        server_root: the folder of the SFTP server; an organization's inbox is below its id.
+        environment: the variables that lead to the home and open the server.
+
+    """
+
+    home: Home
+    server_root: Path
+    environment: dict[str, str]
+
+    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """`python -m orchestration ARGUMENTS`, on a terminal that is wide enough."""
+        return self.python("-m", "orchestration", *arguments, **variables)
+
+    def python(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """`python ARGUMENTS` in the project's folder."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **self.environment, "COLUMNS": "120", **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def upload(self, day: date) -> None:
+        """Leave the sample organizations' files and events of a day where Saldo looks for them."""
+        installation.upload(self.home, self.server_root, day)
+
+    def query(self, sql: str) -> Rows:
+        """Ask the published copy, as an analyst would."""
+        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+Kind = TypeVar("Kind", bound=Installed)
+
+
+@contextmanager
+def install(root: Path, kind: type[Kind]) -> Iterator[Kind]:
+    """Make the sample installation below a folder, its server at work until the block ends."""
+    with serve(root / "server", root / "server_state") as server:
+        home, environment = installation.make(root / "home", server)
+        yield kind(home, server.root, environment)
 
 
 @dataclass(frozen=True)

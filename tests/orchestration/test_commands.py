@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,38 +16,15 @@ import pytest
 from click.testing import CliRunner
 
 from orchestration.__main__ import main
-from orchestration.demo import installation
 from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed, install
 
 HELD = f"{DAYS[1]}_toku_invoices.csv"
 PAYMENTS = f"{DAYS[1]}_toku_payments.csv"
 
 
-@dataclass(frozen=True)
-class Operator:
+class Operator(Installed):
     """Who types the commands."""
-
-    home: Home
-    server_root: Path
-    environment: dict[str, str]
-
-    def says(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`python -m orchestration ARGUMENTS`."""
-        return subprocess.run(
-            [sys.executable, "-m", "orchestration", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, **self.environment, "COLUMNS": "120"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Ask the published copy."""
-        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
 
     def unfinished_loads(self) -> int:
         """How many loads have not been carried through to the end."""
@@ -75,12 +50,10 @@ class Operator:
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     root = tmp_path_factory.mktemp("commands")
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        operator = Operator(home, server.root, environment)
+    with install(root, Operator) as operator:
         for day, expected_exit in ((DAYS[0], 0), (DAYS[1], 1)):
-            installation.upload(home, server.root, day)
-            result = operator.says("run", "--date", day.isoformat())
+            operator.upload(day)
+            result = operator.command("run", "--date", day.isoformat())
             assert result.returncode == expected_exit, result.stdout + result.stderr
         yield operator
 
@@ -94,7 +67,7 @@ def held_id(operator: Operator) -> str:
 @pytest.fixture(scope="module")
 def approved(operator: Operator, held_id: str) -> subprocess.CompletedProcess[str]:
     """What `approve` says of the held file."""
-    return operator.says("approve", held_id)
+    return operator.command("approve", held_id)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +94,7 @@ def test_wrong_use_says_why_and_ends_with_two(
 def test_held_shows_the_difference_that_the_file_would_make(
     operator: Operator, held_id: str
 ) -> None:
-    result = operator.says("held")
+    result = operator.command("held")
     assert result.returncode == 1
     (row,) = [line.split() for line in result.stdout.splitlines() if "colegio_pehuen" in line]
     # new, changed, same, withdrawn, kept in process
@@ -131,7 +104,7 @@ def test_held_shows_the_difference_that_the_file_would_make(
 
 def test_check_reads_the_newest_file_and_changes_nothing(operator: Operator) -> None:
     before = _contents(operator)
-    result = operator.says("check", "lumina")
+    result = operator.command("check", "lumina")
     assert result.returncode == 1
     assert f"file: {HELD}" in result.stdout
     assert "records: 120, of which 119 accepted" in result.stdout
@@ -143,8 +116,7 @@ def test_check_reads_the_newest_file_and_changes_nothing(operator: Operator) -> 
 
 
 def test_check_says_why_a_server_cannot_be_used(operator: Operator) -> None:
-    environment = {**operator.environment, "SFTP_PRIVATE_KEY_FILE_LUMINA": "/nowhere"}
-    result = Operator(operator.home, operator.server_root, environment).says("check", "lumina")
+    result = operator.command("check", "lumina", SFTP_PRIVATE_KEY_FILE_LUMINA="/nowhere")
     assert result.returncode == 1
     assert "no_credentials: SFTP_PRIVATE_KEY_FILE_LUMINA names no file" in result.stdout
 
@@ -158,13 +130,13 @@ def test_an_approved_file_is_applied_and_its_answer_replaced(
     assert operator.statuses() == {"pending": 13, "in_process": 1, "paid": 1, "withdrawn": 45}
     assert operator.answer()["estado"] == "aplicado"
     assert list(operator.home.decisions.iterdir()) == []
-    assert operator.says("held").stdout == "no file is held\n"
+    assert operator.command("held").stdout == "no file is held\n"
 
 
 def test_a_decision_is_made_once(
     operator: Operator, approved: subprocess.CompletedProcess[str], held_id: str
 ) -> None:
-    result = operator.says("refuse", held_id)
+    result = operator.command("refuse", held_id)
     assert result.returncode == 2
     assert f"file {held_id} is applied" in result.stderr
 
@@ -175,12 +147,12 @@ def test_a_payments_file_that_was_taken_away_is_republished_with_the_same_bytes(
     path = operator.server_root / "lumina" / "outbox" / PAYMENTS
     content = path.read_bytes()
     path.unlink()
-    result = operator.says("republish", "lumina", DAYS[1].isoformat())
+    result = operator.command("republish", "lumina", DAYS[1].isoformat())
     assert result.returncode == 0, result.stdout + result.stderr
     assert path.read_bytes() == content
 
     path.write_bytes(b"other\n")
-    result = operator.says("republish", "lumina", DAYS[1].isoformat())
+    result = operator.command("republish", "lumina", DAYS[1].isoformat())
     assert result.returncode == 1
     assert "name_taken" in result.stdout
     assert path.read_bytes() == b"other\n"
@@ -193,7 +165,7 @@ def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
     for folder in operator.server_root.glob("*/outbox"):
         for path in folder.iterdir():
             path.unlink()
-    result = operator.says("replay")
+    result = operator.command("replay")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3 loads replayed" in result.stdout
     assert list(operator.server_root.glob("*/outbox/*")) == []
@@ -235,17 +207,10 @@ with dg.DagsterInstance.get() as instance:
         ],
     )
 """
-    ran = subprocess.run(
-        [sys.executable, "-c", script, DAYS[1].isoformat()],
-        cwd=PROJECT,
-        env={**os.environ, **operator.environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = operator.python("-c", script, DAYS[1].isoformat())
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert operator.unfinished_loads() == 1
-    operator.says("run", "--date", DAYS[1].isoformat())
+    operator.command("run", "--date", DAYS[1].isoformat())
     assert operator.unfinished_loads() == 0
 
 

@@ -7,12 +7,9 @@ uploads. What is expected is written down here from the story.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +18,9 @@ import openpyxl
 import pytest
 
 from orchestration.dbt_project import run_dbt
-from orchestration.demo import installation
 from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed, install
 
 # The first four owe to Lumina, two of them have a payment in process or have paid.
 JOSE, BEGONA, CAMILA, ELIAS = "19153032-2", "24830060-4", "18441919-K", "24041903-3"
@@ -52,29 +48,8 @@ PRIVATE = ("correo.cl", "CORREO.cl", "sin arroba", "19153032", "19.153.032", "12
 TABLES = ("customers", "customers_history", "enrollments", "campaign_contacts", "customer_accounts")
 
 
-@dataclass(frozen=True)
-class Installed:
-    """The sample installation between two commands."""
-
-    home: Home
-    server_root: Path
-    environment: dict[str, str]
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """`python -m orchestration ...`."""
-        return subprocess.run(
-            [sys.executable, "-m", "orchestration", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Ask the published copy, as an analyst would."""
-        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
+class Customers(Installed):
+    """The sample installation between two uploads."""
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every published row that this story is about."""
@@ -106,17 +81,16 @@ def _enrollment(number: int, customer_id: str, status: str, day: int = 1) -> str
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customers]:
     root = tmp_path_factory.mktemp("customers")
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        yield Installed(home, server.root, environment)
+    with install(root, Customers) as installed:
+        yield installed
 
 
 @pytest.fixture(scope="module")
-def with_debts(installed: Installed) -> Installed:
+def with_debts(installed: Customers) -> Customers:
     """Lumina's debts, and enrolments of people whom nobody has created yet."""
-    installation.upload(installed.home, installed.server_root, DAYS[0])
+    installed.upload(DAYS[0])
     lines = [
         _enrollment(1, "19.153.032-2", "active"),
         _enrollment(2, EVA, "vigente"),
@@ -135,23 +109,23 @@ def with_debts(installed: Installed) -> Installed:
 
 @pytest.fixture(scope="module")
 def first_upload(
-    with_debts: Installed, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Installed, subprocess.CompletedProcess[str]]:
+    with_debts: Customers, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Customers, subprocess.CompletedProcess[str]]:
     path = tmp_path_factory.mktemp("workbooks") / "clientes de marzo.xlsx"
     return with_debts, with_debts.command("upload-customers", "lumina", _save(path, FIRST))
 
 
 @pytest.fixture(scope="module")
 def second_upload(
-    first_upload: tuple[Installed, Any], tmp_path_factory: pytest.TempPathFactory
-) -> Installed:
+    first_upload: tuple[Customers, Any], tmp_path_factory: pytest.TempPathFactory
+) -> Customers:
     path = tmp_path_factory.mktemp("workbooks") / "abril.xlsx"
     result = first_upload[0].command("upload-customers", "lumina", _save(path, SECOND))
     assert result.returncode == 0, result.stdout + result.stderr
     return first_upload[0]
 
 
-def test_enrolments_wait_for_customers_whom_nobody_has_created(with_debts: Installed) -> None:
+def test_enrolments_wait_for_customers_whom_nobody_has_created(with_debts: Customers) -> None:
     assert with_debts.query(
         "select payment_method_id, customer_id, type, products, method_status, status, code,"
         " accepted_at from enrollments order by all"
@@ -169,7 +143,7 @@ def test_enrolments_wait_for_customers_whom_nobody_has_created(with_debts: Insta
 
 
 def test_an_upload_creates_customers_and_says_which_rows_it_refused(
-    first_upload: tuple[Installed, subprocess.CompletedProcess[str]],
+    first_upload: tuple[Customers, subprocess.CompletedProcess[str]],
 ) -> None:
     installed, result = first_upload
     assert (result.returncode, result.stderr) == (0, "")
@@ -207,7 +181,7 @@ def test_an_upload_creates_customers_and_says_which_rows_it_refused(
 
 
 def test_who_enrolled_before_is_accepted_once_created_and_campaigns_go_to_the_others(
-    first_upload: tuple[Installed, Any],
+    first_upload: tuple[Customers, Any],
 ) -> None:
     installed, _ = first_upload
     assert installed.query(
@@ -226,7 +200,7 @@ def test_who_enrolled_before_is_accepted_once_created_and_campaigns_go_to_the_ot
     ]
 
 
-def test_debts_and_customers_meet_in_the_accounts(first_upload: tuple[Installed, Any]) -> None:
+def test_debts_and_customers_meet_in_the_accounts(first_upload: tuple[Customers, Any]) -> None:
     installed, _ = first_upload
     accounts = installed.query(
         f"""
@@ -255,7 +229,7 @@ def test_debts_and_customers_meet_in_the_accounts(first_upload: tuple[Installed,
 
 
 def test_the_same_bytes_again_change_nothing(
-    first_upload: tuple[Installed, Any], tmp_path: Path
+    first_upload: tuple[Customers, Any], tmp_path: Path
 ) -> None:
     installed, _ = first_upload
     before = installed.tables()
@@ -274,7 +248,7 @@ def test_the_same_bytes_again_change_nothing(
     assert installed.tables() == before
 
 
-def test_a_later_upload_updates_and_takes_nothing_away(second_upload: Installed) -> None:
+def test_a_later_upload_updates_and_takes_nothing_away(second_upload: Customers) -> None:
     assert second_upload.query(
         f"""
         select
@@ -322,14 +296,14 @@ def test_a_later_upload_updates_and_takes_nothing_away(second_upload: Installed)
 
 
 def test_a_full_refresh_and_a_replay_give_the_same_rows(
-    second_upload: Installed, tmp_path: Path
+    second_upload: Customers, tmp_path: Path
 ) -> None:
     published = second_upload.tables()
     copy = Home(tmp_path / "replayed", second_upload.home.seeds)
     copy.create()
     for folder in ("landing", "events"):
         shutil.copytree(second_upload.home.root / folder, copy.root / folder, dirs_exist_ok=True)
-    replayed = Installed(
+    replayed = Customers(
         copy, second_upload.server_root, {**second_upload.environment, **copy.environment()}
     )
     result = replayed.command("load-uploads")
@@ -342,7 +316,7 @@ def test_a_full_refresh_and_a_replay_give_the_same_rows(
             assert rows == published[table], table
 
 
-def test_no_mail_and_no_rut_is_in_a_log_or_in_what_dagster_keeps(second_upload: Installed) -> None:
+def test_no_mail_and_no_rut_is_in_a_log_or_in_what_dagster_keeps(second_upload: Customers) -> None:
     root = second_upload.home.root
     looked_at = [
         path
@@ -357,7 +331,7 @@ def test_no_mail_and_no_rut_is_in_a_log_or_in_what_dagster_keeps(second_upload: 
             assert text.encode() not in content, f"{path} tells of a customer"
 
 
-def test_a_workbook_with_too_many_refused_rows_changes_nothing(second_upload: Installed) -> None:
+def test_a_workbook_with_too_many_refused_rows_changes_nothing(second_upload: Customers) -> None:
     before = second_upload.tables()
     fixture = PROJECT / "tests" / "fixtures" / "customers_libreoffice.xlsx"
     result = second_upload.command("upload-customers", "lumina", str(fixture))
@@ -373,7 +347,7 @@ def test_a_workbook_with_too_many_refused_rows_changes_nothing(second_upload: In
     assert second_upload.tables() == before
 
 
-def test_wrong_use_is_told_apart(installed: Installed, tmp_path: Path) -> None:
+def test_wrong_use_is_told_apart(installed: Customers, tmp_path: Path) -> None:
     path = _save(tmp_path / "w.xlsx", FIRST)
     result = installed.command("upload-customers", "nobody", path)
     assert result.returncode == 2

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import pytest
 
 from orchestration.definitions import defs as assemble
+from orchestration.home import PROJECT
+from orchestration.publishing import PUBLISHED
 
 RAW = {
     "customers",
@@ -133,6 +137,7 @@ def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Defini
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "failure_alerts",
         "killed_runs",
+        "landed_loads",
         "late_arrivals",
         "undelivered_files",
         "warning_alerts",
@@ -147,9 +152,11 @@ def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Def
     assert checks == tests | {
         "every_file_is_delivered",
         "every_inbox_was_read",
+        "every_payment_in_process_is_in_time",
         "no_file_is_missing",
         "no_file_waits_for_a_decision",
         "no_file_was_refused",
+        "the_newest_day_adds_up",
     }
 
 
@@ -180,22 +187,52 @@ def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
     assert graph.get_all_asset_keys() - reached == {dg.AssetKey(["seeds", "column_aliases"])}
 
 
-def _manifest() -> dict[str, dict[str, dict[str, str]]]:
+def _manifest() -> dict[str, dict[str, Any]]:
     import json
 
     from orchestration.dbt_project import project
 
-    manifest: dict[str, dict[str, dict[str, str]]] = json.loads(project().manifest_path.read_text())
+    manifest: dict[str, dict[str, Any]] = json.loads(project().manifest_path.read_text())
     return manifest
 
 
-def test_every_asset_of_ours_has_an_owner_and_a_description(
+def test_the_documentation_names_every_table_of_the_published_copy() -> None:
+    exposures = _manifest()["exposures"]
+    nodes = exposures["exposure.saldo.analytics_copy"]["depends_on"]["nodes"]
+    names = {node.rpartition(".")[2] for node in nodes}
+    assert names == {*PUBLISHED, "organization_contracts"} - {"organizations"}
+    overview = (PROJECT / "models" / "overview.md").read_text()
+    assert [name for name in PUBLISHED if f"`{name}`" not in overview] == []
+
+
+def test_every_asset_has_an_owner_a_description_and_a_room(
     definitions: dg.Definitions,
 ) -> None:
     graph = definitions.resolve_asset_graph()
-    nodes = [graph.get(key) for key in graph.materializable_asset_keys]
+    nodes = [graph.get(key) for key in graph.get_all_asset_keys()]
     assert {tuple(node.owners) for node in nodes} == {("team:data-engineering",)}
     assert [node.key.to_user_string() for node in nodes if not node.description] == []
+    assert {node.group_name for node in nodes} == {
+        "contracts",
+        "exports",
+        "former_load",
+        "intermediate",
+        "marts",
+        "outbox",
+        "outside",
+        "published",
+        "raw",
+        "staging",
+    }
+
+
+def test_the_page_of_each_check_says_what_is_tested(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    told = {key.name: graph.get_check_spec(key).description or "" for key in graph.asset_check_keys}
+    assert [name for name, description in told.items() if not description] == []
+    assert told["each_balance_has_an_id"] == "The dbt test `not_null` on column `balance_id`."
+    singular = {path.stem for path in (PROJECT / "tests").glob("*.sql")}
+    assert [name for name in singular if "A row here means" not in told[name]] == []
 
 
 def test_the_assets_of_raw_show_their_columns(definitions: dg.Definitions) -> None:

@@ -7,12 +7,9 @@ written down here from the story, not taken from the program.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +17,6 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.demo import installation
 from orchestration.demo.samples import (
     DAYS,
     Debt,
@@ -28,8 +24,8 @@ from orchestration.demo.samples import (
     colegio_pehuen_debts,
     lumina_debts,
 )
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import serve
+from orchestration.home import PROJECT
+from tests.orchestration.installations import Installed, install
 
 Row = tuple[str, str, date, Decimal, str, bool, str | None, str | None]
 
@@ -84,29 +80,12 @@ AL-0001|MENS-4|24/03/2026|Cargo en tarjeta (PAT)|autorizado|81900.00|pay-0008|03
 }
 
 
-@dataclass(frozen=True)
-class Installation:
+class Installation(Installed):
     """The sample installation between two days."""
-
-    home: Home
-    server_root: Path
-    environment: dict[str, str]
 
     def run(self, day: date) -> subprocess.CompletedProcess[str]:
         """`make run DATE=day`."""
-        return subprocess.run(
-            [sys.executable, "-m", "orchestration", "run", "--date", day.isoformat()],
-            cwd=PROJECT,
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def query(self, sql: str) -> list[tuple[object, ...]]:
-        """Ask the published copy, as an analyst would."""
-        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
-            return connection.execute(sql).fetchall()
+        return self.command("run", "--date", day.isoformat())
 
     def debts(self) -> dict[str, list[Row]]:
         """The table `debts` by organization, each in key order."""
@@ -126,9 +105,8 @@ class Installation:
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     root = tmp_path_factory.mktemp("installation")
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        yield Installation(home, server.root, environment)
+    with install(root, Installation) as installed:
+        yield installed
 
 
 @pytest.fixture(scope="module")
@@ -367,7 +345,7 @@ def test_what_comes_after_the_publication_of_its_date_waits_for_the_next(
 
 
 def _run(installed: Installation, day: date, expected_exit: int) -> Installation:
-    installation.upload(installed.home, installed.server_root, day)
+    installed.upload(day)
     result = installed.run(day)
     assert result.returncode == expected_exit, result.stdout + result.stderr
     return installed

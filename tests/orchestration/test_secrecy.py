@@ -6,18 +6,13 @@ with marks in all of them. Then everything that is not data is searched for the 
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from orchestration.demo import installation
 from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT
-from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed, install
 
 MAIL = "marcada.rojas@correo-marcado.cl"
 RUTS = ("18.273.645-7", "18273645", "9182736", "9.182.736-0")
@@ -47,30 +42,22 @@ EVENTS = f"""\
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     root = tmp_path_factory.mktemp("secrecy")
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        inbox = server.root / "lumina" / "inbox"
+    with install(root, Installed) as site:
+        inbox = site.server_root / "lumina" / "inbox"
         (inbox / f"{DAYS[0]}_toku_invoices.csv").write_text(ROWS)
-        (server.root / "colegio_pehuen" / "inbox" / f"{DAYS[0]}_toku_invoices.csv").write_text(
-            UNREADABLE
-        )
-        (home.events / "marked.jsonl").write_text(EVENTS)
-        environment.pop("SFTP_PRIVATE_KEY_FILE_ANDES_SEGUROS", None)
-        result = subprocess.run(
-            [sys.executable, "-m", "orchestration", "run", "--date", DAYS[0].isoformat()],
-            cwd=PROJECT,
-            env={
-                **os.environ,
-                **environment,
-                "SFTP_PASSWORD_ANDES_SEGUROS": PASSWORD,
-                "SALDO_ALERT_COMMAND": f"tee {root / 'home' / 'alert.json'}",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
+        inbox = site.server_root / "colegio_pehuen" / "inbox"
+        (inbox / f"{DAYS[0]}_toku_invoices.csv").write_text(UNREADABLE)
+        (site.home.events / "marked.jsonl").write_text(EVENTS)
+        site.environment.pop("SFTP_PRIVATE_KEY_FILE_ANDES_SEGUROS", None)
+        result = site.command(
+            "run",
+            "--date",
+            DAYS[0].isoformat(),
+            SFTP_PASSWORD_ANDES_SEGUROS=PASSWORD,
+            SALDO_ALERT_COMMAND=f"tee {site.home.root / 'alert.json'}",
         )
     assert result.returncode == 1, result.stdout + result.stderr
-    return home.root, result.stdout + result.stderr
+    return site.home.root, result.stdout + result.stderr
 
 
 def test_everything_went_wrong(day) -> None:

@@ -1,37 +1,26 @@
-"""A week through the daemon's eyes: cut-offs, a day on which the machine was off, a late file."""
+"""A week through the daemon's eyes: cut-offs, a day on which the machine was off, a late file, and
+held files that an operator decides on.
+"""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from orchestration.demo import installation
-from orchestration.home import PROJECT
-from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed, install
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], Path]:
     root = tmp_path_factory.mktemp("week")
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        lived = subprocess.run(
-            [sys.executable, "-m", "tests.orchestration.week"],
-            cwd=PROJECT,
-            env={**os.environ, **environment, "SERVER_ROOT": str(server.root)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    with install(root, Installed) as site:
+        lived = site.python("-m", "tests.orchestration.week", SERVER_ROOT=str(site.server_root))
     assert lived.returncode == 0, lived.stderr[-4000:]
-    return [json.loads(line) for line in lived.stdout.splitlines()], home.analytics
+    return [json.loads(line) for line in lived.stdout.splitlines()], site.home.analytics
 
 
 def test_every_date_is_asked_for_when_it_is_due_and_not_again(week) -> None:
@@ -49,6 +38,10 @@ def test_every_date_is_asked_for_when_it_is_due_and_not_again(week) -> None:
         ("Thu 07:59", {}),
         ("Thu 08:00", {"cut_offs": ["2026-03-05"]}),
         ("Thu 08:05", {}),
+        # one decision of an organization at a time
+        ("Thu 09:00", {"late_arrivals": ["2026-03-05"]}),
+        ("Thu 09:01", {"late_arrivals": ["2026-03-05"]}),
+        ("Thu 09:02", {}),
     ]
 
 
@@ -61,13 +54,16 @@ def test_the_checks_of_each_run_say_what_a_person_should_know(week) -> None:
     ]
     missing = "no_file_is_missing: files missing:"
     held = "no_file_waits_for_a_decision: files held: colegio_pehuen (FILE_ID)"
-    everyone = "andes_seguros (2026-03-05), colegio_pehuen (2026-03-05), lumina (2026-03-05)"
+    held_twice = f"{held}, colegio_pehuen (FILE_ID)"
+    silent = "andes_seguros (2026-03-05), lumina (2026-03-05)"
     assert found == [
         [],
         [held],
         [f"{missing} andes_seguros (2026-03-04), lumina (2026-03-04)", held],
         [f"{missing} andes_seguros (2026-03-04)", held],
-        [f"{missing} {everyone}", held],
+        [f"{missing} {silent}", held_twice],
+        [held],
+        [],
     ]
 
 
@@ -76,7 +72,7 @@ def test_the_late_file_and_those_of_the_missed_date_are_applied(week) -> None:
     with duckdb.connect(str(analytics), read_only=True) as connection:
         files = connection.execute(
             "select organization_id, strftime(business_date, '%a'), status from intake_files"
-            " order by all"
+            " order by organization_id, business_date"
         ).fetchall()
         published = connection.execute(
             "select organization_id, strftime(business_date, '%a'), count(*)"
@@ -86,8 +82,9 @@ def test_the_late_file_and_those_of_the_missed_date_are_applied(week) -> None:
         ("andes_seguros", "Mon", "applied"),
         ("andes_seguros", "Tue", "applied"),
         ("colegio_pehuen", "Mon", "applied"),
-        ("colegio_pehuen", "Tue", "held"),
+        ("colegio_pehuen", "Tue", "refused"),
         ("colegio_pehuen", "Wed", "applied"),
+        ("colegio_pehuen", "Thu", "applied"),
         ("lumina", "Mon", "applied"),
         ("lumina", "Tue", "applied"),
         ("lumina", "Wed", "applied"),
@@ -98,4 +95,21 @@ def test_the_late_file_and_those_of_the_missed_date_are_applied(week) -> None:
         ("colegio_pehuen", "Tue", 2),
         ("lumina", "Mon", 4),
         ("lumina", "Tue", 2),
+    ]
+
+
+def test_the_file_that_an_operator_approved_is_the_base_and_the_refused_one_is_nothing(
+    week,
+) -> None:
+    """It lists the debts 1 to 15, of which two are paid; 16 to 62 are withdrawn."""
+    _, analytics = week
+    with duckdb.connect(str(analytics), read_only=True) as connection:
+        statuses = connection.execute(
+            "select status, min(customer_id), max(customer_id), count(*) from debts"
+            " where organization_id = 'colegio_pehuen' group by all order by all"
+        ).fetchall()
+    assert statuses == [
+        ("paid", "AL-0001", "AL-0002", 2),
+        ("pending", "AL-0003", "AL-0015", 13),
+        ("withdrawn", "AL-0016", "AL-0062", 47),
     ]

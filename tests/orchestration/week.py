@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 
+from orchestration import decisions, locking, publishing
 from orchestration.definitions import defs
 from orchestration.defs import schedules, sensors
 from orchestration.demo import installation
 from orchestration.demo.samples import DAYS, SampleFile, files_of
-from orchestration.home import Home
+from orchestration.home import PROJECT, Home
 from orchestration.run_alerts import alert_of
 
 MONDAY, TUESDAY, WEDNESDAY = DAYS
@@ -79,7 +82,9 @@ class Daemon:
 
 def live(home: Home, server_root: Path) -> Iterator[datetime]:
     """The instants, and what happens between them."""
-    late = next(file for file in files_of(WEDNESDAY) if file.organization_id == "lumina")
+    late = _file_of("lumina", WEDNESDAY)
+    # 15 of Colegio Pehuén's 62 debts: more would be withdrawn than its contract allows.
+    short = replace(_file_of("colegio_pehuen", TUESDAY), name=f"{THURSDAY}_toku_invoices.csv")
 
     installation.upload(home, server_root, MONDAY)
     yield _at(MONDAY, 7, 55)
@@ -97,8 +102,40 @@ def live(home: Home, server_root: Path) -> Iterator[datetime]:
     yield _at(WEDNESDAY, 14, 2)
     yield _at(WEDNESDAY, 14, 3)
     yield _at(THURSDAY, 7, 59)
+    _path(server_root, short).write_bytes(short.content)
     yield _at(THURSDAY, 8, 0)
     yield _at(THURSDAY, 8, 5)
+    # Of the two files that wait by now, the newer is right and the older, of Tuesday, is not.
+    older, newer = _held_files(home)
+    _say_while_a_run_is_at_work(home, "approve", newer)
+    _say_while_a_run_is_at_work(home, "refuse", older)
+    yield _at(THURSDAY, 9, 0)
+    yield _at(THURSDAY, 9, 1)
+    yield _at(THURSDAY, 9, 2)
+
+
+def _held_files(home: Home) -> list[str]:
+    with publishing.reading(home) as published:
+        return [file.file_id for file in decisions.read_held(published)]
+
+
+def _say_while_a_run_is_at_work(home: Home, verb: str, file_id: str) -> None:
+    """The operator's command, which notes the decision and has no patience to carry it out."""
+    with locking.exclusive(home):
+        said = subprocess.run(
+            [sys.executable, "-m", "orchestration", verb, file_id],
+            cwd=PROJECT,
+            env={**os.environ, locking.WAIT: "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if said.returncode != 1 or "is held by process" not in said.stderr:
+        raise RuntimeError(f"{verb}: {said.returncode}: {said.stdout}{said.stderr}")
+
+
+def _file_of(organization_id: str, day: date) -> SampleFile:
+    return next(file for file in files_of(day) if file.organization_id == organization_id)
 
 
 def _at(day: date, hour: int, minute: int) -> datetime:

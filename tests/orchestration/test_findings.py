@@ -1,0 +1,193 @@
+"""What a load found is told in a sentence, a table and figures, and nothing that must not be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pytest
+
+from orchestration import findings
+
+BALANCE = {
+    "organization_id": "'lumina'",
+    "business_date": "date '2026-03-03'",
+    "currency": "'CLP'",
+    "opening_count": "10",
+    "new_count": "3",
+    "returned_count": "1",
+    "paid_count": "2",
+    "withdrawn_count": "1",
+    "void_count": "1",
+    "closing_count": "10",
+    "opening_amount": "1000.00",
+    "new_amount": "300.00",
+    "returned_amount": "100.00",
+    "changed_amount": "-50.00",
+    "paid_amount": "200.00",
+    "withdrawn_amount": "100.00",
+    "void_amount": "100.00",
+    "closing_amount": "950.00",
+    "opening_held_amount": "0.00",
+    "received_amount": "250.00",
+    "published_amount": "200.00",
+    "closing_held_amount": "50.00",
+}
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        yield connection
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, *days: dict[str, str]) -> None:
+    rows = (", ".join(f"{value} as {name}" for name, value in day.items()) for day in days)
+    selects = " union all ".join(f"select {row}" for row in rows)
+    connection.execute(f"create table daily_balance as {selects}")
+
+
+def test_the_newest_day_of_each_organization_is_shown_where_all_adds_up(connection):
+    _keep(
+        connection,
+        {**BALANCE, "business_date": "date '2026-03-02'", "closing_count": "99"},
+        BALANCE,
+        {**BALANCE, "organization_id": "'andes'", "business_date": "date '2026-03-02'"},
+    )
+    found = findings.find_unbalanced_days(connection)
+    assert found.is_good
+    assert found.sentence == "the newest day of everyone adds up"
+    assert found.figures == {"days": 2}
+    assert [(row["organization_id"], row["business_date"]) for row in found.context] == [
+        ("andes", "2026-03-02"),
+        ("lumina", "2026-03-03"),
+    ]
+    assert found.context[1] == {
+        "organization_id": "lumina",
+        "business_date": "2026-03-03",
+        "opening": "10",
+        "entered": "4",
+        "paid": "2",
+        "taken_back": "2",
+        "closing": "10",
+        "currency": "CLP",
+        "received": "250.00",
+        "published": "200.00",
+        "does_not_add_up": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("closing_count", "11", "the base"),
+        ("closing_amount", "951.00", "the base"),
+        ("closing_held_amount", "0.00", "the money"),
+    ],
+)
+def test_a_day_that_does_not_add_up_is_told_with_what_is_wrong(connection, column, value, what):
+    _keep(connection, {**BALANCE, column: value})
+    found = findings.find_unbalanced_days(connection)
+    assert found.sentence == "days that do not add up: lumina (CLP)"
+    assert [row["does_not_add_up"] for row in found.rows] == [what]
+
+
+def test_payments_that_take_too_long_come_worst_first_with_how_long_they_may_take(connection):
+    connection.execute(
+        """
+        create table payments_in_process as
+        select * from (values
+            ('lumina', 'pay-1', 'Cargo en cuenta', 9, 5, true),
+            ('lumina', 'pay-2', 'Cargo en cuenta', 20, 5, true),
+            ('andes', 'pay-3', 'Webpay', 1, 1, false)
+        ) as rows (
+            organization_id, payment_id, channel_label, business_days, normal_business_days,
+            is_too_long
+        )
+        """
+    )
+    found = findings.find_overdue_payments(connection)
+    assert found.sentence == "payments in process for too long: lumina (pay-2), lumina (pay-1)"
+    assert found.rows[0] == {
+        "organization_id": "lumina",
+        "payment_id": "pay-2",
+        "channel": "Cargo en cuenta",
+        "business_days": "20",
+        "normal_business_days": "5",
+    }
+    assert found.figures == {"payments_in_process": 3, "oldest_business_days": 20}
+    connection.execute("delete from payments_in_process where is_too_long")
+    found = findings.find_overdue_payments(connection)
+    assert found.sentence == "every payment in process is within its channel's time"
+    assert (found.rows, found.figures) == (
+        (),
+        {"payments_in_process": 1, "oldest_business_days": 1},
+    )
+
+
+def test_how_many_rows_a_load_refused_is_a_figure_where_no_file_was_refused_too(connection):
+    connection.execute(
+        """
+        create table intake_files as
+        select * from (values
+            (1, 'lumina', date '2026-03-02', 'a1', 'applied', null, null, 120, 3),
+            (1, 'andes', date '2026-03-02', 'a2', 'applied', null, null, 80, 5),
+            (2, 'andes', date '2026-03-03', 'a3', 'refused', 'no_records', 'para 12345678-5', 0, 0)
+        ) as rows (
+            load_id, organization_id, business_date, file_id, status, code, message,
+            record_count, rejected_count
+        )
+        """
+    )
+    found = findings.find_refused_files(connection, 1)
+    assert found.sentence == "no file was refused"
+    assert found.figures == {"rows_received": 200, "rows_refused": 8, "rows_refused_share": 0.04}
+    found = findings.find_refused_files(connection, 2)
+    assert found.sentence == "files refused: andes (no_records)"
+    assert found.figures == {"rows_received": 0, "rows_refused": 0, "rows_refused_share": 0.0}
+    assert found.rows[0]["message"] == "para [rut]"
+
+
+def test_a_held_file_is_shown_with_what_it_would_do_whenever_it_came(connection):
+    connection.execute(
+        """
+        create table intake_files as
+        select
+            1 as load_id, 'lumina' as organization_id, date '2026-03-02' as business_date,
+            'a1' as file_id, status, 'too_many_withdrawals' as code, 1 as new_count,
+            2 as changed_count, 3 as unchanged_count, 45 as withdrawn_count,
+            4 as kept_in_process_count
+        from (values ('held'), ('applied')) as statuses (status)
+        """
+    )
+    found = findings.find_held_files(connection, 7)
+    assert found.sentence == "files held: lumina (a1)"
+    assert found.rows == (
+        {
+            "organization_id": "lumina",
+            "business_date": "2026-03-02",
+            "file_id": "a1",
+            "new": "1",
+            "changed": "2",
+            "unchanged": "3",
+            "withdrawn": "45",
+            "kept_in_process": "4",
+            "code": "too_many_withdrawals",
+        },
+    )
+
+
+def test_ten_cases_are_named_and_the_others_counted(connection):
+    connection.execute(
+        """
+        create table payments_in_process as
+        select
+            'lumina' as organization_id, 'pay-' || range as payment_id, 'Webpay' as channel_label,
+            5 as business_days, 1 as normal_business_days, true as is_too_long
+        from range(12)
+        """
+    )
+    found = findings.find_overdue_payments(connection)
+    assert found.sentence.count("lumina") == 10
+    assert found.sentence.endswith(") and 2 more")
+    assert len(found.rows) == 12

@@ -1,0 +1,237 @@
+"""The sensors that watch over runs: what was not delivered, what was killed, what still landed.
+
+They are asked as Dagster's daemon asks them, with the instance of an installation.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orchestration import landing, locking
+from orchestration.definitions import defs as assemble
+from orchestration.defs import in_flight, sensors
+from orchestration.demo import installation
+from orchestration.demo.samples import DAYS
+from orchestration.home import PROJECT, Home
+from orchestration.landing import Manifest
+from orchestration.loopback_sftp import serve
+from tests.orchestration.installations import Installed
+
+DAY = DAYS[0]
+HALF_AN_HOUR = timedelta(minutes=30)
+OUTBOX = dg.AssetKey(["outbox", "files"])
+ANALYTICS = dg.AssetKey(["published", "analytics"])
+
+Ask = Callable[[dg.DagsterInstance, dg.SensorDefinition], dg.RunRequest | str]
+
+
+@pytest.fixture(scope="module")
+def repository() -> dg.RepositoryDefinition:
+    """The definitions, which Dagster needs to understand what a sensor asks for."""
+    return assemble().get_repository_def()
+
+
+@pytest.fixture
+def ask(repository: dg.RepositoryDefinition) -> Ask:
+    """What a sensor asks for, or why it asks for nothing."""
+
+    def ask(instance: dg.DagsterInstance, sensor: dg.SensorDefinition) -> dg.RunRequest | str:
+        with dg.build_sensor_context(instance, repository_def=repository) as context:
+            tick = sensor.evaluate_tick(context)
+        if not tick.run_requests:
+            return str(tick.skip_message)
+        (request,) = tick.run_requests
+        return request
+
+    return ask
+
+
+@pytest.fixture
+def instance(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The instance of an installation, as its own `dagster.yaml` sets it up."""
+    for name, value in home.environment().items():
+        monkeypatch.setenv(name, value)
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+class TestUndeliveredFiles:
+    """A server that was down at the cut-off and is back later."""
+
+    def test_the_delivery_alone_is_asked_for_half_an_hour_after_an_attempt(
+        self, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        root, state = tmp_path / "server", tmp_path / "state"
+        with serve(root, state) as server:
+            home, environment = installation.make(tmp_path / "home", server)
+        site = Installed(home, root, environment)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        with dg.DagsterInstance.get() as instance:
+            assert ask(instance, sensors.undelivered_files) == "nothing has been delivered yet"
+
+            assert site.command("run", "--date", DAY.isoformat()).returncode == 1
+            assert self._outboxes(root) == set()
+            attempted_at = self._attempted_at(instance)
+            nothing = "no delivery waits for another attempt"
+            now = self._set_time(monkeypatch, attempted_at + HALF_AN_HOUR - timedelta(seconds=1))
+            assert ask(instance, sensors.undelivered_files) == nothing
+            now = self._set_time(monkeypatch, attempted_at + HALF_AN_HOUR)
+            with locking.exclusive(home):
+                assert ask(instance, sensors.undelivered_files) == "a run is under way"
+            request = ask(instance, sensors.undelivered_files)
+            assert isinstance(request, dg.RunRequest)
+            assert request.partition_key == DAY.isoformat()
+            assert request.asset_selection == [OUTBOX]
+
+            with serve(root, state, server.port):
+                module = ("--module-name", "orchestration.definitions")
+                chosen = ("--select", "outbox/files", "--partition", DAY.isoformat())
+                done = site.python("-m", "dagster", "asset", "materialize", *module, *chosen)
+                assert done.returncode == 0, done.stderr[-3000:]
+            assert self._outboxes(root) == {
+                f"{organization_id}/{DAY}_toku_payments.{kind}"
+                for organization_id in ("andes_seguros", "colegio_pehuen", "lumina")
+                for kind in ("csv", "json")
+            }
+            self._set_time(monkeypatch, now + timedelta(days=1))
+            assert ask(instance, sensors.undelivered_files) == nothing
+
+    @staticmethod
+    def _outboxes(server_root: Path) -> set[str]:
+        """The files that the organizations find."""
+        return {f"{path.parts[-3]}/{path.name}" for path in server_root.glob("*/outbox/*")}
+
+    @staticmethod
+    def _attempted_at(instance: dg.DagsterInstance) -> datetime:
+        event = instance.get_latest_materialization_event(OUTBOX)
+        assert event is not None
+        return datetime.fromtimestamp(event.timestamp, UTC)
+
+    @staticmethod
+    def _set_time(monkeypatch: pytest.MonkeyPatch, now: datetime) -> datetime:
+        monkeypatch.setattr(sensors, "utc_now", lambda: now)
+        return now
+
+
+class TestKilledRuns:
+    """A run that holds the home, and starts a child as dagster-dbt starts dbt."""
+
+    RUN = """
+import subprocess, time
+import dagster as dg
+from orchestration import locking
+from orchestration.defs.resources import Installation
+
+@dg.op
+def build(context: dg.OpExecutionContext, installation: Installation) -> None:
+    with locking.lent_to_children(installation.home()):
+        child = subprocess.Popen(["sleep", "300"])
+    print(context.run_id, child.pid, flush=True)
+    time.sleep(300)
+
+@dg.job(resource_defs={"installation": Installation()})
+def job() -> None:
+    build()
+
+with dg.DagsterInstance.get() as instance:
+    job.execute_in_process(instance=instance)
+"""
+
+    def test_a_run_is_marked_as_failed_once_nothing_of_it_is_alive(
+        self, ask: Ask, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(in_flight, "_MOMENT_SECONDS", 0)
+        with subprocess.Popen(
+            [sys.executable, "-c", self.RUN],
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            run_id, child = process.stdout.readline().split()
+            try:
+                assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+                process.kill()
+                process.wait()
+                # Its dbt lives on, and writes.
+                assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+                assert self._status(instance, run_id) == dg.DagsterRunStatus.STARTED
+            finally:
+                os.kill(int(child), 9)
+        with locking.exclusive(Home.from_environment(), wait_seconds=10):
+            pass
+        assert ask(instance, sensors.killed_runs) == "1 killed runs found"
+        assert self._status(instance, run_id) == dg.DagsterRunStatus.FAILURE
+        (failure,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+        assert "the process of this run was killed" in failure.message
+        assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+
+    def test_a_run_that_ends_while_it_is_looked_at_was_not_killed(
+        self, ask: Ask, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It has let go of the home, and says a moment later that it is done."""
+        run = instance.create_run_for_job(_nothing, status=dg.DagsterRunStatus.STARTED)
+        monkeypatch.setattr(
+            in_flight.time, "sleep", lambda _: instance.report_run_canceled(run, "done")
+        )
+        assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+        assert self._status(instance, run.run_id) == dg.DagsterRunStatus.CANCELED
+
+    @staticmethod
+    def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        return run.status
+
+
+@dg.job
+def _nothing() -> None:
+    pass
+
+
+class TestLandedLoads:
+    """What a run left that carried one load of many."""
+
+    def test_the_next_run_is_asked_for_once_for_each_that_left_loads_behind(
+        self, ask: Ask, home: Home, instance: dg.DagsterInstance
+    ) -> None:
+        assert ask(instance, sensors.landed_loads) == "nothing has been published yet"
+        first = self._publish(instance, loads_to_carry=2)
+        with locking.exclusive(home):
+            assert ask(instance, sensors.landed_loads) == "a run is under way"
+        request = ask(instance, sensors.landed_loads)
+        assert isinstance(request, dg.RunRequest)
+        assert (request.run_key, request.partition_key) == (first, DAY.isoformat())
+        second = self._publish(instance, loads_to_carry=1)
+        request = ask(instance, sensors.landed_loads)
+        assert isinstance(request, dg.RunRequest)
+        assert request.run_key == second != first
+        self._publish(instance, loads_to_carry=0)
+        all_carried = "every load that landed is in the warehouse"
+        assert ask(instance, sensors.landed_loads) == all_carried
+
+    def test_the_newest_load_that_landed_is_known_by_its_number(self, home: Home) -> None:
+        assert landing.last_load_id(home) == 0
+        for load_id in (1, 2, 10):
+            manifest = Manifest(load_id, datetime(2026, 3, 2, load_id), DAY)
+            landing.write_manifest(home, manifest)
+        assert landing.last_load_id(home) == 10
+
+    @staticmethod
+    def _publish(instance: dg.DagsterInstance, loads_to_carry: int) -> str:
+        @dg.asset(
+            key=ANALYTICS, partitions_def=dg.DailyPartitionsDefinition(start_date=DAY.isoformat())
+        )
+        def analytics() -> dg.MaterializeResult:
+            return dg.MaterializeResult(metadata={"loads_to_carry": loads_to_carry})
+
+        result = dg.materialize([analytics], instance=instance, partition_key=DAY.isoformat())
+        return result.run_id
