@@ -258,6 +258,8 @@ def write_anew(
 ) -> None:
     """Write a readable file again with other cells in some records; every other byte is as it was.
 
+    The line ends in a cell stay, behind its new text, so that every record stays on its line.
+
     Args:
         path: the landed file.
         encoding: what `find_encoding` found.
@@ -671,7 +673,8 @@ def _with_cells(record: str, spans: Sequence[tuple[int, int]], change: Change) -
         if new == old:
             parts.append(former)
         else:
-            parts.append(f'"{new}"' if former.startswith('"') else new)
+            kept = new + "".join(_LINE_END.findall(old))
+            parts.append(f'"{kept}"' if former.startswith('"') else kept)
     between = [
         record[end:start]
         for (_, end), (start, _) in zip(spans, [*spans[1:], (len(record), 0)], strict=True)
