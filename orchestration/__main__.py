@@ -16,6 +16,7 @@ from orchestration import (
     checking,
     decisions,
     delivery,
+    erasure,
     locking,
     publishing,
     reporting,
@@ -91,10 +92,18 @@ def republish(organization_id: str, business_date: datetime) -> None:
             files = delivery.read_publication(
                 connection, organization.organization_id, business_date.date()
             )
+            changed = delivery.find_changed(connection, files)
         if not files:
             raise click.BadParameter(
                 f"{organization_id} has no payments file of {business_date:%Y-%m-%d}"
             )
+        if changed:
+            click.echo(
+                f"saldo: what {organization_id} was sent for {business_date:%Y-%m-%d} exists no"
+                " more, a person in it has been erased: nothing else is sent in its place",
+                err=True,
+            )
+            sys.exit(1)
         deliveries = delivery.deliver(home, files, [organization], os.environ)
         with warehouse.connect(home) as connection:
             delivery.record(connection, home, deliveries)
@@ -109,6 +118,28 @@ def replay() -> None:
     with _told(), locking.exclusive(home), console.status("replaying the landing area"):
         loads = runs.replay(home, console.print)
     console.print(f"{len(loads)} loads replayed")
+
+
+@main.command()
+@click.argument("organization_id", metavar="[ORGANIZATION]", required=False)
+@click.argument("customer_ids", metavar="[CUSTOMER_ID]...", nargs=-1)
+def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
+    """Erase persons: their ids become pseudonyms, their names and mails tokens, everywhere.
+
+    Without arguments: end an erasure that was begun and killed.
+    """
+    console, home = Console(), open_home()
+    with _told(), locking.exclusive(home):
+        organizations = _read_contracts(home)
+        if organization_id is None:
+            if not erasure.is_unfinished(home):
+                raise click.UsageError("say whose customers, and which; no erasure is unfinished")
+            erasure.finish(home, console.print)
+        else:
+            organization = _find(organizations, organization_id)
+            if not customer_ids:
+                raise click.UsageError(f"say which customers of {organization_id}")
+            erasure.erase(home, organization, customer_ids, console.print)
 
 
 @main.command()
@@ -221,10 +252,10 @@ def _told() -> Iterator[None]:
     """Errors that a user can do something about, without a traceback."""
     try:
         yield
-    except (ContractError, decisions.NotHeldError) as error:
+    except (ContractError, decisions.NotHeldError, erasure.InvalidCustomerIdError) as error:
         click.echo(f"saldo: {error}", err=True)
         sys.exit(2)
-    except (WarehouseBusyError, runs.RunFailedError) as error:
+    except (WarehouseBusyError, runs.RunFailedError, erasure.RefusedError) as error:
         click.echo(f"saldo: {error}", err=True)
         sys.exit(1)
 

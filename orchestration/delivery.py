@@ -129,6 +129,40 @@ def read_publication(
     )
 
 
+def find_changed(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[OutgoingFile]
+) -> list[OutgoingFile]:
+    """The files of which other bytes have been delivered than they would have now (R23).
+
+    Those that were sent exist no more once a person in them has been erased.
+    """
+    sent = set(
+        connection.execute(
+            "select organization_id, file_name, load_id, sha256 from raw.deliveries"
+            " where list_contains(?, outcome)",
+            [list(DELIVERED)],
+        ).fetchall()
+    )
+    names = {key[:3] for key in sent}
+    return [
+        file
+        for file in files
+        for key in ((file.organization_id, file.file_name, file.load_id),)
+        if key in names and (*key, file.sha256) not in sent
+    ]
+
+
+def renew_copies(
+    connection: duckdb.DuckDBPyConnection, home: Home, organization_id: str, dates: Iterable[date]
+) -> None:
+    """Write the local copies of publications again, which hold a person who has been erased."""
+    for business_date in dates:
+        for file in read_publication(connection, organization_id, business_date):
+            path = file.path(home)
+            if path is not None and path.exists() and path.read_bytes() != file.content:
+                landing.write_whole(path, file.content)
+
+
 def deliver(
     home: Home,
     files: Sequence[OutgoingFile],

@@ -68,6 +68,16 @@ class Home:
         return self.root / "outbox"
 
     @property
+    def erasure(self) -> Path:
+        """Which persons are being erased, until they are."""
+        return self.root / "erasure.json"
+
+    @property
+    def set_aside(self) -> Path:
+        """The former warehouse, when the landing area is replayed."""
+        return self.root / "warehouse.before_replay.duckdb"
+
+    @property
     def scratch(self) -> Path:
         """What may be deleted whenever nothing runs."""
         return self.root / "tmp"

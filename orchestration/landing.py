@@ -13,18 +13,18 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from orchestration.contracts import CONTRACT_FILES, Organization
 from orchestration.home import Home
 
 # No organization can be called like the folders that begin with a line.
-_EVENTS = "_events"
+EVENTS = "_events"
 _BLOCK_BYTES = 1 << 20
 
 
@@ -48,7 +48,9 @@ class Look:
 class LandedFile:
     """A file received whole (R13) with the part of the contract that it is read by (R9).
 
-    A file that was too large to be downloaded has a code and no hash.
+    A file that was too large to be downloaded has a code and no hash. `sha256` stays that of the
+    bytes received; once a person has been erased from them, `kept_sha256` names those that are kept
+    instead, and is empty where none are: then the manifest says what had come of reading them.
     """
 
     organization_id: str
@@ -68,6 +70,9 @@ class LandedFile:
     max_withdrawal_share: str
     max_rejected_share: str
     file_code: str | None = None
+    file_message: str | None = None
+    encoding: str | None = None
+    kept_sha256: str | None = None
 
     @classmethod
     def of(
@@ -110,6 +115,11 @@ class LandedFile:
         return name_receipt(
             self.organization_id, self.kind, self.file_name, self.sha256, self.received_at
         )
+
+    @property
+    def stored_sha256(self) -> str:
+        """The hash of the bytes that are kept, which is their name; empty where none are."""
+        return self.sha256 if self.kept_sha256 is None else self.kept_sha256
 
 
 @dataclass(frozen=True)
@@ -258,6 +268,28 @@ def keep(home: Home, organization_id: str, part: Path, sha256: str) -> Path:
     return path
 
 
+def keep_anew(home: Home, folder: str, write: Callable[[IO[bytes]], None]) -> str:
+    """Keep bytes of ours in an organization's folder, or among the events.
+
+    Args:
+        home: where they go.
+        folder: an organization's id, or EVENTS.
+        write: writes them.
+
+    Returns:
+        The hash that names them.
+
+    """
+    with receiving(home, folder) as (target, part):
+        write(target)
+        target.flush()
+        with part.open("rb") as written:
+            sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        keep(home, folder, part, sha256)
+    sync_folder(home.landing / folder)
+    return sha256
+
+
 def keep_events(home: Home, event_range: EventRange) -> EventRange:
     """Keep the bytes of a range, which a replay reads whatever becomes of the file (R10).
 
@@ -271,7 +303,7 @@ def keep_events(home: Home, event_range: EventRange) -> EventRange:
     missing = event_range.to_byte - event_range.from_byte
     with (
         (home.events / event_range.source_file).open("rb") as source,
-        receiving(home, _EVENTS) as (target, part),
+        receiving(home, EVENTS) as (target, part),
     ):
         source.seek(event_range.from_byte)
         while missing and (block := source.read(min(missing, _BLOCK_BYTES))):
@@ -279,13 +311,13 @@ def keep_events(home: Home, event_range: EventRange) -> EventRange:
             target.write(block)
             missing -= len(block)
         target.flush()
-        keep(home, _EVENTS, part, digest.hexdigest())
+        keep(home, EVENTS, part, digest.hexdigest())
     return replace(event_range, sha256=digest.hexdigest())
 
 
 def events_path(home: Home, sha256: str) -> Path:
     """Where the bytes of a range of events are."""
-    return home.landing / _EVENTS / sha256
+    return home.landing / EVENTS / sha256
 
 
 def keep_contracts(home: Home) -> str:
@@ -350,6 +382,32 @@ def last_load_id(home: Home) -> int:
     return max((int(path.stem) for path in _manifest_paths(home)), default=0)
 
 
+def read_manifests(home: Home) -> Iterator[Manifest]:
+    """The manifests of all loads, oldest first."""
+    for path in sorted(_manifest_paths(home)):
+        yield Manifest.from_json(path.read_text())
+
+
+def remove_unnamed(home: Home, organization_id: str) -> None:
+    """Delete an organization's files, and ranges of events, that no manifest names."""
+    named: dict[str, set[str]] = {organization_id: set(), EVENTS: set()}
+    for manifest in read_manifests(home):
+        named[EVENTS] |= {each.sha256 for each in manifest.events}
+        for file in manifest.files:
+            if file.organization_id == organization_id:
+                named[organization_id].add(file.stored_sha256)
+    for folder, names in named.items():
+        for path in (home.landing / folder).glob("*"):
+            if path.name not in names:
+                path.unlink()
+
+
+def write_erasure(home: Home, name: str, record: Mapping[str, Any]) -> None:
+    """Note that persons have been erased: which receipts' bytes are now which, and no person."""
+    text = json.dumps(record, indent=1, default=_as_text)
+    write_whole(home.landing / "_erasures" / f"{name}.json", text.encode())
+
+
 def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
     """The manifests of the loads that were made since an instant, oldest first.
 
@@ -367,11 +425,19 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
     return manifests[::-1]
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, sync it, rename it, sync its folder."""
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file under a temporary name, sync it, rename it, sync its folder.
+
+    Args:
+        path: the file.
+        content: all of it.
+        mode: who may read and write it, less what the process masks.
+
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as target:
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as target:
         target.write(content)
         target.flush()
         os.fsync(target.fileno())

@@ -146,8 +146,9 @@ def _load_file(
     aliases: Aliases,
 ) -> tuple[Any, ...]:
     """Load a file's rows; its row of raw.intake_files."""
-    path = landing.file_path(home, file.organization_id, file.sha256)
-    encoding, record_count, code, message = None, 0, file.file_code, None
+    path = landing.file_path(home, file.organization_id, file.stored_sha256)
+    record_count, code, message = 0, file.file_code, file.file_message
+    encoding = file.encoding
     if code is None and file.kind == workbooks.KIND:
         try:
             record_count = _load_customers(connection, home, path, file, aliases, load_id)

@@ -18,6 +18,10 @@ from orchestration.home import Home
 from orchestration.landing import Manifest
 
 
+class ErasureUnfinishedError(Exception):
+    """A person is being erased: until that has ended nothing new is taken."""
+
+
 @dataclass(frozen=True)
 class CarriedLoad:
     """A load that is in `raw` and waits for the models.
@@ -42,10 +46,19 @@ def carry_next(
     environment: Mapping[str, str],
     clock: intake.Clock = intake.utc_now,
 ) -> CarriedLoad:
-    """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one."""
+    """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one.
+
+    Raises:
+        ErasureUnfinishedError: a new one is due, and would bring back what is being erased.
+
+    """
     recovered = carry_landed(connection, home)
     if recovered is not None:
         return recovered
+    if home.erasure.exists():
+        raise ErasureUnfinishedError(
+            "an erasure was begun and has not ended: say `python -m orchestration erase` again"
+        )
     landing.sweep(home)
     manifest = intake.take(connection, home, organizations, business_date, environment, clock)
     rows = loading.load(connection, home, manifest)

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -48,6 +48,10 @@ _MAX_AMOUNT = Decimal(10) ** 16
 _MAX_DIGITS = 40
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
 # JSON can spell it (\ud800), UTF-8 and the warehouse cannot.
+# The fields that are about the person, and may be any text; the others are what happened.
+_FREE = ("customer_id", "reason")
+_WORD = re.compile(rb"[0-9A-Za-z]")
+_HALF_A_CHARACTER = rb'{"event_id": "\ud800"}'
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -128,6 +132,83 @@ def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
                 yield Refusal(line_number, "line_too_long", "the line has more than a megabyte")
             elif line.strip():
                 yield _read_line(line, line_number)
+
+
+def write_anew(line: bytes, change: Callable[[str, str], str]) -> bytes:
+    """A line with other texts that is read as the former was: the same event, or refusal.
+
+    What no field of an event is, is left out. A refused line keeps only what it is refused for,
+    and of one that is not JSON the form.
+
+    Args:
+        line: a line of a landed range, with its end.
+        change: gives the new text of a field's name and text.
+
+    Raises:
+        ValueError: there is no such line.
+
+    """
+    if len(line) > LONGEST_LINE_BYTES:
+        return _WORD.sub(b"x", line)
+    former = _read_line(line, 0)
+    expected = former
+    if not isinstance(former, Refusal):
+        expected = replace(former, fields=_changed(former.fields, _FREE, change))
+    candidates = [_WORD.sub(b"x", line), _HALF_A_CHARACTER]
+    values = _as_texts(line)
+    if values is not None:
+        changed = _changed(values, _FREE, change)
+        candidates.insert(0, json.dumps(changed).encode())
+        if isinstance(former, Refusal):
+            for name in values:
+                tried = _changed(changed, (name,), change)
+                if _read_line(json.dumps(tried).encode(), 0) == former:
+                    changed = tried
+            candidates.insert(0, json.dumps(changed).encode())
+    for candidate in candidates:
+        if _read_line(candidate, 0) == expected:
+            return candidate.rstrip(b"\r\n") + line[len(line.rstrip(b"\r\n")) :]
+    raise ValueError("the line cannot be written anew")
+
+
+def organization_of(line: bytes) -> str | None:
+    """The organization that a line names, whether it is an event or refused; None if none."""
+    try:
+        values = json.loads(line.decode("utf-8"))
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        return None
+    named = values.get("organization_id") if isinstance(values, dict) else None
+    return named if isinstance(named, str) else None
+
+
+def _changed(
+    values: Mapping[str, Any], names: Sequence[str], change: Callable[[str, str], str]
+) -> dict[str, Any]:
+    """The same with new texts under some names."""
+    return {
+        name: change(name, value) if name in names and isinstance(value, str) else value
+        for name, value in values.items()
+    }
+
+
+def _as_texts(line: bytes) -> dict[str, Any] | None:
+    """What a line says in the fields of its kind, as text; None if it is no JSON object."""
+    try:
+        values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        return None
+    if not isinstance(values, dict):
+        return None
+    is_enrollment = values.get("kind") == ENROLLMENT
+    names = ENROLLMENT_REQUIRED if is_enrollment else FIELDS
+    texts: dict[str, Any] = {name: _as_text(values[name]) for name in names if name in values}
+    if "kind" in values:
+        texts["kind"] = values["kind"] if values["kind"] in (PAYMENT, ENROLLMENT) else "other"
+    if is_enrollment and "products" in values:
+        products = values["products"]
+        is_list = isinstance(products, list)
+        texts["products"] = [_as_text(each) for each in products] if is_list else None
+    return texts
 
 
 def _read_line(line: bytes, line_number: int) -> Line | Refusal:

@@ -87,12 +87,11 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
     if first is None:
         return []
     if home.warehouse.exists():
-        set_aside = home.warehouse.with_name("warehouse.before_replay.duckdb")
         with warehouse.connect(home) as connection:
             connection.execute("checkpoint")
-        home.warehouse.replace(set_aside)
-        say(f"the former warehouse is now {set_aside}")
-    return _run(home, first.business_date, say, lambda: not _is_recovery_due(home))
+        home.warehouse.replace(home.set_aside)
+        say(f"the former warehouse is now {home.set_aside}")
+    return _run(home, first.business_date, say, lambda: not is_recovery_due(home))
 
 
 def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[LoadRun]:
@@ -102,7 +101,7 @@ def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[L
     today = datetime.now(DEFAULT_TIME_ZONE).date()
 
     def is_done() -> bool:
-        return not is_waiting() and not _is_recovery_due(home)
+        return not is_waiting() and not is_recovery_due(home)
 
     return _run(home, business_date or today, say, is_done)
 
@@ -118,7 +117,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
     log.parent.mkdir(parents=True, exist_ok=True)
     with dg.DagsterInstance.get() as instance:
         while not is_done():
-            is_recovery = _is_recovery_due(home)
+            is_recovery = is_recovery_due(home)
             if is_recovery:
                 say("carrying a load through that landed before")
             with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
@@ -142,7 +141,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
     return runs
 
 
-def _is_recovery_due(home: Home) -> bool:
+def is_recovery_due(home: Home) -> bool:
     """Whether a load that landed has not been carried through to the end."""
     with warehouse.connect(home) as connection:
         next_load_id = warehouse.last_load_id(connection) + 1

@@ -14,22 +14,27 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openpyxl
 from email_validator import EmailNotValidError, validate_email
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.read_only import EmptyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 
 from orchestration.contracts import Aliases, Organization
 from orchestration.delimited import UnreadableError
 from orchestration.reading import Layout, map_columns, name_attributes
+
+# What gives the new text of a field's name, None for an attribute, and its text.
+Change = Callable[[str | None, str], str]
 
 KIND = "customers"
 LARGEST_FILE_BYTES = 50_000_000
@@ -47,6 +52,11 @@ _CHUNK = 1 << 20
 _MOST_EXACT_DIGITS = 15
 _FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
 _ZEROS = re.compile(r"0{2,}")
+# What is nobody's, and refused like what stood there.
+_NO_IDS: Mapping[str, Any] = {
+    "date_as_customer_id": date(1970, 1, 1),
+    "inexact_customer_id": 10**_MOST_EXACT_DIGITS,
+}
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 
 # What is said of a file that cannot be read (R16).
@@ -121,6 +131,12 @@ class Workbook:
         self._formulas = formulas
         self.sheet = _choose_sheet(values, layout, aliases)
 
+    def cells(self) -> Iterator[tuple[int, Sequence[Any], Sequence[Any]]]:
+        """Every row of the sheet: its number, its cells, and the same as formulas if there are."""
+        formulas = self._formulas and _cells(self._formulas[self.sheet.title])
+        for number, cells in _cells(self._values[self.sheet.title]):
+            yield number, cells, next(formulas)[1] if formulas else ()
+
     def rows(self) -> Iterator[Row]:
         """The rows of customers in order; blank rows are passed over.
 
@@ -131,9 +147,7 @@ class Workbook:
         attribute_names = _name_positions(self.sheet)
         count = 0
         with _as_unreadable():
-            formulas = self._formulas and _cells(self._formulas[self.sheet.title])
-            for number, cells in _cells(self._values[self.sheet.title]):
-                formula_cells = next(formulas)[1] if formulas else ()
+            for number, cells, formula_cells in self.cells():
                 if number <= self.sheet.header_row:
                     continue
                 texts = [_text(cell) for cell in cells]
@@ -173,6 +187,66 @@ def read(
             formulas = _open(path, stack, data_only=False) if has_formulas else None
         layout = Layout(organization_id, KIND, "", customer_id_scheme)
         yield Workbook(values, formulas, layout, aliases)
+
+
+def write_anew(
+    path: Path,
+    organization_id: str,
+    customer_id_scheme: str,
+    aliases: Aliases,
+    changes: Mapping[int, Change],
+    target: IO[bytes],
+) -> None:
+    """Write the sheet that is read again, with other cells in some rows; all others read the same.
+
+    What nobody reads is left out: other sheets, comments, links, properties, formulas that have a
+    value.
+
+    Args:
+        path: a readable workbook.
+        organization_id: as for `read`.
+        customer_id_scheme: as for `read`.
+        aliases: as for `read`.
+        changes: by row number, what gives the new text for a field's name (None for a column that
+            is no field) and text; of a mail that can be written to, the address is the text.
+        target: where the workbook goes.
+
+    Raises:
+        UnreadableError: the workbook cannot be read.
+
+    """
+    with read(path, organization_id, customer_id_scheme, aliases) as workbook:
+        written = openpyxl.Workbook(write_only=True)
+        sheet = written.create_sheet("Clientes")
+        fields = {position: name for name, position in workbook.sheet.columns.items()}
+        for number, cells, formula_cells in workbook.cells():
+            row = []
+            for position, cell in enumerate(cells):
+                is_formula = position < len(formula_cells) and (
+                    formula_cells[position].data_type == "f"
+                )
+                value, data_type = cell.value, cell.data_type
+                field = fields.get(position)
+                text = _text(cell)
+                if value is None:
+                    value, data_type = ("=1", "f") if is_formula else (None, "n")
+                elif number in changes and text is not None and data_type != "e":
+                    if field == "customer_id":
+                        text = _as_shown(cell, text)
+                    elif field == "mail":
+                        text = _usable_mail(text) or text
+                    value, data_type = changes[number](field, text), "s"
+                    if field == "customer_id":
+                        value = _NO_IDS.get(_find_id_code(cell) or "", value)
+                written_cell = WriteOnlyCell(sheet, value)
+                if isinstance(value, str):
+                    # What looks like a formula or an error to the library is what it was.
+                    written_cell.data_type = data_type
+                if not isinstance(cell, EmptyCell):
+                    written_cell.number_format = cell.number_format
+                row.append(written_cell)
+            sheet.append(row)
+        written.save(target)
 
 
 def write_template(organization: Organization) -> bytes:
@@ -223,6 +297,11 @@ def _explain_columns(organization: Organization) -> list[tuple[str, bool, str]]:
     ]
 
 
+def is_protected(content: IO[bytes]) -> bool:
+    """Whether a file is an old or encrypted workbook, by its first bytes."""
+    return content.read(len(_OLE)) == _OLE
+
+
 def _check_parts(path: Path) -> bool:
     """Refuse what is no workbook or unpacks to too much; whether there are formulas in it.
 
@@ -232,7 +311,7 @@ def _check_parts(path: Path) -> bool:
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise _unreadable("workbook_too_large")
     with path.open("rb") as content:
-        if content.read(len(_OLE)) == _OLE:
+        if is_protected(content):
             raise _unreadable("protected_workbook")
     has_formulas = False
     with _as_unreadable(), zipfile.ZipFile(path) as archive:
@@ -393,11 +472,17 @@ def _find_cell_code(
             and formula_cells[position].data_type == "f"
         ):
             return "formula_without_value"
-        if field == "customer_id":
-            if isinstance(cell.value, date | time | timedelta):
-                return "date_as_customer_id"
-            if isinstance(cell.value, int | float) and abs(cell.value) >= 10**_MOST_EXACT_DIGITS:
-                return "inexact_customer_id"
+        if field == "customer_id" and (code := _find_id_code(cell)) is not None:
+            return code
+    return None
+
+
+def _find_id_code(cell: Any) -> str | None:
+    """Why a cell that has a value cannot be an identifier."""
+    if isinstance(cell.value, date | time | timedelta):
+        return "date_as_customer_id"
+    if isinstance(cell.value, int | float) and abs(cell.value) >= 10**_MOST_EXACT_DIGITS:
+        return "inexact_customer_id"
     return None
 
 
