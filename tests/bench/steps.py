@@ -1,6 +1,6 @@
 """What each step of Saldo's newest run took, from what the run left behind.
 
-`python -m tests.bench.steps HOME SECONDS` prints seconds by step as JSON. dbt runs two
+`python -m tests.bench.steps HOME SECONDS` prints seconds by step as JSON. dbt runs three
 nodes at a time, so the seconds of its nodes add up to more than passed on the clock.
 """
 
@@ -44,8 +44,8 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
         "deliver": took["outbox__files"],
         "publish": took["published__analytics"],
         "start-up and report": seconds - sum(took.values()),
-        f"of dbt build: {len(tests)} tests (two at a time)": sum(tests.values()),
-        f"of dbt build: {len(models)} models (two at a time)": sum(models.values()),
+        f"of dbt build: {len(tests)} tests (three at a time)": sum(tests.values()),
+        f"of dbt build: {len(models)} models (three at a time)": sum(models.values()),
     }
     slowest = sorted(models, key=models.__getitem__, reverse=True)[:SLOWEST]
     return steps | {f"of dbt build: {name.split('.')[-1]}": models[name] for name in slowest}
