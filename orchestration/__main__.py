@@ -18,6 +18,7 @@ from orchestration import (
     delivery,
     erasure,
     locking,
+    persons,
     publishing,
     reporting,
     runs,
@@ -252,10 +253,10 @@ def _told() -> Iterator[None]:
     """Errors that a user can do something about, without a traceback."""
     try:
         yield
-    except (ContractError, decisions.NotHeldError, erasure.InvalidCustomerIdError) as error:
+    except (ContractError, decisions.NotHeldError, persons.InvalidCustomerIdError) as error:
         click.echo(f"saldo: {error}", err=True)
         sys.exit(2)
-    except (WarehouseBusyError, runs.RunFailedError, erasure.RefusedError) as error:
+    except (WarehouseBusyError, runs.RunFailedError, persons.RefusedError) as error:
         click.echo(f"saldo: {error}", err=True)
         sys.exit(1)
 

@@ -382,6 +382,11 @@ def last_load_id(home: Home) -> int:
     return max((int(path.stem) for path in _manifest_paths(home)), default=0)
 
 
+def stored_path(home: Home, file: LandedFile) -> Path:
+    """Where the bytes are that a file is read from."""
+    return file_path(home, file.organization_id, file.stored_sha256)
+
+
 def read_manifests(home: Home) -> Iterator[Manifest]:
     """The manifests of all loads, oldest first."""
     for path in sorted(_manifest_paths(home)):

@@ -82,13 +82,23 @@ create or replace macro published.main.debts_as_of(instant) as table
 
 
 def publish(
-    connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock = utc_now
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    clock: Clock = utc_now,
+    *,
+    is_anew: bool = False,
 ) -> dict[str, int]:
     """Make a new copy of what analysts read and put it in the place of the former one.
 
     The new copy begins as the former and takes over what has changed; then every table is compared
     with the warehouse, whole. A reader that has the former copy open keeps reading it; nobody sees
     half of one.
+
+    Args:
+        connection: the warehouse.
+        home: where the copy is.
+        clock: the time.
+        is_anew: begin with an empty file: what is deleted from a file can still be found in it.
 
     Returns:
         Rows by table.
@@ -97,7 +107,9 @@ def publish(
     _sweep(home)
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
-        _attach(connection, home, part)
+        if home.analytics.exists() and not is_anew:
+            shutil.copyfile(home.analytics, part)
+        _attach(connection, part)
         try:
             rows = {table: _bring_up_to_date(connection, table) for table in PUBLISHED}
             connection.execute(_DEBTS_AS_OF)
@@ -135,18 +147,14 @@ def _sweep(home: Home) -> None:
         part.unlink(missing_ok=True)
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, home: Home, part: Path) -> None:
-    """Attach what is to become the new copy: the former one, or an empty one without it."""
+def _attach(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+    """Attach what is to become the new copy."""
     attach = f"attach '{_quoted(str(part))}' as published"
-    if home.analytics.exists():
-        shutil.copyfile(home.analytics, part)
-        try:
-            connection.execute(attach)
-        except duckdb.Error:  # of another version, or damaged: it is made anew
-            part.unlink()
-        else:
-            return
-    connection.execute(attach)
+    try:
+        connection.execute(attach)
+    except duckdb.Error:  # the former copy is of another version, or damaged
+        part.unlink(missing_ok=True)
+        connection.execute(attach)
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -1,0 +1,400 @@
+"""Finding persons: every row, line and file that an organization's customers are in, and why they
+cannot be erased now.
+
+The models say where: the ids are compared in SQL as anywhere (R1), and misspelt ones, of rows that
+were refused, by what is left of them. What could not be read is searched as bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import duckdb
+
+from orchestration import delivery, loading, warehouse, workbooks
+from orchestration.contracts import Organization
+from orchestration.home import Home
+
+LONGEST = 256  # characters of an id, and of an attribute
+_CHUNK = 1 << 20
+_OVERLAP = 4096
+# For each kind of file the staging model, and those of the columns kept that are null there when
+# they do not hold what they should: then the text may be anything.
+_ROW_MODELS = {
+    "invoices": ("stg_intake__invoices", ("due_date", "amount", "is_paid", "is_void")),
+    "payments": ("stg_intake__organization_payments", ("due_date", "amount", "paid_on")),
+    workbooks.KIND: ("stg_intake__customers", ()),
+}
+
+_EVENT_MODELS = ("stg_events__payment_events", "stg_events__enrollment_events")
+
+# Why a person cannot be erased: the organization still claims something, or has yet to be told of
+# it. $is_replaced: the next debts file will list whom the newest lists.
+_REASONS = {
+    "has a debt in the base": "select person from {debts} where is_in_base",
+    "is listed by the newest debts file: the next one would bring them again": """
+        select person from {debts} where $is_replaced and file_status in ('listed', 'rejected_row')
+    """,
+    "has a payment in process": "select person from {payments} where status = 'in_process'",
+    "has a payment that no payments file has told yet": """
+        select payments.person
+        from {payments} as payments
+        left join (
+            select
+                organization_id,
+                payment_id,
+                sum(case status when 'autorizado' then 1 when 'reversado' then -1 else 0 end)
+                    as authorized_count
+            from main.payments_file_lines
+            group by all
+        ) as said using (organization_id, payment_id)
+        where
+            case
+                when payments.status = 'authorized' then coalesce(authorized_count, 0) = 0
+                when payments.status in ('reversed', 'rejected') then authorized_count > 0
+            end
+    """,
+    "is in a file that waits for a decision": """
+        select person
+        from {invoices} as invoices
+        inner join main.intake_files using (file_id)
+        where intake_files.status = 'held'
+    """,
+    "is in a payments file that has not been delivered": """
+        select person
+        from {lines} as lines
+        where list_contains($undelivered, cast(lines.business_date as varchar))
+    """,
+}
+
+_RUT = re.compile(r" *([0-9][0-9.]{0,11}) ?-? ?([0-9kK]) *")
+_CHECK_DIGITS = "0123456789K"
+_RUT_DIGITS = 9
+
+
+class InvalidCustomerIdError(Exception):
+    """What an operator named can be no customer of the organization; the message says which."""
+
+
+class RefusedError(Exception):
+    """A person cannot be erased now; nothing has changed, and the message says why."""
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Customers of one organization.
+
+    Args:
+        organization_id: whose.
+        scheme: how the organization names its customers.
+        pseudonyms: by customer id.
+
+    """
+
+    organization_id: str
+    scheme: str
+    pseudonyms: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row or line of a person.
+
+    Args:
+        pseudonym: whose; None where the id is spelled as no id is, and read as none.
+        unread: the columns kept that do not hold what they should.
+
+    """
+
+    pseudonym: str | None = None
+    unread: Sequence[str] = ()
+
+
+@dataclass
+class Found:
+    """Where the persons are.
+
+    Args:
+        rows: by receipt and line number.
+        events: by source file and line number.
+        unread: receipts that could not be read, with what came of it.
+        refused_lines: the line numbers, by source file, of what is no event.
+        record_counts: by receipt.
+
+    """
+
+    rows: dict[str, dict[int, Row]] = field(default_factory=dict)
+    events: dict[str, dict[int, Row]] = field(default_factory=dict)
+    unread: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
+    refused_lines: dict[str, set[int]] = field(default_factory=dict)
+    record_counts: dict[str, int] = field(default_factory=dict)
+
+
+def normalise(scheme: str, text: str, place: int) -> str:
+    """A customer id in the form that ids are compared in (R1)."""
+    if scheme == "rut":
+        match = _RUT.fullmatch(text)
+        body = match[1].replace(".", "").lstrip("0") if match else ""
+        if (
+            match is None
+            or not 0 < len(body) <= _RUT_DIGITS
+            or _check_digit(body) != match[2].upper()
+        ):
+            raise InvalidCustomerIdError(f"customer {place} is no RUT")
+        return f"{body}-{match[2].upper()}"
+    if not text.strip():
+        raise InvalidCustomerIdError(f"customer {place} has no id")
+    return text.strip()
+
+
+def _check_digit(body: str) -> str:
+    total = sum(int(digit) * (2 + place % 6) for place, digit in enumerate(reversed(body)))
+    return _CHECK_DIGITS[-total % 11]
+
+
+def _spellings(scheme: str, customer_id: str) -> list[str]:
+    """What is left of the id, where it is spelled as no id is, of letters, digits or blanks.
+
+    Of a RUT: with any check digit, or none unless it is somebody else's RUT then.
+    """
+    if scheme != "rut":
+        return [customer_id]
+    body = customer_id[:-2]
+    spelled = [body + digit for digit in _CHECK_DIGITS]
+    return spelled if _check_digit(body[:-1]) == body[-1] else [*spelled, body]
+
+
+def pattern_of(persons: Persons) -> re.Pattern[bytes]:
+    """What finds the persons in bytes that cannot be read."""
+    forms = []
+    for customer_id in persons.pseudonyms:
+        if persons.scheme == "rut":
+            digits = b"[., ]?".join(digit.encode() for digit in customer_id[:-2])
+            forms.append(b"0*" + digits + b"(?:[^0-9A-Za-z]{0,3}[0-9Kk])?")
+        else:
+            written = {customer_id.encode(), json.dumps(customer_id)[1:-1].encode()}
+            written.add(customer_id.encode("cp1252", "ignore"))
+            forms += [re.escape(each) for each in written if each]
+    return re.compile(b"(?<![0-9A-Za-z])(?:" + b"|".join(forms) + b")(?![0-9A-Za-z])")
+
+
+@contextmanager
+def asking(home: Home, persons: Persons) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The warehouse, with tables of the persons and of the spellings that are no ids.
+
+    Raises:
+        RefusedError: it holds nothing.
+
+    """
+    with warehouse.connect(home) as connection:
+        if not warehouse.is_built(connection):
+            raise RefusedError("nothing has been loaded")
+        connection.execute("create temp table persons (customer_id varchar)")
+        connection.execute("create temp table spellings (spelling varchar, customer_id varchar)")
+        spelled = {
+            spelling: customer_id
+            for customer_id in persons.pseudonyms
+            for spelling in _spellings(persons.scheme, customer_id)
+        }
+        for customer_id in persons.pseudonyms:
+            connection.execute("insert into temp.persons values (?)", [customer_id])
+        for spelling, customer_id in spelled.items():
+            connection.execute("insert into temp.spellings values (?, ?)", [spelling, customer_id])
+        yield connection
+
+
+def _rows_of(persons: Persons, table: str, text: str = "customer_id", scheme: str = "") -> str:
+    """SQL for the persons' rows of a table: with `person`, and `is_exact` for a proper id.
+
+    Args:
+        persons: who, and whose.
+        table: it has organization_id and customer_id.
+        text: the column with the id as it is spelled.
+        scheme: the column that says how customers are named; as they are now if empty.
+
+    """
+    spelled = f"""
+        case when {f"source.{scheme}" if scheme else f"'{persons.scheme}'"} = 'rut'
+            then ltrim(regexp_replace(upper(source.{text}), '[^0-9K]', '', 'g'), '0')
+            else regexp_replace(source.{text}, '^\\s+|\\s+$', '', 'g')
+        end
+    """
+    return f"""(
+        select
+            source.*,
+            coalesce(exact.customer_id, loose.customer_id) as person,
+            exact.customer_id is not null as is_exact
+        from {table} as source
+        left join temp.persons as exact on source.customer_id = exact.customer_id
+        left join temp.spellings as loose on {spelled} = loose.spelling
+        where
+            source.organization_id = '{persons.organization_id}'
+            and (exact.customer_id is not null or loose.customer_id is not null)
+    )"""  # noqa: S608 (names of ours, and an id that contracts allow)
+
+
+def _files_rows(persons: Persons, model: str) -> str:
+    """_rows_of for a staging model of files."""
+    return _rows_of(persons, f"staging.{model}", "customer_id_text", "customer_id_scheme")
+
+
+def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
+    """Where the persons are, by receipt or source file and line number."""
+    found = Found()
+    for model, unread in _ROW_MODELS.values():
+        rows = _files_rows(persons, model)
+        missing = ", ".join(f"case when {name} is null then '{name}' end" for name in unread)
+        for file_id, line_number, person, is_exact, names in connection.execute(
+            f"select file_id, line_number, person, is_exact, [{missing}] from {rows}"  # noqa: S608
+        ).fetchall():
+            found.rows.setdefault(file_id, {})[line_number] = Row(
+                persons.pseudonyms[person] if is_exact else None, [each for each in names if each]
+            )
+    for model in _EVENT_MODELS:
+        rows = _rows_of(persons, f"staging.{model}")
+        for source_file, line_number, person, is_exact in connection.execute(
+            f"select source_file, line_number, person, is_exact from {rows}"  # noqa: S608
+        ).fetchall():
+            found.events.setdefault(source_file, {})[line_number] = Row(
+                persons.pseudonyms[person] if is_exact else None
+            )
+    for source_file, line_number in connection.execute(
+        "select source_file, line_number from raw.payment_event_refusals"
+    ).fetchall():
+        found.refused_lines.setdefault(source_file, set()).add(line_number)
+    for file_id, record_count, *came_of_it in connection.execute(
+        "select file_id, record_count, file_code, file_message, encoding from raw.intake_files"
+        " where organization_id = ? and sha256 <> ''",
+        [persons.organization_id],
+    ).fetchall():
+        found.record_counts[file_id] = record_count
+        if came_of_it[0] is not None:
+            found.unread[file_id] = tuple(came_of_it)
+    return found
+
+
+def check(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    organization: Organization,
+    persons: Persons,
+    places: Mapping[str, int],
+) -> None:
+    """Make sure that nobody claims anything of the persons, and nothing of them is on its way.
+
+    Raises:
+        RefusedError: the first reason against it, with the place of the person among those named.
+
+    """
+    if any((home.uploads / organization.organization_id).glob("[!.]*")):
+        raise RefusedError("a workbook waits to be loaded: say `load-uploads`, then erase")
+    pattern = pattern_of(persons)
+    positions = loading.event_positions(connection)
+    for path in home.events.glob("*.jsonl"):
+        with path.open("rb") as content:
+            content.seek(positions[path.name].byte if path.name in positions else 0)
+            if _is_in(content, pattern):
+                raise RefusedError("events of a person wait to be loaded: run, then erase")
+    undelivered = [
+        file.business_date.isoformat()
+        for file in delivery.read_undelivered(connection)
+        if file.organization_id == organization.organization_id and file.is_final
+    ]
+    sources = {
+        "debts": _rows_of(persons, "main.debts"),
+        "payments": _rows_of(persons, "main.payments"),
+        "lines": _rows_of(persons, "main.payments_file_lines"),
+        "invoices": _files_rows(persons, "stg_intake__invoices"),
+    }
+    values = {
+        "is_replaced": organization.update_mode == "replace",
+        "undelivered": undelivered,
+    }
+    for reason, sql in _REASONS.items():
+        used = {name: value for name, value in values.items() if f"${name}" in sql}
+        for (person,) in connection.execute(sql.format(**sources), used).fetchall():
+            raise RefusedError(f"customer {places[person]} {reason}")
+    known = set()
+    for rows in [_files_rows(persons, model) for model, _ in _ROW_MODELS.values()] + [
+        _rows_of(persons, f"staging.{model}") for model in _EVENT_MODELS
+    ]:
+        known.update(connection.execute(f"select distinct person from {rows}").fetchall())  # noqa: S608
+    for person, place in places.items():
+        if (person,) not in known:
+            raise RefusedError(f"customer {place} is not known")
+
+
+def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> dict[str, str]:
+    """An id for each person that nobody has and nobody is ever given."""
+    models = [model for model, _ in _ROW_MODELS.values()] + list(_EVENT_MODELS)
+    taken = " union all ".join(f"from staging.{each} select customer_id" for each in models)
+    drawn: dict[str, str] = {}
+    for customer_id in persons.pseudonyms:
+        is_taken = True
+        while is_taken:
+            pseudonym = _draw_pseudonym(persons.scheme, customer_id)
+            is_taken = (
+                pseudonym in drawn.values()
+                or connection.execute(
+                    f"select 1 from ({taken}) where customer_id = ? limit 1",  # noqa: S608
+                    [pseudonym],
+                ).fetchone()
+                is not None
+            )
+        drawn[customer_id] = pseudonym
+    return drawn
+
+
+def _draw_pseudonym(scheme: str, customer_id: str) -> str:
+    if scheme == "rut":
+        # No RUT is there: eight digits are enough for all, and the longer ones begin lower.
+        body = str(9 * 10 ** (_RUT_DIGITS - 1) + secrets.randbelow(10 ** (_RUT_DIGITS - 1)))
+        return f"{body}-{_check_digit(body)}"
+    pseudonym = f"borrado-{secrets.token_hex(8)}"
+    # What was refused as too long stays so.
+    return pseudonym.ljust(LONGEST + 1, "x") if len(customer_id) > LONGEST else pseudonym
+
+
+def may_name(path: Path, pattern: re.Pattern[bytes]) -> bool:
+    """Whether a file that could not be read names a person, or cannot be searched for one."""
+    with path.open("rb") as content:
+        if workbooks.is_protected(content):
+            return True
+        content.seek(0)
+        if _is_in(content, pattern):
+            return True
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            if sum(each.file_size for each in parts) > workbooks.LARGEST_CONTENT_BYTES:
+                return True
+            for each in parts:
+                with archive.open(each) as part:
+                    if _is_in(part, pattern):
+                        return True
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error):
+        return True
+    return False
+
+
+def _is_in(content: IO[bytes], pattern: re.Pattern[bytes]) -> bool:
+    """Whether a text of any encoding, from where it is open, names a person."""
+    former = b""
+    while chunk := content.read(_CHUNK):
+        # Without its zeros, UTF-16 is searched like any other.
+        text = former + chunk.replace(b"\0", b"")
+        if pattern.search(text):
+            return True
+        former = text[-_OVERLAP:]
+    return False
