@@ -31,6 +31,7 @@ from tests.bench.report import Row, as_markdown, write
 
 ORGANIZATION = "acme"
 DEBTS_OF_ONE_OF_MANY = 10_000
+DAYS_OF_CLOSING = 13
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 
 
@@ -276,6 +277,20 @@ def year(bench: Bench) -> Iterator[Row]:
     yield Row(f"a year of {size}: {last}", late, note=f"{ratio:.2f} x days 4 to 6")
 
 
+def closed(bench: Bench) -> Iterator[Row]:
+    """Days whose debts are all others: in two weeks a year's closed debts."""
+    at = _install(bench, "closed", [ORGANIZATION])
+    days = []
+    for day in range(1, DAYS_OF_CLOSING + 1):
+        bench.make_day(at, bench.year_size, day, bench.year_size)
+        days.append(_run_day(bench, at, day))
+        bench.file(day).unlink()
+    for place in (2, DAYS_OF_CLOSING - 1):
+        name = f"{bench.year_size:,} debts beside {place * bench.year_size:,} closed ones"
+        note = f"{days[place].cpu_seconds / days[2].cpu_seconds:.2f} x the CPU of the first"
+        yield Row(name, [days[place]], note=note if place > 2 else "")
+
+
 CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "floor": floor,
     "ours": ours,
@@ -283,6 +298,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "dbt": dbt,
     "transfer": transfer,
     "many": many,
+    "closed": closed,
     "year": year,
 }
 

@@ -52,6 +52,7 @@ def make(root: Path, server: LoopbackServer, organization_ids: list[str]) -> Ins
                     "sftp_username": server.username,
                     "inbox_dir": f"{organization_id}/inbox",
                     "outbox_dir": f"{organization_id}/outbox",
+                    "max_withdrawal_share": "1",
                 }
             )
     _leave_common_aliases(seeds / "column_aliases.csv")
