@@ -47,10 +47,10 @@ _YEARS = range(1990, 2101)
 _MAX_AMOUNT = Decimal(10) ** 16
 _MAX_DIGITS = 40
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
-# JSON can spell it (\ud800), UTF-8 and the warehouse cannot.
 # The fields that are about the person, and may be any text; the others are what happened.
 _FREE = ("customer_id", "reason")
 _WORD = re.compile(rb"[0-9A-Za-z]")
+# JSON can spell it (\ud800), UTF-8 and the warehouse cannot.
 _HALF_A_CHARACTER = rb'{"event_id": "\ud800"}'
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 

@@ -383,6 +383,7 @@ def may_name(path: Path, pattern: re.Pattern[bytes]) -> bool:
                 with archive.open(each) as part:
                     if _is_in(part, pattern):
                         return True
+    # zipfile's words for damaged, encrypted, packed in an unknown way, cut short.
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error):
         return True
     return False
