@@ -31,6 +31,7 @@ from orchestration.contracts import (
     read_column_aliases,
     read_organizations,
 )
+from orchestration.defs.partitions import business_dates
 from orchestration.home import Home
 from orchestration.locking import WarehouseBusyError
 
@@ -50,6 +51,9 @@ def run(business_date: datetime | None) -> None:
     """Run one business date for all organizations that are due."""
     console, home = Console(), open_home()
     day = business_date.date() if business_date else datetime.now(runs.DEFAULT_TIME_ZONE).date()
+    days = business_dates.get_partition_keys()
+    if day.isoformat() not in days:
+        raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
     with _told():
         _read_contracts(home)
         with locking.exclusive(home):

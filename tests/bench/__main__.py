@@ -31,6 +31,7 @@ from tests.bench.report import Row, as_markdown, write
 ORGANIZATION = "acme"
 DEBTS_OF_ONE_OF_MANY = 10_000
 DAYS_OF_CLOSING = 13
+_COSTS = ("seconds", "cpu_seconds")
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 
 
@@ -136,7 +137,7 @@ def run_case(bench: Bench, name: str) -> Iterator[Row]:
             yield replace(row, floor_seconds=bench.floor_seconds if row.row_count else None)
     except Exception as error:
         said = str(error) if isinstance(error, CaseFailedError) else repr(error)
-        yield Row(name, [], note=" ".join(said.split()).replace("|", "/")[:500])
+        yield Row(name, [], note=" ".join(said.split()).replace("|", "/")[-500:])
     finally:
         for folder in (bench.root / name, bench.root / f"{name}_day_1"):
             if not os.environ.get("KEEP"):
@@ -270,14 +271,10 @@ def year(bench: Bench) -> Iterator[Row]:
         bench.file(day).unlink()
         if day in told:
             early, late = days[3:6], days[-3:]
-            seconds = median(each.seconds for each in late) / median(each.seconds for each in early)
-            cpu = median(each.cpu_seconds for each in late) / median(
-                each.cpu_seconds for each in early
-            )
+            time, cpu = (_median(late, what) / _median(early, what) for what in _COSTS)
             name = f"{bench.year_size:,} debts a day, days {day - 2} to {day}"
-            yield Row(
-                name, late, note=f"{seconds:.2f} x the time of days 4 to 6, {cpu:.2f} x the CPU"
-            )
+            note = f"{time:.2f} x the time of days 4 to 6, {cpu:.2f} x the CPU"
+            yield Row(name, late, note=note)
 
 
 def closed(bench: Bench) -> Iterator[Row]:
@@ -362,6 +359,10 @@ def _repeat_peer(bench: Bench, folder: Path, act: Callable[[int], Measured]) -> 
         runs.append(act(2))
         shutil.rmtree(folder)
     return runs
+
+
+def _median(runs: list[Measured], cost: str) -> float:
+    return median(getattr(each, cost) for each in runs)
 
 
 def _saved(at: Installation) -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-FIRST_DATE = date(2026, 3, 2)
+# A business date must not lie ahead, the last one of a year of the bench neither.
+FIRST_DATE = date(2025, 3, 3)
 HEADER = ("customer_id", "product_id", "due_date", "amount", "name", "mail", "plan")
 KEY = HEADER[:3]
 
@@ -39,7 +40,7 @@ checked as (
 select
     rut || '-' || check_digit as customer_id,
     'contract-' || debt % 3 || '-' || debt as product_id,
-    date '2026-01-01' + cast(debt % 360 as integer) as due_date,
+    date '2025-01-01' + cast(debt % 360 as integer) as due_date,
     1000 + debt * 7919 % 900000 + (debt + {day}) // 50 as amount,
     'Customer ' || customer as name,
     'customer' || customer || '@example.com' as mail,

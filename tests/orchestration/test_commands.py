@@ -80,6 +80,8 @@ def approved(operator: Operator, held_id: str) -> subprocess.CompletedProcess[st
         (("republish", "lumina", "yesterday"), "'yesterday' does not match the format"),
         (("check", "nobody"), "no organization 'nobody'"),
         (("run", "--date", "2026-02-30"), "'2026-02-30' does not match the format"),
+        (("run", "--date", "2023-12-31"), "2023-12-31 cannot be run: dates from 2024-01-01 to"),
+        (("run", "--date", "9999-12-31"), "9999-12-31 cannot be run: dates from 2024-01-01 to"),
     ],
 )
 def test_wrong_use_says_why_and_ends_with_two(
