@@ -19,9 +19,7 @@ from range(2_000_000) order by text
 def test_a_connection_opens_after_another_one_has_spilled(tmp_path: Path) -> None:
     variables = {"SALDO_HOME": str(tmp_path), "SALDO_MEMORY_LIMIT": "64MB"}
     profile = yaml.safe_load(
-        Template((PROJECT / "profiles.yml").read_text()).render(
-            env_var=lambda name, default: variables.get(name, default)
-        )
+        Template((PROJECT / "profiles.yml").read_text()).render(env_var=variables.get)
     )
     warehouse = create(DuckDBCredentials.from_dict(profile["saldo"]["outputs"]["prod"]))
     first = warehouse.handle()
