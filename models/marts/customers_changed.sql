@@ -1,6 +1,4 @@
 -- The customers that the newest load created or changed: all that the history has to read.
-{{ config(materialized='view') }}
-
 with customers as (
     select * from {{ ref('customers') }}
 ),

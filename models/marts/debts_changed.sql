@@ -1,6 +1,5 @@
--- The debts that the newest load changed: all that the history has to read (R10).
-{{ config(materialized='view') }}
-
+-- The debts that the newest load changed: all that the history has to read (R10). A table: an
+-- engine that knows how few they are looks them up in the history, instead of the history in them.
 with debts as (
     select * from {{ ref('debts') }}
 ),
