@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import socket
 import stat
 import threading
 from collections.abc import Generator, Iterator, Mapping
@@ -15,11 +16,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from errno import ENOENT
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 import paramiko
 import stamina
+from paramiko.config import SSH_PORT
 from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READDIR
 
 from orchestration.contracts import Organization
@@ -270,7 +273,7 @@ def connect(
     secret = _read_secret(organization, environment)
     ssh = paramiko.SSHClient()
     try:
-        _load_known_hosts(ssh, environment)
+        _trust_known_keys(ssh, organization, environment)
         for attempt in stamina.retry_context(
             on=_may_heal, attempts=_CONNECT_ATTEMPTS, wait_initial=0.2, wait_max=2.0
         ):
@@ -311,12 +314,24 @@ def _read_secret(organization: Organization, environment: Mapping[str, str]) -> 
         ) from None
 
 
-def _load_known_hosts(ssh: paramiko.SSHClient, environment: Mapping[str, str]) -> None:
+def _trust_known_keys(
+    ssh: paramiko.SSHClient, organization: Organization, environment: Mapping[str, str]
+) -> None:
     path = environment.get("SFTP_KNOWN_HOSTS_FILE")
     if not path or not Path(path).is_file():
         raise SftpError("no_known_hosts", "SFTP_KNOWN_HOSTS_FILE names no file of trusted keys")
-    ssh.load_host_keys(path)
+    host, port = organization.sftp_host, organization.sftp_port
+    name = host if port == SSH_PORT else f"[{host}]:{port}"
+    known = _read_known_hosts(path, Path(path).stat().st_mtime_ns)
+    for key_type, key in (known.lookup(name) or {}).items():
+        ssh.get_host_keys().add(name, key_type, key)
     ssh.set_missing_host_key_policy(_RejectUnknownKey())
+
+
+@lru_cache(maxsize=1)
+def _read_known_hosts(path: str, modified_at: int) -> paramiko.HostKeys:  # noqa: ARG001 (part of the key)
+    """The trusted keys of all servers; read for each of a thousand they take longer than it all."""
+    return paramiko.HostKeys(path)
 
 
 class _RejectUnknownKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
@@ -335,9 +350,14 @@ def _open(
     ssh: paramiko.SSHClient, organization: Organization, secret: _Secret, timeout_seconds: float
 ) -> None:
     try:
+        address = (organization.sftp_host, organization.sftp_port)
+        connection = socket.create_connection(address, timeout_seconds)
+        # Paramiko's small packets would each wait for the answer to the former one.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         ssh.connect(
             organization.sftp_host,
             port=organization.sftp_port,
+            sock=connection,
             username=organization.sftp_username,
             password=secret.password,
             pkey=secret.key,

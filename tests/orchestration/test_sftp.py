@@ -359,6 +359,23 @@ class TestConnecting:
         assert refused(make_organization(), environment) == "host_key_changed"
         assert retries == []
 
+    def test_trust_that_is_withdrawn_counts_from_the_next_connection_on(
+        self, sftp_server, make_organization, refused, tmp_path
+    ):
+        known_hosts = tmp_path / "known_hosts"
+        trusted = sftp_server.known_hosts_file.read_text()
+        known_hosts.write_text(trusted)
+        environment = sftp_server.environment(["lumina"])
+        environment["SFTP_KNOWN_HOSTS_FILE"] = str(known_hosts)
+        with connect(make_organization(), environment) as client:
+            assert client.is_connected
+        known_hosts.write_text(trusted.replace(HOST, "other"))
+        assert refused(make_organization(), environment) == "host_key_unknown"
+
+    def test_no_packet_waits_for_the_answer_to_the_former_one(self, place):
+        transport = place.client._sftp.get_channel().get_transport()
+        assert transport.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
     def test_a_key_that_the_server_does_not_know_is_refused_at_once(
         self, sftp_server, make_organization, refused, retries, tmp_path
     ):
