@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import landing
+from orchestration import landing, warehouse
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Clock, utc_now
@@ -224,15 +224,8 @@ def restore_ledger(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Bring the attempts that the warehouse does not know into raw.deliveries."""
     row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
     for batch_id, attempts in landing.read_attempts(home, after=row[0] if row else 0):
-        connection.begin()
-        for attempt in attempts:
-            values = {"batch_id": batch_id, **asdict(attempt)}
-            places = ", ".join(f"${name}" for name in values)
-            connection.execute(
-                f"insert into raw.deliveries ({', '.join(values)}) values ({places})",  # noqa: S608 (names of ours)
-                values,
-            )
-        connection.commit()
+        rows = [{"batch_id": batch_id, **asdict(attempt)} for attempt in attempts]
+        warehouse.insert(connection, "deliveries", rows)
 
 
 def _read(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from orchestration.redaction import redact
+from orchestration.redaction import redactor
 
 Row = Mapping[str, str]
 
@@ -227,8 +227,9 @@ def _fetch(
 ) -> list[dict[str, str]]:
     result = connection.execute(sql, parameters)
     names = [column[0] for column in result.description or []]
+    redact = redactor(os.environ)
     return [
-        {name: redact(value, os.environ) for name, value in zip(names, row, strict=True)}
+        {name: redact(value) for name, value in zip(names, row, strict=True)}
         for row in result.fetchall()
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,11 +13,16 @@ from typing import Any
 
 import duckdb
 
-from orchestration import landing, payment_events, workbooks
-from orchestration.contracts import Aliases, read_column_aliases, read_organizations
+from orchestration import landing, payment_events, warehouse, workbooks
+from orchestration.contracts import (
+    Aliases,
+    Organization,
+    read_column_aliases,
+    read_organizations,
+)
 from orchestration.delimited import UnreadableError
 from orchestration.home import Home
-from orchestration.landing import EventRange, LandedFile, Manifest
+from orchestration.landing import EventRange, LandedFile, Look, Manifest
 from orchestration.payment_events import Enrollment, Event, Line, Position, Refusal
 from orchestration.reading import (
     Layout,
@@ -32,6 +37,8 @@ ROW_TABLES = {
     "payments": "organization_payments",
     workbooks.KIND: "customers",
 }
+# What a manifest says of a file and its table does not: how its bytes are kept and split.
+_OF_THE_BYTES = ("delimiter", "kept_sha256")
 _JSON_TYPES = {
     "load_id": "bigint",
     "event_number": "bigint",
@@ -61,48 +68,25 @@ def load(
     aliases = read_column_aliases(kept)
     connection.begin()
     try:
-        _insert(
-            connection,
-            "loads",
-            [(manifest.load_id, manifest.loaded_at, manifest.business_date, None)],
-        )
-        _insert(
-            connection,
-            "inbox_looks",
-            [
-                (
-                    manifest.load_id,
-                    look.organization_id,
-                    look.outcome,
-                    look.detail,
-                    look.files_seen,
-                    look.files_taken,
-                    contract.payment_flow,
-                    contract.time_zone.key,
-                    contract.delimiter,
-                    contract.decimal_separator,
-                    contract.date_format,
-                )
-                for look in manifest.looks
-                for contract in (contracts[look.organization_id],)
-            ],
-        )
-        _insert(
-            connection,
-            "intake_decisions",
-            [
-                (manifest.load_id, decision.file_id, decision.decision, decision.decided_at)
-                for decision in manifest.decisions
-            ],
-        )
-        _insert(
-            connection,
-            "intake_files",
-            [
-                _load_file(connection, home, manifest.load_id, file, aliases)
-                for file in manifest.files
-            ],
-        )
+        load_id = manifest.load_id
+        loaded = {
+            "load_id": load_id,
+            "loaded_at": manifest.loaded_at,
+            "business_date": manifest.business_date,
+        }
+        warehouse.insert(connection, "loads", [loaded])
+        looks = [
+            {"load_id": load_id, **_describe_look(look, contracts[look.organization_id])}
+            for look in manifest.looks
+        ]
+        warehouse.insert(connection, "inbox_looks", looks)
+        decided = [{"load_id": load_id, **asdict(each)} for each in manifest.decisions]
+        warehouse.insert(connection, "intake_decisions", decided)
+        files = [
+            {"load_id": load_id, **_load_file(connection, home, load_id, file, aliases)}
+            for file in manifest.files
+        ]
+        warehouse.insert(connection, "intake_files", files)
         _load_events(connection, home, manifest)
         connection.commit()
     except BaseException:
@@ -138,13 +122,29 @@ def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> dateti
     return row[0] if row and row[0] is not None else instant
 
 
+def _describe_look(look: Look, contract: Organization) -> dict[str, object]:
+    """A look and what the contract said then; its row of raw.inbox_looks."""
+    return {
+        "organization_id": look.organization_id,
+        "outcome": look.outcome,
+        "detail": look.detail,
+        "files_seen": look.files_seen,
+        "files_taken": look.files_taken,
+        "payment_flow": contract.payment_flow,
+        "time_zone": contract.time_zone.key,
+        "delimiter": contract.delimiter,
+        "decimal_separator": contract.decimal_separator,
+        "date_format": contract.date_format,
+    }
+
+
 def _load_file(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
     load_id: int,
     file: LandedFile,
     aliases: Aliases,
-) -> tuple[Any, ...]:
+) -> dict[str, object]:
     """Load a file's rows; its row of raw.intake_files."""
     path = landing.file_path(home, file.organization_id, file.stored_sha256)
     record_count, code, message = 0, file.file_code, file.file_message
@@ -170,29 +170,14 @@ def _load_file(
                     raise RowsRefusedError(
                         f"{file.organization_id}, file {file.sha256}: {error}"
                     ) from None
-    return (
-        load_id,
-        file.file_id,
-        file.organization_id,
-        file.kind,
-        file.file_name,
-        file.business_date,
-        file.sha256,
-        file.byte_count,
-        file.modified_at,
-        file.received_at,
-        file.update_mode,
-        file.customer_id_scheme,
-        file.currency,
-        file.date_format,
-        file.decimal_separator,
-        file.max_withdrawal_share,
-        file.max_rejected_share,
-        encoding,
-        record_count,
-        code,
-        message,
-    )
+    return {
+        "file_id": file.file_id,
+        **{name: value for name, value in asdict(file).items() if name not in _OF_THE_BYTES},
+        "encoding": encoding,
+        "record_count": record_count,
+        "file_code": code,
+        "file_message": message,
+    }
 
 
 def _load_customers(
@@ -239,6 +224,7 @@ def _load_events(
     with (
         _json_lines(connection, home, "payment_events") as add_payment_event,
         _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
+        _json_lines(connection, home, "payment_event_refusals") as add_refusal,
     ):
         for event_range in manifest.events:
             for line in _read_events(home, event_range):
@@ -255,32 +241,24 @@ def _load_events(
                         }
                     )
                 else:
-                    _insert(
-                        connection,
-                        "payment_event_refusals",
-                        [
-                            (
-                                manifest.load_id,
-                                event_range.source_file,
-                                line.line_number,
-                                line.code,
-                                line.message,
-                            )
-                        ],
+                    add_refusal(
+                        {
+                            "load_id": manifest.load_id,
+                            "source_file": event_range.source_file,
+                            **asdict(line),
+                        }
                     )
-            _insert(
-                connection,
-                "payment_event_ranges",
-                [
-                    (
-                        manifest.load_id,
-                        event_range.source_file,
-                        event_range.from_byte,
-                        event_range.to_byte,
-                        _count_lines(home, event_range),
-                    )
-                ],
-            )
+    ranges = [
+        {
+            "load_id": manifest.load_id,
+            "source_file": each.source_file,
+            "from_byte": each.from_byte,
+            "to_byte": each.to_byte,
+            "line_count": _count_lines(home, each),
+        }
+        for each in manifest.events
+    ]
+    warehouse.insert(connection, "payment_event_ranges", ranges)
 
 
 def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
@@ -333,14 +311,6 @@ def _json_lines(
                 f" columns = {{{columns}}}, maximum_object_size = {max(longest, 1 << 24)})",
                 [str(path)],
             )
-
-
-def _insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Iterable[tuple[Any, ...]]
-) -> None:
-    for row in rows:
-        places = ", ".join("?" for _ in row)
-        connection.execute(f"insert into raw.{table} values ({places})", row)  # noqa: S608 (a table of ours)
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection, table: str, load_id: int) -> int:

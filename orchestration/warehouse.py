@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -123,6 +124,29 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
     finally:
         connection.close()
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Insert rows into a table of schema `raw` in one statement.
+
+    They go as one text of JSON: for each value that it is given, DuckDB looks for pandas.
+
+    Args:
+        connection: the warehouse.
+        table: a table of ours.
+        rows: the values by column, the same columns in each; other columns are null.
+
+    """
+    if not rows:
+        return
+    structure = json.dumps([dict.fromkeys(rows[0], "varchar")])
+    connection.execute(
+        f"insert into raw.{table} by name"
+        f" select unnest(from_json(?, '{structure}'), recursive := true)",
+        [json.dumps(rows, default=str)],
+    )
 
 
 def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:

@@ -39,9 +39,14 @@ def outbox_files(
     )
     with guarded(), warehouse.connect(home) as connection:
         delivery.record(connection, home, deliveries)
-    for each in deliveries:
-        level = context.log.info if each.is_delivered else context.log.warning
-        level("%s %s: %s", each.file.organization_id, each.file.kind, each.outcome)
+    for level, is_delivered in ((context.log.info, True), (context.log.warning, False)):
+        lines = [
+            f"{each.file.organization_id} {each.file.kind}: {each.outcome}"
+            for each in deliveries
+            if each.is_delivered is is_delivered
+        ]
+        if lines:  # told together: each telling is a write of Dagster's
+            level("\n".join(lines))
     delivered = sum(each.is_delivered for each in deliveries)
     to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(
