@@ -17,6 +17,7 @@ from orchestration import (
     decisions,
     delivery,
     erasure,
+    intake,
     locking,
     persons,
     publishing,
@@ -56,6 +57,7 @@ def run(business_date: datetime | None) -> None:
         raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
     with _told():
         _read_contracts(home)
+        intake.file_limit(os.environ)
         with locking.exclusive(home):
             sys.exit(0 if run_day(console, home, day) else 1)
 

@@ -93,6 +93,13 @@ def test_wrong_use_says_why_and_ends_with_two(
     assert list(operator.home.decisions.iterdir()) == []
 
 
+def test_a_setting_that_is_wrong_is_told_before_anything_runs(operator: Operator) -> None:
+    environment = {**os.environ, **operator.environment, "SALDO_FILE_LIMIT": "5TB"}
+    result = CliRunner().invoke(main, ["run"], env=environment)
+    assert result.exit_code == 2
+    assert "SALDO_FILE_LIMIT: '5TB' is not allowed" in result.stderr
+
+
 def test_held_shows_the_difference_that_the_file_would_make(
     operator: Operator, held_id: str
 ) -> None:
