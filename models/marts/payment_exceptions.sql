@@ -1,6 +1,7 @@
 -- What does not fit, a row each (R25). Each code below lists the moments at which its condition
 -- came true, from the versions of payments and debts; the first of them opened the exception.
 -- Derived anew in each build from facts of their time, so it depends on no former build.
+-- What is large is imported once for each of its readers: an engine writes out what two read.
 with versions as (
     select
         *,
@@ -16,6 +17,10 @@ history as (
 ),
 
 debts as (
+    select * from {{ ref('debts') }}
+),
+
+listed_debts as (
     select * from {{ ref('debts') }}
 ),
 
@@ -177,10 +182,10 @@ still_listed as (
         listed_after_paid.listed_at as began_at,
         cast(null as {{ dbt.type_string() }}) as event_id,
         listed_after_paid.file_id,
-        debts.status = 'paid' and debts.file_status = 'listed' as is_open,
+        listed_debts.status = 'paid' and listed_debts.file_status = 'listed' as is_open,
         0 as held_amount
     from listed_after_paid
-    inner join debts on listed_after_paid.debt_id = debts.debt_id
+    inner join listed_debts on listed_after_paid.debt_id = listed_debts.debt_id
 ),
 
 -- That a file leaves out a debt in process is how files are made, not an exception.
@@ -399,6 +404,19 @@ unpublished_money as (
     where held.held_amount <> 0
 ),
 
+-- Of all debts, those that an exception can be of.
+concerned as (
+    select debt_id from paid_for
+    union distinct
+    select debt_id from not_understood
+),
+
+concerned_debts as (
+    select debts.*
+    from debts
+    inner join concerned on debts.debt_id = concerned.debt_id
+),
+
 begun as (
     {%- for code in [
         'unknown_debt', 'second_payment', 'amount_differs', 'still_listed', 'changed_in_process',
@@ -458,7 +476,7 @@ told as (
             ranked.organization_id = own_payments.organization_id
             and ranked.payment_id = own_payments.payment_id
             and ranked.debt_id = own_payments.debt_id
-    left join debts on ranked.debt_id = debts.debt_id
+    left join concerned_debts as debts on ranked.debt_id = debts.debt_id
     left join events on ranked.event_id = events.event_id
     where ranked.beginning = 1
 )
