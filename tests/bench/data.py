@@ -60,7 +60,7 @@ select
     cast(debts.due_date as varchar) as due_date,
     cast(debts.amount as varchar) as amount,
     'CLP' as currency,
-    'card' as channel,
+    'webpay' as channel,
     'authorized' as status
 from ({debts}) as debts
 order by 1
@@ -97,7 +97,8 @@ def write_day(
         debts = _DEBTS.format(first=first, size=size, day=day)
         path = inboxes / organization_id / "inbox" / file_name(day)
         duckdb.execute(f"copy ({debts}) to '{path}' (header, delimiter ',')")
-        paid = _DEBTS.format(first=first + shift, size=max(1, size // 1000), day=day)
+        # Of those that the next file does not list.
+        paid = _DEBTS.format(first=first, size=max(1, size // 1000), day=day)
         lines.append(
             _EVENTS.format(
                 debts=paid, day=day, date=business_date(day), organization_id=organization_id
