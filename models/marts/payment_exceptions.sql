@@ -404,19 +404,6 @@ unpublished_money as (
     where held.held_amount <> 0
 ),
 
--- Of all debts, those that an exception can be of.
-concerned as (
-    select debt_id from paid_for
-    union distinct
-    select debt_id from not_understood
-),
-
-concerned_debts as (
-    select debts.*
-    from debts
-    inner join concerned on debts.debt_id = concerned.debt_id
-),
-
 begun as (
     {%- for code in [
         'unknown_debt', 'second_payment', 'amount_differs', 'still_listed', 'changed_in_process',
@@ -439,6 +426,18 @@ ranked as (
         ) = 1 as is_still_open,
         sum(held_amount) over (partition by code, organization_id, subject) as held_now
     from begun
+),
+
+concerned as (
+    select distinct debt_id
+    from ranked
+    where beginning = 1
+),
+
+concerned_debts as (
+    select debts.*
+    from debts
+    inner join concerned on debts.debt_id = concerned.debt_id
 ),
 
 told as (
