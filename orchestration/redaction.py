@@ -54,7 +54,10 @@ def redact(text: str, environment: Mapping[str, str]) -> str:
 
 
 class Redacting(io.TextIOBase):
-    """A text stream that takes out of each line what must not be told, before it is written."""
+    """A text stream that takes out of each line what must not be told, before it is written.
+
+    The secrets are those that the environment has when the stream is made.
+    """
 
     def __init__(self, target: TextIO, environment: Mapping[str, str]) -> None:
         self._target = target

@@ -27,6 +27,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READ
 
 from orchestration.contracts import Organization
 
+_READING_KNOWN_HOSTS = threading.Lock()
 _NAME_TAKEN = ("name_taken", "a file with other content has this name already")
 _CHANGED = ("still_growing", "the file changed while it was read")
 _DOWNLOADING = "downloading a file"
@@ -322,15 +323,16 @@ def _trust_known_keys(
         raise SftpError("no_known_hosts", "SFTP_KNOWN_HOSTS_FILE names no file of trusted keys")
     host, port = organization.sftp_host, organization.sftp_port
     name = host if port == SSH_PORT else f"[{host}]:{port}"
-    known = _read_known_hosts(path, Path(path).stat().st_mtime_ns)
+    with _READING_KNOWN_HOSTS:
+        known = _read_known_hosts(path, Path(path).read_bytes())
     for key_type, key in (known.lookup(name) or {}).items():
         ssh.get_host_keys().add(name, key_type, key)
     ssh.set_missing_host_key_policy(_RejectUnknownKey())
 
 
 @lru_cache(maxsize=1)
-def _read_known_hosts(path: str, modified_at: int) -> paramiko.HostKeys:  # noqa: ARG001 (part of the key)
-    """The trusted keys of all servers; read for each of a thousand they take longer than it all."""
+def _read_known_hosts(path: str, content: bytes) -> paramiko.HostKeys:  # noqa: ARG001 (part of the key)
+    """The trusted keys of all servers: to parse a thousand takes longer than to connect."""
     return paramiko.HostKeys(path)
 
 

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain
 
 import duckdb
 
@@ -136,17 +138,29 @@ def insert(
     Args:
         connection: the warehouse.
         table: a table of ours.
-        rows: the values by column, the same columns in each; other columns are null.
+        rows: the values by column; other columns are null. An instant with a zone becomes UTC.
+
+    Raises:
+        TypeError: a value is none that `raw` has.
 
     """
     if not rows:
         return
-    structure = json.dumps([dict.fromkeys(rows[0], "varchar")])
+    structure = json.dumps([dict.fromkeys(chain.from_iterable(rows), "varchar")])
     connection.execute(
         f"insert into raw.{table} by name"
         f" select unnest(from_json(?, '{structure}'), recursive := true)",
-        [json.dumps(rows, default=str)],
+        [json.dumps(rows, default=_as_text)],
     )
+
+
+def _as_text(value: object) -> str:
+    """What JSON has no form of, as DuckDB reads it; an instant in UTC, which it takes it for."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return str(value.astimezone(UTC).replace(tzinfo=None))
+    if isinstance(value, date | Decimal):
+        return str(value)
+    raise TypeError(f"raw holds no {type(value).__name__}")
 
 
 def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:

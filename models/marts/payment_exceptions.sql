@@ -1,7 +1,6 @@
 -- What does not fit, a row each (R25). Each code below lists the moments at which its condition
 -- came true, from the versions of payments and debts; the first of them opened the exception.
 -- Derived anew in each build from facts of their time, so it depends on no former build.
--- What is large is imported once for each of its readers: an engine writes out what two read.
 with versions as (
     select
         *,
@@ -20,6 +19,7 @@ debts as (
     select * from {{ ref('debts') }}
 ),
 
+-- Imported again: an engine writes out what two read, and debts are many.
 listed_debts as (
     select * from {{ ref('debts') }}
 ),
@@ -434,7 +434,7 @@ concerned as (
     where beginning = 1
 ),
 
-concerned_debts as (
+own_debts as (
     select debts.*
     from debts
     inner join concerned on debts.debt_id = concerned.debt_id
@@ -448,15 +448,17 @@ told as (
         ranked.organization_id,
         ranked.payment_id,
         ranked.debt_id,
-        coalesce(debts.customer_id, own_payments.customer_id, events.customer_id) as customer_id,
-        coalesce(debts.product_id, own_payments.product_id, events.product_id) as product_id,
-        coalesce(debts.due_date, own_payments.due_date, events.due_date) as due_date,
+        coalesce(
+            own_debts.customer_id, own_payments.customer_id, events.customer_id
+        ) as customer_id,
+        coalesce(own_debts.product_id, own_payments.product_id, events.product_id) as product_id,
+        coalesce(own_debts.due_date, own_payments.due_date, events.due_date) as due_date,
         coalesce(payments.channel, events.channel) as channel,
         payments.status as payment_status,
         payments.amount as payment_amount,
-        debts.status as debt_status,
-        debts.amount as debt_amount,
-        coalesce(payments.currency, debts.currency, events.currency) as currency,
+        own_debts.status as debt_status,
+        own_debts.amount as debt_amount,
+        coalesce(payments.currency, own_debts.currency, events.currency) as currency,
         cast(ranked.held_now as decimal(18, 2)) as held_amount,
         ranked.began_at as opened_at,
         loads.business_date as opened_on,
@@ -475,7 +477,7 @@ told as (
             ranked.organization_id = own_payments.organization_id
             and ranked.payment_id = own_payments.payment_id
             and ranked.debt_id = own_payments.debt_id
-    left join concerned_debts as debts on ranked.debt_id = debts.debt_id
+    left join own_debts on ranked.debt_id = own_debts.debt_id
     left join events on ranked.event_id = events.event_id
     where ranked.beginning = 1
 )

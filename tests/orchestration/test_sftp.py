@@ -369,7 +369,9 @@ class TestConnecting:
         environment["SFTP_KNOWN_HOSTS_FILE"] = str(known_hosts)
         with connect(make_organization(), environment) as client:
             assert client.is_connected
+        former = known_hosts.stat()
         known_hosts.write_text(trusted.replace(HOST, "other"))
+        os.utime(known_hosts, ns=(former.st_atime_ns, former.st_mtime_ns))
         assert refused(make_organization(), environment) == "host_key_unknown"
 
     def test_no_packet_waits_for_the_answer_to_the_former_one(self, place):

@@ -1,0 +1,90 @@
+"""Rows into schema `raw`: every value arrives as it was given, or an error says that it cannot."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestration import warehouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import duckdb
+
+    from orchestration.home import Home
+
+COLUMNS = {
+    "place": "bigint",
+    "words": "varchar",
+    "count_of": "bigint",
+    "share": "decimal(18, 6)",
+    "is_so": "boolean",
+    "on_day": "date",
+    "said_at": "timestamp",
+}
+
+
+@pytest.fixture
+def connection(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    with warehouse.connect(home) as connection:
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        connection.execute(f"create table raw.things ({columns})")
+        yield connection
+
+
+def _inserted(
+    connection: duckdb.DuckDBPyConnection, column: str, values: list[object]
+) -> list[object]:
+    rows = [{"place": place, column: value} for place, value in enumerate(values)]
+    warehouse.insert(connection, "things", rows)
+    found = connection.execute(f"select {column} from raw.things order by place").fetchall()
+    return [row[0] for row in found]
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (
+            "words",
+            [
+                *("", " ", "null", "NaN", "true", "[1]", '{"a": 1}', "a,b;c|d", "it's", '"', "\\n"),
+                *("a\nb\r\nc\td", "\x00", "\x1f", "\u2028", "Ñandú 🦤", None),
+            ],
+        ),
+        ("count_of", [0, -1, 2**62, None]),
+        ("share", [Decimal("0.5"), Decimal("123456789012.000001"), None]),
+        ("is_so", [True, False, None]),
+        ("on_day", [date(2024, 2, 29), date(1, 1, 1), None]),
+        ("said_at", [datetime(2026, 3, 1), datetime(2026, 3, 1, 23, 59, 59, 999999), None]),
+    ],
+)
+def test_values_arrive_as_they_were_given(connection, column, values):
+    assert _inserted(connection, column, values) == values
+
+
+def test_an_instant_with_a_zone_arrives_in_utc(connection):
+    instant = datetime(2026, 3, 2, 23, 30, tzinfo=timezone(timedelta(hours=-3)))
+    utc = instant.astimezone(UTC).replace(tzinfo=None)
+    assert _inserted(connection, "said_at", [instant, instant.astimezone(UTC)]) == [utc, utc]
+
+
+def test_more_rows_than_a_vector_has_arrive_each_once(connection):
+    values: list[object] = [str(number) for number in range(5000)]
+    assert _inserted(connection, "words", values) == values
+
+
+def test_a_column_that_only_a_later_row_has_arrives(connection):
+    rows = [{"place": 1}, {"place": 2, "words": "later"}]
+    warehouse.insert(connection, "things", rows)
+    found = connection.execute("select place, words from raw.things order by place").fetchall()
+    assert found == [(1, None), (2, "later")]
+
+
+def test_what_raw_has_no_form_for_is_an_error(connection):
+    with pytest.raises(TypeError, match="bytes"):
+        warehouse.insert(connection, "things", [{"words": b"bytes"}])
+    assert connection.execute("select count(*) from raw.things").fetchone() == (0,)
