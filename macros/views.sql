@@ -1,5 +1,5 @@
 {# A view takes one statement: dbt's usual way builds it beside, renames both and drops the former, for
-   engines that cannot replace a view. Four statements for each view take a thirtieth of a small day. #}
+   engines that cannot replace a view. Four statements for each view took a fiftieth of a small day. #}
 
 {% materialization view, adapter='duckdb' %}
     {%- set relations = create_or_replace_view() -%}
