@@ -14,6 +14,15 @@ from dagster_dbt import DbtProject
 
 from orchestration.home import PROJECT, Home
 
+# dbt's command line, without Python's garbage collector: dbt ends with its build, and what it makes
+# until then is nearly all in use.
+DBT = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import gc; gc.disable(); from dbt.cli.main import cli; cli(prog_name='dbt')",
+)
+
 _SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "snapshots", "tests")
 
 
@@ -43,9 +52,8 @@ def run_dbt(home: Home, *arguments: str) -> None:
         subprocess.CalledProcessError: dbt failed; what it said is on the terminal.
 
     """
-    dbt = Path(sys.executable).with_name("dbt")
     subprocess.run(  # noqa: S603 (our own arguments)
-        [str(dbt), *arguments],
+        [*DBT, *arguments],
         cwd=_folder(home),
         env={**os.environ, **home.environment()},
         check=True,

@@ -15,7 +15,7 @@ from orchestration.contracts import (
     Organization,
     read_organizations,
 )
-from orchestration.dbt_project import project
+from orchestration.dbt_project import DBT, project
 from orchestration.home import Home
 from orchestration.redaction import redact
 
@@ -105,7 +105,8 @@ def resources() -> dg.Definitions:
             # dbt's own log is not redacted; all that matters of it is on the standard output.
             "dbt": Dbt(
                 project_dir=str(project().project_dir),
-                global_config_flags=["--log-level-file", "none"],
+                dbt_executable=DBT[0],
+                global_config_flags=[*DBT[1:], "--log-level-file", "none"],
             ),
         },
     )
