@@ -478,7 +478,10 @@ told as (
             and ranked.payment_id = own_payments.payment_id
             and ranked.debt_id = own_payments.debt_id
     left join own_debts on ranked.debt_id = own_debts.debt_id
-    left join events on ranked.event_id = events.event_id
+    left join events
+        on
+            ranked.organization_id = events.organization_id
+            and ranked.event_id = events.event_id
     where ranked.beginning = 1
 )
 

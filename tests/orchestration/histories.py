@@ -176,7 +176,7 @@ def draw_many(seed: int, count: int) -> Iterator[History]:
     """Draw independent histories of the organizations `org_000`, `org_001`, ...
 
     The same seed gives the same histories, whatever the count. All share customers, products,
-    payment ids and file names; event ids are their own.
+    payment ids, event ids and file names.
     """
     for number in range(count):
         organization_id = f"org_{number:03d}"
@@ -504,7 +504,7 @@ class _Story:
 
     def _draw_event(self) -> PaymentEvent:
         choices = self.choices
-        event_id = f"{self.contract.organization_id}-event-{len(self.events) + 1}"
+        event_id = f"event-{len(self.events) + 1}"
         if self.events and _happens(choices, 15):
             former = _pick(choices, self.events)
             if _happens(choices, 65):
