@@ -6,7 +6,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
@@ -91,8 +91,8 @@ def publish(
     """Make a new copy of what analysts read and put it in the place of the former one.
 
     The new copy begins as the former and takes over what has changed; then every table is compared
-    with the warehouse, whole. A reader that has the former copy open keeps reading it; nobody sees
-    half of one.
+    with the warehouse, whole. If the former is damaged, or of another version of DuckDB, it begins
+    empty. A reader that has the former copy open keeps reading it; nobody sees half of one.
 
     Args:
         connection: the warehouse.
@@ -105,11 +105,20 @@ def publish(
 
     """
     _sweep(home)
+    if home.analytics.exists() and not is_anew:
+        with suppress(duckdb.Error):
+            return _publish(connection, home, clock, home.analytics)
+    return _publish(connection, home, clock)
+
+
+def _publish(
+    connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock, former: Path | None = None
+) -> dict[str, int]:
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
-        if home.analytics.exists() and not is_anew:
-            shutil.copyfile(home.analytics, part)
-        _attach(connection, part)
+        if former is not None:
+            shutil.copyfile(former, part)
+        connection.execute(f"attach '{_quoted(str(part))}' as published")
         try:
             rows = {table: _bring_up_to_date(connection, table) for table in PUBLISHED}
             connection.execute(_DEBTS_AS_OF)
@@ -145,16 +154,6 @@ def _sweep(home: Home) -> None:
     """Remove what a killed run left: half a copy, and what DuckDB wrote beside it."""
     for part in home.root.glob(".*.part*"):
         part.unlink(missing_ok=True)
-
-
-def _attach(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
-    """Attach what is to become the new copy."""
-    attach = f"attach '{_quoted(str(part))}' as published"
-    try:
-        connection.execute(attach)
-    except duckdb.Error:  # the former copy is of another version, or damaged
-        part.unlink(missing_ok=True)
-        connection.execute(attach)
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -35,13 +35,15 @@ def analytics(
 ) -> dg.MaterializeResult[None]:
     """`analytics.duckdb`, the read-only copy of the marts, swapped in one step.
 
-    While loads that landed before are carried through, as in a replay, analysts keep the copy that
-    they have: none of them is newer. Each mart is told how many rows it has, for its page to draw.
+    While a load is not finished, its tests may still fail; while loads that landed before are
+    carried through, as in a replay, none of them is newer. Analysts keep the copy that they have.
+    Each mart is told how many rows it has, for its page to draw.
     """
     home = installation.home()
     with guarded(), warehouse.connect(home) as connection:
-        landed, carried = landing.last_load_id(home), warehouse.last_load_id(connection)
-        loads_to_carry = max(landed - carried, 0)
+        unfinished = warehouse.unfinished_load_id(connection)
+        finished = warehouse.last_load_id(connection) if unfinished is None else unfinished - 1
+        loads_to_carry = max(landing.last_load_id(home) - finished, 0)
         rows = {} if loads_to_carry else publishing.publish(connection, home)
     for table, count in rows.items():
         context.log_event(

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
-from orchestration import publishing, warehouse
+from orchestration import landing, publishing, warehouse
+from orchestration.defs.analytics import analytics
+from orchestration.defs.resources import Installation
 from orchestration.home import Home
 
 FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -146,6 +149,53 @@ def test_a_damaged_copy_is_made_anew(published: Home, damage: bytes) -> None:
     _publish(published, SECOND, 2)
     assert _read(published) == (2, datetime(2026, 3, 3, 8))
     assert _parts(published) == []
+
+
+def test_a_copy_that_is_damaged_anywhere_is_made_anew(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        _make_tables(connection)
+        connection.execute(
+            "create or replace table main.debts as select held.* replace (md5(range::varchar)"
+            " as debt_id) from main.debts as held cross join range(100000)"
+        )
+        expected = publishing.publish(connection, home)
+        whole = home.analytics.read_bytes()
+        for share in range(8):
+            place = len(whole) * share // 8 + 100
+            damaged = bytearray(whole)
+            damaged[place] ^= 255
+            home.analytics.write_bytes(damaged)
+            assert publishing.publish(connection, home) == expected
+            with publishing.reading(home) as copy:
+                assert _content(copy, "debts") == _content(connection, "debts")
+    assert _parts(home) == []
+
+
+def test_nothing_is_published_of_a_load_that_is_not_finished(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R28: its tests may have failed, or have yet to."""
+    monkeypatch.setenv("SALDO_HOME", str(home.root))
+    landing.write_manifest(home, landing.Manifest(1, FIRST, FIRST.date()))
+    with warehouse.connect(home) as connection:
+        _make_tables(connection)
+        load = {"load_id": 1, "loaded_at": FIRST, "business_date": FIRST.date()}
+        warehouse.insert(connection, "loads", [load])
+    assert _materialise() == 1
+    assert not home.analytics.exists()
+    with warehouse.connect(home) as connection:
+        warehouse.finish_load(connection, 1)
+    assert _materialise() == 0
+    assert _read(home)[0] == 1
+
+
+def _materialise() -> object:
+    """Make the published copy alone, as one may in Dagster's UI; how many loads it waits for."""
+    result = dg.materialize(
+        [analytics], partition_key="2026-03-02", resources={"installation": Installation()}
+    )
+    (materialization,) = result.asset_materializations_for_node("published__analytics")
+    return materialization.metadata["loads_to_carry"].value
 
 
 def _content(connection: duckdb.DuckDBPyConnection, table: str) -> list[object]:
