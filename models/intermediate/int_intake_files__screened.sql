@@ -133,9 +133,9 @@ row_counts as (
     group by customers.file_id
 ),
 
--- What the same bytes are a repetition of: the file of the same name that was received last. A
--- workbook of customers may be renamed, and one that was refused may be handed in again once its
--- contract has changed, so there it is the one that was applied last.
+-- What the same bytes are a repetition of: the file of the same name that was received last, apart
+-- from repetitions. A workbook of customers may be renamed, and one that was refused may be handed
+-- in again once its contract has changed, so there it is the one that was applied last.
 former_versions as (
     select
         questions.file_id,
@@ -158,7 +158,10 @@ former_versions as (
     -- what was refused may be good by now: its contract has been put right
     where
         standing_verdicts.verdict = 'applied'
-        or (questions.kind <> 'customers' and standing_verdicts.verdict <> 'refused')
+        or (
+            questions.kind <> 'customers'
+            and standing_verdicts.verdict not in ('refused', 'duplicate')
+        )
 ),
 
 -- R8: files apply in (business date, received) order. A replace file states the whole base, so

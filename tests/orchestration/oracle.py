@@ -212,10 +212,12 @@ def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcom
         for intake_file in load.files:
             reference = FileReference(load_number, intake_file.name)
             file = ReceivedFile(reference, intake_file, check_rows(contract, intake_file))
-            not_refused = [
-                each for each in received if verdicts[each.reference].status != "refused"
+            counting = [
+                each
+                for each in received
+                if verdicts[each.reference].status not in {"refused", "duplicate"}
             ]
-            verdicts[reference] = _judge(contract, file, not_refused, applied, pending)
+            verdicts[reference] = _judge(contract, file, counting, applied, pending)
             received.append(file)
             if verdicts[reference].status == "applied" and intake_file.kind == "invoices":
                 applied.append(file)
@@ -451,7 +453,9 @@ def _judge(
     applied: Sequence[ReceivedFile],
     pending: set[Key],
 ) -> Verdict:
-    """Judge a file that has just been received; refused ones do not count (R8, R16, R17)."""
+    """Judge a file that has just been received; refused ones and repetitions do not count
+    (R8, R16, R17).
+    """
     same_name = [former.file for former in received if former.file.name == file.file.name]
     if same_name and same_name[-1] == file.file:
         return Verdict("duplicate", "same_bytes_again")
