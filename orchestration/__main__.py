@@ -29,8 +29,7 @@ from orchestration import (
 from orchestration.contracts import (
     ContractError,
     Organization,
-    read_column_aliases,
-    read_organizations,
+    read_contracts,
 )
 from orchestration.defs.partitions import business_dates
 from orchestration.home import Home
@@ -56,7 +55,7 @@ def run(business_date: datetime | None) -> None:
     if day.isoformat() not in days:
         raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
     with _told():
-        _read_contracts(home)
+        read_contracts(home.seeds)
         intake.file_limit(os.environ)
         with locking.exclusive(home):
             sys.exit(0 if run_day(console, home, day) else 1)
@@ -94,7 +93,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
     """Put the payments file of a date into the outbox again, the same bytes."""
     console, home = Console(), open_home()
     with _told(), locking.exclusive(home):
-        organization = _find(_read_contracts(home), organization_id)
+        organization = _find(read_contracts(home.seeds), organization_id)
         with warehouse.connect(home) as connection:
             files = delivery.read_publication(
                 connection, organization.organization_id, business_date.date()
@@ -137,7 +136,7 @@ def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
     """
     console, home = Console(), open_home()
     with _told(), locking.exclusive(home):
-        organizations = _read_contracts(home)
+        organizations = read_contracts(home.seeds)
         if organization_id is None:
             if not erasure.is_unfinished(home):
                 raise click.UsageError("say whose customers, and which; no erasure is unfinished")
@@ -155,7 +154,7 @@ def check(organization_id: str | None) -> None:
     """Try contracts and servers, and what would become of the newest files; changes nothing."""
     console, home = Console(), open_home()
     with _told():
-        organizations = _read_contracts(home)
+        organizations = read_contracts(home.seeds)
         if organization_id is not None:
             organizations = [_find(organizations, organization_id)]
         with console.status("connecting, listing, reading"):
@@ -173,7 +172,7 @@ def upload_customers(organization_id: str, workbook: Path) -> None:
     """Create and update customers from a workbook of an organization."""
     console, home = Console(), open_home()
     with _told():
-        organization = _find(_read_contracts(home), organization_id)
+        organization = _find(read_contracts(home.seeds), organization_id)
         uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
         sys.exit(0 if run_uploads(console, home) else 1)
 
@@ -227,7 +226,7 @@ def _decide(file_id: str, decision: str) -> None:
     """Note a decision, then carry it out; while a run holds the warehouse the note waits."""
     console, home = Console(), open_home()
     with _told():
-        _read_contracts(home)
+        read_contracts(home.seeds)
         with publishing.reading(home) as published:
             decisions.check_held(published, file_id)
         decisions.note(home, file_id, decision, datetime.now(UTC))
@@ -237,13 +236,6 @@ def _decide(file_id: str, decision: str) -> None:
                 runs.run_decisions(home, console.print)
             with publishing.reading(home) as published:
                 reporting.show_file(console, published, file_id)
-
-
-def _read_contracts(home: Home) -> list[Organization]:
-    """All contracts, or one error for all that is wrong with them (R11)."""
-    organizations = read_organizations(home.seeds)
-    read_column_aliases(home.seeds)
-    return organizations
 
 
 def _find(organizations: list[Organization], organization_id: str) -> Organization:

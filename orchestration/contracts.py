@@ -21,7 +21,21 @@ from zoneinfo import ZoneInfo, available_timezones
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"
-CONTRACT_FILES = (ORGANIZATIONS, DEFAULTS, COLUMN_ALIASES)
+PAYMENT_CHANNELS = "payment_channels.csv"
+PAYMENT_STATUSES = "payment_statuses.csv"
+ENROLLMENT_STATUSES = "enrollment_statuses.csv"
+CONTRACT_FILES = (
+    ORGANIZATIONS,
+    DEFAULTS,
+    COLUMN_ALIASES,
+    PAYMENT_CHANNELS,
+    PAYMENT_STATUSES,
+    ENROLLMENT_STATUSES,
+)
+
+# What a status of a payment event and of an enrolment event can mean (R21, R27).
+PAYMENT_STATES = ("in_process", "authorized", "rejected", "reversed")
+ENROLLMENT_STATES = ("active", "inactive")
 
 # The fields of each kind of file and, of these, the columns it cannot do without (R12, R26).
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -135,6 +149,15 @@ class Aliases:
         return own or self.fields.get(("", file_kind, name))
 
 
+@dataclass(frozen=True)
+class EventWords:
+    """What the words of the payment processors mean, each in lower case (R21, R22, R27)."""
+
+    channels: Mapping[str, str]
+    payment_statuses: Mapping[str, str]
+    enrollment_statuses: Mapping[str, str]
+
+
 def normalise_header(text: str) -> str:
     """A header name without case, accents and punctuation: `Fecha de Vencimiento` and
     `fecha_de_vencimiento` are one.
@@ -142,6 +165,21 @@ def normalise_header(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text)
     letters = "".join(char for char in plain if not unicodedata.combining(char)).lower()
     return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
+
+
+def read_contracts(seeds: Path) -> list[Organization]:
+    """Read all that a load is read by, for the contracts in it (R11).
+
+    Args:
+        seeds: the folder of the CONTRACT_FILES.
+
+    Raises:
+        ContractError: one of them is wrong.
+
+    """
+    read_column_aliases(seeds)
+    read_event_words(seeds)
+    return read_organizations(seeds)
 
 
 def read_organizations(seeds: Path) -> list[Organization]:
@@ -205,6 +243,50 @@ def read_column_aliases(seeds: Path) -> Aliases:
             problems.append(_problem(COLUMN_ALIASES, line, "alias", alias, allowed))
     _raise_for(problems)
     return Aliases(fields)
+
+
+def read_event_words(seeds: Path) -> EventWords:
+    """Read payment_channels.csv, payment_statuses.csv and enrollment_statuses.csv (R21, R27).
+
+    Args:
+        seeds: the folder of the files.
+
+    Raises:
+        ContractError: a word without a meaning, with two, or with one that is not allowed: all at
+            once.
+
+    """
+    problems: list[str] = []
+    channel_columns = ("raw_channel", "label", "takes_days", "normal_business_days")
+    words = EventWords(
+        _read_words(seeds / PAYMENT_CHANNELS, channel_columns, _FILLED, problems),
+        *(
+            _read_words(seeds / name, ("raw_status", "status"), _one_of(states), problems)
+            for name, states in (
+                (PAYMENT_STATUSES, PAYMENT_STATES),
+                (ENROLLMENT_STATUSES, ENROLLMENT_STATES),
+            )
+        ),
+    )
+    _raise_for(problems)
+    return words
+
+
+def _read_words(
+    path: Path, columns: Sequence[str], parse: Callable[[str], str], problems: list[str]
+) -> Mapping[str, str]:
+    """The words in the first column of a file and what the second says that they mean."""
+    words: dict[str, str] = {}
+    for line, row in _read_rows(path, columns, problems):
+        word, meaning = row[columns[0]], row[columns[1]]
+        if word in words or not word or word != word.strip().lower():
+            allowed = "a word in lower case that no other row has"
+            problems.append(_problem(path.name, line, columns[0], word, allowed))
+        try:
+            words[word] = parse(meaning)
+        except ValueError as error:
+            problems.append(_problem(path.name, line, columns[1], meaning, str(error)))
+    return words
 
 
 def file_date(pattern: str, name: str) -> date | None:

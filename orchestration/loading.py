@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,8 +16,10 @@ import duckdb
 from orchestration import landing, payment_events, warehouse, workbooks
 from orchestration.contracts import (
     Aliases,
+    EventWords,
     Organization,
     read_column_aliases,
+    read_event_words,
     read_organizations,
 )
 from orchestration.delimited import UnreadableError
@@ -73,7 +75,9 @@ def load(
             "load_id": load_id,
             "loaded_at": manifest.loaded_at,
             "business_date": manifest.business_date,
+            "contracts": manifest.contracts,
         }
+        _load_contracts(connection, manifest.contracts, contracts.values(), read_event_words(kept))
         warehouse.insert(connection, "loads", [loaded])
         looks = [
             {"load_id": load_id, **_describe_look(look, contracts[look.organization_id])}
@@ -120,6 +124,41 @@ def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> dateti
         [instant],
     ).fetchone()
     return row[0] if row and row[0] is not None else instant
+
+
+def _load_contracts(
+    connection: duckdb.DuckDBPyConnection,
+    contracts: str,
+    organizations: Iterable[Organization],
+    words: EventWords,
+) -> None:
+    """Insert what events are read by, unless a former load was made with the same contracts."""
+    if connection.execute("from raw.loads where contracts = ?", [contracts]).fetchone():
+        return
+    tables = {
+        "contract_organizations": [
+            {
+                "organization_id": each.organization_id,
+                "country": each.country,
+                "time_zone": each.time_zone.key,
+                "customer_id_scheme": each.customer_id_scheme,
+            }
+            for each in organizations
+        ],
+        "contract_channels": [
+            {"raw_channel": word, "label": label} for word, label in words.channels.items()
+        ],
+        "contract_statuses": [
+            {"kind": kind, "raw_status": word, "status": status}
+            for kind, statuses in (
+                ("payment", words.payment_statuses),
+                ("enrollment", words.enrollment_statuses),
+            )
+            for word, status in statuses.items()
+        ],
+    }
+    for table, rows in tables.items():
+        warehouse.insert(connection, table, [{"contracts": contracts, **row} for row in rows])
 
 
 def _describe_look(look: Look, contract: Organization) -> dict[str, object]:

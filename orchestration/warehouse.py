@@ -20,7 +20,19 @@ from orchestration.locking import WarehouseBusyError
 RAW_TABLES = {
     "loads": """
         load_id bigint primary key, loaded_at timestamp not null, business_date date not null,
-        finished_at timestamp
+        contracts varchar not null, finished_at timestamp
+    """,
+    "contract_organizations": """
+        contracts varchar not null, organization_id varchar not null,
+        country varchar not null, time_zone varchar not null,
+        customer_id_scheme varchar not null
+    """,
+    "contract_channels": """
+        contracts varchar not null, raw_channel varchar not null, label varchar not null
+    """,
+    "contract_statuses": """
+        contracts varchar not null, kind varchar not null, raw_status varchar not null,
+        status varchar not null
     """,
     "inbox_looks": """
         load_id bigint not null, organization_id varchar not null, outcome varchar not null,

@@ -1,4 +1,5 @@
--- Assumes that `customer_accounts` says who owes: its counts are those of the debt base.
+-- Assumes that `customer_accounts` says who owes: its counts are those of the debt base, for each
+-- organization that has a contract.
 -- A row here means that an analyst who asks it counts a debt twice or not at all.
 {{ config(meta={'dagster': {'ref': {'name': 'customer_accounts'}}}) }}
 
@@ -10,13 +11,18 @@ accounts as (
     select * from {{ ref('customer_accounts') }}
 ),
 
+organizations as (
+    select * from {{ ref('organization_contracts') }}
+),
+
 owed as (
     select
-        organization_id,
+        debts.organization_id,
         count(*) as debt_count
     from debts
-    where is_in_base
-    group by organization_id
+    inner join organizations on debts.organization_id = organizations.organization_id
+    where debts.is_in_base
+    group by debts.organization_id
 ),
 
 told as (

@@ -1,7 +1,7 @@
 -- Assumes R10: from the load that made it known a debt has a version at every instant, the last
 -- one open, for a known debt never goes away (it is withdrawn). Gaps are looked for among the debts
 -- that the newest load changed: the versions of the others were tested when they were written. Of
--- all debts the open versions are counted.
+-- all debts the open versions are counted, by status.
 -- A row here means that the base of a past day lacks a debt: nobody could show why it was charged.
 {{ config(meta={'dagster': {'ref': {'name': 'debts_history'}}}) }}
 
@@ -18,14 +18,20 @@ versions as (
 ),
 
 known as (
-    select count(*) as debt_count
+    select
+        status,
+        count(*) as debt_count
     from debts
+    group by status
 ),
 
 open_versions as (
-    select count(*) as debt_count
+    select
+        status,
+        count(*) as debt_count
     from versions
     where dbt_valid_to is null
+    group by status
 ),
 
 followed as (
@@ -55,8 +61,8 @@ missing as (
         null as missing_from,
         null as missing_to
     from known
-    cross join open_versions
-    where known.debt_count <> open_versions.debt_count
+    full outer join open_versions on known.status = open_versions.status
+    where known.debt_count is distinct from open_versions.debt_count
 )
 
 select * from missing

@@ -8,12 +8,13 @@ loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
 
-organizations as (
-    select * from {{ ref('stg_contracts__organizations') }}
-),
-
 bank_holidays as (
     select * from {{ ref('bank_holidays') }}
+),
+
+countries as (
+    select distinct country
+    from versions
 ),
 
 dates as (
@@ -24,10 +25,10 @@ dates as (
     where in_process_on is not null
     union distinct
     select
-        organizations.country,
+        countries.country,
         loads.business_date as calendar_date
     from loads
-    cross join organizations
+    cross join countries
 ),
 
 weekday_holidays as (

@@ -1,5 +1,5 @@
 -- The events that count. One whose organization had no contract when it came, or whose status no
--- seed named, waits; once it is understood it counts like one of the load that finds it so (R21).
+-- seed named, waits; once a load is made with both, it counts like one of that load (R21).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (
@@ -7,19 +7,52 @@ with events as (
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations') }}
+    select * from {{ ref('stg_contracts__organizations_of_loads') }}
 ),
 
 statuses as (
-    select * from {{ ref('payment_statuses') }}
+    select * from {{ ref('stg_contracts__statuses_of_loads') }}
 ),
 
-current_load as (
+loads as (
     select load_id
     from {{ ref('stg_intake__loads') }}
-    where is_current
     {%- if is_incremental() %}
-        and load_id > (select coalesce(max(load_id), 0) from {{ this }})
+    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
+    {%- endif %}
+),
+
+understanding as (
+    select
+        events.organization_id,
+        events.event_id,
+        loads.load_id,
+        organizations.customer_id_scheme,
+        statuses.status,
+        row_number() over (
+            partition by events.organization_id, events.event_id
+            order by loads.load_id
+        ) as load_rank
+    from events
+    inner join loads on events.load_id < loads.load_id
+    inner join organizations
+        on
+            loads.load_id = organizations.load_id
+            and events.organization_id = organizations.organization_id
+    inner join statuses
+        on
+            loads.load_id = statuses.load_id
+            and lower(trim(events.raw_status)) = statuses.raw_status
+            and statuses.kind = 'payment'
+    where events.status is null
+    {%- if is_incremental() %}
+        and not exists (
+            select 1
+            from {{ this }} as former
+            where
+                former.organization_id = events.organization_id
+                and former.event_id = events.event_id
+        )
     {%- endif %}
 ),
 
@@ -41,19 +74,17 @@ understood as (
         events.reason,
         events.occurred_at
     from events
-    {%- if is_incremental() %}
-    inner join current_load on events.load_id = current_load.load_id
-    {%- endif %}
+    inner join loads on events.load_id = loads.load_id
     where events.status is not null
     union all
     select
-        current_load.load_id,
+        understanding.load_id,
         events.event_number,
         events.event_id,
         events.organization_id,
         events.payment_id,
         coalesce(
-            {{ normalise_customer_id('events.customer_id', 'organizations.customer_id_scheme') }},
+            {{ normalise_customer_id('events.customer_id', 'understanding.customer_id_scheme') }},
             events.customer_id
         ) as customer_id,
         events.product_id,
@@ -62,23 +93,15 @@ understood as (
         events.currency,
         events.channel,
         events.channel_label,
-        statuses.status,
+        understanding.status,
         events.reason,
         events.occurred_at
     from events
-    cross join current_load
-    inner join organizations on events.organization_id = organizations.organization_id
-    inner join statuses on lower(trim(events.raw_status)) = statuses.raw_status
-    where events.status is null
-    {%- if is_incremental() %}
-        and not exists (
-            select 1
-            from {{ this }} as former
-            where
-                former.organization_id = events.organization_id
-                and former.event_id = events.event_id
-        )
-    {%- endif %}
+    inner join understanding
+        on
+            events.organization_id = understanding.organization_id
+            and events.event_id = understanding.event_id
+    where understanding.load_rank = 1
 )
 
 select * from understood

@@ -1,5 +1,6 @@
 -- A payment as the end of each load that changed it knew it: of the events so far, the latest by
--- (occurred_at, loaded order) (R21). A version is a fact of its load, whatever comes later.
+-- (occurred_at, loaded order) (R21). A version is a fact of its load, whatever comes later, and so
+-- is where its organization was.
 {{ config(materialized='incremental', unique_key='payment_version_id') }}
 
 with events as (
@@ -11,7 +12,7 @@ loads as (
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations') }}
+    select * from {{ ref('stg_contracts__organizations_of_loads') }}
 ),
 
 {% if is_incremental() -%}
@@ -113,7 +114,10 @@ localised as (
             {{ in_time_zone('versioned.in_process_since', 'organizations.time_zone') }} as date
         ) as in_process_on
     from versioned
-    inner join organizations on versioned.organization_id = organizations.organization_id
+    inner join organizations
+        on
+            versioned.load_id = organizations.load_id
+            and versioned.organization_id = organizations.organization_id
 )
 
 select * from localised

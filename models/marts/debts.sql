@@ -218,13 +218,7 @@ changed as (
     left join {{ this }} as held_debts on explained.debt_id = held_debts.debt_id
     where
         held_debts.debt_id is null
-        or explained.status is distinct from held_debts.status
-        or explained.file_status is distinct from held_debts.file_status
-        or explained.amount is distinct from held_debts.amount
-        or explained.currency is distinct from held_debts.currency
-        or explained.attributes is distinct from held_debts.attributes
-        or explained.payment_id is distinct from held_debts.payment_id
-        or explained.paid_because is distinct from held_debts.paid_because
+        or {{ is_another_state('explained', 'held_debts') }}
     {%- endif %}
 )
 

@@ -1,12 +1,24 @@
 -- The debts that the newest load changed: all that the history has to read (R10). A table: an
 -- engine that knows how few they are looks them up in the history, instead of the history in them.
+-- A full refresh cannot tell of each debt which load changed it (R9): it asks the history.
+-- depends_on: {{ ref('stg_base__debts_history') }}
 with debts as (
     select * from {{ ref('debts') }}
 ),
 
-loads as (
-    select * from {{ ref('stg_intake__loads') }}
+current_load as (
+    select loaded_at
+    from {{ ref('stg_intake__loads') }}
+    where is_current
 ),
+
+{% if should_full_refresh() -%}
+open_versions as (
+    select *
+    from {{ ref('stg_base__debts_history') }}
+    where valid_to is null
+),
+{%- endif %}
 
 changed as (
     select
@@ -24,13 +36,18 @@ changed as (
         debts.version_file_id,
         debts.payment_id,
         debts.paid_because,
-        debts.updated_at,
+        current_load.loaded_at as updated_at,
         debts.debt_id,
         debts.file_status,
         debts.version_line_number
     from debts
-    inner join loads on debts.updated_at = loads.loaded_at
-    where loads.is_current
+    {% if should_full_refresh() -%}
+    cross join current_load
+    left join open_versions on debts.debt_id = open_versions.debt_id
+    where open_versions.debt_id is null or {{ is_another_state('debts', 'open_versions') }}
+    {%- else -%}
+    inner join current_load on debts.updated_at = current_load.loaded_at
+    {%- endif %}
 )
 
 select * from changed

@@ -1,14 +1,15 @@
--- A customer is read by its organization's scheme, a status by the seed.
+-- A customer is read by its organization's scheme, a status by the seed, both as they were when
+-- the load was made.
 with source as (
     select * from {{ source('raw', 'enrollment_events') }}
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations') }}
+    select * from {{ ref('stg_contracts__organizations_of_loads') }}
 ),
 
 statuses as (
-    select * from {{ ref('enrollment_statuses') }}
+    select * from {{ ref('stg_contracts__statuses_of_loads') }}
 ),
 
 renamed as (
@@ -37,8 +38,15 @@ renamed as (
         source.source_file,
         source.line_number
     from source
-    left join organizations on source.organization_id = organizations.organization_id
-    left join statuses on lower(trim(source.status)) = statuses.raw_status
+    left join organizations
+        on
+            source.load_id = organizations.load_id
+            and source.organization_id = organizations.organization_id
+    left join statuses
+        on
+            source.load_id = statuses.load_id
+            and lower(trim(source.status)) = statuses.raw_status
+            and statuses.kind = 'enrollment'
 )
 
 select * from renamed

@@ -1,18 +1,19 @@
--- A payment's customer is read by its organization's scheme, its status and channel by the seeds.
+-- A payment's customer is read by its organization's scheme, its status and channel by the seeds,
+-- all as they were when its load was made.
 with source as (
     select * from {{ source('raw', 'payment_events') }}
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations') }}
+    select * from {{ ref('stg_contracts__organizations_of_loads') }}
 ),
 
 statuses as (
-    select * from {{ ref('payment_statuses') }}
+    select * from {{ ref('stg_contracts__statuses_of_loads') }}
 ),
 
 channels as (
-    select * from {{ ref('payment_channels') }}
+    select * from {{ ref('stg_contracts__channels_of_loads') }}
 ),
 
 renamed as (
@@ -51,9 +52,19 @@ renamed as (
         source.source_file,
         source.line_number
     from source
-    left join organizations on source.organization_id = organizations.organization_id
-    left join statuses on lower(trim(source.status)) = statuses.raw_status
-    left join channels on lower(trim(source.channel)) = channels.raw_channel
+    left join organizations
+        on
+            source.load_id = organizations.load_id
+            and source.organization_id = organizations.organization_id
+    left join statuses
+        on
+            source.load_id = statuses.load_id
+            and lower(trim(source.status)) = statuses.raw_status
+            and statuses.kind = 'payment'
+    left join channels
+        on
+            source.load_id = channels.load_id
+            and lower(trim(source.channel)) = channels.raw_channel
 )
 
 select * from renamed

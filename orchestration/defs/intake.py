@@ -12,6 +12,9 @@ from orchestration.defs.resources import Installation, guarded
 
 RAW_TABLES = {
     "loads": "The loads: the unit in which files, events and decisions enter.",
+    "contract_organizations": "The contracts that loads were made with: whose they are.",
+    "contract_channels": "The contracts that loads were made with: what channels are called.",
+    "contract_statuses": "The contracts that loads were made with: what statuses mean.",
     "inbox_looks": "What came of looking into each organization's inbox.",
     "intake_files": "The files received, with the part of the contract that they are read by.",
     "invoices": "The rows of debts files, all text.",

@@ -29,6 +29,7 @@ _TABLE_NAME = "dagster/table_name"
 # What a build reads of the build before it; see Rooms.get_asset_spec.
 _FORMER = {
     "base/debts": "The debts as the former load left them, for a new file to be compared with.",
+    "base/debts_history": "The versions of the debts as they were when the build began.",
     "base/customers": "The customers as the former load left them, for a workbook likewise.",
     "verdicts/int_intake_files__judged": "The verdicts on the files of former loads.",
 }

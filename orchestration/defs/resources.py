@@ -13,7 +13,7 @@ from packaging.version import Version
 from orchestration import locking
 from orchestration.contracts import (
     Organization,
-    read_organizations,
+    read_contracts,
 )
 from orchestration.dbt_project import DBT, project
 from orchestration.home import Home
@@ -49,7 +49,7 @@ class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def organizations(self) -> list[Organization]:
         """The contracts (R11)."""
-        return read_organizations(self.home().seeds)
+        return read_contracts(self.home().seeds)
 
     def environment(self) -> Mapping[str, str]:
         """Where the secrets are."""

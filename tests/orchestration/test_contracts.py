@@ -27,6 +27,8 @@ from orchestration.contracts import (
     is_due,
     normalise_header,
     read_column_aliases,
+    read_contracts,
+    read_event_words,
     read_organizations,
 )
 
@@ -742,6 +744,40 @@ class TestSeedsOfPayments:
         }
         assert slow == {"pac": 3, "pat": 2}
 
+    def test_the_words_are_read_with_their_meanings(self) -> None:
+        words = read_event_words(SEEDS)
+        for name, read in (
+            ("payment_channels", words.channels),
+            ("payment_statuses", words.payment_statuses),
+            ("enrollment_statuses", words.enrollment_statuses),
+        ):
+            rows = [list(row.values())[:2] for row in read_seed(f"{name}.csv")]
+            assert list(map(list, read.items())) == rows
+
+    def test_every_problem_of_the_words_is_reported_at_once(self, seeds: Path) -> None:
+        (seeds / "payment_channels.csv").write_text(
+            "raw_channel,label,takes_days,normal_business_days\nwebpay, ,false,0\n"
+        )
+        (seeds / "payment_statuses.csv").write_text(
+            "raw_status,status\npaid,autorized\nPaid,authorized\nheld,in_process\nheld,rejected\n"
+        )
+        (seeds / "enrollment_statuses.csv").write_text("raw_status,status\n,active\n")
+        with pytest.raises(ContractError) as raised:
+            read_contracts(seeds)
+        states = "in_process or authorized or rejected or reversed"
+        word = "a word in lower case that no other row has"
+        assert str(raised.value).splitlines() == [
+            "payment_channels.csv, row 2, column label: ' ' is not allowed; allowed: a text",
+            "payment_statuses.csv, row 2, column status: 'autorized' is not allowed;"
+            f" allowed: {states}",
+            "payment_statuses.csv, row 3, column raw_status: 'Paid' is not allowed;"
+            f" allowed: {word}",
+            "payment_statuses.csv, row 5, column raw_status: 'held' is not allowed;"
+            f" allowed: {word}",
+            "enrollment_statuses.csv, row 2, column raw_status: '' is not allowed;"
+            f" allowed: {word}",
+        ]
+
 
 class TestAllowedValues:
     """What the code and the tests of the seeds must agree on."""
@@ -753,7 +789,9 @@ class TestAllowedValues:
             for seed in yaml.safe_load(text)["seeds"]
             for column in seed.get("columns", [])
             for test in column.get("data_tests", [])
-            if "accepted_values" in test and seed["name"] in {"organizations", "column_aliases"}
+            if "accepted_values" in test
+            and seed["name"]
+            in {"organizations", "column_aliases", "payment_statuses", "enrollment_statuses"}
         }
         assert allowed == {
             ("organizations", "customer_id_scheme"): contracts.CUSTOMER_ID_SCHEMES,
@@ -762,6 +800,8 @@ class TestAllowedValues:
             ("organizations", "date_format"): contracts.DATE_FORMATS,
             ("organizations", "decimal_separator"): contracts.DECIMAL_SEPARATORS,
             ("column_aliases", "file_kind"): tuple(FIELDS),
+            ("payment_statuses", "status"): contracts.PAYMENT_STATES,
+            ("enrollment_statuses", "status"): contracts.ENROLLMENT_STATES,
         }
 
     def test_required_columns_are_fields(self) -> None:

@@ -13,7 +13,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -25,9 +25,11 @@ from orchestration.dbt_project import run_dbt
 from orchestration.home import PROJECT, Home
 from orchestration.landing import EventRange, LandedFile, Manifest
 from tests.orchestration.histories import (
+    Contract,
     History,
     IntakeFile,
     Load,
+    PaymentEvent,
     business_date,
     csv_bytes,
     describe,
@@ -74,6 +76,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
 def incremental(told: Told) -> Told:
     """The warehouse after every load, each compared with the oracle on the way."""
     for number in range(1, told.load_count + 1):
+        if number == told.load_count:
+            shutil.copyfile(told.home.warehouse, _one_load_earlier(told))
         _carry(told.home)
         _assert_as_the_oracle_says(told, number)
     return told
@@ -93,6 +97,35 @@ def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) 
     before = [_query(copy, sql) for sql in queries]
     run_dbt(copy, *_BUILD, "--full-refresh")
     assert [_query(copy, sql) for sql in queries] == before
+
+
+def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_history(
+    incremental: Told, tmp_path: Path
+) -> None:
+    copy = Home(tmp_path / "home", incremental.home.seeds)
+    shutil.copytree(incremental.home.landing, copy.landing)
+    copy.create()
+    shutil.copyfile(_one_load_earlier(incremental), copy.warehouse)
+    _carry(copy, "--full-refresh")
+    for sql in (_DEBTS, _HISTORY_OF_STATES, *_DERIVED):
+        assert _query(copy, sql) == _query(incremental.home, sql)
+
+
+def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
+    incremental: Told, tmp_path: Path
+) -> None:
+    copy = Home(tmp_path / "home", incremental.home.seeds)
+    copy.create()
+    shutil.copyfile(incremental.home.warehouse, copy.warehouse)
+    before = _query(copy, _HISTORY)
+    with duckdb.connect(str(copy.warehouse)) as connection:
+        newest = _loaded_at(incremental.load_count)
+        connection.execute(
+            "update debts_history set file_status = 'mistaken' where dbt_valid_from = ?", [newest]
+        )
+    assert _query(copy, _HISTORY) != before
+    run_dbt(copy, *_BUILD)
+    assert _query(copy, _HISTORY) == before
 
 
 def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
@@ -143,6 +176,73 @@ def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told)
         assert as_of == expected
 
 
+def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Path) -> None:
+    """R9, R10, R20, R21: an organization changes its ids, one leaves, a status gets a meaning."""
+    home = Home(tmp_path / "home", tmp_path / "seeds")
+    first = (
+        _one_payment("changes", "external_id", "12.345.678-5", "authorized"),
+        _one_payment("leaves", "rut", "12345678-5", "authorized"),
+        _one_payment("waits", "rut", "12345678-5", "on_hold"),
+    )
+    _write_seeds(home.seeds, first)
+    home.create()
+    _land(home, 1, first)
+    _carry(home)
+    assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "pending"}
+
+    second = (
+        History(replace(first[0].contract, customer_id_scheme="rut"), (Load(), Load())),
+        History(first[2].contract, (Load(), Load())),
+    )
+    shutil.rmtree(home.seeds)
+    _write_seeds(home.seeds, second)
+    with (home.seeds / "payment_statuses.csv").open("a", encoding="utf-8") as statuses:
+        statuses.write("on_hold,in_process\n")
+    _land(home, 2, second)
+    _carry(home)
+    assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "in_process"}
+
+    queries = (_DEBTS, _HISTORY, *_DERIVED)
+    told = [_query(home, sql) for sql in queries]
+    replayed = Home(tmp_path / "replayed", home.seeds)
+    shutil.copytree(home.landing, replayed.landing)
+    replayed.create()
+    for _ in range(2):
+        _carry(replayed)
+    assert [_query(replayed, sql) for sql in queries] == told
+    run_dbt(home, *_BUILD, "--full-refresh")
+    assert [_query(home, sql) for sql in queries] == told
+
+
+def _one_payment(organization_id: str, scheme: str, customer_id: str, status: str) -> History:
+    """A debt and an event of its payment, both in the first load."""
+    cells = {
+        "customer_id": customer_id,
+        "product_id": "LUZ-1",
+        "due_date": "2026-03-31",
+        "amount": "1000",
+        "is_paid": "",
+        "is_void": "",
+    }
+    file = IntakeFile("invoices", business_date(1), tuple(cells), (tuple(cells.values()),))
+    event = PaymentEvent(
+        event_id="1",
+        occurred_at=datetime(2026, 3, 1, 6, tzinfo=UTC),
+        payment_id="pay-1",
+        customer_id=customer_id,
+        product_id="LUZ-1",
+        due_date=date(2026, 3, 31),
+        amount="1000",
+        status=status,
+    )
+    contract = Contract(organization_id, customer_id_scheme=scheme)
+    return History(contract, (Load(invoices=file, events=(event,)),))
+
+
+def _statuses(home: Home) -> dict[object, object]:
+    return dict(_query(home, "select organization_id, status from debts"))  # type: ignore[arg-type]
+
+
 _BUILD = ("build", "--quiet", "--exclude-resource-type", "unit_test")
 
 _DEBTS = """
@@ -158,6 +258,10 @@ select * exclude (dbt_scd_id)
 from debts_history
 order by debt_id, dbt_valid_from
 """
+
+_HISTORY_OF_STATES = _HISTORY.replace(
+    "dbt_scd_id", "dbt_scd_id, version_file_id, version_line_number"
+)
 
 _DERIVED = (
     "select * from payments_file_lines order by all",
@@ -216,11 +320,16 @@ order by all
 """
 
 
-def _carry(home: Home) -> None:
+def _one_load_earlier(told: Told) -> Path:
+    """Where the warehouse is kept as it was before the last load."""
+    return told.home.root / "one_load_earlier.duckdb"
+
+
+def _carry(home: Home, *options: str) -> None:
     with warehouse.connect(home) as connection:
         carried = loads.carry_landed(connection, home)
         assert carried is not None
-    run_dbt(home, *_BUILD)
+    run_dbt(home, *_BUILD, *options)
     with warehouse.connect(home) as connection:
         warehouse.finish_load(connection, carried.manifest.load_id)
 
