@@ -15,7 +15,7 @@
 {# An amount with two decimals and no thousands mark, as the contract's decimal separator asks. #}
 {% macro format_amount(amount, decimal_separator) -%}
     replace(
-        cast(cast({{ amount }} as decimal(18, 2)) as {{ dbt.type_string() }}),
+        cast(cast({{ amount }} as decimal(38, 2)) as {{ dbt.type_string() }}),
         '.',
         {{ decimal_separator }}
     )

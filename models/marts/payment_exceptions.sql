@@ -459,7 +459,7 @@ told as (
         own_debts.status as debt_status,
         own_debts.amount as debt_amount,
         coalesce(payments.currency, own_debts.currency, events.currency) as currency,
-        cast(ranked.held_now as decimal(18, 2)) as held_amount,
+        cast(ranked.held_now as decimal(38, 2)) as held_amount,
         ranked.began_at as opened_at,
         loads.business_date as opened_on,
         ranked.event_id as opened_by_event_id,

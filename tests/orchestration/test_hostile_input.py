@@ -119,6 +119,18 @@ CASES = {
         ),
         refused=[(2, "invalid_amount"), (3, "invalid_due_date"), (4, "invalid_rut")],
     ),
+    "amounts whose sum is longer than an amount can be": Case(
+        Deposit(
+            _csv(
+                ("12345678-5", "P-1", "2026-03-31", "9" * 16, ""),
+                ("12345678-5", "P-2", "2026-03-31", "9" * 16, ""),
+            )
+        ),
+        debts=[
+            ("12345678-5", product, DUE, Decimal("9999999999999999.00"), None)
+            for product in ("P-1", "P-2")
+        ],
+    ),
     "SQL, Jinja and markup in cells": _as_products(*INJECTIONS),
     "SQL, Jinja and markup in headers": Case(
         Deposit(
