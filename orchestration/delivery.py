@@ -36,7 +36,6 @@ _LINES = {
     "intake_result": "exp_intake_results",
     "intake_summary": "exp_intake_summaries",
 }
-_ONE_FILE_ONLY = ("name_taken", "invalid_name")
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,7 @@ def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile
     return _read(
         connection,
         """
-        load_id in (select load_id from raw.loads where finished_at is not null)
-        and not exists (
+        not exists (
             select 1
             from raw.deliveries
             where
@@ -117,7 +115,7 @@ def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile
 def read_publication(
     connection: duckdb.DuckDBPyConnection, organization_id: str, business_date: date
 ) -> list[OutgoingFile]:
-    """A payments file and its manifest, as they were published; empty if there are none."""
+    """A payments file and its manifest, as a finished load published them; empty if none did."""
     return _read(
         connection,
         f"""
@@ -235,7 +233,9 @@ def _read(
         f"""
         select organization_id, business_date, kind, file_name, load_id
         from exports.exp_outgoing_files as files
-        where {condition}
+        where
+            load_id in (select load_id from raw.loads where finished_at is not null)
+            and {condition}
         order by business_date, organization_id, delivery_order, file_name
         """,  # noqa: S608 (conditions of ours)
         dict(parameters),
@@ -385,7 +385,7 @@ def _deliver_to(
                     )
                     note(file, outcome)
                 except SftpError as error:
-                    if error.code not in _ONE_FILE_ONLY:
+                    if error.code == "timed_out" or not client.is_connected:
                         raise
                     note(file, error.code, str(error))
     except Exception as error:

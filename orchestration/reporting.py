@@ -81,11 +81,14 @@ order by days.organization_id
 _DELIVERIES = """
 select kind, organization_id, file_name, outcome, detail
 from raw.deliveries
-where business_date = $date
-qualify row_number() over (
-    partition by organization_id, file_name order by attempted_at desc
-) = 1
-order by organization_id
+qualify
+    row_number() over (partition by organization_id, file_name order by attempted_at desc) = 1
+    and (
+        business_date = $date
+        -- what an earlier date still owes, unless its organization has left
+        or not list_contains($settled, outcome)
+    )
+order by organization_id, business_date
 """
 
 _NOTES = """
@@ -153,7 +156,7 @@ def show_day(
         _say(console, "{} {} {} ({}): {}".format(*note))
         is_good = is_good and note[2] not in _BAD
     for kind, organization_id, name, outcome, detail in connection.execute(
-        _DELIVERIES, {"date": business_date}
+        _DELIVERIES, {"date": business_date, "settled": [*DELIVERED, "no_contract"]}
     ).fetchall():
         is_good = is_good and outcome in DELIVERED
         if kind == PAYMENTS_FILE or outcome not in DELIVERED:

@@ -25,6 +25,8 @@ from orchestration.landing import LandedFile
 
 _WORKBOOK = "workbook.xlsx"
 _NOTE = "upload.json"
+# In bytes: `.<name>.summary.csv.<12 digits>.part` has to be a name too, of 255.
+_LONGEST_NAME = 224
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,10 @@ def forget(upload: Upload) -> None:
 
 
 def _plain(file_name: str) -> str:
-    """A file's name without folders, in printable characters, not longer than a name can be."""
+    """A file's name without folders, in printable characters, and short enough for its answers."""
     last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
-    return "".join(char for char in last if char.isprintable())[:255] or _WORKBOOK
+    printable = "".join(char for char in last if char.isprintable()).encode()
+    return printable[:_LONGEST_NAME].decode(errors="ignore") or _WORKBOOK
 
 
 def _as_landed(upload: Upload, organization: Organization, business_date: date) -> LandedFile:

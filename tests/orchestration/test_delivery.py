@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import socket
 from datetime import UTC, date, datetime
@@ -109,6 +110,15 @@ def test_other_bytes_under_the_name_stop_that_file_only(home, lumina, outbox, en
     }
 
 
+def test_a_file_that_the_server_refuses_stops_no_other(home, lumina, outbox, environment):
+    """R20, R22: a name that is too long for the server, before a payments file."""
+    answer = dataclasses.replace(_answer(b"linea\n", 3), file_name=f"{'c' * 240}.result.csv")
+    first, second = deliver(home, [answer, _file()], [lumina], environment)
+    assert (first.file, first.outcome) == (answer, "server_failed")
+    assert second == Delivery(_file(), "delivered")
+    assert _names(outbox) == [_file().file_name]
+
+
 def test_other_bytes_in_the_local_outbox_are_neither_overwritten_nor_sent(
     home, lumina, outbox, environment
 ):
@@ -188,7 +198,7 @@ def published(home):
         connection.execute("create schema exports")
         for load_id in (2, 3, 4):
             connection.execute(
-                "insert into raw.loads values (?, '2026-03-03', '2026-03-03', '2026-03-03')",
+                "insert into raw.loads values (?, '2026-03-03', '2026-03-03', '', '2026-03-03')",
                 [load_id],
             )
         key = "organization_id varchar, business_date date, load_id bigint, file_name varchar"
@@ -259,6 +269,12 @@ def test_what_is_due_is_read_with_its_bytes_each_manifest_after_its_file(publish
     assert read_undelivered(published) == [other, _file(), manifest, _answer(b"linea\n", 3)]
     assert read_publication(published, "lumina", date(2026, 3, 3)) == [_file(), manifest]
     assert read_publication(published, "lumina", date(2026, 3, 2)) == []
+
+
+def test_a_load_that_is_not_finished_has_no_publication(published):
+    """R28: its tests may have failed, and what republish sends is final."""
+    published.execute("update raw.loads set finished_at = null where load_id = 3")
+    assert read_publication(published, "lumina", date(2026, 3, 3)) == []
 
 
 def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home, published):

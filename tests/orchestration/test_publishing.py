@@ -179,7 +179,7 @@ def test_nothing_is_published_of_a_load_that_is_not_finished(
     landing.write_manifest(home, landing.Manifest(1, FIRST, FIRST.date()))
     with warehouse.connect(home) as connection:
         _make_tables(connection)
-        load = {"load_id": 1, "loaded_at": FIRST, "business_date": FIRST.date()}
+        load = {"load_id": 1, "loaded_at": FIRST, "business_date": FIRST.date(), "contracts": ""}
         warehouse.insert(connection, "loads", [load])
     assert _materialise() == 1
     assert not home.analytics.exists()

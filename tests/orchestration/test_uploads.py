@@ -78,7 +78,8 @@ class TestPutting:
             ("a\nb\x00\udcff.xlsx", "ab.xlsx"),
             ("", "workbook.xlsx"),
             ("/", "workbook.xlsx"),
-            ("x" * 300, "x" * 255),
+            ("x" * 300, "x" * 224),
+            ("ñ" * 300, "ñ" * 112),
         ],
     )
     def test_a_name_is_data_and_no_path(self, home, tmp_path, given, kept):
