@@ -252,8 +252,9 @@ def _mark_spools(home: Home) -> str | None:
 
 
 def _mark_events(home: Home, now: datetime) -> str | None:
-    """The files of events that were written to after the newest load."""
-    manifests = landing.recent_manifests(home, _long_ago(now))
+    """The files of events that were written to after the newest load that read events."""
+    recent = landing.recent_manifests(home, _long_ago(now))
+    manifests = [each for each in recent if each.is_of_inboxes]
     if not manifests:
         return None
     loaded_at = manifests[-1].loaded_at.replace(tzinfo=UTC).timestamp()

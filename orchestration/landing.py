@@ -193,6 +193,11 @@ class Manifest:
     events: tuple[EventRange, ...] = field(default=())
 
     @property
+    def is_of_inboxes(self) -> bool:
+        """Whether it looked into inboxes and files of events: it took no decisions or uploads."""
+        return not self.decisions and (bool(self.looks) or not self.files)
+
+    @property
     def is_followed(self) -> bool:
         """Whether another load is due at once.
 
@@ -200,8 +205,7 @@ class Manifest:
         come in loads of their own, before any inbox is looked into.
         """
         has_files_waiting = any(look.files_waiting and look.files_taken for look in self.looks)
-        is_of_uploads = bool(self.files) and not self.looks
-        return has_files_waiting or bool(self.decisions) or is_of_uploads
+        return has_files_waiting or not self.is_of_inboxes
 
     def to_json(self) -> str:
         """The manifest as it is stored."""

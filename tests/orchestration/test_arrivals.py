@@ -188,6 +188,17 @@ class TestLooking:
         os.utime(events, (after, after))
         assert look(Memory())[1] == [date(2026, 3, 2)]
 
+    def test_events_count_though_operators_decided_since(self, home, look):
+        events = home.events / "today.jsonl"
+        events.write_text("{}\n")
+        landing.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
+        decisions = (landing.Decision("f1", "approved", datetime(2026, 3, 2, 10)),)
+        decided = Manifest(2, datetime(2026, 3, 2, 10), date(2026, 3, 2), "", decisions=decisions)
+        landing.write_manifest(home, decided)
+        after = datetime(2026, 3, 2, 9, tzinfo=UTC).timestamp()
+        os.utime(events, (after, after))
+        assert look(Memory())[1] == [date(2026, 3, 2)]
+
     def test_a_server_that_is_down_is_no_reason_and_no_error(self, home, lumina, sftp_server):
         gone = dataclasses.replace(lumina, sftp_port=9)
         environment = sftp_server.environment(["lumina"])
