@@ -37,6 +37,7 @@ deduplicated as (
         raw_status,
         status,
         occurred_at,
+        has_contract,
         source_file,
         line_number
     from ranked

@@ -6,6 +6,10 @@ with events as (
     select * from {{ ref('int_enrollment_events__deduplicated') }}
 ),
 
+organizations as (
+    select * from {{ ref('stg_contracts__organizations_of_loads') }}
+),
+
 loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
@@ -29,6 +33,56 @@ touched as (
     {%- endif %}
 ),
 
+early as (
+    select distinct organization_id
+    from events
+    where not has_contract
+),
+
+-- Of an organization that had no contract when an event came, its first says how to read it.
+first_contracts as (
+    select
+        organizations.organization_id,
+        organizations.customer_id_scheme,
+        row_number() over (
+            partition by organizations.organization_id
+            order by organizations.load_id
+        ) as contract_rank
+    from organizations
+    inner join early on organizations.organization_id = early.organization_id
+),
+
+read_events as (
+    select
+        events.load_id,
+        events.event_number,
+        events.event_id,
+        events.enrollment_key,
+        events.organization_id,
+        events.payment_method_id,
+        case
+            when events.has_contract then events.customer_id
+            else
+                coalesce(
+                    {{ normalise_customer_id(
+                        'events.customer_id', 'first_contracts.customer_id_scheme'
+                    ) }},
+                    events.customer_id
+                )
+        end as customer_id,
+        events.type,
+        events.products,
+        events.raw_status,
+        events.status,
+        events.occurred_at
+    from events
+    inner join touched on events.enrollment_key = touched.enrollment_key
+    left join first_contracts
+        on
+            events.organization_id = first_contracts.organization_id
+            and first_contracts.contract_rank = 1
+),
+
 -- An event of unknown status leaves its method as it was; a method of such events alone waits.
 ranked as (
     select
@@ -47,8 +101,7 @@ ranked as (
                 events.occurred_at desc,
                 events.event_number desc
         ) as event_rank
-    from events
-    inner join touched on events.enrollment_key = touched.enrollment_key
+    from read_events as events
     inner join loads on events.load_id = loads.load_id
 ),
 
@@ -100,6 +153,7 @@ changed as (
         former.enrollment_key is null
         or judged.updated_at is distinct from former.updated_at
         or judged.event_id is distinct from former.event_id
+        or judged.customer_id is distinct from former.customer_id
         or judged.status is distinct from former.status
         or judged.has_unknown_status is distinct from former.has_unknown_status
     {%- endif %}

@@ -34,6 +34,9 @@ renamed as (
         source.status as raw_status,
         statuses.status,
 
+        -- who it is of
+        organizations.organization_id is not null as has_contract,
+
         -- where it came from
         source.source_file,
         source.line_number
