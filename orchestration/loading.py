@@ -15,6 +15,7 @@ import duckdb
 
 from orchestration import landing, payment_events, warehouse, workbooks
 from orchestration.contracts import (
+    PAYMENT_STATUSES,
     Aliases,
     EventWords,
     Organization,
@@ -64,10 +65,16 @@ def load(
     Returns:
         Rows written, by table of `raw`.
 
+    Raises:
+        OlderWarehouseError: the warehouse was made by an older version.
+
     """
+    warehouse.check_raw(connection)
     kept = landing.contracts_path(home, manifest.contracts)
     contracts = {each.organization_id: each for each in read_organizations(kept)}
     aliases = read_column_aliases(kept)
+    # Older versions kept no words.
+    words = read_event_words(kept if (kept / PAYMENT_STATUSES).exists() else home.seeds)
     connection.begin()
     try:
         load_id = manifest.load_id
@@ -77,7 +84,7 @@ def load(
             "business_date": manifest.business_date,
             "contracts": manifest.contracts,
         }
-        _load_contracts(connection, manifest.contracts, contracts.values(), read_event_words(kept))
+        _load_contracts(connection, manifest.contracts, contracts.values(), words)
         warehouse.insert(connection, "loads", [loaded])
         looks = [
             {"load_id": load_id, **_describe_look(look, contracts[look.organization_id])}

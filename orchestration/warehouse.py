@@ -100,6 +100,10 @@ RAW_TABLES = {
 }
 
 
+class OlderWarehouseError(Exception):
+    """The tables of `raw` are not those of this version."""
+
+
 @dataclass(frozen=True)
 class Relation:
     """What the models made: its columns with their types, and its rows if it stores any."""
@@ -214,6 +218,35 @@ def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str
         row = connection.execute(counted).fetchone()
         row_counts[schema, name] = row[0] if row else 0
     return {key: Relation(tuple(named), row_counts.get(key)) for key, named in columns.items()}
+
+
+def columns_of_raw(table: str) -> list[tuple[str, str]]:
+    """The columns of a table of `raw`, with their types."""
+    return re.findall(r"(?:^|,)\s*(\w+) (\w+(?:\([^)]*\))?)", RAW_TABLES[table])
+
+
+def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check that the tables of `raw` have the columns that this version writes.
+
+    Raises:
+        OlderWarehouseError: one has not.
+
+    """
+    found = set(
+        connection.execute(
+            "select table_name, column_name from duckdb_columns() where schema_name = 'raw'"
+            " and database_name = current_database()"
+        ).fetchall()
+    )
+    if (
+        missing := {(table, name) for table in RAW_TABLES for name, _ in columns_of_raw(table)}
+        - found
+    ):
+        names = ", ".join(sorted(f"raw.{table}.{name}" for table, name in missing))
+        raise OlderWarehouseError(
+            f"the warehouse is of an older version, without {names}:"
+            " `python -m orchestration replay` makes it anew from the landing area"
+        )
 
 
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -1,6 +1,5 @@
 """What comes in: the inboxes and the events folder, and schema `raw`, which a load fills."""
 
-import re
 from collections.abc import Iterator
 from datetime import date
 
@@ -29,7 +28,7 @@ RAW_TABLES = {
 
 def _columns(table: str) -> dg.TableSchema:
     """The columns of a table of `raw`, as the page of its asset shows them."""
-    columns = re.findall(r"(?:^|,)\s*(\w+) (\w+(?:\([^)]*\))?)", warehouse.RAW_TABLES[table])
+    columns = warehouse.columns_of_raw(table)
     return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns])
 
 

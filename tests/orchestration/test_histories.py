@@ -21,6 +21,7 @@ import duckdb
 import pytest
 
 from orchestration import landing, loads, warehouse
+from orchestration.contracts import ENROLLMENT_STATUSES, PAYMENT_CHANNELS, PAYMENT_STATUSES
 from orchestration.dbt_project import run_dbt
 from orchestration.home import PROJECT, Home
 from orchestration.landing import EventRange, LandedFile, Manifest
@@ -212,6 +213,19 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     assert [_query(replayed, sql) for sql in queries] == told
     run_dbt(home, *_BUILD, "--full-refresh")
     assert [_query(home, sql) for sql in queries] == told
+
+
+def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_today(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home", tmp_path / "seeds")
+    told = (_one_payment("lumina", "rut", "12345678-5", "authorized"),)
+    _write_seeds(home.seeds, told)
+    home.create()
+    _land(home, 1, told)
+    for name in (PAYMENT_CHANNELS, PAYMENT_STATUSES, ENROLLMENT_STATUSES):
+        for path in home.landing.glob(f"_contracts/*/{name}"):
+            path.unlink()
+    _carry(home)
+    assert _statuses(home) == {"lumina": "paid"}
 
 
 def _one_payment(organization_id: str, scheme: str, customer_id: str, status: str) -> History:

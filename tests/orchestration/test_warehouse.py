@@ -88,3 +88,11 @@ def test_what_raw_has_no_form_for_is_an_error(connection):
     with pytest.raises(TypeError, match="bytes"):
         warehouse.insert(connection, "things", [{"words": b"bytes"}])
     assert connection.execute("select count(*) from raw.things").fetchone() == (0,)
+
+
+def test_a_warehouse_of_an_older_version_says_how_to_go_on(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        warehouse.check_raw(connection)
+        connection.execute("alter table raw.loads drop column contracts")
+        with pytest.raises(warehouse.OlderWarehouseError, match=r"raw\.loads\.contracts.*replay"):
+            warehouse.check_raw(connection)
