@@ -357,17 +357,15 @@ def _deliver_to(
     environment: Mapping[str, str],
 ) -> list[Delivery]:
     deliveries: dict[OutgoingFile, Delivery] = {}
+    dates_without_file: set[date] = set()
 
     def note(file: OutgoingFile, outcome: str, detail: str | None = None) -> None:
         deliveries[file] = Delivery(file, outcome, detail)
+        if file.kind == PAYMENTS_FILE and not deliveries[file].is_delivered:
+            dates_without_file.add(file.business_date)
 
     for file in files:
-        path = file.path(home)
-        if path is None:
-            continue
-        if not path.exists():
-            landing.write_whole(path, file.content)
-        elif path.read_bytes() != file.content:
+        if not _keep(home, file):
             note(file, "name_taken", "the local outbox holds other bytes under this name")
     if organization is None:
         return [Delivery(file, "no_contract") for file in files]
@@ -375,6 +373,9 @@ def _deliver_to(
         with connect(organization, environment) as client:
             for file in files:
                 if file in deliveries:
+                    continue
+                if file.kind == PAYMENTS_MANIFEST and file.business_date in dates_without_file:
+                    note(file, "file_not_delivered", "its payments file is not in the outbox")
                     continue
                 try:
                     outcome = client.upload(
@@ -398,3 +399,14 @@ def _deliver_to(
             if file not in deliveries:
                 note(file, code, detail)
     return list(deliveries.values())
+
+
+def _keep(home: Home, file: OutgoingFile) -> bool:
+    """Write the local copy, if the file has one; whether that copy has the file's bytes."""
+    path = file.path(home)
+    if path is None:
+        return True
+    if not path.exists():
+        landing.write_whole(path, file.content)
+        return True
+    return path.read_bytes() == file.content

@@ -34,6 +34,11 @@ def _file(day: int = 3, organization_id: str = "lumina", content: bytes = CONTEN
     return OutgoingFile(organization_id, day_of, "payments_file", name, day, content)
 
 
+def _manifest(day: int) -> OutgoingFile:
+    name = f"2026-03-{day:02d}_toku_payments.json"
+    return OutgoingFile("lumina", date(2026, 3, day), "payments_manifest", name, day, b"{}\n")
+
+
 def _answer(content: bytes, load_id: int) -> OutgoingFile:
     name = "2026-03-03_toku_invoices.csv.result.csv"
     return OutgoingFile("lumina", date(2026, 3, 3), "intake_result", name, load_id, content)
@@ -117,6 +122,23 @@ def test_a_file_that_the_server_refuses_stops_no_other(home, lumina, outbox, env
     assert (first.file, first.outcome) == (answer, "server_failed")
     assert second == Delivery(_file(), "delivered")
     assert _names(outbox) == [_file().file_name]
+
+
+def test_a_manifest_does_not_arrive_before_its_payments_file(home, lumina, outbox, environment):
+    """R24: here the first payments file's name is taken, the second's is not."""
+    files = [_file(1), _manifest(1), _file(2), _manifest(2)]
+    (outbox / files[0].file_name).write_bytes(b"theirs\n")
+    waiting = "its payments file is not in the outbox"
+    assert deliver(home, files, [lumina], environment) == [
+        Delivery(files[0], "name_taken", TAKEN),
+        Delivery(files[1], "file_not_delivered", waiting),
+        Delivery(files[2], "delivered"),
+        Delivery(files[3], "delivered"),
+    ]
+    assert _names(outbox) == sorted(each.file_name for each in (files[0], *files[2:]))
+    (outbox / files[0].file_name).unlink()
+    outcomes = deliver(home, files[:2], [lumina], environment)
+    assert [each.outcome for each in outcomes] == ["delivered", "delivered"]
 
 
 def test_other_bytes_in_the_local_outbox_are_neither_overwritten_nor_sent(
