@@ -59,61 +59,76 @@ enrolled as (
     group by organization_id, customer_id
 ),
 
-everyone as (
+known as (
     select
-        organization_id,
-        customer_id
-    from owed
-    union distinct
-    select
-        organization_id,
-        customer_id
-    from customers
-    union distinct
-    select
-        organization_id,
-        customer_id
-    from enrolled
-),
-
-accounts as (
-    select
-        everyone.organization_id,
-        everyone.customer_id,
+        coalesce(customers.organization_id, enrolled.organization_id) as organization_id,
+        coalesce(customers.customer_id, enrolled.customer_id) as customer_id,
         customers.name,
         customers.mail,
-        organizations.currency,
+        enrolled.active_method_count,
+        enrolled.waiting_method_count,
+        customers.customer_id is not null as is_created,
+        coalesce(customers.mail_status = 'usable', false) as is_reachable,
+        contacts.customer_id is not null as is_campaign_contact
+    from customers
+    full outer join enrolled
+        on
+            customers.organization_id = enrolled.organization_id
+            and customers.customer_id = enrolled.customer_id
+    left join contacts
+        on
+            customers.organization_id = contacts.organization_id
+            and customers.customer_id = contacts.customer_id
+),
+
+everyone as (
+    select
+        coalesce(owed.organization_id, known.organization_id) as organization_id,
+        coalesce(owed.customer_id, known.customer_id) as customer_id,
+        known.name,
+        known.mail,
         coalesce(owed.pending_count, 0) as pending_count,
         cast(coalesce(owed.pending_amount, 0) as decimal(38, 2)) as pending_amount,
         owed.oldest_due_date,
         coalesce(owed.in_process_count, 0) as in_process_count,
         cast(coalesce(owed.in_process_amount, 0) as decimal(38, 2)) as in_process_amount,
         coalesce(owed.other_currency_count, 0) as other_currency_count,
-        coalesce(enrolled.active_method_count, 0) as active_method_count,
-        coalesce(enrolled.waiting_method_count, 0) as waiting_method_count,
-        customers.customer_id is not null as is_created,
-        coalesce(owed.pending_count, 0) + coalesce(owed.in_process_count, 0) > 0 as is_owing,
-        coalesce(enrolled.active_method_count, 0) > 0 as is_enrolled,
-        coalesce(customers.mail_status = 'usable', false) as is_reachable,
-        contacts.customer_id is not null as is_campaign_contact
+        coalesce(known.active_method_count, 0) as active_method_count,
+        coalesce(known.waiting_method_count, 0) as waiting_method_count,
+        coalesce(known.is_created, false) as is_created,
+        owed.customer_id is not null as is_owing,
+        coalesce(known.active_method_count, 0) > 0 as is_enrolled,
+        coalesce(known.is_reachable, false) as is_reachable,
+        coalesce(known.is_campaign_contact, false) as is_campaign_contact
+    from owed
+    full outer join known
+        on
+            owed.organization_id = known.organization_id
+            and owed.customer_id = known.customer_id
+),
+
+accounts as (
+    select
+        everyone.organization_id,
+        everyone.customer_id,
+        everyone.name,
+        everyone.mail,
+        organizations.currency,
+        everyone.pending_count,
+        everyone.pending_amount,
+        everyone.oldest_due_date,
+        everyone.in_process_count,
+        everyone.in_process_amount,
+        everyone.other_currency_count,
+        everyone.active_method_count,
+        everyone.waiting_method_count,
+        everyone.is_created,
+        everyone.is_owing,
+        everyone.is_enrolled,
+        everyone.is_reachable,
+        everyone.is_campaign_contact
     from everyone
     inner join organizations on everyone.organization_id = organizations.organization_id
-    left join customers
-        on
-            everyone.organization_id = customers.organization_id
-            and everyone.customer_id = customers.customer_id
-    left join owed
-        on
-            everyone.organization_id = owed.organization_id
-            and everyone.customer_id = owed.customer_id
-    left join enrolled
-        on
-            everyone.organization_id = enrolled.organization_id
-            and everyone.customer_id = enrolled.customer_id
-    left join contacts
-        on
-            everyone.organization_id = contacts.organization_id
-            and everyone.customer_id = contacts.customer_id
 )
 
 select * from accounts
