@@ -7,15 +7,17 @@ with events as (
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations_of_loads') }}
+    select * from {{ ref('stg_contracts__organizations_kept') }}
 ),
 
 statuses as (
-    select * from {{ ref('stg_contracts__statuses_of_loads') }}
+    select * from {{ ref('stg_contracts__statuses_kept') }}
 ),
 
 loads as (
-    select load_id
+    select
+        load_id,
+        contracts
     from {{ ref('stg_intake__loads') }}
     {%- if is_incremental() %}
     where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
@@ -37,11 +39,11 @@ understanding as (
     inner join loads on events.load_id < loads.load_id
     inner join organizations
         on
-            loads.load_id = organizations.load_id
+            loads.contracts = organizations.contracts
             and events.organization_id = organizations.organization_id
     inner join statuses
         on
-            loads.load_id = statuses.load_id
+            loads.contracts = statuses.contracts
             and lower(trim(events.raw_status)) = statuses.raw_status
             and statuses.kind = 'payment'
     where events.status is null

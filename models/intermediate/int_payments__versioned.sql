@@ -12,7 +12,7 @@ loads as (
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations_of_loads') }}
+    select * from {{ ref('stg_contracts__organizations_kept') }}
 ),
 
 {% if is_incremental() -%}
@@ -114,9 +114,10 @@ localised as (
             {{ in_time_zone('versioned.in_process_since', 'organizations.time_zone') }} as date
         ) as in_process_on
     from versioned
+    inner join loads on versioned.load_id = loads.load_id
     inner join organizations
         on
-            versioned.load_id = organizations.load_id
+            loads.contracts = organizations.contracts
             and versioned.organization_id = organizations.organization_id
 )
 

@@ -7,7 +7,7 @@ with events as (
 ),
 
 organizations as (
-    select * from {{ ref('stg_contracts__organizations_of_loads') }}
+    select * from {{ ref('stg_contracts__organizations_kept') }}
 ),
 
 loads as (
@@ -33,23 +33,24 @@ touched as (
     {%- endif %}
 ),
 
-early as (
-    select distinct organization_id
-    from events
-    where not has_contract
-),
-
--- Of an organization that had no contract when an event came, its first says how to read it.
-first_contracts as (
+-- When an organization had no contract as an event came, its next one says how to read it.
+next_contracts as (
     select
-        organizations.organization_id,
+        events.organization_id,
+        events.event_id,
         organizations.customer_id_scheme,
         row_number() over (
-            partition by organizations.organization_id
-            order by organizations.load_id
+            partition by events.organization_id, events.event_id
+            order by loads.load_id
         ) as contract_rank
-    from organizations
-    inner join early on organizations.organization_id = early.organization_id
+    from events
+    inner join touched on events.enrollment_key = touched.enrollment_key
+    inner join organizations on events.organization_id = organizations.organization_id
+    inner join loads
+        on
+            organizations.contracts = loads.contracts
+            and events.load_id < loads.load_id
+    where not events.has_contract
 ),
 
 read_events as (
@@ -65,7 +66,7 @@ read_events as (
             else
                 coalesce(
                     {{ normalise_customer_id(
-                        'events.customer_id', 'first_contracts.customer_id_scheme'
+                        'events.customer_id', 'next_contracts.customer_id_scheme'
                     ) }},
                     events.customer_id
                 )
@@ -77,10 +78,11 @@ read_events as (
         events.occurred_at
     from events
     inner join touched on events.enrollment_key = touched.enrollment_key
-    left join first_contracts
+    left join next_contracts
         on
-            events.organization_id = first_contracts.organization_id
-            and first_contracts.contract_rank = 1
+            events.organization_id = next_contracts.organization_id
+            and events.event_id = next_contracts.event_id
+            and next_contracts.contract_rank = 1
 ),
 
 -- An event of unknown status leaves its method as it was; a method of such events alone waits.

@@ -4,12 +4,16 @@ with source as (
     select * from {{ source('raw', 'enrollment_events') }}
 ),
 
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
 organizations as (
-    select * from {{ ref('stg_contracts__organizations_of_loads') }}
+    select * from {{ ref('stg_contracts__organizations_kept') }}
 ),
 
 statuses as (
-    select * from {{ ref('stg_contracts__statuses_of_loads') }}
+    select * from {{ ref('stg_contracts__statuses_kept') }}
 ),
 
 renamed as (
@@ -41,13 +45,14 @@ renamed as (
         source.source_file,
         source.line_number
     from source
+    inner join loads on source.load_id = loads.load_id
     left join organizations
         on
-            source.load_id = organizations.load_id
+            loads.contracts = organizations.contracts
             and source.organization_id = organizations.organization_id
     left join statuses
         on
-            source.load_id = statuses.load_id
+            loads.contracts = statuses.contracts
             and lower(trim(source.status)) = statuses.raw_status
             and statuses.kind = 'enrollment'
 )

@@ -4,16 +4,20 @@ with source as (
     select * from {{ source('raw', 'payment_events') }}
 ),
 
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
 organizations as (
-    select * from {{ ref('stg_contracts__organizations_of_loads') }}
+    select * from {{ ref('stg_contracts__organizations_kept') }}
 ),
 
 statuses as (
-    select * from {{ ref('stg_contracts__statuses_of_loads') }}
+    select * from {{ ref('stg_contracts__statuses_kept') }}
 ),
 
 channels as (
-    select * from {{ ref('stg_contracts__channels_of_loads') }}
+    select * from {{ ref('stg_contracts__channels_kept') }}
 ),
 
 renamed as (
@@ -52,18 +56,19 @@ renamed as (
         source.source_file,
         source.line_number
     from source
+    inner join loads on source.load_id = loads.load_id
     left join organizations
         on
-            source.load_id = organizations.load_id
+            loads.contracts = organizations.contracts
             and source.organization_id = organizations.organization_id
     left join statuses
         on
-            source.load_id = statuses.load_id
+            loads.contracts = statuses.contracts
             and lower(trim(source.status)) = statuses.raw_status
             and statuses.kind = 'payment'
     left join channels
         on
-            source.load_id = channels.load_id
+            loads.contracts = channels.contracts
             and lower(trim(source.channel)) = channels.raw_channel
 )
 

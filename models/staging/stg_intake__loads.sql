@@ -10,6 +10,7 @@ newest as (
 renamed as (
     select
         source.load_id,
+        source.contracts,
 
         -- times
         source.business_date,
