@@ -31,6 +31,16 @@ OUTBOXES_AT_ONCE = 16
 DELIVERED = ("delivered", "already_there")
 PAYMENTS_FILE = "payments_file"
 PAYMENTS_MANIFEST = "payments_manifest"
+# What came of each file: a success, whatever a later `republish` met, else its last attempt.
+OUTCOMES = """
+select organization_id, business_date, kind, file_name, outcome, detail
+from raw.deliveries
+qualify
+    row_number() over (
+        partition by organization_id, file_name
+        order by load_id desc, list_contains($delivered, outcome) desc, attempted_at desc
+    ) = 1
+"""
 _LINES = {
     PAYMENTS_FILE: "exp_payments_file",
     "intake_result": "exp_intake_results",

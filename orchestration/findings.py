@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from orchestration.delivery import DELIVERED, OUTCOMES
 from orchestration.redaction import redactor
 
 Row = Mapping[str, str]
@@ -62,21 +63,16 @@ where looks.load_id = $load_id and days.status = 'missing'
 order by days.organization_id
 """
 
-_NOT_DELIVERED = """
-with attempts as (
-    select
-        *,
-        row_number() over (
-            partition by organization_id, file_name order by attempted_at desc
-        ) as attempt_rank
-    from raw.deliveries
-)
+_NOT_DELIVERED = f"""
+with outcomes as ({OUTCOMES})
 
 select organization_id, file_name, outcome as code, coalesce(detail, '') as message
-from attempts
-where attempt_rank = 1 and outcome not in ('delivered', 'already_there')
+from outcomes
+where
+    not list_contains($delivered, outcome)
+    and organization_id in (select organization_id from main.organizations)
 order by organization_id, file_name
-"""
+"""  # noqa: S608 (a query of ours)
 
 _ROWS_OF_FILES = """
 select
@@ -201,8 +197,8 @@ def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
 
 
 def find_undelivered_files(connection: duckdb.DuckDBPyConnection) -> Finding:
-    """The published files that no attempt has delivered (R24)."""
-    rows = _fetch(connection, _NOT_DELIVERED)
+    """The files for organizations with a contract that no attempt has delivered (R24)."""
+    rows = _fetch(connection, _NOT_DELIVERED, delivered=list(DELIVERED))
     return _find(rows, "every file is delivered", "files not delivered", "code")
 
 
@@ -223,7 +219,7 @@ def find_unbalanced_days(connection: duckdb.DuckDBPyConnection) -> Finding:
 
 
 def _fetch(
-    connection: duckdb.DuckDBPyConnection, sql: str, **parameters: str | int
+    connection: duckdb.DuckDBPyConnection, sql: str, **parameters: str | int | list[str]
 ) -> list[dict[str, str]]:
     result = connection.execute(sql, parameters)
     names = [column[0] for column in result.description or []]

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from orchestration.checking import Checked
 from orchestration.decisions import HeldFile
-from orchestration.delivery import DELIVERED, PAYMENTS_FILE, Delivery
+from orchestration.delivery import DELIVERED, OUTCOMES, PAYMENTS_FILE, Delivery
 from orchestration.home import Home
 
 _DAY = """
@@ -78,18 +78,20 @@ left join lines on days.organization_id = lines.organization_id
 order by days.organization_id
 """
 
-_DELIVERIES = """
+_DELIVERIES = f"""
+with outcomes as ({OUTCOMES})
+
 select kind, organization_id, file_name, outcome, detail
-from raw.deliveries
-qualify
-    row_number() over (partition by organization_id, file_name order by attempted_at desc) = 1
-    and (
-        business_date = $date
-        -- what an earlier date still owes, unless its organization has left
-        or not list_contains($settled, outcome)
+from outcomes
+where
+    business_date = $date
+    or (
+        -- what another date still owes, unless its organization has left
+        not list_contains($delivered, outcome)
+        and organization_id in (select organization_id from main.organizations)
     )
 order by organization_id, business_date
-"""
+"""  # noqa: S608 (a query of ours)
 
 _NOTES = """
 select files.organization_id, files.file_name, files.status, files.code, files.message
@@ -156,7 +158,7 @@ def show_day(
         _say(console, "{} {} {} ({}): {}".format(*note))
         is_good = is_good and note[2] not in _BAD
     for kind, organization_id, name, outcome, detail in connection.execute(
-        _DELIVERIES, {"date": business_date, "settled": [*DELIVERED, "no_contract"]}
+        _DELIVERIES, {"date": business_date, "delivered": list(DELIVERED)}
     ).fetchall():
         is_good = is_good and outcome in DELIVERED
         if kind == PAYMENTS_FILE or outcome not in DELIVERED:

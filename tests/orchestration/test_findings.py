@@ -191,3 +191,35 @@ def test_ten_cases_are_named_and_the_others_counted(connection):
     assert found.sentence.count("lumina") == 10
     assert found.sentence.endswith(") and 2 more")
     assert len(found.rows) == 12
+
+
+def test_a_file_is_undelivered_until_it_arrives_or_its_organization_leaves(connection):
+    connection.execute(
+        """
+        create schema raw;
+        create table organizations as select 'lumina' as organization_id;
+        create table raw.deliveries as
+        select * from (
+            values
+            ('lumina', 'owed.csv', 3, 1, 'unreachable', 'nothing answers'),
+            ('lumina', 'owed.csv', 3, 2, 'timed_out', null),
+            ('lumina', 'republished.csv', 3, 1, 'delivered', null),
+            ('lumina', 'republished.csv', 3, 2, 'unreachable', null),
+            ('lumina', 'answer.csv', 3, 1, 'delivered', null),
+            ('lumina', 'answer.csv', 4, 2, 'name_taken', null),
+            ('gone', 'left.csv', 3, 1, 'unreachable', null)
+        ) as attempts (organization_id, file_name, load_id, attempted_at, outcome, detail);
+        alter table raw.deliveries add column business_date date;
+        alter table raw.deliveries add column kind varchar;
+        """
+    )
+    found = findings.find_undelivered_files(connection)
+    assert list(found.rows) == [
+        {
+            "organization_id": "lumina",
+            "file_name": "answer.csv",
+            "code": "name_taken",
+            "message": "",
+        },
+        {"organization_id": "lumina", "file_name": "owed.csv", "code": "timed_out", "message": ""},
+    ]
