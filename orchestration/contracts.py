@@ -24,14 +24,8 @@ COLUMN_ALIASES = "column_aliases.csv"
 PAYMENT_CHANNELS = "payment_channels.csv"
 PAYMENT_STATUSES = "payment_statuses.csv"
 ENROLLMENT_STATUSES = "enrollment_statuses.csv"
-CONTRACT_FILES = (
-    ORGANIZATIONS,
-    DEFAULTS,
-    COLUMN_ALIASES,
-    PAYMENT_CHANNELS,
-    PAYMENT_STATUSES,
-    ENROLLMENT_STATUSES,
-)
+EVENT_WORD_FILES = (PAYMENT_CHANNELS, PAYMENT_STATUSES, ENROLLMENT_STATUSES)
+CONTRACT_FILES = (ORGANIZATIONS, DEFAULTS, COLUMN_ALIASES, *EVENT_WORD_FILES)
 
 # What a status of a payment event and of an enrolment event can mean (R21, R27).
 PAYMENT_STATES = ("in_process", "authorized", "rejected", "reversed")

@@ -107,6 +107,7 @@ def choose(
 def take(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
+    contracts: str,
     organizations: Sequence[Organization],
     business_date: date,
     environment: Mapping[str, str],
@@ -119,7 +120,8 @@ def take(
     Args:
         connection: the warehouse, asked which files it has seen.
         home: where the files go.
-        organizations: all of them; those before their cut-off are left alone.
+        contracts: the name of the contracts as they were kept for this load.
+        organizations: all that these have; those before their cut-off are left alone.
         business_date: the date to work for.
         environment: where the secrets of the servers are.
         clock: the time.
@@ -132,7 +134,7 @@ def take(
             load_id,
             loaded_at,
             business_date,
-            landing.keep_contracts(home),
+            contracts,
             decisions=tuple(decided),
         )
         landing.write_manifest(home, manifest)
@@ -145,7 +147,7 @@ def take(
             load_id,
             loaded_at,
             business_date,
-            landing.keep_contracts(home),
+            contracts,
             files=tuple(uploaded),
         )
         landing.write_manifest(home, manifest)
@@ -172,7 +174,7 @@ def take(
         load_id,
         loaded_at,
         business_date,
-        landing.keep_contracts(home),
+        contracts,
         looks=tuple(look for look, _ in results),
         files=tuple(file for _, files in results for file in files),
         events=tuple(

@@ -20,7 +20,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from orchestration.contracts import CONTRACT_FILES, Organization
+from orchestration.contracts import CONTRACT_FILES, EVENT_WORD_FILES, Organization
 from orchestration.home import Home
 
 # No organization can be called like the folders that begin with a line.
@@ -341,6 +341,16 @@ def keep_contracts(home: Home) -> str:
         if not path.exists():
             write_whole(path, content)
     return kept
+
+
+def complete_contracts(home: Home, contracts: str) -> None:
+    """Keep the words of events as they are now beside contracts of an older version, which kept
+    none: what they mean in the first replay they mean in every other (R9).
+    """
+    for name in EVENT_WORD_FILES:
+        path = contracts_path(home, contracts) / name
+        if not path.exists():
+            write_whole(path, (home.seeds / name).read_bytes())
 
 
 def contracts_path(home: Home, contracts: str) -> Path:

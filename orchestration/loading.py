@@ -15,7 +15,6 @@ import duckdb
 
 from orchestration import landing, payment_events, warehouse, workbooks
 from orchestration.contracts import (
-    PAYMENT_STATUSES,
     Aliases,
     EventWords,
     Organization,
@@ -65,16 +64,12 @@ def load(
     Returns:
         Rows written, by table of `raw`.
 
-    Raises:
-        OlderWarehouseError: the warehouse was made by an older version.
-
     """
-    warehouse.check_raw(connection)
+    landing.complete_contracts(home, manifest.contracts)
     kept = landing.contracts_path(home, manifest.contracts)
     contracts = {each.organization_id: each for each in read_organizations(kept)}
     aliases = read_column_aliases(kept)
-    # Older versions kept no words.
-    words = read_event_words(kept if (kept / PAYMENT_STATUSES).exists() else home.seeds)
+    words = read_event_words(kept)
     connection.begin()
     try:
         load_id = manifest.load_id

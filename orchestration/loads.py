@@ -6,14 +6,14 @@ end, then a manifest that is not in `raw` yet. Only then is something new taken 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
 import duckdb
 
 from orchestration import intake, landing, loading, warehouse
-from orchestration.contracts import Organization
+from orchestration.contracts import read_contracts
 from orchestration.home import Home
 from orchestration.landing import Manifest
 
@@ -41,15 +41,19 @@ class CarriedLoad:
 def carry_next(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
-    organizations: Sequence[Organization],
     business_date: date,
     environment: Mapping[str, str],
     clock: intake.Clock = intake.utc_now,
 ) -> CarriedLoad:
     """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one.
 
+    A new one is made by a copy of the contracts from its beginning to its end, whatever is done
+    to them meanwhile (R11).
+
     Raises:
+        ContractError: the contracts are wrong; nothing was taken.
         ErasureUnfinishedError: a new one is due, and would bring back what is being erased.
+        OlderWarehouseError: the warehouse was made by an older version; nothing was taken.
 
     """
     recovered = carry_landed(connection, home)
@@ -60,7 +64,11 @@ def carry_next(
             "an erasure was begun and has not ended: say `python -m orchestration erase` again"
         )
     landing.sweep(home)
-    manifest = intake.take(connection, home, organizations, business_date, environment, clock)
+    contracts = landing.keep_contracts(home)
+    organizations = read_contracts(landing.contracts_path(home, contracts))
+    manifest = intake.take(
+        connection, home, contracts, organizations, business_date, environment, clock
+    )
     rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows, is_recovered=False)
 
@@ -69,7 +77,12 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     """Bring the oldest load that landed and is not finished into `raw`; None if there is none.
 
     In an empty warehouse this replays the landing area, load by load (R10).
+
+    Raises:
+        OlderWarehouseError: the warehouse was made by an older version.
+
     """
+    warehouse.check_raw(connection)
     unfinished = warehouse.unfinished_load_id(connection)
     if unfinished is not None:
         manifest = landing.read_manifest(home, unfinished)

@@ -1,6 +1,7 @@
 -- What does not fit, a row each (R25). Each code below lists the moments at which its condition
 -- came true, from the versions of payments and debts; the first of them opened the exception.
--- Derived anew in each build from facts of their time, so it depends on no former build.
+-- Derived anew in each build from facts of their time and what channels normally take now, so it
+-- depends on no former build.
 with versions as (
     select
         *,

@@ -82,7 +82,6 @@ def load(
         carried = loads.carry_next(
             connection,
             home,
-            installation.organizations(),
             date.fromisoformat(context.partition_key),
             installation.environment(),
         )

@@ -215,7 +215,9 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     assert [_query(home, sql) for sql in queries] == told
 
 
-def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_today(tmp_path: Path) -> None:
+def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_replay(
+    tmp_path: Path,
+) -> None:
     home = Home(tmp_path / "home", tmp_path / "seeds")
     told = (_one_payment("lumina", "rut", "12345678-5", "authorized"),)
     _write_seeds(home.seeds, told)
@@ -226,6 +228,14 @@ def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_today(tmp_pa
             path.unlink()
     _carry(home)
     assert _statuses(home) == {"lumina": "paid"}
+
+    path = home.seeds / PAYMENT_STATUSES
+    path.write_text(path.read_text().replace("authorized,authorized", "authorized,rejected"))
+    again = Home(tmp_path / "again", home.seeds)
+    shutil.copytree(home.landing, again.landing)
+    again.create()
+    _carry(again)
+    assert _statuses(again) == {"lumina": "paid"}
 
 
 def _one_payment(organization_id: str, scheme: str, customer_id: str, status: str) -> History:

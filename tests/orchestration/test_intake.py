@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shutil
 import socket
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import intake, landing, warehouse
-from orchestration.contracts import Organization, read_organizations
+from orchestration import intake, landing, loads, warehouse
+from orchestration.contracts import ContractError, Organization, read_organizations
 from orchestration.home import PROJECT, Home
 from orchestration.intake import Arrival, Seen, choose, look_into, take
 from orchestration.landing import LandedFile, Look
@@ -302,7 +303,7 @@ class TestLooking:
             taken.bind((HOST, 0))
             lumina = make_organization(sftp_port=taken.getsockname()[1])
             organizations = [lumina, without_secret, andes]
-            manifest = take(connection, home, organizations, TODAY, environment, _clock)
+            manifest = _take(connection, home, organizations, environment)
         assert manifest.looks == (
             Look("lumina", "unreachable", "nothing answers at the server's address"),
             Look(
@@ -324,6 +325,7 @@ class TestLooking:
             manifest = take(
                 connection,
                 home,
+                landing.keep_contracts(home),
                 [organization],
                 TODAY,
                 environment,
@@ -342,8 +344,13 @@ def test_of_several_receipts_of_a_name_the_newest_counts(home, make_organization
         for load_id, byte_count in ((2, 1), (1, 7)):
             _note_receipt(connection, load_id, path.name, byte_count)
         environment = sftp_server.environment(["lumina"])
-        manifest = take(connection, home, [organization], TODAY, environment, _clock)
+        manifest = _take(connection, home, [organization], environment)
     assert manifest.looks == (Look("lumina", "looked", files_seen=1, files_taken=0),)
+
+
+def _take(connection, home, organizations, environment) -> landing.Manifest:
+    contracts = landing.keep_contracts(home)
+    return take(connection, home, contracts, organizations, TODAY, environment, _clock)
 
 
 def _note_receipt(
@@ -374,3 +381,25 @@ def _note_receipt(
         f"insert into raw.intake_files ({', '.join(values)}) values ({places})",
         list(values.values()),
     )
+
+
+def test_a_load_is_made_by_the_contracts_that_it_began_with(tmp_path):
+    """R11, R29: whatever is done to them before it ends; a wrong one stops only what is new."""
+    home = Home(tmp_path / "home", tmp_path / "seeds")
+    shutil.copytree(PROJECT / "seeds", home.seeds)
+    home.create()
+    path = home.seeds / "payment_statuses.csv"
+    good = path.read_text()
+
+    def saved_wrongly_meanwhile() -> datetime:
+        path.write_text(f"{good}Aprobada,authorized\n")
+        return _clock()
+
+    with warehouse.connect(home) as connection:
+        carried = loads.carry_next(connection, home, TODAY, {}, saved_wrongly_meanwhile)
+        assert {look.outcome for look in carried.manifest.looks} == {"no_credentials"}
+        warehouse.finish_load(connection, 1)
+        with pytest.raises(ContractError, match=r"payment_statuses\.csv.*Aprobada"):
+            loads.carry_next(connection, home, TODAY, {}, _clock)
+        path.write_text(good)
+        assert loads.carry_next(connection, home, TODAY, {}, _clock).manifest.load_id == 2

@@ -35,12 +35,10 @@ def _put(
     return uploads.put(home, organization, source, name, NOW + timedelta(minutes=minutes))
 
 
-def _take(home: Home, organizations=ORGANIZATIONS) -> landing.Manifest:
+def _take(home: Home) -> landing.Manifest:
     """What a run that is not due for any inbox takes; it is loaded and finished."""
     with warehouse.connect(home) as connection:
-        carried = loads.carry_next(
-            connection, home, organizations, TODAY, {}, lambda: NOW - timedelta(days=1)
-        )
+        carried = loads.carry_next(connection, home, TODAY, {}, lambda: NOW - timedelta(days=1))
         warehouse.finish_load(connection, carried.manifest.load_id)
         return carried.manifest
 
@@ -229,7 +227,10 @@ def test_a_workbook_in_an_inbox_is_taken_one_at_a_time(make_organization, sftp_s
         path.write_bytes(b"x")
     environment = sftp_server.environment(["lumina"])
     with warehouse.connect(home) as connection:
-        manifest = take(connection, home, [organization], TODAY, environment, lambda: NOW)
+        contracts = landing.keep_contracts(home)
+        manifest = take(
+            connection, home, contracts, [organization], TODAY, environment, lambda: NOW
+        )
     assert [(file.kind, file.file_name) for file in manifest.files] == [
         ("customers", "2026-03-01_toku_customers.xlsx")
     ]
