@@ -48,6 +48,7 @@ class Request(Persons):
         ranges: for the hash of a range of events, that of its new bytes.
         lines: the hashes of the events that are blanked in the files they came from.
         row_count: rows and lines that are written anew.
+        is_set_aside: whether the former warehouse has been put away.
 
     """
 
@@ -59,6 +60,7 @@ class Request(Persons):
     ranges: Mapping[str, str] = field(default_factory=dict)
     lines: Sequence[str] = ()
     row_count: int = 0
+    is_set_aside: bool = False
 
 
 def erase(
@@ -136,7 +138,11 @@ def finish(home: Home, say: runs.Say) -> Request:
         _write(home, request)
     _rewrite(home, request)
     say("building the warehouse anew")
-    loads = runs.replay(home, lambda _: None)
+    if not request.is_set_aside:
+        runs.set_aside(home, lambda _: None)
+        request = replace(request, is_set_aside=True)
+        _write(home, request)
+    runs.run_landed(home, lambda _: None)
     with warehouse.connect(home) as connection:
         dates = connection.execute(
             "select distinct business_date from main.payments_file_lines"
@@ -146,6 +152,7 @@ def finish(home: Home, say: runs.Say) -> Request:
         delivery.renew_copies(connection, home, request.organization_id, [day for (day,) in dates])
         is_balanced = _hash_balance(connection) == request.balance
         publishing.publish(connection, home, is_anew=True)
+        load_count = warehouse.last_load_id(connection)
     _forget_former(home)
     home.erasure.unlink()
     landing.sync_folder(home.root)
@@ -153,7 +160,7 @@ def finish(home: Home, say: runs.Say) -> Request:
         f"persons of {request.organization_id} erased: {len(request.pseudonyms)};"
         f" rows: {request.row_count}; files:"
         f" {len(request.kept) + len(request.refused) + len(request.ranges)};"
-        f" loads replayed: {len(loads)}"
+        f" loads replayed: {load_count}"
     )
     if not is_balanced:
         say("daily_balance has changed: contracts or code are not those that it was made with")

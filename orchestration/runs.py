@@ -83,14 +83,30 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
         RunFailedError: a step failed. The next run carries on from there.
 
     """
+    set_aside(home, say)
+    return run_landed(home, say)
+
+
+def set_aside(home: Home, say: Say) -> None:
+    """Put the warehouse away, so that all that landed is due again; none is left as it is."""
+    if landing.read_manifest(home, 1) is None or not home.warehouse.exists():
+        return
+    with warehouse.connect(home) as connection:
+        connection.execute("checkpoint")
+    home.warehouse.replace(home.set_aside)
+    say(f"the former warehouse is now {home.set_aside}")
+
+
+def run_landed(home: Home, say: Say) -> list[LoadRun]:
+    """Carry through the loads that landed and are not in the warehouse, and take nothing new.
+
+    Raises:
+        RunFailedError: a step failed. Running again carries on from there.
+
+    """
     first = landing.read_manifest(home, 1)
     if first is None:
         return []
-    if home.warehouse.exists():
-        with warehouse.connect(home) as connection:
-            connection.execute("checkpoint")
-        home.warehouse.replace(home.set_aside)
-        say(f"the former warehouse is now {home.set_aside}")
     return _run(home, first.business_date, say, lambda: not is_recovery_due(home))
 
 

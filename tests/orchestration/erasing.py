@@ -30,6 +30,11 @@ STEPS: dict[str, tuple[str, str, int]] = {
     "before the record": ("orchestration.landing:write_erasure", "before", 1),
     "before the former bytes are deleted": ("orchestration.landing:remove_unnamed", "before", 1),
     "after the former bytes are deleted": ("orchestration.landing:remove_unnamed", "after", 1),
+    "before it is noted that the former warehouse is away": (
+        "orchestration.erasure:_write",
+        "before",
+        1,
+    ),
     "before the warehouse is built": ("orchestration.runs:_run", "before", 1),
     "while the warehouse is built": ("orchestration.warehouse:finish_load", "after", 2),
     "after the former warehouse is deleted": (

@@ -616,8 +616,13 @@ def killed(copies: tuple[Site, Site], erased: Erased) -> Erased:
             assert result.returncode == 1
             assert "say `python -m orchestration erase` again" in result.stderr
             assert len(list(landing.read_manifests(site.home))) == manifests
+        elif step == "while the warehouse is built":
+            begun = site.home.warehouse.stat().st_ino
+    # what had been built was not built again, then or now
+    assert site.home.warehouse.stat().st_ino == begun
     result = site.says("erase")
     assert result.returncode == 0, result.stdout + result.stderr
+    assert site.home.warehouse.stat().st_ino == begun
     return _as_erased(site, site.said[-1])
 
 
