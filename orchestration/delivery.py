@@ -20,11 +20,11 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import landing, warehouse
+from orchestration import landing, ledger, warehouse
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Clock, utc_now
-from orchestration.landing import Attempt
+from orchestration.ledger import Attempt
 from orchestration.sftp import MAY_HEAL, SftpError, connect
 
 OUTBOXES_AT_ONCE = 16
@@ -207,7 +207,7 @@ def record(
     if not deliveries:
         return
     attempted_at = clock().astimezone(UTC).replace(tzinfo=None)
-    landing.write_attempts(
+    ledger.write_attempts(
         home,
         [
             Attempt(
@@ -231,7 +231,7 @@ def record(
 def restore_ledger(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Bring the attempts that the warehouse does not know into raw.deliveries."""
     row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
-    for batch_id, attempts in landing.read_attempts(home, after=row[0] if row else 0):
+    for batch_id, attempts in ledger.read_attempts(home, after=row[0] if row else 0):
         rows = [{"batch_id": batch_id, **asdict(attempt)} for attempt in attempts]
         warehouse.insert(connection, "deliveries", rows)
 

@@ -1,7 +1,6 @@
 """The landing area: the bytes of every file received and a manifest of every load.
 
-Attempts to deliver are kept beside them: what an organization has been sent is sent once,
-whatever becomes of the warehouse.
+Attempts to deliver are kept beside them (ledger.py).
 
 A manifest is written before its load enters the warehouse. Whatever a killed run left undone is
 found here and done again (R29), and a replay into an empty warehouse reads nothing else.
@@ -10,10 +9,9 @@ found here and done again (R29), and a replay into an empty warehouse reads noth
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
@@ -22,6 +20,7 @@ from typing import IO, Any, BinaryIO
 
 from orchestration.contracts import CONTRACT_FILES, EVENT_WORD_FILES, Organization
 from orchestration.home import Home
+from orchestration.sealing import changed, seal, unseal
 
 # No organization can be called like the folders that begin with a line.
 EVENTS = "_events"
@@ -153,33 +152,6 @@ class EventRange:
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """An attempt to deliver a file (R24); `outcome` is a success or the code of a failure."""
-
-    organization_id: str
-    business_date: date
-    kind: str
-    file_name: str
-    load_id: int
-    sha256: str
-    byte_count: int
-    attempted_at: datetime
-    outcome: str
-    detail: str | None
-
-    @classmethod
-    def from_values(cls, values: Mapping[str, Any]) -> Attempt:
-        """Read an attempt from JSON's values."""
-        return cls(
-            **{
-                **values,
-                "business_date": date.fromisoformat(values["business_date"]),
-                "attempted_at": datetime.fromisoformat(values["attempted_at"]),
-            }
-        )
-
-
-@dataclass(frozen=True)
 class Manifest:
     """All that enters the warehouse in one load, and the contracts as they were then."""
 
@@ -209,12 +181,17 @@ class Manifest:
 
     def to_json(self) -> str:
         """The manifest as it is stored."""
-        return json.dumps(asdict(self), indent=1, default=_as_text)
+        return seal(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read what to_json wrote."""
-        values: dict[str, Any] = json.loads(text)
+        """Read what to_json wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is not as it was written.
+
+        """
+        values: dict[str, Any] = unseal(text)
         return cls(
             load_id=values["load_id"],
             loaded_at=datetime.fromisoformat(values["loaded_at"]),
@@ -332,15 +309,20 @@ def keep_contracts(home: Home) -> str:
 
     """
     contents = {name: (home.seeds / name).read_bytes() for name in CONTRACT_FILES}
-    digest = hashlib.sha256()
-    for name, content in contents.items():
-        digest.update(f"{name} {len(content)}\n".encode() + content)
-    kept = digest.hexdigest()
+    kept = name_contracts(contents)
     for name, content in contents.items():
         path = contracts_path(home, kept) / name
         if not path.exists():
             write_whole(path, content)
     return kept
+
+
+def name_contracts(contents: Mapping[str, bytes]) -> str:
+    """The hash that names contracts, of their files by name, in their order."""
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def complete_contracts(home: Home, contracts: str) -> None:
@@ -358,21 +340,6 @@ def contracts_path(home: Home, contracts: str) -> Path:
     return home.landing / "_contracts" / contracts
 
 
-def write_attempts(home: Home, attempts: Sequence[Attempt]) -> None:
-    """Store attempts to deliver as the next batch of the ledger, in one step."""
-    batch_id = max((number for number, _ in _batches(home)), default=0) + 1
-    text = json.dumps([asdict(each) for each in attempts], indent=1, default=_as_text)
-    write_whole(home.landing / "_deliveries" / f"{batch_id:08d}.json", text.encode())
-
-
-def read_attempts(home: Home, after: int) -> Iterator[tuple[int, list[Attempt]]]:
-    """The batches of the ledger after a number, in order."""
-    for batch_id, path in sorted(_batches(home)):
-        if batch_id > after:
-            values = json.loads(path.read_text())
-            yield batch_id, [Attempt.from_values(each) for each in values]
-
-
 def sweep(home: Home) -> None:
     """Remove the half-received files that a killed run left."""
     for part in home.landing.glob("*/.*.part"):
@@ -381,19 +348,37 @@ def sweep(home: Home) -> None:
 
 def write_manifest(home: Home, manifest: Manifest) -> None:
     """Store a manifest in one step: after a crash it is there whole or not at all."""
-    path = _manifest_path(home, manifest.load_id)
+    path = manifest_path(home, manifest.load_id)
     write_whole(path, manifest.to_json().encode())
 
 
 def read_manifest(home: Home, load_id: int) -> Manifest | None:
-    """The manifest of a load, None if that load has not happened."""
-    path = _manifest_path(home, load_id)
-    return Manifest.from_json(path.read_text()) if path.exists() else None
+    """The manifest of a load, None if that load has not happened.
+
+    Raises:
+        DamagedError: it is not as it was written.
+
+    """
+    path = manifest_path(home, load_id)
+    if not path.exists():
+        return None
+    try:
+        manifest = Manifest.from_json(path.read_text(encoding="utf-8"))
+    except (KeyError, TypeError, ValueError):
+        raise changed(path) from None
+    if manifest.load_id != load_id:
+        raise changed(path)
+    return manifest
+
+
+def load_ids(home: Home) -> list[int]:
+    """The numbers of the loads that landed, in order."""
+    return sorted(int(path.stem) for path in (home.landing / "_loads").glob("[0-9]*.json"))
 
 
 def last_load_id(home: Home) -> int:
     """The number of the newest load that landed, 0 if none did."""
-    return max((int(path.stem) for path in _manifest_paths(home)), default=0)
+    return max(load_ids(home), default=0)
 
 
 def stored_path(home: Home, file: LandedFile) -> Path:
@@ -402,9 +387,16 @@ def stored_path(home: Home, file: LandedFile) -> Path:
 
 
 def read_manifests(home: Home) -> Iterator[Manifest]:
-    """The manifests of all loads, oldest first."""
-    for path in sorted(_manifest_paths(home)):
-        yield Manifest.from_json(path.read_text())
+    """The manifests of all loads, oldest first.
+
+    Raises:
+        DamagedError: one is not as it was written.
+
+    """
+    for load_id in load_ids(home):
+        manifest = read_manifest(home, load_id)
+        if manifest is not None:
+            yield manifest
 
 
 def remove_unnamed(home: Home, organization_id: str) -> None:
@@ -423,8 +415,7 @@ def remove_unnamed(home: Home, organization_id: str) -> None:
 
 def write_erasure(home: Home, name: str, record: Mapping[str, Any]) -> None:
     """Note that persons have been erased: which receipts' bytes are now which, and no person."""
-    text = json.dumps(record, indent=1, default=_as_text)
-    write_whole(home.landing / "_erasures" / f"{name}.json", text.encode())
+    write_whole(home.landing / "_erasures" / f"{name}.json", seal(record).encode())
 
 
 def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
@@ -436,9 +427,9 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
 
     """
     manifests: list[Manifest] = []
-    for path in sorted(_manifest_paths(home), reverse=True):
-        manifest = Manifest.from_json(path.read_text())
-        if manifest.loaded_at < since:
+    for load_id in reversed(load_ids(home)):
+        manifest = read_manifest(home, load_id)
+        if manifest is None or manifest.loaded_at < since:
             break
         manifests.append(manifest)
     return manifests[::-1]
@@ -473,18 +464,6 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
-def _batches(home: Home) -> Iterator[tuple[int, Path]]:
-    for path in (home.landing / "_deliveries").glob("*.json"):
-        yield int(path.stem), path
-
-
-def _as_text(value: date) -> str:
-    return value.isoformat()
-
-
-def _manifest_paths(home: Home) -> Iterator[Path]:
-    return (home.landing / "_loads").glob("[0-9]*.json")
-
-
-def _manifest_path(home: Home, load_id: int) -> Path:
+def manifest_path(home: Home, load_id: int) -> Path:
+    """Where the manifest of a load is."""
     return home.landing / "_loads" / f"{load_id:08d}.json"

@@ -1,0 +1,96 @@
+"""What a machine does to what is kept: damaged files and full disks, each told in one sentence.
+
+What is in the landing area cannot be made anew, the databases can: so nobody is shown what DuckDB,
+SQLite or Python say of it, but which file it is and what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestration.home import Home
+
+REPLAY = "`python -m orchestration replay`"
+HAVE_AGAIN = (
+    "`python -m orchestration restore` has it again where the same bytes still are;"
+    " else put it back from a backup"
+)
+# What DuckDB says, in dbt's words too, of a file that is not whole or is of another version.
+_DAMAGED = (
+    "Corrupt database file",
+    "not a valid DuckDB database file",
+    "Could not read enough bytes from file",
+    "database file with version number",
+    "Failure while replaying WAL file",
+)
+# What Python, DuckDB and SQLite say, in this order, when nothing more can be written.
+_FULL = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "failed to offload data block",
+    "database or disk is full",
+)
+_FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+
+
+class DamagedError(Exception):
+    """What is kept is damaged; the message says what, and what to do."""
+
+
+class DiskFullError(Exception):
+    """Nothing more can be written; what was there before is as it was."""
+
+
+def damaged_database(path: Path) -> DamagedError:
+    """What to say of a database that cannot be read."""
+    return DamagedError(
+        f"{path} is damaged, or of another version of DuckDB:"
+        f" {REPLAY} makes it anew from the landing area"
+    )
+
+
+def is_of_damage(error: BaseException) -> bool:
+    """Whether an error says that a file of DuckDB's is not whole, or of another version."""
+    return not is_of_full_disk(error) and _says(error, _DAMAGED)
+
+
+def is_of_full_disk(error: BaseException) -> bool:
+    """Whether an error says that nothing more can be written."""
+    return _says(error, _FULL) or any(
+        isinstance(each, OSError) and each.errno in _FULL_NUMBERS for each in _chain(error)
+    )
+
+
+def explain(error: BaseException, home: Home) -> DamagedError | DiskFullError | None:
+    """What to say of an error in place of it; None if the machine is not the cause.
+
+    Args:
+        error: any, with those that it came from.
+        home: whose warehouse it is that is damaged, if it is.
+
+    """
+    for each in _chain(error):
+        if isinstance(each, DamagedError | DiskFullError):
+            return each
+    if is_of_full_disk(error):
+        megabytes = shutil.disk_usage(home.root).free // 1_000_000
+        return DiskFullError(
+            f"the disk of {home.root} is full ({megabytes} MB are free now):"
+            " make room, then say the same again; what was kept before is as it was"
+        )
+    return damaged_database(home.warehouse) if is_of_damage(error) else None
+
+
+def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
+    return any(text in str(each) for each in _chain(error) for text in texts)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and those that it came from."""
+    following: BaseException | None = error
+    while following is not None:
+        yield following
+        following = following.__cause__ or following.__context__

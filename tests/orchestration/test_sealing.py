@@ -1,0 +1,94 @@
+"""What is kept for ever tells whether it is as it was written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+
+from orchestration import landing, ledger
+from orchestration.damage import DamagedError
+from orchestration.home import Home
+from orchestration.landing import Look, Manifest
+from orchestration.ledger import Attempt
+from orchestration.sealing import is_sealed
+
+MANIFEST = Manifest(
+    1, datetime(2026, 3, 2, 8), date(2026, 3, 2), "ab" * 32, looks=(Look("lumina", "looked"),)
+)
+ATTEMPT = Attempt(
+    organization_id="lumina",
+    business_date=date(2026, 3, 2),
+    kind="payments_file",
+    file_name="2026-03-02_toku_payments.csv",
+    load_id=1,
+    sha256="cd" * 32,
+    byte_count=120,
+    attempted_at=datetime(2026, 3, 2, 8, 1),
+    outcome="delivered",
+    detail=None,
+)
+DAMAGE = {
+    "a digit has changed": lambda text: text.replace("2026-03-02", "2026-03-03"),
+    "a word has changed": lambda text: text.replace("lumina", "lumino"),
+    "it is cut": lambda text: text[: len(text) // 2],
+    "it is empty": lambda text: "",
+    "it is of zeros": lambda text: "\0" * len(text),
+    "it is of other JSON": lambda text: "[1]",
+    "a part is gone": lambda text: json.dumps({"load_id": 1}),
+}
+
+
+@pytest.fixture
+def written(home: Home) -> Home:
+    landing.write_manifest(home, MANIFEST)
+    ledger.write_attempts(home, [ATTEMPT])
+    return home
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_manifest_that_has_changed_is_not_read(written: Home, damage: Any) -> None:
+    path = landing.manifest_path(written, 1)
+    path.write_text(damage(path.read_text()))
+    for read in (landing.read_manifest, landing.recent_manifests):
+        with pytest.raises(DamagedError, match=f"^{path} is not as it was written: "):
+            read(written, 1 if read is landing.read_manifest else datetime.min)
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_batch_of_the_ledger_that_has_changed_is_not_read(written: Home, damage: Any) -> None:
+    path = ledger.batch_path(written, 1)
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(DamagedError, match=f"^{path} is not as it was written: "):
+        list(ledger.read_attempts(written, after=0))
+
+
+def test_a_manifest_under_the_number_of_another_is_not_read(written: Home) -> None:
+    path = landing.manifest_path(written, 2)
+    path.write_text(landing.manifest_path(written, 1).read_text())
+    with pytest.raises(DamagedError, match=f"^{path} is not as it was written: "):
+        landing.read_manifest(written, 2)
+
+
+def test_what_an_older_version_wrote_without_a_checksum_is_read(home: Home) -> None:
+    def as_text(value: date) -> str:
+        return value.isoformat()
+
+    for path, values in (
+        (landing.manifest_path(home, 1), dataclasses.asdict(MANIFEST)),
+        (ledger.batch_path(home, 1), [dataclasses.asdict(ATTEMPT)]),
+    ):
+        landing.write_whole(path, json.dumps(values, indent=1, default=as_text).encode())
+        assert not is_sealed(path)
+    assert landing.read_manifest(home, 1) == MANIFEST
+    assert list(ledger.read_attempts(home, after=0)) == [(1, [ATTEMPT])]
+
+
+def test_what_is_written_is_read_and_has_a_checksum(written: Home) -> None:
+    assert landing.read_manifest(written, 1) == MANIFEST
+    assert list(ledger.read_attempts(written, after=0)) == [(1, [ATTEMPT])]
+    assert is_sealed(landing.manifest_path(written, 1))
+    assert is_sealed(ledger.batch_path(written, 1))
