@@ -25,13 +25,14 @@ _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
     backfill_policy=one_date_a_run,
     owners=owners,
     pool="warehouse",
+    config_schema={},
     kinds={"duckdb"},
     freshness_policy=dg.FreshnessPolicy.time_window(
         warn_window=timedelta(hours=25), fail_window=timedelta(hours=49)
     ),
 )
 def analytics(
-    context: dg.AssetExecutionContext, installation: Installation
+    context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult[None]:
     """`analytics.duckdb`, the read-only copy of the marts, swapped in one step.
 

@@ -40,7 +40,7 @@ _OF_A_LOAD = {
     can_subset=True,
 )
 def intake_checks(
-    context: dg.AssetCheckExecutionContext, installation: Installation
+    context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.AssetCheckResult]:
     """What the newest load found in the inboxes, as far as it is asked."""
     asked = context.selected_asset_check_keys
@@ -51,20 +51,22 @@ def intake_checks(
                 yield _to_result(find(connection, load_id), name, asset)
 
 
-@dg.asset_check(asset=outbox_files, pool="warehouse")
-def every_file_is_delivered(installation: Installation) -> dg.AssetCheckResult:
+@dg.asset_check(asset=outbox_files, pool="warehouse", config_schema={})
+def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
     """The published files that no attempt has delivered (R24)."""
     return _ask(installation, findings.find_undelivered_files)
 
 
-@dg.asset_check(asset=dg.AssetKey(["payments_in_process"]), pool="warehouse")
-def every_payment_in_process_is_in_time(installation: Installation) -> dg.AssetCheckResult:
+@dg.asset_check(asset=dg.AssetKey(["payments_in_process"]), pool="warehouse", config_schema={})
+def every_payment_in_process_is_in_time(
+    installation: dg.ResourceParam[Installation],
+) -> dg.AssetCheckResult:
     """The payments that are in process for longer than their channel takes (R25)."""
     return _ask(installation, findings.find_overdue_payments)
 
 
-@dg.asset_check(asset=dg.AssetKey(["daily_balance"]), pool="warehouse")
-def the_newest_day_adds_up(installation: Installation) -> dg.AssetCheckResult:
+@dg.asset_check(asset=dg.AssetKey(["daily_balance"]), pool="warehouse", config_schema={})
+def the_newest_day_adds_up(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
     """How the base and the money of each organization moved on its newest day."""
     return _ask(installation, findings.find_unbalanced_days)
 

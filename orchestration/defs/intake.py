@@ -74,7 +74,7 @@ uploaded_workbooks = dg.AssetSpec(
     pool="warehouse",
 )
 def load(
-    context: dg.AssetExecutionContext, installation: Installation
+    context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take what is new for a business date and copy it into `raw`, in one transaction."""
     home = installation.home()

@@ -11,7 +11,6 @@ import dagster as dg
 from dagster_dbt import (
     DagsterDbtTranslator,
     DbtCliInvocation,
-    DbtCliResource,
     DbtProject,
     dbt_assets,
 )
@@ -19,7 +18,7 @@ from dagster_dbt import (
 from orchestration import locking, publishing, warehouse
 from orchestration.dbt_project import project
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
-from orchestration.defs.resources import Installation, guarded
+from orchestration.defs.resources import Dbt, Installation, guarded
 from orchestration.home import Home
 from orchestration.redaction import Redacting
 
@@ -152,7 +151,9 @@ def _describe_test(node: Mapping[str, Any]) -> str:
     name="models",
 )
 def models(
-    context: dg.AssetExecutionContext, dbt: DbtCliResource, installation: Installation
+    context: dg.AssetExecutionContext,
+    dbt: dg.ResourceParam[Dbt],
+    installation: dg.ResourceParam[Installation],
 ) -> Iterator[Any]:
     """Carry the newest load through every model, snapshot and test; then it is finished.
 

@@ -24,10 +24,11 @@ from orchestration.defs.resources import Installation, guarded
     backfill_policy=one_date_a_run,
     owners=owners,
     pool="warehouse",
+    config_schema={},
     kinds={"sftp"},
 )
 def outbox_files(
-    context: dg.AssetExecutionContext, installation: Installation
+    context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult[None]:
     """Each organization's outbox: payments files, never overwritten, and answers to its files."""
     home = installation.home()

@@ -1,4 +1,8 @@
-"""The resources: the home, held for as long as a run lasts, and dbt."""
+"""The resources: the home, held for as long as a run lasts, and dbt.
+
+A request to Dagster's UI may bring the configuration of a run. So neither a resource nor the
+executor takes any: what dbt's program is, and where it works, is not for a request to say.
+"""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,21 +29,8 @@ _BUSY_RETRIES = 10
 _BUSY_RETRY_SECONDS = 30
 
 
-class Installation(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """One installation of Saldo: its home, its contracts and its secrets, from the environment.
-
-    A run that uses it holds the home, however it was started: all of a run's steps are in one
-    process, which makes this resource once.
-    """
-
-    @contextmanager
-    def yield_for_execution(
-        self,
-        context: dg.InitResourceContext,  # noqa: ARG002 (Dagster gives it)
-    ) -> Iterator["Installation"]:
-        """Wait for the home, then hold it until the run ends (R29)."""
-        with locking.exclusive(self.home(), say=dg.get_dagster_logger().info):
-            yield self
+class Installation:
+    """One installation of Saldo: its home, its contracts and its secrets, from the environment."""
 
     def home(self) -> Home:
         """The folders, made if missing."""
@@ -95,18 +86,42 @@ class Dbt(DbtCliResource):
         return None
 
 
+@dg.resource(config_schema={})
+def hold_installation(_: dg.InitResourceContext) -> Iterator[Installation]:
+    """Wait for the home, then hold it until the run ends, however it was started (R29).
+
+    All of a run's steps are in one process, which makes this resource once.
+    """
+    held = Installation()
+    with locking.exclusive(held.home(), say=dg.get_dagster_logger().info):
+        yield held
+
+
+@dg.resource(config_schema={})
+def make_dbt(_: dg.InitResourceContext) -> Dbt:
+    """The dbt of this installation."""
+    return Dbt(
+        project_dir=str(project().project_dir),
+        dbt_executable=DBT[0],
+        # dbt's own log is not redacted; all that matters of it is on the standard output.
+        global_config_flags=[*DBT[1:], "--log-level-file", "none"],
+    )
+
+
+@dg.io_manager(config_schema={})
+def keep_nothing(_: dg.InitResourceContext) -> dg.InMemoryIOManager:
+    """No step hands a value to another. Dagster's own resource for it writes where it is told."""
+    return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     """Every resource by its name, and one process for all steps of a run."""
     return dg.Definitions(
-        executor=dg.in_process_executor,
+        executor=dg.in_process_executor.configured({}, name="in_process", config_schema={}),
         resources={
-            "installation": Installation(),
-            # dbt's own log is not redacted; all that matters of it is on the standard output.
-            "dbt": Dbt(
-                project_dir=str(project().project_dir),
-                dbt_executable=DBT[0],
-                global_config_flags=[*DBT[1:], "--log-level-file", "none"],
-            ),
+            "installation": hold_installation,
+            "dbt": make_dbt,
+            "io_manager": keep_nothing,
         },
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._config import ConfigType, ConfigTypeKind
 
 from orchestration.definitions import defs as assemble
 from orchestration.home import PROJECT
@@ -150,6 +152,27 @@ def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Defini
         "undelivered_files",
         "warning_alerts",
     }
+
+
+def test_a_run_can_be_configured_in_nothing_but_how_loud_it_is(
+    definitions: dg.Definitions,
+) -> None:
+    jobs = definitions.get_repository_def().get_all_jobs()
+    assert len(jobs) == 2
+    for job in jobs:
+        assert set(_settings(job.run_config_schema.config_type)) == {
+            "loggers.console.config.log_level: String",
+            "loggers.console.config.name: String",
+        }
+
+
+def _settings(config: ConfigType, path: str = "") -> Iterator[str]:
+    """What a request may say: each value that the schema of a run's configuration leaves open."""
+    if ConfigTypeKind.has_fields(config.kind):
+        for name, field in config.fields.items():  # type: ignore[attr-defined]
+            yield from _settings(field.config_type, f"{path}.{name}".lstrip("."))
+    else:
+        yield f"{path}: {config.given_name or config.key}"
 
 
 def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Definitions) -> None:

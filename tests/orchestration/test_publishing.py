@@ -14,7 +14,7 @@ import pytest
 
 from orchestration import landing, publishing, warehouse
 from orchestration.defs.analytics import analytics
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import hold_installation
 from orchestration.home import Home
 
 FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -192,7 +192,7 @@ def test_nothing_is_published_of_a_load_that_is_not_finished(
 def _materialise() -> object:
     """Make the published copy alone, as one may in Dagster's UI; how many loads it waits for."""
     result = dg.materialize(
-        [analytics], partition_key="2026-03-02", resources={"installation": Installation()}
+        [analytics], partition_key="2026-03-02", resources={"installation": hold_installation}
     )
     (materialization,) = result.asset_materializations_for_node("published__analytics")
     return materialization.metadata["loads_to_carry"].value

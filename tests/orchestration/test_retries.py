@@ -10,7 +10,7 @@ import pytest
 
 from orchestration import warehouse
 from orchestration.defs import resources
-from orchestration.defs.resources import Installation, guarded
+from orchestration.defs.resources import Installation, guarded, hold_installation
 from orchestration.home import Home
 
 READER = """
@@ -52,11 +52,11 @@ def _run(act: Callable[[Home, int], None]) -> tuple[list[str], str]:
     """Run a job with one guarded step; how often the step did what, and how it ended."""
 
     @dg.op
-    def step(context: dg.OpExecutionContext, installation: Installation) -> None:
+    def step(context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]) -> None:
         with guarded():
             act(installation.home(), context.retry_number)
 
-    @dg.job(resource_defs={"installation": Installation()})
+    @dg.job(resource_defs={"installation": hold_installation})
     def job() -> None:
         step()
 

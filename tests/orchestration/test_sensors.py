@@ -127,16 +127,16 @@ class TestKilledRuns:
 import subprocess, time
 import dagster as dg
 from orchestration import locking
-from orchestration.defs.resources import Installation
+from orchestration.defs.resources import Installation, hold_installation
 
 @dg.op
-def build(context: dg.OpExecutionContext, installation: Installation) -> None:
+def build(context: dg.OpExecutionContext, installation: dg.ResourceParam[Installation]) -> None:
     with locking.lent_to_children(installation.home()):
         child = subprocess.Popen(["sleep", "300"])
     print(context.run_id, child.pid, flush=True)
     time.sleep(300)
 
-@dg.job(resource_defs={"installation": Installation()})
+@dg.job(resource_defs={"installation": hold_installation})
 def job() -> None:
     build()
 
