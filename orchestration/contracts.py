@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
+from orchestration.errors import WrongUseError
+
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"
@@ -85,7 +87,7 @@ _PATTERN_TOKENS: Mapping[str, str] = {
 }
 
 
-class ContractError(Exception):
+class ContractError(WrongUseError):
     """What is wrong with the contracts, a line for each problem."""
 
 

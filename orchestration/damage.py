@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchestration.errors import ToldError
 from orchestration.home import Home
 
 REPLAY = "`python -m orchestration replay`"
@@ -36,11 +37,11 @@ _FULL = (
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 
 
-class DamagedError(Exception):
+class DamagedError(ToldError):
     """What is kept is damaged; the message says what, and what to do."""
 
 
-class DiskFullError(Exception):
+class DiskFullError(ToldError):
     """Nothing more can be written; what was there before is as it was."""
 
 

@@ -1,16 +1,12 @@
-"""The dbt project: where it is, where its artifacts go, and its manifest kept fresh."""
+"""The dbt project: where it is, whether it has been parsed as it is, and dbt's command line."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
-
-from dagster_dbt import DbtProject
 
 from orchestration.home import PROJECT, Home
 
@@ -26,25 +22,6 @@ DBT = (
 _SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "snapshots", "tests")
 
 
-@cache
-def project() -> DbtProject:
-    """The dbt project of this installation, parsed anew when its files have changed.
-
-    Its artifacts are kept in the home, so that several homes can share one checkout.
-    """
-    home = Home.from_environment()
-    home.create()
-    os.environ.update(home.environment())
-    # The daemon and the webserver start at the same time.
-    with (home.root / "parse.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder = _folder(home)
-        found = DbtProject(folder, target_path=home.root / "target", profiles_dir=PROJECT)
-        if _is_stale(found.manifest_path, folder):
-            run_dbt(home, "parse", "--quiet")
-    return found
-
-
 def run_dbt(home: Home, *arguments: str) -> None:
     """Run dbt in an installation and wait for it.
 
@@ -54,13 +31,13 @@ def run_dbt(home: Home, *arguments: str) -> None:
     """
     subprocess.run(  # noqa: S603 (our own arguments)
         [*DBT, *arguments],
-        cwd=_folder(home),
+        cwd=project_folder(home),
         env={**os.environ, **home.environment()},
         check=True,
     )
 
 
-def _folder(home: Home) -> Path:
+def project_folder(home: Home) -> Path:
     """The project's folder; with seeds of another folder, one of links to both.
 
     A seed path that leads out of the project will not do: dbt joins it to its target folder and
@@ -81,7 +58,8 @@ def _folder(home: Home) -> Path:
     return folder
 
 
-def _is_stale(manifest: Path, folder: Path) -> bool:
+def is_stale(manifest: Path, folder: Path) -> bool:
+    """Whether a file of the project is newer than the manifest that dbt made of it."""
     if not manifest.exists():
         return True
     parsed_at = manifest.stat().st_mtime

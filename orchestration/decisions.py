@@ -16,6 +16,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration import landing, warehouse
+from orchestration.errors import WrongUseError
 from orchestration.home import Home
 from orchestration.landing import Decision
 
@@ -23,7 +24,7 @@ APPROVED = "approved"
 REFUSED = "refused"
 
 
-class NotHeldError(Exception):
+class NotHeldError(WrongUseError):
     """The file that an operator named does not wait for a decision; the message says why."""
 
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import duckdb
 
 from orchestration import landing, ledger, warehouse
+from orchestration.clock import Clock, utc_now
 from orchestration.contracts import Organization
 from orchestration.home import Home
-from orchestration.intake import Clock, utc_now
 from orchestration.ledger import Attempt
 from orchestration.sftp import MAY_HEAL, SftpError, connect
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import decisions, landing, payment_events, uploads, workbooks
+from orchestration import decisions, landing, payment_events, uploads
+from orchestration.clock import Clock, utc_now
 from orchestration.contracts import (
     ContractError,
     InvalidFileDateError,
@@ -36,19 +37,12 @@ INBOXES_AT_ONCE = 16
 # Customers are uploaded; an organization may leave a workbook in its inbox all the same (R26).
 CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # The kinds of which a load takes one file for each organization.
-ONE_A_LOAD = ("invoices", workbooks.KIND)
+ONE_A_LOAD = ("invoices", landing.CUSTOMERS)
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 _NEXT_LOOK = ("still_growing", "gone")
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILE_LIMIT = "4GB"
-
-Clock = Callable[[], datetime]
-
-
-def utc_now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -98,7 +92,7 @@ def choose(
     ]
     arrivals.sort(key=lambda each: (each.business_date, each.remote.modified_at, each.remote.name))
     taken: list[Arrival] = []
-    for kind in ("invoices", "payments", workbooks.KIND):
+    for kind in ("invoices", "payments", landing.CUSTOMERS):
         of_kind = [arrival for arrival in arrivals if arrival.kind == kind]
         taken += of_kind[:1] if kind in ONE_A_LOAD else of_kind
     return taken, len(arrivals) - len(taken)
@@ -216,7 +210,7 @@ def look_into(
         with connect(organization, environment) as client:
             listing = client.list_files(organization.inbox_dir)
             left = listing
-            wanted = {"invoices", "payments", workbooks.KIND}
+            wanted = {"invoices", "payments", landing.CUSTOMERS}
             while True:
                 chosen, behind = choose(organization, left, known, business_date)
                 arrivals = [arrival for arrival in chosen if arrival.kind in wanted]
@@ -307,7 +301,7 @@ def recognise(organization: Organization, remote: RemoteFile, business_date: dat
     patterns = {
         "invoices": organization.invoices_pattern,
         "payments": organization.payments_pattern,
-        workbooks.KIND: CUSTOMERS_PATTERN,
+        landing.CUSTOMERS: CUSTOMERS_PATTERN,
     }
     for kind, pattern in patterns.items():
         try:

@@ -24,6 +24,8 @@ from orchestration.sealing import changed, seal, unseal
 
 # No organization can be called like the folders that begin with a line.
 EVENTS = "_events"
+# The kind of a workbook of customers, which is uploaded (R26).
+CUSTOMERS = "customers"
 _BLOCK_BYTES = 1 << 20
 
 

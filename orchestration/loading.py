@@ -37,7 +37,7 @@ from orchestration.reading import (
 ROW_TABLES = {
     "invoices": "invoices",
     "payments": "organization_payments",
-    workbooks.KIND: "customers",
+    landing.CUSTOMERS: "customers",
 }
 # What a manifest says of a file and its table does not: how its bytes are kept and split.
 _OF_THE_BYTES = ("delimiter", "kept_sha256")
@@ -190,7 +190,7 @@ def _load_file(
     path = landing.file_path(home, file.organization_id, file.stored_sha256)
     record_count, code, message = 0, file.file_code, file.file_message
     encoding = file.encoding
-    if code is None and file.kind == workbooks.KIND:
+    if code is None and file.kind == landing.CUSTOMERS:
         try:
             record_count = _load_customers(connection, home, path, file, aliases, load_id)
         except UnreadableError as error:

@@ -13,12 +13,14 @@ from datetime import date
 import duckdb
 
 from orchestration import intake, landing, loading, warehouse
+from orchestration.clock import Clock, utc_now
 from orchestration.contracts import read_contracts
+from orchestration.errors import ToldError
 from orchestration.home import Home
 from orchestration.landing import Manifest
 
 
-class ErasureUnfinishedError(Exception):
+class ErasureUnfinishedError(ToldError):
     """A person is being erased: until that has ended nothing new is taken."""
 
 
@@ -43,7 +45,7 @@ def carry_next(
     home: Home,
     business_date: date,
     environment: Mapping[str, str],
-    clock: intake.Clock = intake.utc_now,
+    clock: Clock = utc_now,
 ) -> CarriedLoad:
     """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one.
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from orchestration.errors import ToldError
 from orchestration.home import Home
 
 WAIT = "SALDO_LOCK_WAIT_SECONDS"
@@ -27,7 +28,7 @@ _STANDARD_INPUT = 0
 _held: dict[Path, IO[str]] = {}
 
 
-class WarehouseBusyError(Exception):
+class WarehouseBusyError(ToldError):
     """Another process holds the warehouse (R29); the message says which."""
 
 

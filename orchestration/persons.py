@@ -20,8 +20,9 @@ from typing import IO
 
 import duckdb
 
-from orchestration import delivery, loading, warehouse, workbooks
+from orchestration import delivery, landing, loading, warehouse, workbooks
 from orchestration.contracts import Organization
+from orchestration.errors import ToldError, WrongUseError
 from orchestration.home import Home
 
 LONGEST = 256  # characters of an id, and of an attribute
@@ -32,7 +33,7 @@ _OVERLAP = 4096
 _ROW_MODELS = {
     "invoices": ("stg_intake__invoices", ("due_date", "amount", "is_paid", "is_void")),
     "payments": ("stg_intake__organization_payments", ("due_date", "amount", "paid_on")),
-    workbooks.KIND: ("stg_intake__customers", ()),
+    landing.CUSTOMERS: ("stg_intake__customers", ()),
 }
 
 _EVENT_MODELS = ("stg_events__payment_events", "stg_events__enrollment_events")
@@ -81,11 +82,11 @@ _CHECK_DIGITS = "0123456789K"
 _RUT_DIGITS = 9
 
 
-class InvalidCustomerIdError(Exception):
+class InvalidCustomerIdError(WrongUseError):
     """What an operator named can be no customer of the organization; the message says which."""
 
 
-class RefusedError(Exception):
+class RefusedError(ToldError):
     """A person cannot be erased now; nothing has changed, and the message says why."""
 
 

@@ -153,7 +153,7 @@ def _load_alone(
     instant = now.astimezone(UTC).replace(tzinfo=None)
     file = LandedFile.of(
         organization,
-        kind=workbooks.KIND,
+        kind=landing.CUSTOMERS,
         file_name=workbook.name,
         business_date=instant.date(),
         sha256="preview",

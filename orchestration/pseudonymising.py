@@ -61,7 +61,7 @@ def write_file(home: Home, file: LandedFile, found: Found, aliases: Aliases, tok
         RefusedError: it would not be read as it was.
 
     """
-    write = _write_workbook if file.kind == workbooks.KIND else _write_text
+    write = _write_workbook if file.kind == landing.CUSTOMERS else _write_text
     try:
         return write(home, file, found, aliases, tokens)
     except (delimited.UnreadableError, LookupError, ValueError) as error:

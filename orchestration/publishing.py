@@ -14,8 +14,8 @@ from typing import Any
 
 import duckdb
 
+from orchestration.clock import Clock, utc_now
 from orchestration.home import Home
-from orchestration.intake import Clock, utc_now
 
 PUBLISHED = (
     "organizations",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import duckdb
-from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from orchestration.checking import Checked
-from orchestration.decisions import HeldFile
 from orchestration.delivery import DELIVERED, OUTCOMES, PAYMENTS_FILE, Delivery
 from orchestration.home import Home
+from orchestration.printing import as_text, make_table, say
 
 _DAY = """
 with days as (
@@ -111,7 +109,6 @@ order by all
 """
 
 _BAD = ("held", "refused", "not read")
-_TEXT_COLUMNS = {"organization", "file", "id", "header", "meaning"}
 
 # Titles, column names and the places of the columns in a row of _DAY.
 _TABLES = {
@@ -149,13 +146,13 @@ def show_day(
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
     for title, columns in _TABLES.items():
-        table = _table(title.format(day=business_date), columns)
+        table = make_table(title.format(day=business_date), columns)
         for row in rows:
-            table.add_row(*(_as_text(row[position]) for position in columns.values()))
+            table.add_row(*(as_text(row[position]) for position in columns.values()))
         console.print(table)
     is_good = all(row[14] for row in rows)
     for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
-        _say(console, "{} {} {} ({}): {}".format(*note))
+        say(console, "{} {} {} ({}): {}".format(*note))
         is_good = is_good and note[2] not in _BAD
     for kind, organization_id, name, outcome, detail in connection.execute(
         _DELIVERIES, {"date": business_date, "delivered": list(DELIVERED)}
@@ -164,52 +161,15 @@ def show_day(
         if kind == PAYMENTS_FILE or outcome not in DELIVERED:
             said = outcome if detail is None else f"{outcome} ({detail})"
             shown = home.outbox / organization_id / name if kind == PAYMENTS_FILE else name
-            _say(console, f"{said}: {shown}")
+            say(console, f"{said}: {shown}")
     return is_good
-
-
-def show_held(console: Console, files: Sequence[HeldFile]) -> None:
-    """Print the held files with the difference that each would make (R17)."""
-    if not files:
-        console.print("no file is held")
-        return
-    names = ("id", "organization", "new", "changed", "same", "withdrawn", "kept")
-    table = _table("held files, and what they would do", names)
-    for file in files:
-        counts = (
-            file.new_count,
-            file.changed_count,
-            file.unchanged_count,
-            file.withdrawn_count,
-            file.kept_in_process_count,
-        )
-        table.add_row(file.file_id, file.organization_id, *map(_as_text, counts))
-    console.print(table)
-    for file in files:
-        _say(console, f"{file.file_id} {file.file_name}: {file.message}")
-    _say(console, "decide: python -m orchestration approve ID, or refuse ID")
-
-
-def show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
-    """Print what became of a file."""
-    row = connection.execute(
-        """
-        select
-            organization_id || ' ' || file_name || ': ' || status
-            || coalesce(' (' || code || '): ' || message, '')
-        from main.intake_files
-        where file_id = ?
-        """,
-        [file_id],
-    ).fetchone()
-    _say(console, row[0] if row else f"there is no file {file_id}")
 
 
 def show_deliveries(console: Console, home: Home, deliveries: Sequence[Delivery]) -> None:
     """Print what came of attempts to deliver."""
     for each in deliveries:
         said = each.outcome if each.detail is None else f"{each.outcome} ({each.detail})"
-        _say(console, f"{said}: {each.file.path(home) or each.file.file_name}")
+        say(console, f"{said}: {each.file.path(home) or each.file.file_name}")
 
 
 def show_checked(console: Console, found: Sequence[Checked]) -> None:
@@ -217,28 +177,28 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
     for checked in found:
         console.rule(f"[bold]{checked.organization_id}", align="left")
         if checked.error is not None:
-            _say(console, "server: {}: {}".format(*checked.error))
+            say(console, "server: {}: {}".format(*checked.error))
             continue
-        _say(console, f"server: answers; {checked.files_seen} files in the inbox")
+        say(console, f"server: answers; {checked.files_seen} files in the inbox")
         if checked.file is None:
-            _say(console, "file: none that is named like a debts file")
+            say(console, "file: none that is named like a debts file")
             continue
-        _say(console, f"file: {checked.file.file_name}, {checked.file.byte_count:,} bytes")
+        say(console, f"file: {checked.file.file_name}, {checked.file.byte_count:,} bytes")
         if checked.columns:
-            table = _table("what the columns mean", ("column", "header", "meaning"))
+            table = make_table("what the columns mean", ("column", "header", "meaning"))
             for column in checked.columns:
                 meaning = column.field or ("attribute" if column.name else "")
                 table.add_row(str(column.position), Text(column.name), meaning)
             console.print(table)
-            _say(console, f"encoding: {checked.encoding}")
-            _say(
+            say(console, f"encoding: {checked.encoding}")
+            say(
                 console,
                 f"records: {checked.record_count:,}, of which {checked.accepted_count:,} accepted",
             )
         for row in checked.refused_rows:
-            _say(console, f"line {row.line_number}: {row.code}: {row.message}")
+            say(console, f"line {row.line_number}: {row.code}: {row.message}")
         if checked.code is not None:
-            _say(console, f"the whole file: {checked.status} ({checked.code}): {checked.message}")
+            say(console, f"the whole file: {checked.status} ({checked.code}): {checked.message}")
 
 
 def show_uploads(
@@ -263,7 +223,7 @@ def show_uploads(
     ).fetchall()
     for file_id, organization_id, file_name, status, message, *counts in files:
         said = "" if message is None else f" ({message})"
-        _say(
+        say(
             console,
             f"{organization_id} {file_name}: {status}{said}; customers: {counts[0]} new,"
             f" {counts[1]} changed, {counts[2]} unchanged; rows refused: {counts[3]}",
@@ -273,26 +233,5 @@ def show_uploads(
             " where file_id = ? order by line_number",
             [file_id],
         ).fetchall():
-            _say(console, f"  row {line_number}: {code}: {row_message}")
+            say(console, f"  row {line_number}: {code}: {row_message}")
     return all(file[3] != "refused" for file in files)
-
-
-def _table(title: str, names: Iterable[str]) -> Table:
-    table = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
-    )
-    for name in names:
-        justify: JustifyMethod = "left" if name in _TEXT_COLUMNS else "right"
-        table.add_column(name, justify=justify, no_wrap=name != "header")
-    return table
-
-
-def _say(console: Console, text: str) -> None:
-    """Print a line whole and plain: file names and messages are data, not markup."""
-    console.print(text, soft_wrap=True, highlight=False, markup=False)
-
-
-def _as_text(value: object) -> str:
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else f"{value:,}"

@@ -1,4 +1,4 @@
-"""Running the job for a business date from the command line, load by load."""
+"""Running business dates from the command line, load by load."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-import dagster as dg
-
-from orchestration import decisions, landing, run_alerts, uploads, warehouse
+from orchestration import decisions, landing, uploads, warehouse
 from orchestration.contracts import read_organizations
+from orchestration.errors import ToldError
 from orchestration.home import Home
 
 # Business dates are counted by it where no organization's own says otherwise.
@@ -20,7 +19,7 @@ DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
 Say = Callable[[str], None]
 
 
-class RunFailedError(Exception):
+class RunFailedError(ToldError):
     """A step of the run failed; the message names the step and says what it said."""
 
 
@@ -124,28 +123,22 @@ def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[L
 
 def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
     """Run load after load until nothing waits, or until `is_done` says so before a load."""
-    from orchestration.definitions import defs  # noqa: PLC0415 (reads the home of this process)
+    # Takes seconds, and reads the home of this process.
+    from orchestration.job import opened_job  # noqa: PLC0415 (see above)
 
-    job = defs().resolve_job_def("business_date")
     runs: list[LoadRun] = []
     # dbt tells of each model and test; on a terminal that would hide what matters.
     log = home.root / "logs" / f"{business_date}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with dg.DagsterInstance.get() as instance:
+    with opened_job() as job:
         while not is_done():
             is_recovery = is_recovery_due(home)
             if is_recovery:
                 say("carrying a load through that landed before")
             with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
-                result = job.execute_in_process(
-                    instance=instance,
-                    partition_key=business_date.isoformat(),
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    raise_on_error=False,
-                )
-            run_alerts.send_alert_of(instance, result.run_id)
-            if not result.success:
-                raise RunFailedError(f"{_describe_failure(result)}\nthe whole log: {log}")
+                failure = job.run(business_date)
+            if failure is not None:
+                raise RunFailedError(f"{failure}\nthe whole log: {log}")
             with warehouse.connect(home) as connection:
                 load_id = warehouse.last_load_id(connection)
             manifest = landing.read_manifest(home, load_id)
@@ -165,10 +158,3 @@ def is_recovery_due(home: Home) -> bool:
             warehouse.unfinished_load_id(connection) is not None
             or landing.read_manifest(home, next_load_id) is not None
         )
-
-
-def _describe_failure(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure:
-            return run_alerts.describe_error(event)
-    return "the run failed before its first step"

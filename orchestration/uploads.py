@@ -18,7 +18,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration import landing, workbooks
+from orchestration import landing
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.landing import LandedFile
@@ -54,7 +54,7 @@ class Upload:
     def file_id(self) -> str:
         """What it will be called in `intake_files`."""
         return landing.name_receipt(
-            self.organization_id, workbooks.KIND, self.file_name, self.sha256, self.uploaded_at
+            self.organization_id, landing.CUSTOMERS, self.file_name, self.sha256, self.uploaded_at
         )
 
     @property
@@ -166,7 +166,7 @@ def _plain(file_name: str) -> str:
 def _as_landed(upload: Upload, organization: Organization, business_date: date) -> LandedFile:
     return LandedFile.of(
         organization,
-        kind=workbooks.KIND,
+        kind=landing.CUSTOMERS,
         file_name=upload.file_name,
         business_date=business_date,
         sha256=upload.sha256,

@@ -14,6 +14,7 @@ from itertools import chain
 
 import duckdb
 
+from orchestration.errors import ToldError
 from orchestration.home import Home
 from orchestration.locking import WarehouseBusyError
 
@@ -100,7 +101,7 @@ RAW_TABLES = {
 }
 
 
-class OlderWarehouseError(Exception):
+class OlderWarehouseError(ToldError):
     """The tables of `raw` are not those of this version."""
 
 

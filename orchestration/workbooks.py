@@ -31,12 +31,12 @@ from openpyxl.utils import get_column_letter
 
 from orchestration.contracts import Aliases, Organization
 from orchestration.delimited import UnreadableError
+from orchestration.landing import CUSTOMERS
 from orchestration.reading import Layout, map_columns, name_attributes
 
 # What gives the new text of a field's name, None for an attribute, and its text.
 Change = Callable[[str | None, str], str]
 
-KIND = "customers"
 LARGEST_FILE_BYTES = 50_000_000
 LARGEST_CONTENT_BYTES = 1_000_000_000
 # The one part that the library keeps in memory as a whole.
@@ -185,7 +185,7 @@ def read(
         with _as_unreadable():
             values = _open(path, stack, data_only=True)
             formulas = _open(path, stack, data_only=False) if has_formulas else None
-        layout = Layout(organization_id, KIND, "", customer_id_scheme)
+        layout = Layout(organization_id, CUSTOMERS, "", customer_id_scheme)
         yield Workbook(values, formulas, layout, aliases)
 
 

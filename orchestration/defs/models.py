@@ -16,8 +16,8 @@ from dagster_dbt import (
 )
 
 from orchestration import locking, publishing, warehouse
-from orchestration.dbt_project import project
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
+from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
 from orchestration.home import Home
 from orchestration.redaction import Redacting

@@ -19,7 +19,8 @@ from orchestration.contracts import (
     Organization,
     read_contracts,
 )
-from orchestration.dbt_project import DBT, project
+from orchestration.dbt_project import DBT
+from orchestration.defs.project import project
 from orchestration.home import Home
 from orchestration.redaction import redact
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from orchestration import arrivals, timing
+from orchestration.clock import utc_now
 from orchestration.contracts import read_organizations
 from orchestration.defs.in_flight import find_due_dates, find_killed_runs, is_run_in_flight
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
 from orchestration.home import Home
-from orchestration.intake import utc_now
 from orchestration.run_alerts import send_alert_of
 
 OUTBOX = dg.AssetKey(["outbox", "files"])

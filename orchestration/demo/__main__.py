@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from orchestration import locking
-from orchestration.__main__ import run_day
 from orchestration.demo import installation
 from orchestration.demo.samples import DAYS, STORY
 from orchestration.home import PROJECT
 from orchestration.loopback_sftp import serve
+from orchestration.verbs.running import run_day
 
 _MARKER = ".saldo-demo"
 

@@ -291,7 +291,22 @@ def closed(bench: Bench) -> Iterator[Row]:
         yield Row(name, [days[place]], note=note if place > 2 else "")
 
 
+def command(bench: Bench) -> Iterator[Row]:
+    """Verbs that run nothing, beside the start of Python that each of them is."""
+    at = _install(bench, "command", [ORGANIZATION])
+    runs = [run(python("-c", "pass"), bench.log("python")) for _ in range(bench.repeats)]
+    bare = median(each.seconds for each in runs)
+    yield Row("python -c pass", runs)
+    for typed, status in (("--help", 0), ("held", 0), ("approve ABSENT", 2)):
+        line = python("-m", "orchestration", *typed.split())
+        log = bench.log("command")
+        runs = [run(line, log, at.environment, (status,)) for _ in range(bench.repeats)]
+        note = f"{median(each.seconds for each in runs) / bare:.0f} x python -c pass"
+        yield Row(f"the command: {typed}", runs, note=note)
+
+
 CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "command": command,
     "floor": floor,
     "ours": ours,
     "dlt": dlt,

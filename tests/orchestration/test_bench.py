@@ -10,6 +10,12 @@ from tests.bench.__main__ import Bench, run_case
 from tests.bench.report import Row
 
 CASES = {
+    "command": [
+        "python -c pass",
+        "the command: --help",
+        "the command: held",
+        "the command: approve ABSENT",
+    ],
     "floor": ["floor: sftp, read_csv, outer join, copy"],
     "ours": [
         "Saldo, day 1: the first file",
@@ -22,7 +28,7 @@ CASES = {
 STEPS = {"download and verify", "load into raw", "dbt build", "deliver", "publish"}
 
 
-def test_the_floor_and_saldos_own_cases_run_to_their_ends(tmp_path: Path) -> None:
+def test_the_command_the_floor_and_saldos_own_cases_run_to_their_ends(tmp_path: Path) -> None:
     with serve(tmp_path / "server", tmp_path / "server_state") as server:
         bench = Bench(
             root=tmp_path / "bench",

@@ -223,7 +223,7 @@ def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
 def _manifest() -> dict[str, dict[str, Any]]:
     import json
 
-    from orchestration.dbt_project import project
+    from orchestration.defs.project import project
 
     manifest: dict[str, dict[str, Any]] = json.loads(project().manifest_path.read_text())
     return manifest

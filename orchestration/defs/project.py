@@ -1,0 +1,29 @@
+"""The dbt project as Dagster takes it, parsed anew when its files have changed."""
+
+import fcntl
+import os
+from functools import cache
+
+from dagster_dbt import DbtProject
+
+from orchestration.dbt_project import is_stale, project_folder, run_dbt
+from orchestration.home import PROJECT, Home
+
+
+@cache
+def project() -> DbtProject:
+    """The dbt project of this installation, parsed anew when its files have changed.
+
+    Its artifacts are kept in the home, so that several homes can share one checkout.
+    """
+    home = Home.from_environment()
+    home.create()
+    os.environ.update(home.environment())
+    # The daemon and the webserver start at the same time.
+    with (home.root / "parse.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = project_folder(home)
+        found = DbtProject(folder, target_path=home.root / "target", profiles_dir=PROJECT)
+        if is_stale(found.manifest_path, folder):
+            run_dbt(home, "parse", "--quiet")
+    return found

@@ -1,0 +1,28 @@
+"""`check`: whether a contract and its server would do."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from rich.console import Console
+
+from orchestration import checking, reporting
+from orchestration.contracts import read_contracts
+from orchestration.verbs.common import find_organization, open_home, told
+
+
+@click.command()
+@click.argument("organization_id", metavar="[ORGANIZATION]", required=False)
+def check(organization_id: str | None) -> None:
+    """Try contracts and servers, and what would become of the newest files; changes nothing."""
+    console, home = Console(), open_home()
+    with told():
+        organizations = read_contracts(home.seeds)
+        if organization_id is not None:
+            organizations = [find_organization(organizations, organization_id)]
+        with console.status("connecting, listing, reading"):
+            found = checking.check(home, organizations, os.environ)
+        reporting.show_checked(console, found)
+        sys.exit(0 if all(each.is_good for each in found) else 1)

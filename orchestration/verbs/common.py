@@ -1,0 +1,48 @@
+"""What verbs share: the home, their dates, the organization that is named, errors told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+from orchestration.contracts import ContractError, Organization
+from orchestration.errors import ToldError
+from orchestration.home import Home
+
+DATE = click.DateTime(["%Y-%m-%d"])
+
+
+def open_home() -> Home:
+    """The home that the environment names, made and set for dbt and Dagster."""
+    home = Home.from_environment()
+    home.create()
+    os.environ.update(home.environment())
+    return home
+
+
+def find_organization(organizations: Sequence[Organization], organization_id: str) -> Organization:
+    """The organization of that id.
+
+    Raises:
+        ContractError: none has it.
+
+    """
+    for organization in organizations:
+        if organization.organization_id == organization_id:
+            return organization
+    known = ", ".join(each.organization_id for each in organizations)
+    raise ContractError(f"no organization {organization_id!r}; those with a contract: {known}")
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell errors that a user can do something about in one sentence, and end with their status."""
+    try:
+        yield
+    except ToldError as error:
+        click.echo(f"saldo: {error}", err=True)
+        sys.exit(error.exit_status)

@@ -1,0 +1,95 @@
+"""`held`, `approve`, `refuse`: the files that wait for an operator (R17)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import click
+import duckdb
+from rich.console import Console
+
+from orchestration import decisions, locking, publishing, runs
+from orchestration.contracts import read_contracts
+from orchestration.decisions import HeldFile
+from orchestration.printing import as_text, make_table, say
+from orchestration.verbs.common import open_home, told
+
+
+@click.command()
+def held() -> None:
+    """List the files that wait for a decision, with the difference that they would make."""
+    console, home = Console(), open_home()
+    with told():
+        with publishing.reading(home) as published:
+            files = decisions.read_held(published)
+        _show_held(console, files)
+        sys.exit(1 if files else 0)
+
+
+@click.command()
+@click.argument("file_id")
+def approve(file_id: str) -> None:
+    """Apply a held file as it is."""
+    _decide(file_id, decisions.APPROVED)
+
+
+@click.command()
+@click.argument("file_id")
+def refuse(file_id: str) -> None:
+    """Refuse a held file: the debts stay as they are."""
+    _decide(file_id, decisions.REFUSED)
+
+
+def _decide(file_id: str, decision: str) -> None:
+    """Note a decision, then carry it out; while a run holds the warehouse the note waits."""
+    console, home = Console(), open_home()
+    with told():
+        read_contracts(home.seeds)
+        with publishing.reading(home) as published:
+            decisions.check_held(published, file_id)
+        decisions.note(home, file_id, decision, datetime.now(UTC))
+        console.print(f"{file_id}: {decision}, noted", highlight=False)
+        with locking.exclusive(home):
+            with console.status("carrying out the decision"):
+                runs.run_decisions(home, console.print)
+            with publishing.reading(home) as published:
+                _show_file(console, published, file_id)
+
+
+def _show_held(console: Console, files: Sequence[HeldFile]) -> None:
+    """Print the held files with the difference that each would make."""
+    if not files:
+        console.print("no file is held")
+        return
+    names = ("id", "organization", "new", "changed", "same", "withdrawn", "kept")
+    table = make_table("held files, and what they would do", names)
+    for file in files:
+        counts = (
+            file.new_count,
+            file.changed_count,
+            file.unchanged_count,
+            file.withdrawn_count,
+            file.kept_in_process_count,
+        )
+        table.add_row(file.file_id, file.organization_id, *map(as_text, counts))
+    console.print(table)
+    for file in files:
+        say(console, f"{file.file_id} {file.file_name}: {file.message}")
+    say(console, "decide: python -m orchestration approve ID, or refuse ID")
+
+
+def _show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+    """Print what became of a file."""
+    row = connection.execute(
+        """
+        select
+            organization_id || ' ' || file_name || ': ' || status
+            || coalesce(' (' || code || '): ' || message, '')
+        from main.intake_files
+        where file_id = ?
+        """,
+        [file_id],
+    ).fetchone()
+    say(console, row[0] if row else f"there is no file {file_id}")

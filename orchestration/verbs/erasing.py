@@ -1,0 +1,32 @@
+"""`erase`: persons who are to be forgotten."""
+
+from __future__ import annotations
+
+import click
+from rich.console import Console
+
+from orchestration import erasure, locking
+from orchestration.contracts import read_contracts
+from orchestration.verbs.common import find_organization, open_home, told
+
+
+@click.command()
+@click.argument("organization_id", metavar="[ORGANIZATION]", required=False)
+@click.argument("customer_ids", metavar="[CUSTOMER_ID]...", nargs=-1)
+def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
+    """Erase persons: their ids become pseudonyms, their names and mails tokens, everywhere.
+
+    Without arguments: end an erasure that was begun and killed.
+    """
+    console, home = Console(), open_home()
+    with told(), locking.exclusive(home):
+        organizations = read_contracts(home.seeds)
+        if organization_id is None:
+            if not erasure.is_unfinished(home):
+                raise click.UsageError("say whose customers, and which; no erasure is unfinished")
+            erasure.finish(home, console.print)
+        else:
+            organization = find_organization(organizations, organization_id)
+            if not customer_ids:
+                raise click.UsageError(f"say which customers of {organization_id}")
+            erasure.erase(home, organization, customer_ids, console.print)

@@ -1,0 +1,49 @@
+"""`run`, `replay`: carrying business dates through, and what landed, again."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import date, datetime
+
+import click
+from rich.console import Console
+
+from orchestration import intake, locking, reporting, runs, warehouse
+from orchestration.contracts import read_contracts
+from orchestration.defs.partitions import business_dates
+from orchestration.home import Home
+from orchestration.verbs.common import DATE, open_home, told
+
+
+@click.command()
+@click.option("--date", "business_date", type=DATE, help="The business date; today when left out.")
+def run(business_date: datetime | None) -> None:
+    """Run one business date for all organizations that are due."""
+    console, home = Console(), open_home()
+    day = business_date.date() if business_date else datetime.now(runs.DEFAULT_TIME_ZONE).date()
+    days = business_dates.get_partition_keys()
+    if day.isoformat() not in days:
+        raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
+    with told():
+        read_contracts(home.seeds)
+        intake.file_limit(os.environ)
+        with locking.exclusive(home):
+            sys.exit(0 if run_day(console, home, day) else 1)
+
+
+@click.command()
+def replay() -> None:
+    """Build the warehouse anew from the landing area; the former one is set aside."""
+    console, home = Console(), open_home()
+    with told(), locking.exclusive(home), console.status("replaying the landing area"):
+        loads = runs.replay(home, console.print)
+    console.print(f"{len(loads)} loads replayed")
+
+
+def run_day(console: Console, home: Home, day: date) -> bool:
+    """Run a business date and print what came of it; whether nothing was refused or held."""
+    with console.status(f"business date {day}: fetching, loading, building, delivering"):
+        runs.run_business_date(home, day, console.print)
+    with warehouse.connect(home) as connection:
+        return reporting.show_day(console, connection, home, day)

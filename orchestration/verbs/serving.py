@@ -1,0 +1,21 @@
+"""`pages`: the web pages for operators."""
+
+from __future__ import annotations
+
+import click
+import uvicorn
+
+from orchestration.pages.app import create_app
+from orchestration.verbs.common import open_home
+
+# The pages ask for no password: nobody but this machine reaches them.
+_HOST = "127.0.0.1"
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True)
+def pages(port: int) -> None:
+    """Serve the pages for operators on this machine."""
+    click.echo(f"http://{_HOST}:{port}")
+    # Addresses could be logged; what is sent never is (R30).
+    uvicorn.run(create_app(open_home()), host=_HOST, port=port, log_level="warning")

@@ -1,0 +1,45 @@
+"""`upload-customers`, `load-uploads`: customers from workbooks (R26)."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from orchestration import locking, reporting, runs, uploads, warehouse
+from orchestration.contracts import read_contracts
+from orchestration.home import Home
+from orchestration.verbs.common import find_organization, open_home, told
+
+
+@click.command()
+@click.argument("organization_id", metavar="ORGANIZATION")
+@click.argument(
+    "workbook", metavar="FILE.xlsx", type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def upload_customers(organization_id: str, workbook: Path) -> None:
+    """Create and update customers from a workbook of an organization."""
+    console, home = Console(), open_home()
+    with told():
+        organization = find_organization(read_contracts(home.seeds), organization_id)
+        uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
+        sys.exit(0 if _run_uploads(console, home) else 1)
+
+
+@click.command()
+def load_uploads() -> None:
+    """Load the workbooks that wait: what the pages run once an operator has confirmed one."""
+    with told():
+        sys.exit(0 if _run_uploads(Console(), open_home()) else 1)
+
+
+def _run_uploads(console: Console, home: Home) -> bool:
+    """Load the workbooks that wait and print what came of them; whether none was refused."""
+    with locking.exclusive(home):
+        with console.status("loading what was uploaded"):
+            done = runs.run_uploads(home, console.print)
+        with warehouse.connect(home) as connection:
+            return reporting.show_uploads(console, connection, [run.load_id for run in done])
