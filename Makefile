@@ -21,8 +21,8 @@ test-deep: $(VENV)/ready ## ten thousand random histories
 bench: $(VENV)/ready $(VENV)/peers/ready ## speed and size: make bench SIZE=10000000
 	SIZE=$(SIZE) REPEATS=$(REPEATS) YEAR_DAYS=$(YEAR_DAYS) CASES=$(CASES) PEERS_PYTHON=$(abspath $(VENV))/peers/bin/python python -m tests.bench
 
-dev: $(VENV)/ready $(SALDO_HOME)/dagster/dagster.yaml ## Dagster's UI on this machine
-	DAGSTER_HOME=$(abspath $(SALDO_HOME))/dagster dg dev --host 127.0.0.1
+dev: $(VENV)/ready ## Dagster's UI and its daemon on this machine
+	python -m orchestration webserver --with-daemon
 
 pages: $(VENV)/ready ## the pages for operators on this machine: uploading customers
 	python -m orchestration pages
@@ -50,12 +50,11 @@ bank-holidays: $(VENV)/ready ## write seeds/bank_holidays.csv from the library
 clean: ## all but what SALDO_HOME holds
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(SALDO_HOME)/dagster/dagster.yaml: orchestration/dagster.yaml
-	mkdir -p $(@D) && cp $< $@
-
+# The last line but one lets every tool find the project's modules: CONTRIBUTING.md, Packages.
 $(VENV)/ready: requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements-dev.txt
+	pwd > "$$(echo $(VENV)/lib/python3*/site-packages)/saldo.pth"
 	touch $@
 
 $(VENV)/peers/ready: requirements-bench.txt | $(VENV)/ready

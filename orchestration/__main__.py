@@ -56,6 +56,9 @@ VERBS = {
     "upload-customers": Verb(
         "uploading", "Create and update customers from a workbook of an organization."
     ),
+    "webserver": Verb(
+        "webserving", "Serve Dagster's user interface on this machine, to its own pages alone."
+    ),
 }
 
 

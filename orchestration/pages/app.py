@@ -7,7 +7,6 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -16,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 from orchestration.contracts import ContractError
 from orchestration.home import Home
 from orchestration.pages import customers
-from orchestration.pages.guards import HOSTS, ForgedFormError, SecurityHeaders, SizeLimit
+from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
 from orchestration.pages.loader import Loader
 from orchestration.pages.page import render_error
 from orchestration.workbooks import LARGEST_FILE_BYTES
@@ -43,7 +42,7 @@ def create_app(home: Home) -> Starlette:
         ],
         middleware=[
             Middleware(SecurityHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(OwnNames),
             Middleware(
                 SizeLimit,
                 most_bytes=LARGEST_FILE_BYTES + _REQUEST_OVERHEAD_BYTES,

@@ -1,0 +1,20 @@
+"""`webserver`: Dagster's user interface."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from orchestration.verbs.common import open_home, told
+from orchestration.webserver import serve
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option("--with-daemon", is_flag=True, help="Run Dagster's daemon, too, for as long.")
+def webserver(port: int, with_daemon: bool) -> None:
+    """Serve Dagster's user interface on this machine, to its own pages alone."""
+    open_home()
+    with told():
+        serve(port, os.environ, with_daemon=with_daemon)
