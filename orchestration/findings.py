@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
-from orchestration.delivery import DELIVERED, OUTCOMES
+from orchestration.ledger import OUTCOMES, OUTCOMES_PARAMETERS
 from orchestration.redaction import redactor
 
 Row = Mapping[str, str]
@@ -70,6 +70,7 @@ select organization_id, file_name, outcome as code, coalesce(detail, '') as mess
 from outcomes
 where
     not list_contains($delivered, outcome)
+    and (not list_contains($left_to_people, outcome) or batch_id > $told)
     and organization_id in (select organization_id from main.organizations)
 order by organization_id, file_name
 """  # noqa: S608 (a query of ours)
@@ -196,9 +197,15 @@ def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
     return _find(rows, good, bad, "business_date", figures)
 
 
-def find_undelivered_files(connection: duckdb.DuckDBPyConnection) -> Finding:
-    """The files for organizations with a contract that no attempt has delivered (R24)."""
-    rows = _fetch(connection, _NOT_DELIVERED, delivered=list(DELIVERED))
+def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> Finding:
+    """The files for organizations with a contract that no attempt has delivered (R24).
+
+    Args:
+        connection: the warehouse.
+        told: the newest batch of which people were told what is left to them; that is told once.
+
+    """
+    rows = _fetch(connection, _NOT_DELIVERED, **OUTCOMES_PARAMETERS, told=told)
     return _find(rows, "every file is delivered", "files not delivered", "code")
 
 

@@ -20,7 +20,7 @@ from typing import IO
 
 import duckdb
 
-from orchestration import delivery, landing, loading, warehouse, workbooks
+from orchestration import landing, loading, outgoing, warehouse, workbooks
 from orchestration.contracts import Organization
 from orchestration.errors import ToldError, WrongUseError
 from orchestration.home import Home
@@ -307,7 +307,7 @@ def check(
                 raise RefusedError("events of a person wait to be loaded: run, then erase")
     undelivered = [
         file.business_date.isoformat()
-        for file in delivery.read_undelivered(connection)
+        for file in outgoing.read_undelivered(connection)
         if file.organization_id == organization.organization_id and file.is_final
     ]
     sources = {

@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestration.checking import Checked
-from orchestration.delivery import DELIVERED, OUTCOMES, PAYMENTS_FILE, Delivery
+from orchestration.delivery import Delivery
 from orchestration.home import Home
+from orchestration.ledger import OUTCOMES, OUTCOMES_PARAMETERS
+from orchestration.outgoing import DELIVERED, LEFT_TO_PEOPLE, PAYMENTS_FILE
 from orchestration.printing import as_text, make_table, say
 
 _DAY = """
@@ -79,13 +81,14 @@ order by days.organization_id
 _DELIVERIES = f"""
 with outcomes as ({OUTCOMES})
 
-select kind, organization_id, file_name, outcome, detail
+select kind, organization_id, file_name, outcome, detail, batch_id
 from outcomes
 where
     business_date = $date
     or (
         -- what another date still owes, unless its organization has left
         not list_contains($delivered, outcome)
+        and (not list_contains($left_to_people, outcome) or batch_id > $told)
         and organization_id in (select organization_id from main.organizations)
     )
 order by organization_id, business_date
@@ -136,12 +139,24 @@ _TABLES = {
 
 
 def show_day(
-    console: Console, connection: duckdb.DuckDBPyConnection, home: Home, business_date: date
+    console: Console,
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    business_date: date,
+    told: int,
 ) -> bool:
     """Print what a business date brought, and where the payments files are.
 
+    Args:
+        console: where to.
+        connection: the warehouse.
+        home: the installation.
+        business_date: the date.
+        told: the newest batch of deliveries of which people were told what is left to them.
+
     Returns:
-        Whether every server answered, nothing was refused or held and every file is delivered.
+        Whether every server answered, nothing was refused or held and every file is delivered, or
+        people were told before that the receiver may have it.
 
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
@@ -154,13 +169,15 @@ def show_day(
     for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
         say(console, "{} {} {} ({}): {}".format(*note))
         is_good = is_good and note[2] not in _BAD
-    for kind, organization_id, name, outcome, detail in connection.execute(
-        _DELIVERIES, {"date": business_date, "delivered": list(DELIVERED)}
+    for kind, organization_id, name, outcome, detail, batch_id in connection.execute(
+        _DELIVERIES, {"date": business_date, "told": told, **OUTCOMES_PARAMETERS}
     ).fetchall():
-        is_good = is_good and outcome in DELIVERED
+        was_told = outcome in LEFT_TO_PEOPLE and batch_id <= told
+        is_good = is_good and (outcome in DELIVERED or was_told)
         if kind == PAYMENTS_FILE or outcome not in DELIVERED:
             said = outcome if detail is None else f"{outcome} ({detail})"
-            shown = home.outbox / organization_id / name if kind == PAYMENTS_FILE else name
+            path = home.outbox / organization_id / name
+            shown = path if kind == PAYMENTS_FILE else f"{organization_id} {name}"
             say(console, f"{said}: {shown}")
     return is_good
 

@@ -16,8 +16,12 @@ _CHECKSUM = "checksum"
 
 def seal(values: Mapping[str, Any]) -> str:
     """Values as JSON, with their checksum; dates and instants become text."""
-    text = json.dumps(values, default=_as_text)
-    return json.dumps({_CHECKSUM: _checksum(json.loads(text)), **json.loads(text)}, indent=1)
+    return json.dumps(_sealed(values), indent=1)
+
+
+def seal_line(values: Mapping[str, Any]) -> str:
+    """The same as a line of its own, with its end."""
+    return f"{json.dumps(_sealed(values))}\n"
 
 
 def unseal(text: str) -> Any:
@@ -37,7 +41,8 @@ def unseal(text: str) -> Any:
 
 def is_sealed(path: Path) -> bool:
     """Whether a file of JSON has a checksum."""
-    values = json.loads(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    values = json.loads(text.partition("\n")[0] if path.suffix == ".jsonl" else text)
     return isinstance(values, dict) and _CHECKSUM in values
 
 
@@ -57,6 +62,11 @@ def read_sealed(path: Path) -> Any:
 def changed(path: Path) -> DamagedError:
     """What to say of a file of the landing area that is not as it was written."""
     return DamagedError(f"{path} is not as it was written: {HAVE_AGAIN}")
+
+
+def _sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    written = json.loads(json.dumps(values, default=_as_text))
+    return {_CHECKSUM: _checksum(written), **written}
 
 
 def _checksum(values: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ import logging
 import socket
 import stat
 import threading
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,11 +41,15 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class SftpError(Exception):
-    """What went wrong with a server, as a stable code and a sentence without secrets (R20, R30)."""
+    """What went wrong with a server, as a stable code and a sentence without secrets (R20, R30).
+
+    Of an upload, `has_left_nothing` says that its bytes were taken back before it ended.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+        self.has_left_nothing = False
 
 
 class StillGrowingError(SftpError):
@@ -140,12 +144,29 @@ class Client:
         return Download(digest.hexdigest(), byte_count)
 
     def upload(
-        self, folder: str, name: str, content: bytes, *, may_replace: bool = False
-    ) -> Literal["delivered", "already_there"]:
+        self,
+        folder: str,
+        name: str,
+        content: bytes,
+        *,
+        may_replace: bool = False,
+        begin: Callable[[], None] = lambda: None,
+    ) -> Literal["delivered", "already_there", "taken_unread"]:
         """Publish a file under a name that it has whole or not at all (R24).
 
         The bytes go to a temporary name, are read back and compared, then renamed. A rename does
         not overwrite, so the name never changes its bytes unless it may be replaced.
+
+        Args:
+            folder: where it goes.
+            name: its name there.
+            content: its bytes.
+            may_replace: whether the name may get other bytes.
+            begin: called once the temporary name is there and has no byte yet. If neither name is
+                there afterwards, somebody has taken the file.
+
+        Returns:
+            `taken_unread`: the file was gone before it could be read back or have its name.
 
         Raises:
             NameTakenError: the name holds other bytes.
@@ -156,32 +177,70 @@ class Client:
         """
         path = _join(folder, name)
         sha256 = hashlib.sha256(content).hexdigest()
-        with _translated(f"uploading to {folder}"):
-            if self._is_there(path):
+        part = _join(folder, _name_part(name, sha256))
+        try:
+            with _translated(f"uploading to {folder}"):
+                if self._is_there(path):
+                    with suppress(FileNotFoundError):
+                        if self._holds(path, len(content), sha256):
+                            return "already_there"
+                    if not may_replace:
+                        raise NameTakenError(*_NAME_TAKEN)
+                target = self._sftp.open(part, "wb")
+                try:
+                    with target:
+                        begin()
+                        target.set_pipelined(True)
+                        for start in range(0, len(content), _CHUNK):
+                            target.write(content[start : start + _CHUNK])
+                    return self._publish(part, path, len(content), sha256, may_replace=may_replace)
+                except FileNotFoundError:
+                    self._sftp.stat(folder)
+                    return "taken_unread"
+        except SftpError as error:
+            error.has_left_nothing = self._takes_back(part, error)
+            raise
+
+    def find_upload(
+        self, folder: str, name: str, content: bytes
+    ) -> Literal["whole", "begun"] | None:
+        """What there is of a file whose upload had begun: its name has it, or the temporary one is
+        there; None if it is gone.
+
+        Raises:
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
+                `no_permission`, `invalid_name`.
+
+        """
+        path = _join(folder, name)
+        sha256 = hashlib.sha256(content).hexdigest()
+        with _translated(f"looking into {folder}"):
+            with suppress(FileNotFoundError):
                 if self._holds(path, len(content), sha256):
+                    return "whole"
+            if self._is_there(_join(folder, _name_part(name, sha256))):
+                return "begun"
+            self._sftp.stat(folder)
+        return None
+
+    def _publish(
+        self, part: str, path: str, size: int, sha256: str, *, may_replace: bool
+    ) -> Literal["delivered", "already_there"]:
+        if self._hash_remote(part, size) != sha256:
+            raise SftpError("upload_damaged", "the server did not keep what was sent")
+        if may_replace:
+            self._replace(part, path)
+            return "delivered"
+        try:
+            self._sftp.rename(part, path)
+        except OSError:
+            with suppress(FileNotFoundError):
+                if self._holds(path, size, sha256):
                     return "already_there"
-                if not may_replace:
-                    raise NameTakenError(*_NAME_TAKEN)
-            part = _join(folder, f".{name}.{sha256[:12]}.part")
-            with self._sftp.open(part, "wb") as target:
-                target.set_pipelined(True)
-                for start in range(0, len(content), _CHUNK):
-                    target.write(content[start : start + _CHUNK])
-            if self._hash_remote(part, len(content)) != sha256:
-                with suppress(OSError):
-                    self._sftp.remove(part)
-                raise SftpError("upload_damaged", "the server did not keep what was sent")
-            if may_replace:
-                self._replace(part, path)
-                return "delivered"
-            try:
-                self._sftp.rename(part, path)
-            except OSError:
-                if not self._is_there(path):
-                    raise
-                if not self._holds(path, len(content), sha256):
-                    raise NameTakenError(*_NAME_TAKEN) from None
-                return "already_there"
+            self._sftp.stat(part)
+            if self._is_there(path):
+                raise NameTakenError(*_NAME_TAKEN) from None
+            raise
         return "delivered"
 
     def _replace(self, part: str, path: str) -> None:
@@ -189,9 +248,20 @@ class Client:
             self._sftp.posix_rename(part, path)
         except OSError:
             # An extension of OpenSSH, which not every server knows.
+            self._sftp.stat(part)
             with suppress(FileNotFoundError):
                 self._sftp.remove(path)
             self._sftp.rename(part, path)
+
+    def _takes_back(self, part: str, error: SftpError) -> bool:
+        """Remove the temporary name of an upload that failed; whether it was still there."""
+        if error.code == "timed_out" or not self.is_connected:
+            return False
+        try:
+            self._sftp.remove(part)
+        except (OSError, EOFError, paramiko.SSHException):
+            return False
+        return True
 
     def _holds(self, path: str, size: int, sha256: str) -> bool:
         return self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256
@@ -456,6 +526,10 @@ def _as_file(name: bytes, attributes: paramiko.SFTPAttributes) -> RemoteFile:
 
 def _state(attributes: paramiko.SFTPAttributes) -> tuple[int, int]:
     return attributes.st_size or 0, int(attributes.st_mtime or 0)
+
+
+def _name_part(name: str, sha256: str) -> str:
+    return f".{name}.{sha256[:12]}.part"
 
 
 def _join(folder: str, name: str) -> str:

@@ -96,7 +96,7 @@ RAW_TABLES = {
         batch_id bigint not null, organization_id varchar not null, business_date date not null,
         kind varchar not null, file_name varchar not null, load_id bigint not null,
         sha256 varchar not null, byte_count bigint not null, attempted_at timestamp not null,
-        outcome varchar not null, detail varchar
+        outcome varchar not null, detail varchar, is_in_doubt boolean not null
     """,
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 import duckdb
 
-from orchestration import findings, warehouse
+from orchestration import findings, ledger, warehouse
 from orchestration.defs.outbox import outbox_files
 from orchestration.defs.resources import Installation, guarded
 from orchestration.findings import Finding
@@ -53,8 +53,15 @@ def intake_checks(
 
 @dg.asset_check(asset=outbox_files, pool="warehouse", config_schema={})
 def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
-    """The published files that no attempt has delivered (R24)."""
-    return _ask(installation, findings.find_undelivered_files)
+    """The published files that no attempt has delivered (R24).
+
+    One that the receiver may have (`taken_unread`, `unconfirmed`) is told once.
+    """
+    home = installation.home()
+    with guarded(), warehouse.connect(home) as connection:
+        found = findings.find_undelivered_files(connection, ledger.last_told(home))
+        ledger.note_told(home, ledger.last_batch_id(connection))
+    return _to_result(found)
 
 
 @dg.asset_check(asset=dg.AssetKey(["payments_in_process"]), pool="warehouse", config_schema={})

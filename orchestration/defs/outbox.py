@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration import delivery, warehouse
+from orchestration import delivery
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 
@@ -31,15 +31,10 @@ def outbox_files(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult[None]:
     """Each organization's outbox: payments files, never overwritten, and answers to its files."""
-    home = installation.home()
-    with guarded(), warehouse.connect(home) as connection:
-        delivery.restore_ledger(connection, home)
-        files = delivery.read_undelivered(connection)
-    deliveries = delivery.deliver(
-        home, files, installation.organizations(), installation.environment()
-    )
-    with guarded(), warehouse.connect(home) as connection:
-        delivery.record(connection, home, deliveries)
+    with guarded():
+        deliveries = delivery.deliver_due(
+            installation.home(), installation.organizations(), installation.environment()
+        )
     for level, is_delivered in ((context.log.info, True), (context.log.warning, False)):
         lines = [
             f"{each.file.organization_id} {each.file.kind}: {each.outcome}"

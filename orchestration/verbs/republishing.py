@@ -9,7 +9,7 @@ from datetime import datetime
 import click
 from rich.console import Console
 
-from orchestration import delivery, locking, reporting, warehouse
+from orchestration import delivery, ledger, locking, outgoing, reporting, warehouse
 from orchestration.contracts import read_contracts
 from orchestration.verbs.common import DATE, find_organization, open_home, told
 
@@ -23,10 +23,11 @@ def republish(organization_id: str, business_date: datetime) -> None:
     with told(), locking.exclusive(home):
         organization = find_organization(read_contracts(home.seeds), organization_id)
         with warehouse.connect(home) as connection:
-            files = delivery.read_publication(
+            ledger.restore(connection, home)
+            files = outgoing.read_publication(
                 connection, organization.organization_id, business_date.date()
             )
-            changed = delivery.find_changed(connection, files)
+            changed = ledger.find_changed(connection, files)
         if not files:
             raise click.BadParameter(
                 f"{organization_id} has no payments file of {business_date:%Y-%m-%d}"
@@ -40,6 +41,6 @@ def republish(organization_id: str, business_date: datetime) -> None:
             sys.exit(1)
         deliveries = delivery.deliver(home, files, [organization], os.environ)
         with warehouse.connect(home) as connection:
-            delivery.record(connection, home, deliveries)
+            ledger.restore(connection, home)
         reporting.show_deliveries(console, home, deliveries)
         sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)

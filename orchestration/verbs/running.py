@@ -9,7 +9,7 @@ from datetime import date, datetime
 import click
 from rich.console import Console
 
-from orchestration import intake, locking, reporting, runs, warehouse
+from orchestration import intake, ledger, locking, reporting, runs, warehouse
 from orchestration.contracts import read_contracts
 from orchestration.defs.partitions import business_dates
 from orchestration.home import Home
@@ -43,7 +43,10 @@ def replay() -> None:
 
 def run_day(console: Console, home: Home, day: date) -> bool:
     """Run a business date and print what came of it; whether nothing was refused or held."""
+    told_before = ledger.last_told(home)
     with console.status(f"business date {day}: fetching, loading, building, delivering"):
         runs.run_business_date(home, day, console.print)
     with warehouse.connect(home) as connection:
-        return reporting.show_day(console, connection, home, day)
+        is_good = reporting.show_day(console, connection, home, day, told_before)
+        ledger.note_told(home, ledger.last_batch_id(connection))
+    return is_good

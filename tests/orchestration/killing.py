@@ -34,9 +34,16 @@ STEPS: dict[str, tuple[str, str, list[str] | None]] = {
     "before the load is finished": ("orchestration.warehouse:finish_load", "before", None),
     "before the local file has its name": ("pathlib:Path.replace", "outbox", None),
     "before the upload": ("orchestration.sftp:Client.upload", "before", OUTBOX),
+    "before the intent is noted": ("orchestration.ledger:Batch.note_intent", "before", OUTBOX),
+    "after the intent is noted": ("orchestration.ledger:Batch.note_intent", "after", OUTBOX),
     "before the rename of the upload": ("paramiko:SFTPClient.rename", "before", OUTBOX),
-    "before the ledger": ("orchestration.delivery:record", "before", OUTBOX),
-    "after the ledger": ("orchestration.delivery:record", "after", OUTBOX),
+    "before the outcome is noted": ("orchestration.ledger:Batch.note_outcomes", "before", OUTBOX),
+    "after the outcome is noted": ("orchestration.ledger:Batch.note_outcomes", "after", OUTBOX),
+    "before the ledger is in the warehouse": (
+        "orchestration.warehouse:insert",
+        "deliveries",
+        OUTBOX,
+    ),
     "before the published copy is in place": ("pathlib:Path.replace", "analytics", PUBLISHED),
     "after the published copy is in place": (
         "orchestration.publishing:publish",
@@ -56,18 +63,35 @@ def arm(step: str) -> None:
     place, when, _ = STEPS[step]
     if when == "build":
         _die_once_dbt_writes()
-        return
+    else:
+        arm_at(place, when)
+
+
+def arm_at(place: str, when: str, call: int = 1) -> None:
+    """Have this process die at a function.
+
+    Args:
+        place: its module and its path there.
+        when: `before` or `after` it did its work, or a word that a path holds.
+        call: at which of its calls.
+
+    """
     module_name, _, path = place.partition(":")
     owner: Any = importlib.import_module(module_name)
     *outer, name = path.split(".")
     for part in outer:
         owner = getattr(owner, part)
-    setattr(owner, name, _mortal(getattr(owner, name), when))
+    setattr(owner, name, _mortal(getattr(owner, name), when, call))
 
 
-def _mortal(act: Callable[..., Any], when: str) -> Callable[..., Any]:
+def _mortal(act: Callable[..., Any], when: str, call: int) -> Callable[..., Any]:
+    calls = 0
+
     def mortal(*arguments: Any, **options: Any) -> Any:
-        is_here = when in {"before", "after"} or when in str(arguments[1])
+        nonlocal calls
+        is_asked = when in {"before", "after"} or when in str(arguments[1])
+        calls += is_asked
+        is_here = is_asked and calls == call
         if is_here and when != "after":
             die()
         result = act(*arguments, **options)

@@ -15,8 +15,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
+from orchestration import ledger
 from orchestration.__main__ import main
 from orchestration.demo.samples import DAYS
+from orchestration.outgoing import OutgoingFile
 from tests.orchestration.installations import Installed, install
 
 HELD = f"{DAYS[1]}_toku_invoices.csv"
@@ -194,6 +196,26 @@ def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
                 assert not connection.execute(
                     f"from {one}.{table} except all from {other}.{table}"
                 ).fetchall(), table
+
+
+def test_what_the_receiver_may_have_is_told_once(
+    operator: Operator, approved: subprocess.CompletedProcess[str], tmp_path: Path
+) -> None:
+    """R24: by the exit status, the day's report and an alert; afterwards it is only shown."""
+    file = OutgoingFile("lumina", DAYS[0], "intake_result", "a.result.csv", 1, b"linea\n")
+    with ledger.open_batch(operator.home) as batch:
+        batch.note_intent(file)
+        batch.note_outcomes((file, "taken_unread", "ask", False))
+    alert = tmp_path / "alert"
+    settings = {"SALDO_ALERT_COMMAND": f"tee -a {alert}"}
+    first, second = (
+        operator.command("run", "--date", DAYS[0].isoformat(), **settings) for _ in range(2)
+    )
+    assert (first.returncode, second.returncode) == (1, 0), first.stdout + second.stdout
+    for result in (first, second):
+        assert "taken_unread (ask): lumina a.result.csv" in result.stdout.splitlines()
+    told = "every_file_is_delivered: files not delivered: lumina (taken_unread)"
+    assert alert.read_text().count(f'["{told}"]') == 1
 
 
 def test_a_run_of_some_models_does_not_finish_the_load_for_all(

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 import socket
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from orchestration import warehouse
-from orchestration.delivery import (
-    Delivery,
-    OutgoingFile,
-    deliver,
-    read_publication,
-    read_undelivered,
-    record,
-    restore_ledger,
-)
+from orchestration import ledger, warehouse
+from orchestration.clock import Clock, utc_now
+from orchestration.delivery import Delivery, deliver
 from orchestration.home import Home
+from orchestration.ledger import LedgerError
 from orchestration.loopback_sftp import HOST
+from orchestration.outgoing import FileKey, OutgoingFile, read_publication, read_undelivered
+from tests.orchestration.publications import CONTENT, publish
 
-LINES = ["customer_id,product_id", "19153032-2,LUZ-001"]
-CONTENT = "".join(f"{line}\n" for line in LINES).encode()
 TAKEN = "a file with other content has this name already"
 
 
@@ -42,6 +38,20 @@ def _manifest(day: int) -> OutgoingFile:
 def _answer(content: bytes, load_id: int) -> OutgoingFile:
     name = "2026-03-03_toku_invoices.csv.result.csv"
     return OutgoingFile("lumina", date(2026, 3, 3), "intake_result", name, load_id, content)
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    deliveries: list[Delivery],
+    clock: Clock = utc_now,
+) -> None:
+    """Note what came of a delivery step, without one."""
+    with ledger.open_batch(home, clock) as batch:
+        batch.note_outcomes(
+            *((each.file, each.outcome, each.detail, each.is_in_doubt) for each in deliveries)
+        )
+    ledger.restore(connection, home)
 
 
 def _local(home: Home, file: OutgoingFile) -> Path:
@@ -176,6 +186,150 @@ def test_an_organization_whose_server_is_down_stops_no_other(
     assert _names(outbox) == [files[1].file_name]
 
 
+def _spoil(home: Home, file: OutgoingFile, how: str, mount_small_disk) -> str:
+    """Make a local outbox unusable; what is said of it."""
+    path = _local(home, file)
+    if how == "a folder has the name":
+        path.mkdir(parents=True)
+        return "the local outbox holds what is no file"
+    if how == "a pipe has the name":
+        path.parent.mkdir()
+        os.mkfifo(path)
+        return "the local outbox holds what is no file"
+    if how == "a file is where the folder should be":
+        path.parent.write_text("")
+        return "the local outbox cannot be used: File exists"
+    path.parent.mkdir()
+    mount_small_disk(path.parent, megabytes=1)
+    (path.parent / "filler").write_bytes(b"x" * ((1 << 20) - 4096))
+    return "the local outbox cannot be used: No space left on device"
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "a folder has the name",
+        "a pipe has the name",
+        "a file is where the folder should be",
+        "its disk is full",
+    ],
+)
+def test_a_local_outbox_that_cannot_be_used_is_the_fault_of_one_organization_alone(
+    home, lumina, outbox, environment, make_organization, mount_small_disk, how
+):
+    """R20: the others are delivered and noted; nothing of this one leaves."""
+    andes = make_organization("andes_seguros")
+    big = b"19153032-2,LUZ-001\n" * 1000
+    files = [_file(1, "andes_seguros"), _file(1, content=big), _answer(b"linea\n", 1)]
+    said = _spoil(home, files[1], how, mount_small_disk)
+    outcomes = deliver(home, files, [lumina, andes], environment)
+    assert outcomes == [
+        Delivery(files[0], "delivered"),
+        Delivery(files[1], "local_outbox_failed", said),
+        Delivery(files[2], "delivered"),
+    ]
+    assert _names(outbox) == [files[2].file_name]
+    noted = [each for _, batch in ledger.read_attempts(home, 0) for each in batch]
+    assert {(each.key, each.outcome) for each in noted} == {
+        (each.file.key, each.outcome) for each in outcomes
+    }
+
+
+def _begin(home: Home, *files: OutgoingFile) -> set[FileKey]:
+    """Leave intents without outcomes, as a killed step does."""
+    batch = ledger.Batch(home, 1, utc_now)
+    for file in files:
+        batch.note_intent(file)
+    batch.close()
+    return {file.key for file in files}
+
+
+def _part(file: OutgoingFile) -> str:
+    return f".{file.file_name}.{file.sha256[:12]}.part"
+
+
+@pytest.mark.parametrize(
+    ("there", "outcome"),
+    [("the file", "delivered"), ("a part of it", "delivered"), ("nothing", "unconfirmed")],
+)
+@pytest.mark.parametrize("is_final", [True, False])
+def test_a_file_in_doubt_is_looked_for_and_not_sent_a_second_time(
+    home, lumina, outbox, environment, there, outcome, is_final
+):
+    file = _file() if is_final else _answer(b"linea\n", 3)
+    in_doubt = _begin(home, file)
+    if there == "the file":
+        (outbox / file.file_name).write_bytes(file.content)
+    elif there == "a part of it":
+        (outbox / _part(file)).write_bytes(file.content[:5])
+    before = _names(outbox)
+    (found,) = deliver(home, [file], [lumina], environment, in_doubt)
+    assert (found.outcome, found.is_in_doubt) == (outcome, False)
+    assert _names(outbox) == ([file.file_name] if before else [])
+    assert all(path.read_bytes() == file.content for path in outbox.iterdir())
+
+
+def test_a_former_answer_under_the_name_says_nothing_of_the_one_in_doubt(
+    home, lumina, outbox, environment
+):
+    file = _answer(b"linea\n2\n", 4)
+    (outbox / file.file_name).write_bytes(b"linea\n")
+    (found,) = deliver(home, [file], [lumina], environment, _begin(home, file))
+    assert found.outcome == "unconfirmed"
+    assert (outbox / file.file_name).read_bytes() == b"linea\n"
+
+
+def test_a_manifest_is_left_to_people_with_its_payments_file(home, lumina, outbox, environment):
+    files = [_file(1), _manifest(1), _file(2), _manifest(2)]
+    outcomes = deliver(home, files, [lumina], environment, _begin(home, files[0]))
+    assert [each.outcome for each in outcomes] == [
+        "unconfirmed",
+        "unconfirmed",
+        "delivered",
+        "delivered",
+    ]
+    assert _names(outbox) == [files[2].file_name, files[3].file_name]
+
+
+@pytest.mark.parametrize("fault", ["unreachable", "no_contract", "no_folder"])
+def test_a_file_stays_in_doubt_until_somebody_could_look(
+    home, lumina, outbox, environment, make_organization, fault
+):
+    file = _file()
+    in_doubt = _begin(home, file)
+    contracts = [lumina]
+    if fault == "no_contract":
+        contracts = []
+    elif fault == "no_folder":
+        outbox.rmdir()
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        if fault == "unreachable":
+            contracts = [dataclasses.replace(lumina, sftp_port=taken.getsockname()[1])]
+        (found,) = deliver(home, [file], contracts, environment, in_doubt)
+    assert (found.outcome, found.is_in_doubt) == (fault, True)
+    with warehouse.connect(home) as connection:
+        ledger.restore(connection, home)
+        assert ledger.find_in_doubt(connection) == in_doubt
+
+
+def test_a_file_whose_upload_was_refused_is_not_in_doubt(home, lumina, outbox, environment):
+    """Its temporary name was taken back: nobody can have it."""
+    file = _answer(b"linea\n", 3)
+    (outbox / file.file_name).mkdir()
+    (outbox / file.file_name / "theirs").write_text("")
+    (refused,) = deliver(home, [file], [lumina], environment)
+    assert (refused.is_delivered, refused.is_in_doubt) == (False, False)
+    assert _names(outbox) == [file.file_name]
+
+
+def test_nothing_is_sent_that_the_ledger_cannot_note(home, lumina, outbox, environment):
+    (home.landing / "_deliveries").write_text("no folder")
+    with pytest.raises(LedgerError, match="what is not noted is not sent"):
+        deliver(home, [_file()], [lumina], environment)
+    assert _file().file_name not in _names(outbox)
+
+
 @pytest.fixture
 def small_outbox(outbox, mount_small_disk) -> Path:
     """The outbox on a disk of its own of 1 MB, of which 200 KB are free."""
@@ -215,48 +369,8 @@ def test_an_answer_takes_the_place_of_a_former_one_and_is_not_kept_here(
 
 @pytest.fixture
 def published(home):
-    """A warehouse in which the models have published two payments files and an answer."""
     with warehouse.connect(home) as connection:
-        connection.execute("create schema exports")
-        for load_id in (2, 3, 4):
-            connection.execute(
-                "insert into raw.loads values (?, '2026-03-03', '2026-03-03', '', '2026-03-03')",
-                [load_id],
-            )
-        key = "organization_id varchar, business_date date, load_id bigint, file_name varchar"
-        for model in ("exp_payments_file", "exp_intake_results", "exp_intake_summaries"):
-            connection.execute(
-                f"create table exports.{model} ({key}, line_number bigint, line varchar)"
-            )
-        connection.execute(
-            f"create table exports.exp_outgoing_files ({key}, kind varchar, delivery_order int)"
-        )
-        connection.execute(
-            f"create table exports.exp_payments_totals ({key}, status varchar, currency varchar,"
-            " line_count bigint, total_amount decimal(38, 2), first_event_at timestamp,"
-            " last_event_at timestamp)"
-        )
-        connection.execute(
-            """
-            insert into exports.exp_outgoing_files values
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.json', 'payments_manifest', 2),
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 'payments_file', 1),
-            ('andes_seguros', '2026-03-02', 2, '2026-03-02_toku_payments.csv', 'payments_file', 1),
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_invoices.csv.result.csv',
-                'intake_result', 3);
-            insert into exports.exp_intake_results values
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_invoices.csv.result.csv', 0, 'linea');
-            insert into exports.exp_payments_totals values
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 'autorizado', 'CLP', 1,
-                1500.00, '2026-03-02 12:00', '2026-03-02 12:00');
-            insert into exports.exp_payments_file values
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 1, '19153032-2,LUZ-001'),
-            ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 0,
-                'customer_id,product_id'),
-            ('andes_seguros', '2026-03-02', 2, '2026-03-02_toku_payments.csv', 0,
-                'customer_id,product_id')
-            """
-        )
+        publish(connection)
         yield connection
 
 
@@ -303,13 +417,12 @@ def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home, p
     clock = lambda: datetime(2026, 3, 3, 6, tzinfo=UTC)  # noqa: E731
     other, file, manifest, answer = read_undelivered(published)
     attempts = [Delivery(file, "timed_out", "no answer"), Delivery(other, "delivered")]
-    record(published, home, attempts, clock)
+    _record(published, home, attempts, clock)
     assert read_undelivered(published) == [file, manifest, answer]
     attempts = [Delivery(each, "already_there") for each in (file, manifest, answer)]
-    record(published, home, attempts, clock)
-    record(published, home, [], clock)
+    _record(published, home, attempts, clock)
     assert read_undelivered(published) == []
-    ledger = published.execute(
+    noted = published.execute(
         "select batch_id, organization_id, kind, load_id, sha256, byte_count, attempted_at,"
         " outcome, detail from raw.deliveries"
     ).fetchall()
@@ -319,7 +432,7 @@ def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home, p
         (1, other, "delivered", None),
         *[(2, each, "already_there", None) for each in (file, manifest, answer)],
     ]
-    assert ledger == [
+    assert noted == [
         (
             batch,
             each.organization_id,
@@ -336,7 +449,7 @@ def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home, p
 
 
 def test_a_verdict_that_changes_makes_the_answer_due_again(home, published):
-    record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
+    _record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
     published.execute(
         "update exports.exp_outgoing_files set load_id = 4 where kind = 'intake_result';"
         "update exports.exp_intake_results set load_id = 4"
@@ -350,10 +463,39 @@ def test_nothing_of_a_load_that_is_not_finished_is_due(published):
 
 
 def test_a_warehouse_built_anew_knows_what_was_delivered_before(home, published):
-    record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
-    ledger = published.execute("from raw.deliveries").fetchall()
+    _record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
+    attempts = published.execute("from raw.deliveries").fetchall()
     published.execute("delete from raw.deliveries")
-    restore_ledger(published, home)
-    restore_ledger(published, home)
-    assert published.execute("from raw.deliveries").fetchall() == ledger
+    ledger.restore(published, home)
+    ledger.restore(published, home)
+    assert published.execute("from raw.deliveries").fetchall() == attempts
     assert read_undelivered(published) == []
+
+
+LEFT = ["taken_unread", "unconfirmed"]
+
+
+@pytest.mark.parametrize("outcome", LEFT)
+def test_what_the_receiver_may_have_is_sent_again_by_republish_alone(home, published, outcome):
+    other, file, manifest, answer = read_undelivered(published)
+    attempts = [Delivery(each, outcome) for each in (file, manifest, answer)]
+    _record(published, home, [*attempts, Delivery(other, "delivered")])
+    assert read_undelivered(published) == []
+    assert read_publication(published, "lumina", date(2026, 3, 3)) == [file, manifest, answer]
+    _record(published, home, [Delivery(file, "unreachable")])
+    assert read_undelivered(published) == []
+    # a republish that was interrupted is looked for
+    _record(published, home, [Delivery(file, "timed_out", is_in_doubt=True)])
+    assert read_undelivered(published) == [file]
+    _record(published, home, [Delivery(each, "delivered") for each in (file, manifest, answer)])
+    assert read_undelivered(published) == []
+    assert read_publication(published, "lumina", date(2026, 3, 3)) == [file, manifest]
+
+
+@pytest.mark.parametrize("outcome", [*LEFT, "delivered", "begun"])
+def test_other_bytes_than_the_receiver_may_have_are_never_sent(home, published, outcome):
+    _, file, *_ = read_undelivered(published)
+    _record(published, home, [Delivery(file, outcome, is_in_doubt=outcome == "begun")])
+    other = dataclasses.replace(file, content=b"customer_id\n")
+    assert ledger.find_changed(published, [file]) == []
+    assert ledger.find_changed(published, [other]) == [other]

@@ -193,13 +193,15 @@ def test_ten_cases_are_named_and_the_others_counted(connection):
     assert len(found.rows) == 12
 
 
-def test_a_file_is_undelivered_until_it_arrives_or_its_organization_leaves(connection):
+@pytest.fixture
+def deliveries(connection):
     connection.execute(
         """
         create schema raw;
         create table organizations as select 'lumina' as organization_id;
         create table raw.deliveries as
-        select * from (
+        select *, date '2026-03-03' as business_date, 'payments_file' as kind
+        from (
             values
             ('lumina', 'owed.csv', 3, 1, 'unreachable', 'nothing answers'),
             ('lumina', 'owed.csv', 3, 2, 'timed_out', null),
@@ -207,19 +209,29 @@ def test_a_file_is_undelivered_until_it_arrives_or_its_organization_leaves(conne
             ('lumina', 'republished.csv', 3, 2, 'unreachable', null),
             ('lumina', 'answer.csv', 3, 1, 'delivered', null),
             ('lumina', 'answer.csv', 4, 2, 'name_taken', null),
-            ('gone', 'left.csv', 3, 1, 'unreachable', null)
-        ) as attempts (organization_id, file_name, load_id, attempted_at, outcome, detail);
-        alter table raw.deliveries add column business_date date;
-        alter table raw.deliveries add column kind varchar;
+            ('lumina', 'taken.csv', 3, 1, 'taken_unread', 'ask'),
+            ('lumina', 'gone.csv', 3, 1, 'begun', null),
+            ('lumina', 'gone.csv', 3, 2, 'unconfirmed', 'ask'),
+            ('lumina', 'gone.csv', 3, 3, 'unreachable', null),
+            ('lumina', 'sent_again.csv', 3, 1, 'unconfirmed', 'ask'),
+            ('lumina', 'sent_again.csv', 3, 2, 'delivered', null),
+            ('gone', 'left.csv', 3, 1, 'unreachable', null),
+            ('gone', 'left_unconfirmed.csv', 3, 1, 'unconfirmed', null)
+        ) as attempts (organization_id, file_name, load_id, batch_id, outcome, detail)
         """
     )
-    found = findings.find_undelivered_files(connection)
-    assert list(found.rows) == [
-        {
-            "organization_id": "lumina",
-            "file_name": "answer.csv",
-            "code": "name_taken",
-            "message": "",
-        },
-        {"organization_id": "lumina", "file_name": "owed.csv", "code": "timed_out", "message": ""},
+    return connection
+
+
+OWED = [("answer.csv", "name_taken", ""), ("owed.csv", "timed_out", "")]
+LEFT = {0: [("gone.csv", "unconfirmed", "ask"), ("taken.csv", "taken_unread", "ask")]}
+LEFT[1] = LEFT[0][:1]
+
+
+@pytest.mark.parametrize("told", [0, 1, 2, 3])
+def test_a_file_is_undelivered_until_it_arrives_or_its_organization_leaves(deliveries, told):
+    """What the receiver may have is told once: of batch 2 it is told where 1 was the last told."""
+    found = findings.find_undelivered_files(deliveries, told)
+    assert [tuple(row.values()) for row in found.rows] == [
+        ("lumina", *file) for file in sorted(OWED + LEFT.get(told, []))
     ]

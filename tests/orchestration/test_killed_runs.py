@@ -65,6 +65,11 @@ class Site:
                 for name, what in TABLES.items()
             }
 
+    def attempts(self) -> list[tuple[str, str]]:
+        """The files that were to be delivered, and what came of each attempt."""
+        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+            return connection.execute("select file_name, outcome from raw.deliveries").fetchall()
+
     def files(self) -> dict[str, bytes]:
         """Every file that an organization or an operator can see in an outbox."""
         folders = {"local": self.home.outbox, "remote": self.server_root}
@@ -128,6 +133,11 @@ def test_after_all_that_the_run_gives_the_same_tables_and_files(
     assert disturbed.run() == 0
     assert disturbed.tables() == undisturbed.tables()
     assert disturbed.files() == undisturbed.files()
+    assert {outcome for _, outcome in disturbed.attempts()} <= {
+        "begun",
+        "delivered",
+        "already_there",
+    }
     # three payments files with their manifests, here and there, and there two answers each
     assert len(undisturbed.files()) == 3 * (2 + 4)
     leftovers = [path.name for path in disturbed.home.root.glob(".*")]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from orchestration.damage import DamagedError
 from orchestration.home import Home
 from orchestration.landing import Look, Manifest
 from orchestration.ledger import Attempt
+from orchestration.outgoing import OutgoingFile
 from orchestration.sealing import is_sealed
 
 MANIFEST = Manifest(
@@ -25,12 +27,13 @@ ATTEMPT = Attempt(
     kind="payments_file",
     file_name="2026-03-02_toku_payments.csv",
     load_id=1,
-    sha256="cd" * 32,
-    byte_count=120,
+    sha256=hashlib.sha256(b"a\n").hexdigest(),
+    byte_count=2,
     attempted_at=datetime(2026, 3, 2, 8, 1),
     outcome="delivered",
     detail=None,
 )
+FILE = OutgoingFile("lumina", ATTEMPT.business_date, ATTEMPT.kind, ATTEMPT.file_name, 1, b"a\n")
 DAMAGE = {
     "a digit has changed": lambda text: text.replace("2026-03-02", "2026-03-03"),
     "a word has changed": lambda text: text.replace("lumina", "lumino"),
@@ -45,8 +48,15 @@ DAMAGE = {
 @pytest.fixture
 def written(home: Home) -> Home:
     landing.write_manifest(home, MANIFEST)
-    ledger.write_attempts(home, [ATTEMPT])
+    for _ in range(2):
+        _deliver(home)
     return home
+
+
+def _deliver(home: Home) -> None:
+    """Note an attempt in a batch of its own."""
+    with ledger.open_batch(home, lambda: ATTEMPT.attempted_at.replace(tzinfo=UTC)) as batch:
+        batch.note_outcomes((FILE, "delivered", None, False))
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
@@ -79,16 +89,18 @@ def test_what_an_older_version_wrote_without_a_checksum_is_read(home: Home) -> N
 
     for path, values in (
         (landing.manifest_path(home, 1), dataclasses.asdict(MANIFEST)),
-        (ledger.batch_path(home, 1), [dataclasses.asdict(ATTEMPT)]),
+        (home.landing / "_deliveries" / "00000001.json", [dataclasses.asdict(ATTEMPT)]),
     ):
         landing.write_whole(path, json.dumps(values, indent=1, default=as_text).encode())
         assert not is_sealed(path)
     assert landing.read_manifest(home, 1) == MANIFEST
     assert list(ledger.read_attempts(home, after=0)) == [(1, [ATTEMPT])]
+    _deliver(home)
+    assert list(ledger.read_attempts(home, after=0)) == [(1, [ATTEMPT]), (2, [ATTEMPT])]
 
 
 def test_what_is_written_is_read_and_has_a_checksum(written: Home) -> None:
     assert landing.read_manifest(written, 1) == MANIFEST
-    assert list(ledger.read_attempts(written, after=0)) == [(1, [ATTEMPT])]
+    assert list(ledger.read_attempts(written, after=0)) == [(1, [ATTEMPT]), (2, [ATTEMPT])]
     assert is_sealed(landing.manifest_path(written, 1))
     assert is_sealed(ledger.batch_path(written, 1))
