@@ -228,17 +228,15 @@ class Client:
     ) -> Literal["delivered", "already_there"]:
         if self._hash_remote(part, size) != sha256:
             raise SftpError("upload_damaged", "the server did not keep what was sent")
-        if may_replace:
-            self._replace(part, path)
-            return "delivered"
+        rename = self._replace if may_replace else self._sftp.rename
         try:
-            self._sftp.rename(part, path)
+            rename(part, path)
         except OSError:
             with suppress(FileNotFoundError):
                 if self._holds(path, size, sha256):
                     return "already_there"
             self._sftp.stat(part)
-            if self._is_there(path):
+            if not may_replace and self._is_there(path):
                 raise NameTakenError(*_NAME_TAKEN) from None
             raise
         return "delivered"
