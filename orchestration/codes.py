@@ -19,8 +19,9 @@ Por cada archivo que una organización deja en su carpeta de entrada recibe, en 
 respuestas con el mismo nombre: `.result.csv`, con cada fila rechazada, y `.summary.csv`, con las
 cantidades y los montos, donde registros = aceptados + rechazados.
 
-Una fila rechazada no detiene a las demás: las buenas se aplican. Una fila rechazada cuya deuda se
-puede leer nunca la elimina. Si el archivo entero no se aplica, la base queda como estaba.
+Una fila rechazada no detiene a las demás: las buenas se aplican. Una fila rechazada nunca elimina
+una deuda: conserva todas las que coinciden con lo que se puede leer de ella, si se puede leer el
+cliente o el producto. Si el archivo entero no se aplica, la base queda como estaba.
 """
 _TITLES = {"row": "Por fila", "file": "Por archivo"}
 

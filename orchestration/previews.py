@@ -33,7 +33,7 @@ _FIELDS_OF: Mapping[str, tuple[str, ...]] = {
     "missing_customer_id": ("customer_id",),
     "invalid_rut": ("customer_id",),
     "date_as_customer_id": ("customer_id",),
-    "inexact_customer_id": ("customer_id",),
+    "inexact_id": ("customer_id",),
     "duplicate_customer": ("customer_id",),
     "missing_name": ("name",),
     "cell_error": ("customer_id", "name"),

@@ -1,9 +1,9 @@
 """Workbooks (.xlsx) of customers: from bytes to rows of text, and the empty template (R26).
 
 A cell becomes text as people see it: `12345678.0` is `12345678`, a formula is its value, a date is
-`YYYY-MM-DD`. What a cell cannot say reliably, such as an identifier that Excel has made a date,
-becomes a code of its row. Nothing that goes wrong with a file raises the library's own error: its
-words may quote cells (R30).
+`YYYY-MM-DD`, and an identifier has what its number format shows. What a cell cannot say reliably,
+such as an identifier that Excel has made a date, becomes a code of its row. Nothing that goes wrong
+with a file raises the library's own error: its words may quote cells (R30).
 
 The library reads row by row, so that memory does not follow what a sheet claims to hold.
 """
@@ -32,6 +32,7 @@ from openpyxl.utils import get_column_letter
 from orchestration.contracts import Aliases, Organization
 from orchestration.delimited import UnreadableError
 from orchestration.landing import CUSTOMERS
+from orchestration.number_formats import show_number, show_text
 from orchestration.reading import Layout, map_columns, name_attributes
 
 # What gives the new text of a field's name, None for an attribute, and its text.
@@ -51,11 +52,21 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CHUNK = 1 << 20
 _MOST_EXACT_DIGITS = 15
 _FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
-_ZEROS = re.compile(r"0{2,}")
+# How the file format writes a character that XML has no other form for.
+_ENCODED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+# What «Strict Open XML» calls the same things by; names stand at the beginning of a part.
+_STRICT_NAMES: Mapping[bytes, bytes] = {
+    b"http://purl.oclc.org/ooxml/spreadsheetml/main": (
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    ),
+    b"http://purl.oclc.org/ooxml/officeDocument/relationships": (
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    ),
+}
 # What is nobody's, and refused like what stood there.
 _NO_IDS: Mapping[str, Any] = {
     "date_as_customer_id": date(1970, 1, 1),
-    "inexact_customer_id": 10**_MOST_EXACT_DIGITS,
+    "inexact_id": 10**_MOST_EXACT_DIGITS,
 }
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 
@@ -129,6 +140,7 @@ class Workbook:
     def __init__(self, values: Any, formulas: Any, layout: Layout, aliases: Aliases) -> None:
         self._values = values
         self._formulas = formulas
+        self.is_rut = layout.customer_id_scheme == "rut"
         self.sheet = _choose_sheet(values, layout, aliases)
 
     def cells(self) -> Iterator[tuple[int, Sequence[Any], Sequence[Any]]]:
@@ -153,10 +165,48 @@ class Workbook:
                 texts = [_text(cell) for cell in cells]
                 if any(texts):
                     count += 1
-                    code = _find_cell_code(cells, formula_cells, self.sheet.columns)
-                    yield _make_row(number, cells, texts, code, self.sheet.columns, attribute_names)
+                    yield self._make_row(number, cells, formula_cells, texts, attribute_names)
         if count == 0:
             raise _unreadable("empty_file")
+
+    def _make_row(
+        self,
+        number: int,
+        cells: Sequence[Any],
+        formula_cells: Sequence[Any],
+        texts: Sequence[str | None],
+        attribute_names: Sequence[str | None],
+    ) -> Row:
+        columns = self.sheet.columns
+
+        def text(field: str) -> str | None:
+            position = columns.get(field, len(texts))
+            return texts[position] if position < len(texts) else None
+
+        # A row may be shorter than the header: blank cells at its end need not be stored.
+        attributes = {
+            name: value
+            for name, value in zip(attribute_names, texts, strict=False)
+            if name is not None and value is not None
+        }
+        customer_id = text("customer_id")
+        if customer_id is not None:
+            customer_id = _as_shown(cells[columns["customer_id"]], customer_id)
+        mail = text("mail")
+        return Row(
+            row_number=number,
+            customer_id=customer_id,
+            name=text("name"),
+            mail=mail,
+            usable_mail=_usable_mail(mail),
+            cell_code=_find_cell_code(cells, formula_cells, columns, is_rut=self.is_rut),
+            attributes=(
+                json.dumps(attributes, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+                if attributes
+                else None
+            ),
+            attribute_length=max(map(len, attributes.values()), default=None),
+        )
 
 
 @contextmanager
@@ -180,11 +230,13 @@ def read(
             sheet has the required columns (R16).
 
     """
-    has_formulas = _check_parts(path)
+    has_formulas, is_strict = _check_parts(path)
     with ExitStack() as stack:
         with _as_unreadable():
-            values = _open(path, stack, data_only=True)
-            formulas = _open(path, stack, data_only=False) if has_formulas else None
+            # By its name the library would refuse a landed file, which is called by its hash.
+            content = _rename_strict(path) if is_strict else stack.enter_context(path.open("rb"))
+            values = _open(content, stack, data_only=True)
+            formulas = _open(content, stack, data_only=False) if has_formulas else None
         layout = Layout(organization_id, CUSTOMERS, "", customer_id_scheme)
         yield Workbook(values, formulas, layout, aliases)
 
@@ -237,12 +289,16 @@ def write_anew(
                         text = _usable_mail(text) or text
                     value, data_type = changes[number](field, text), "s"
                     if field == "customer_id":
-                        value = _NO_IDS.get(_find_id_code(cell) or "", value)
+                        code = _find_id_code(cell, is_rut=workbook.is_rut)
+                        value = _NO_IDS.get(code or "", value)
                 written_cell = WriteOnlyCell(sheet, value)
                 if isinstance(value, str):
                     # What looks like a formula or an error to the library is what it was.
                     written_cell.data_type = data_type
-                if not isinstance(cell, EmptyCell):
+                # The new id of a changed row is shown as it is, whatever the former was.
+                if not isinstance(cell, EmptyCell) and (
+                    field != "customer_id" or number not in changes
+                ):
                     written_cell.number_format = cell.number_format
                 row.append(written_cell)
             sheet.append(row)
@@ -302,18 +358,21 @@ def is_protected(content: IO[bytes]) -> bool:
     return content.read(len(_OLE)) == _OLE
 
 
-def _check_parts(path: Path) -> bool:
-    """Refuse what is no workbook or unpacks to too much; whether there are formulas in it.
+def _check_parts(path: Path) -> tuple[bool, bool]:
+    """Refuse what is no workbook or unpacks to too much.
 
-    Each part is unpacked once: Python's zipfile never yields more than a part declares, and what
-    is declared has been added up before.
+    Returns:
+        Whether there are formulas in it, and whether it is «Strict Open XML».
+
     """
+    # Each part is unpacked once: Python's zipfile never yields more than a part declares, and what
+    # is declared has been added up before.
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise _unreadable("workbook_too_large")
     with path.open("rb") as content:
         if is_protected(content):
             raise _unreadable("protected_workbook")
-    has_formulas = False
+    has_formulas, is_strict = False, False
     with _as_unreadable(), zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
         texts = sum(each.file_size for each in parts if "sharedStrings" in each.filename)
@@ -330,15 +389,29 @@ def _check_parts(path: Path) -> bool:
             with archive.open(each) as part:
                 end = b""
                 while chunk := part.read(_CHUNK):
+                    is_strict = is_strict or any(name in chunk for name in _STRICT_NAMES)
                     if is_sheet and not has_formulas:
                         has_formulas = _FORMULA.search(end + chunk) is not None
                         end = chunk[-16:]
-    return has_formulas
+    return has_formulas, is_strict
 
 
-def _open(path: Path, stack: ExitStack, *, data_only: bool) -> Any:
-    # By its name the library would refuse a landed file, which is called by its hash.
-    content = stack.enter_context(path.open("rb"))
+def _rename_strict(path: Path) -> BytesIO:
+    """The same workbook by the names that the library knows, no larger than the file may be."""
+    renamed = BytesIO()
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(renamed, "w", zipfile.ZIP_DEFLATED) as to:
+        for each in source.infolist():
+            with source.open(each) as part, to.open(each.filename, "w") as written:
+                beginning = part.read(_CHUNK)
+                for strict, usual in _STRICT_NAMES.items():
+                    beginning = beginning.replace(strict, usual)
+                written.write(beginning)
+                while chunk := part.read(_CHUNK):
+                    written.write(chunk)
+    return renamed
+
+
+def _open(content: IO[bytes], stack: ExitStack, *, data_only: bool) -> Any:
     workbook = openpyxl.load_workbook(
         content, read_only=True, data_only=data_only, keep_links=False
     )
@@ -416,47 +489,12 @@ def _name_positions(sheet: Sheet) -> list[str | None]:
     return positions
 
 
-def _make_row(
-    number: int,
-    cells: Sequence[Any],
-    texts: Sequence[str | None],
-    cell_code: str | None,
-    columns: Mapping[str, int],
-    attribute_names: Sequence[str | None],
-) -> Row:
-    def text(field: str) -> str | None:
-        position = columns.get(field, len(texts))
-        return texts[position] if position < len(texts) else None
-
-    # A row may be shorter than the header: blank cells at its end need not be stored.
-    attributes = {
-        name: value
-        for name, value in zip(attribute_names, texts, strict=False)
-        if name is not None and value is not None
-    }
-    position = columns["customer_id"]
-    customer_id = text("customer_id")
-    if customer_id is not None:
-        customer_id = _as_shown(cells[position], customer_id)
-    mail = text("mail")
-    return Row(
-        row_number=number,
-        customer_id=customer_id,
-        name=text("name"),
-        mail=mail,
-        usable_mail=_usable_mail(mail),
-        cell_code=cell_code,
-        attributes=(
-            json.dumps(attributes, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-            if attributes
-            else None
-        ),
-        attribute_length=max(map(len, attributes.values()), default=None),
-    )
-
-
 def _find_cell_code(
-    cells: Sequence[Any], formula_cells: Sequence[Any], columns: Mapping[str, int]
+    cells: Sequence[Any],
+    formula_cells: Sequence[Any],
+    columns: Mapping[str, int],
+    *,
+    is_rut: bool,
 ) -> str | None:
     """Why a required cell of a row cannot be read, the identifier's before the name's."""
     for field in ("customer_id", "name"):
@@ -472,25 +510,51 @@ def _find_cell_code(
             and formula_cells[position].data_type == "f"
         ):
             return "formula_without_value"
-        if field == "customer_id" and (code := _find_id_code(cell)) is not None:
+        if field == "customer_id" and (code := _find_id_code(cell, is_rut=is_rut)) is not None:
             return code
     return None
 
 
-def _find_id_code(cell: Any) -> str | None:
-    """Why a cell that has a value cannot be an identifier."""
-    if isinstance(cell.value, date | time | timedelta):
+def _find_id_code(cell: Any, *, is_rut: bool) -> str | None:
+    """Why a cell that has a value cannot be an identifier.
+
+    A RUT is told by its check digit, so that it may be shown with any decimals or marks.
+    """
+    value = cell.value
+    if isinstance(value, date | time | timedelta):
         return "date_as_customer_id"
-    if isinstance(cell.value, int | float) and abs(cell.value) >= 10**_MOST_EXACT_DIGITS:
-        return "inexact_customer_id"
+    if isinstance(value, int | float) and abs(value) >= 10**_MOST_EXACT_DIGITS:
+        return "inexact_id"
+    if value is not None and not is_rut and _shown(cell) is None:
+        return "inexact_id"
     return None
 
 
 def _as_shown(cell: Any, text: str) -> str:
-    """An identifier as it is seen: a number keeps the zeros that its format puts before it."""
-    if isinstance(cell.value, str) or not _ZEROS.fullmatch(cell.number_format):
-        return text
-    return text.zfill(len(cell.number_format))
+    """An identifier as it is seen: a number with what its format puts before and between.
+
+    Its blanks are left as they are: what looks the same is made the same in SQL, for every kind of
+    file (R1).
+    """
+    return _shown(cell) or text
+
+
+def _shown(cell: Any) -> str | None:
+    """What a cell shows of its value; None where that is something else, such as a word."""
+    if isinstance(cell.value, str):
+        return show_text(_decoded(cell.value), cell.number_format)
+    if isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
+        return None
+    return show_number(cell.value, cell.number_format)
+
+
+def _decoded(value: str) -> str:
+    """A text with the characters that the file format writes as `_x000D_`."""
+    if "_x" not in value:
+        return value
+    decoded = _ENCODED.sub(lambda match: chr(int(match[1], 16)), value).replace("\0", "")
+    # Beyond the first plane a character is written as two halves; half of one is none.
+    return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _text(cell: Any) -> str | None:
@@ -498,6 +562,7 @@ def _text(cell: Any) -> str | None:
     value = cell.value
     if isinstance(value, str):
         # Blanks of every kind are one space; what nobody sees is gone.
+        value = _decoded(value)
         visible = value if value.isascii() else value.translate(_INVISIBLE)
         return " ".join(visible.split()) or None
     if value is None:

@@ -113,7 +113,7 @@ def test_a_workbook_saved_by_libreoffice_is_read_cell_by_cell() -> None:
         (6, "24830060-4", "Begoña Ibáñez", None, None, None, {"Saldo": "24691"}, 5),
         (
             7,
-            "18441919-k",
+            "18441919-k  ",
             "Camila Rojas",
             "CAMILA@CORREO.CL",
             "CAMILA@correo.cl",
@@ -136,14 +136,15 @@ class TestIdentifiers:
         ("typed", "customer_id", "code"),
         [
             ("12.345.678-5", "12.345.678-5", None),
-            ("  12345678-5\xa0", "12345678-5", None),
-            ("\u200b12345678\u00a0-5\ufeff", "12345678 -5", None),
+            ("  12345678-5\xa0", "  12345678-5\xa0", None),
+            ("12345678-5_x000D_", "12345678-5\r", None),
+            ("_x005F_x000D_", "_x000D_", None),
             ("0012", "0012", None),
             (12345678.0, "12345678", None),
             (123456785, "123456785", None),
             (12.5, "12.5", None),
             (10**15 - 1, "999999999999999", None),
-            (10**15, "1000000000000000", "inexact_customer_id"),
+            (10**15, "1000000000000000", "inexact_id"),
             (date(2026, 5, 12), "2026-05-12", "date_as_customer_id"),
             (time(12, 5), "12:05:00", "date_as_customer_id"),
             ("#N/A", "#N/A", "cell_error"),
@@ -163,6 +164,37 @@ class TestIdentifiers:
 
         path = _save(tmp_path / "w", HEADER, [42, "Ana"], [7, "Eva"], prepare=prepare)
         assert _ids(path) == [("00042", None), ("7", None)]
+
+    @pytest.mark.parametrize(
+        ("typed", "number_format", "customer_id", "code"),
+        [
+            (123456, "00000-0", "12345-6", None),
+            (77, '"C"0000', "C0077", None),
+            ("7", '"C"@', "C7", None),
+            (123456789012, "General", "123456789012", None),
+            (1234567, "#,##0", "1234567", "inexact_id"),
+            (123457000000, "0.00E+00", "123457000000", "inexact_id"),
+            (12.5, "General", "12.5", "inexact_id"),
+            (True, "General", "true", "inexact_id"),
+            ("AB-7_x000D_", "General", "AB-7\r", None),
+            ("\u200bAB\u00a0 7", "General", "\u200bAB\u00a0 7", None),
+        ],
+    )
+    def test_an_external_id_is_what_its_cell_shows_or_its_row_gets_a_code(
+        self,
+        tmp_path: Path,
+        typed: Any,
+        number_format: str,
+        customer_id: str,
+        code: str | None,
+    ) -> None:
+        def prepare(workbook: Any) -> None:
+            workbook.active["A2"].number_format = number_format
+
+        path = _save(tmp_path / "w", HEADER, [typed, "Ana_x000D_"], prepare=prepare)
+        with workbooks.read(path, "lumina", "external_id", ALIASES) as workbook:
+            (row,) = workbook.rows()
+        assert (row.customer_id, row.name, row.cell_code) == (customer_id, "Ana", code)
 
     def test_a_formula_that_nobody_has_calculated_is_no_value(self, tmp_path: Path) -> None:
         path = _save(
@@ -395,6 +427,25 @@ class TestRefusals:
         (tmp_path / "w").write_bytes(_with_sheet(whole, sheet))
         with patch.object(workbooks, "MOST_ROWS", 1000):
             assert _refusal(tmp_path / "w")[0] == "workbook_too_large"
+
+    def test_a_workbook_of_strict_open_xml_is_read_like_any_other(self, tmp_path: Path) -> None:
+        content = _save(tmp_path / "usual", HEADER, ["12345678-5", "Ana"]).read_bytes()
+        names = {
+            b"http://schemas.openxmlformats.org/spreadsheetml/2006/main": (
+                b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+            ),
+            b"http://schemas.openxmlformats.org/officeDocument/2006/relationships": (
+                b"http://purl.oclc.org/ooxml/officeDocument/relationships"
+            ),
+        }
+        path = tmp_path / "strict"
+        with zipfile.ZipFile(io.BytesIO(content)) as usual, zipfile.ZipFile(path, "w") as strict:
+            for part in usual.infolist():
+                text = usual.read(part)
+                for former, latter in names.items():
+                    text = text.replace(former, latter)
+                strict.writestr(part.filename, text)
+        assert [(row.customer_id, row.name) for row in _read(path)[1]] == [("12345678-5", "Ana")]
 
     def test_a_large_file_is_refused_unopened(self, tmp_path: Path) -> None:
         path = _save(tmp_path / "w", HEADER, ["1", "Ana"])
