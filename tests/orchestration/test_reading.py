@@ -483,6 +483,18 @@ REFUSED = {
         "nul_bytes",
         "Línea 4: hay un byte nulo (NUL). El archivo está dañado o no es texto.",
     ),
+    "UTF-8 that lost a byte": (
+        HEADER + "\n1,Ñuñoa,3,4\n5,Peñalolén,7,8\n".encode() + b"9,Nu\xc3oa,11,12\n",
+        "damaged_encoding",
+        "Línea 4: el archivo está en UTF-8 y tiene caracteres dañados."
+        " Genérelo de nuevo, o guárdelo como «CSV UTF-8».",
+    ),
+    "UTF-8 with bytes of cp1252 on many lines": (
+        HEADER + ("\n1,Ñuñoa,3,é" * 6).encode() + b"\r\n1,\xf1\xf1,3,4" * 6,
+        "damaged_encoding",
+        "Líneas 8, 9, 10, 11, 12 y otras: el archivo está en UTF-8 y tiene caracteres dañados."
+        " Genérelo de nuevo, o guárdelo como «CSV UTF-8».",
+    ),
     "neither UTF-8 nor cp1252": (
         HEADER + b"\n1,\xf1,3,4\n5,\x81,7,8\n",
         "unreadable_encoding",
@@ -943,6 +955,10 @@ def _parse_plainly(content: bytes) -> list[tuple[object, ...]] | set[str]:
     except UnicodeDecodeError:
         if content.startswith(codecs.BOM_UTF8):
             return {"unreadable_encoding"}
+        wrong = content.decode("utf-8", "surrogateescape")
+        characters = sum(each > "\x7f" and not "\udc80" <= each <= "\udcff" for each in wrong)
+        if characters > sum("\udc80" <= each <= "\udcff" for each in wrong):
+            return {"damaged_encoding"}
         try:
             text = content.decode("cp1252")
         except UnicodeDecodeError:
