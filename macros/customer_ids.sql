@@ -1,23 +1,23 @@
 {#
-    The customer id of a row in the form that debts are compared by (R1).
-
-    A RUT loses dots, blanks and leading zeros and gains its hyphen and an upper-case K
-    (`12.345.678-k` becomes `12345678-K`); an external id loses the blanks around it.
-    What has not the shape of a RUT becomes null.
+    The customer id of a row as its organization gets it back (R1): an external id as it is written,
+    a RUT without dots, blanks and leading zeros, with its hyphen and an upper-case K
+    (`12.345.678-k` becomes `12345678-K`). What has not the shape of a RUT becomes null.
 #}
 {% macro normalise_customer_id(customer_id, scheme) -%}
     case
         when {{ scheme }} = 'rut' then {{ normalise_rut(customer_id) }}
-        else nullif(trim({{ customer_id }}), '')
+        else {{ spell_id(customer_id) }}
     end
 {%- endmacro %}
 
+{# People type the hyphen as a dash of another kind; text programs do it for them. #}
 {% macro normalise_rut(rut) -%}
-    {%- set plain -%} upper(translate({{ rut }}, '.- ', '')) {%- endset -%}
+    {%- set dashed -%} translate({{ normal_id(rut) }}, '‒–—−', '----') {%- endset -%}
+    {%- set plain -%} upper(translate({{ dashed }}, '.- ', '')) {%- endset -%}
     case
         -- as most files write it, at a tenth of the price
         when {{ matches(rut, '^[1-9][0-9]{0,8}-[0-9K]$') }} then {{ rut }}
-        when {{ matches(rut, '^ *[0-9][0-9.]{0,11} ?-? ?[0-9kK] *$') }}
+        when {{ matches(dashed, '^[0-9][0-9.]{0,11} ?-? ?[0-9kK]$') }}
             then
                 concat(
                     ltrim(substring({{ plain }}, 1, length({{ plain }}) - 1), '0'),
@@ -61,9 +61,9 @@
 
 {% macro duckdb__divide_whole(number, divisor) -%} {{ number }} // {{ divisor }} {%- endmacro %}
 
-{# The key of a customer as one column: a hash of organization and customer id (R26). #}
+{# The key of a customer as one column: a hash of organization and normal customer id (R1, R26). #}
 {% macro hash_customer(organization_id, customer_id) -%}
-    md5(concat({{ organization_id }}, '|', {{ customer_id }}))
+    md5(concat({{ organization_id }}, '|', {{ normal_id(customer_id) }}))
 {%- endmacro %}
 
 {#
@@ -72,23 +72,85 @@
 #}
 {% macro is_too_long_id(id) -%} coalesce(length({{ id }}) > 256, false) {%- endmacro %}
 
+{# Why the customer of a row cannot be read, null if it can (R15). #}
+{% macro find_customer_code(row) -%}
+    case
+        when {{ row }}.customer_id_text is null then 'missing_customer_id'
+        when {{ find_mangled_code(row ~ '.customer_id_text') }} is not null
+            then {{ find_mangled_code(row ~ '.customer_id_text') }}
+        when
+            {{ row }}.customer_id_scheme = 'rut'
+            and not {{ is_valid_rut(row ~ '.customer_id') }}
+            then 'invalid_rut'
+        when {{ is_too_long_id(row ~ '.customer_id') }} then 'id_too_long'
+    end
+{%- endmacro %}
+
+{# Why the product of a row cannot be read, null if it can (R15). #}
+{% macro find_product_code(row) -%}
+    case
+        when {{ row }}.product_id is null then 'missing_product_id'
+        when {{ find_mangled_code(row ~ '.product_id') }} is not null
+            then {{ find_mangled_code(row ~ '.product_id') }}
+        when {{ is_too_long_id(row ~ '.product_id') }} then 'id_too_long'
+    end
+{%- endmacro %}
+
+{#
+    The debts that agree with all that can be read of the keys of refused rows (R5): which file's
+    row it is, and the debt. A row of which neither customer nor product can be read names none.
+
+    partial_keys: with file_id, organization_id and the readable parts.
+    debts: with debt_id, organization_id and the parts, ids in their normal form.
+#}
+{% macro find_agreeing_debts(partial_keys, debts) -%}
+    {%- set parts = ['customer_id', 'product_id', 'due_date'] -%}
+    {%- for readable in [
+        ['customer_id', 'product_id'],
+        ['customer_id', 'due_date'],
+        ['product_id', 'due_date'],
+        ['customer_id'],
+        ['product_id'],
+    ] %}
+    select
+        {{ partial_keys }}.file_id,
+        {{ debts }}.debt_id
+    from {{ partial_keys }}
+    inner join {{ debts }}
+        on
+            {{ partial_keys }}.organization_id = {{ debts }}.organization_id
+            {%- for part in readable %}
+            and {{ partial_keys }}.readable_{{ part }} = {{ debts }}.{{ part }}
+            {%- endfor %}
+    where
+        {%- for part in parts if part not in readable %}
+        {{ "and " if not loop.first }}{{ partial_keys }}.readable_{{ part }} is null
+        {%- endfor %}
+    {%- if not loop.last %}
+    union distinct
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}
+
 {#
     The key of a debt as one column: a hash of organization, due date, customer and product (R1).
 
-    The customer id is preceded by its length, so that no two different keys give one text.
+    The ids are in their normal form, however they are spelled. The customer id is preceded by its
+    length, so that no two different keys give one text.
 #}
 {% macro hash_debt(organization_id, customer_id, product_id, due_date) -%}
+    {%- set customer = normal_id(customer_id) -%}
     md5(
         concat(
             {{ organization_id }},
             '|',
             cast({{ due_date }} as {{ dbt.type_string() }}),
             '|',
-            cast(length({{ customer_id }}) as {{ dbt.type_string() }}),
+            cast(length({{ customer }}) as {{ dbt.type_string() }}),
             '|',
-            {{ customer_id }},
+            {{ customer }},
             '|',
-            {{ product_id }}
+            {{ normal_id(product_id) }}
         )
     )
 {%- endmacro %}

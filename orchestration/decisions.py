@@ -42,6 +42,7 @@ class HeldFile:
     unchanged_count: int
     withdrawn_count: int
     kept_in_process_count: int
+    unidentified_count: int
     accepted_amount: Decimal
 
 
@@ -54,7 +55,7 @@ def read_held(connection: duckdb.DuckDBPyConnection) -> list[HeldFile]:
         select
             file_id, organization_id, file_name, business_date, message, new_count,
             changed_count, unchanged_count, withdrawn_count, kept_in_process_count,
-            accepted_amount
+            unidentified_count, accepted_amount
         from main.intake_files
         where status = 'held'
         order by business_date, received_at, file_id

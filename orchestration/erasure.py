@@ -83,11 +83,14 @@ def erase(
 
     """
     scheme = organization.customer_id_scheme
+    named = [
+        persons.normalise(scheme, text, place) for place, text in enumerate(customer_ids, start=1)
+    ]
+    done = finish(home, say) if is_unfinished(home) else None
     places: dict[str, int] = {}
-    for place, text in enumerate(customer_ids, start=1):
-        places.setdefault(persons.normalise(scheme, text, place), place)
-    if is_unfinished(home):
-        done = finish(home, say)
+    for place, customer_id in enumerate(persons.normal_ids(home, named), start=1):
+        places.setdefault(customer_id, place)
+    if done is not None:
         if done.organization_id == organization.organization_id:
             places = {each: place for each, place in places.items() if each not in done.pseudonyms}
         if not places:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -78,6 +79,7 @@ _REASONS = {
 }
 
 _RUT = re.compile(r" *([0-9][0-9.]{0,11}) ?-? ?([0-9kK]) *")
+_BLANKS = rb"(?:[\s\x80-\xff]|\\u[0-9a-f]{4}|\\t){1,12}"
 _CHECK_DIGITS = "0123456789K"
 _RUT_DIGITS = 9
 
@@ -141,7 +143,8 @@ class Found:
 
 
 def normalise(scheme: str, text: str, place: int) -> str:
-    """A customer id in the form that ids are compared in (R1)."""
+    """A customer id as it may be: a RUT in the form that RUTs are compared in (R1)."""
+    text = text.strip()
     if scheme == "rut":
         match = _RUT.fullmatch(text)
         body = match[1].replace(".", "").lstrip("0") if match else ""
@@ -152,9 +155,33 @@ def normalise(scheme: str, text: str, place: int) -> str:
         ):
             raise InvalidCustomerIdError(f"customer {place} is no RUT")
         return f"{body}-{match[2].upper()}"
-    if not text.strip():
+    if not text:
         raise InvalidCustomerIdError(f"customer {place} has no id")
-    return text.strip()
+    return text
+
+
+def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
+    """The ids in their normal form, by the function that the models left in the warehouse (R1).
+
+    Raises:
+        InvalidCustomerIdError: nothing of an id can be seen.
+        RefusedError: nothing has been loaded, or nothing by this version.
+
+    """
+    with warehouse.connect(home) as connection:
+        if not warehouse.is_built(connection):
+            raise RefusedError("nothing has been loaded")
+        if not connection.execute(
+            "select 1 from duckdb_functions() where function_name = 'normal_id'"
+        ).fetchone():
+            raise RefusedError("the warehouse is of an older version: say `replay`, then erase")
+        normal = []
+        for place, customer_id in enumerate(customer_ids, start=1):
+            row = connection.execute("select main.normal_id(?)", [customer_id]).fetchone()
+            if row is None or not row[0]:
+                raise InvalidCustomerIdError(f"customer {place} has no id")
+            normal.append(str(row[0]))
+    return normal
 
 
 def _check_digit(body: str) -> str:
@@ -182,10 +209,21 @@ def pattern_of(persons: Persons) -> re.Pattern[bytes]:
             digits = b"[., ]?".join(digit.encode() for digit in customer_id[:-2])
             forms.append(b"0*" + digits + b"(?:[^0-9A-Za-z]{0,3}[0-9Kk])?")
         else:
-            written = {customer_id.encode(), json.dumps(customer_id)[1:-1].encode()}
+            spelled = {
+                unicodedata.normalize("NFC", customer_id),
+                unicodedata.normalize("NFD", customer_id),
+            }
+            written = {each.encode() for each in spelled}
+            written |= {json.dumps(each)[1:-1].encode() for each in spelled}
             written.add(customer_id.encode("cp1252", "ignore"))
-            forms += [re.escape(each) for each in written if each]
+            forms += [_spaced(each) for each in written if each]
     return re.compile(b"(?<![0-9A-Za-z])(?:" + b"|".join(forms) + b")(?![0-9A-Za-z])")
+
+
+def _spaced(written: bytes) -> bytes:
+    """What finds an id however wide the blanks in it are."""
+    # of a blank of Unicode in UTF-8, cp1252 or JSON, any byte or character
+    return _BLANKS.join(re.escape(each) for each in written.split(b" "))
 
 
 @contextmanager
@@ -226,7 +264,7 @@ def _rows_of(persons: Persons, table: str, text: str = "customer_id", scheme: st
     spelled = f"""
         case when {f"source.{scheme}" if scheme else f"'{persons.scheme}'"} = 'rut'
             then ltrim(regexp_replace(upper(source.{text}), '[^0-9K]', '', 'g'), '0')
-            else regexp_replace(source.{text}, '^\\s+|\\s+$', '', 'g')
+            else main.normal_id(source.{text})
         end
     """
     return f"""(
@@ -235,7 +273,8 @@ def _rows_of(persons: Persons, table: str, text: str = "customer_id", scheme: st
             coalesce(exact.customer_id, loose.customer_id) as person,
             exact.customer_id is not null as is_exact
         from {table} as source
-        left join temp.persons as exact on source.customer_id = exact.customer_id
+        left join temp.persons as exact
+            on main.normal_id(source.customer_id) = exact.customer_id
         left join temp.spellings as loose on {spelled} = loose.spelling
         where
             source.organization_id = '{persons.organization_id}'

@@ -16,9 +16,7 @@ enrollments as (
 ),
 
 active as (
-    select distinct
-        organization_id,
-        customer_id
+    select distinct {{ hash_customer('organization_id', 'customer_id') }} as customer_key
     from enrollments
     where
         status = 'accepted'
@@ -34,14 +32,11 @@ wrong as (
         on
             contacts.organization_id = customers.organization_id
             and contacts.customer_id = customers.customer_id
-    left join active
-        on
-            contacts.organization_id = active.organization_id
-            and contacts.customer_id = active.customer_id
+    left join active on customers.customer_key = active.customer_key
     where
-        customers.customer_id is null
+        customers.customer_key is null
         or customers.mail_status <> 'usable'
-        or active.customer_id is not null
+        or active.customer_key is not null
 )
 
 select * from wrong

@@ -16,13 +16,13 @@ met as (
     select
         enrollments.enrollment_key,
         enrollments.status,
-        enrollments.method_status is not null and customers.customer_id is not null
+        enrollments.method_status is not null and customers.customer_key is not null
             as can_be_accepted
     from enrollments
     left join customers
         on
-            enrollments.organization_id = customers.organization_id
-            and enrollments.customer_id = customers.customer_id
+            {{ hash_customer('enrollments.organization_id', 'enrollments.customer_id') }}
+            = customers.customer_key
 ),
 
 misjudged as (

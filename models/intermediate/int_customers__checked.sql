@@ -16,11 +16,8 @@ coded as (
         customers.*,
         case
             when customers.cell_code is not null then customers.cell_code
-            when customers.customer_id_text is null then 'missing_customer_id'
-            when
-                customers.customer_id_scheme = 'rut'
-                and not {{ is_valid_rut('customers.customer_id') }}
-                then 'invalid_rut'
+            when {{ find_customer_code('customers') }} is not null
+                then {{ find_customer_code('customers') }}
             when customers.name is null then 'missing_name'
             when customers.attribute_length > 256 then 'attribute_too_long'
         end as row_code

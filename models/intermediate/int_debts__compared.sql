@@ -24,6 +24,10 @@ known as (
     select * from {{ ref('stg_base__debts') }}
 ),
 
+listed_before as (
+    select * from {{ ref('stg_base__debts') }}
+),
+
 files as (
     select * from {{ ref('stg_intake__files') }}
 ),
@@ -81,6 +85,9 @@ invoices as (
         received_invoices.line_number,
         received_invoices.organization_id,
         received_invoices.debt_id,
+        received_invoices.readable_customer_id,
+        received_invoices.readable_product_id,
+        received_invoices.readable_due_date,
         received_invoices.customer_id,
         received_invoices.product_id,
         received_invoices.due_date,
@@ -125,9 +132,36 @@ listed as (
         and touched_since.debt_id is null
 ),
 
--- R5: the key of a refused row keeps its debt; only replace files take debts away.
-rejected as (
+-- R5: a refused row keeps the debts that it may be of; only replace files take debts away.
+partial_keys as (
     select distinct
+        file_id,
+        organization_id,
+        readable_customer_id,
+        readable_product_id,
+        readable_due_date
+    from invoices
+    where
+        rejection_code is not null
+        and update_mode = 'replace'
+        and (readable_customer_id is not null or readable_product_id is not null)
+),
+
+debts_at_stake as (
+    select
+        debt_id,
+        organization_id,
+        {{ normal_id('customer_id') }} as customer_id,
+        {{ normal_id('product_id') }} as product_id,
+        due_date
+    from listed_before
+    where
+        file_status in ('listed', 'rejected_row')
+        and organization_id in (select partial_keys.organization_id from partial_keys)
+),
+
+rejected as (
+    select
         file_id,
         debt_id
     from invoices
@@ -135,6 +169,8 @@ rejected as (
         rejection_code is not null
         and debt_id is not null
         and update_mode = 'replace'
+    union distinct
+    {{ find_agreeing_debts('partial_keys', 'debts_at_stake') }}
 ),
 
 -- What a replace file takes away by leaving it out, or keeps because its payment is in process.
@@ -184,8 +220,9 @@ paired as (
         coalesce(listed.file_id, candidate_base.candidate_file_id) as file_id,
         coalesce(listed.debt_id, candidate_base.debt_id) as debt_id,
         coalesce(listed.organization_id, candidate_base.organization_id) as organization_id,
-        coalesce(listed.customer_id, candidate_base.customer_id) as customer_id,
-        coalesce(listed.product_id, candidate_base.product_id) as product_id,
+        -- as the row spelled them that made the debt known
+        coalesce(candidate_base.customer_id, listed.customer_id) as customer_id,
+        coalesce(candidate_base.product_id, listed.product_id) as product_id,
         coalesce(listed.due_date, candidate_base.due_date) as due_date,
         coalesce(listed.amount, candidate_base.amount) as amount,
         coalesce(listed.currency, candidate_base.currency) as currency,

@@ -23,7 +23,12 @@ applied as (
         row_number() over (
             partition by files.organization_id
             order by files.business_date, files.load_id
-        ) as file_order
+        ) as file_order,
+        count(case when files.update_mode = 'replace' then 1 end) over (
+            partition by files.organization_id
+            order by files.business_date, files.load_id
+            rows between unbounded preceding and current row
+        ) as replace_count
     from files
     inner join standing on files.file_id = standing.file_id
     where
@@ -34,7 +39,8 @@ applied as (
 newest_replace as (
     select
         organization_id,
-        max(file_order) as file_order
+        max(file_order) as file_order,
+        max(replace_count) as replace_count
     from applied
     where update_mode = 'replace'
     group by organization_id
@@ -64,10 +70,13 @@ known as (
     group by debt_id
 ),
 
+-- The row that made it known says how its ids are spelled (R1).
 first_files as (
     select
         valid.debt_id,
-        valid.file_id
+        valid.file_id,
+        valid.customer_id,
+        valid.product_id
     from valid
     inner join known
         on
@@ -75,29 +84,82 @@ first_files as (
             and valid.applied_load_id = known.first_load_id
 ),
 
--- R5: a refused row of the newest replace file whose key can be read keeps its debt.
-rejected as (
-    select distinct invoices.debt_id
+-- R5: a refused row of a replace file keeps the debts that it may be of. One whose whole key can be
+-- read names its debt like a valid row.
+refused as (
+    select
+        invoices.*,
+        applied.file_order
     from invoices
     inner join applied
         on
             invoices.load_id = applied.load_id
             and invoices.file_id = applied.file_id
-    inner join newest_replace
-        on
-            applied.organization_id = newest_replace.organization_id
-            and applied.file_order = newest_replace.file_order
     where
         invoices.rejection_code is not null
-        and invoices.debt_id is not null
+        and applied.update_mode = 'replace'
+),
+
+named as (
+    select
+        known.debt_id,
+        greatest(known.newest_file_order, coalesce(max(refused.file_order), 0)) as file_order
+    from known
+    left join refused on known.debt_id = refused.debt_id
+    group by known.debt_id, known.newest_file_order
+),
+
+partial_keys as (
+    select distinct
+        file_id,
+        organization_id,
+        readable_customer_id,
+        readable_product_id,
+        readable_due_date
+    from refused
+    where readable_customer_id is not null or readable_product_id is not null
+),
+
+debts_at_stake as (
+    select
+        valid.debt_id,
+        valid.organization_id,
+        {{ normal_id('valid.customer_id') }} as customer_id,
+        {{ normal_id('valid.product_id') }} as product_id,
+        valid.due_date
+    from valid
+    inner join known
+        on
+            valid.debt_id = known.debt_id
+            and valid.file_order = known.newest_file_order
+    where valid.organization_id in (select partial_keys.organization_id from partial_keys)
+),
+
+agreeing as (
+    {{ find_agreeing_debts('partial_keys', 'debts_at_stake') }}
+),
+
+-- Any other row keeps what was in the base: so the debt must have been kept by every replace file
+-- since the one that named it.
+kept as (
+    select
+        named.debt_id,
+        count(applied.file_id) as file_count
+    from named
+    inner join agreeing on named.debt_id = agreeing.debt_id
+    inner join applied
+        on
+            agreeing.file_id = applied.file_id
+            and named.file_order < applied.file_order
+    group by named.debt_id
 ),
 
 listed as (
     select
         valid.debt_id,
         valid.organization_id,
-        valid.customer_id,
-        valid.product_id,
+        first_files.customer_id,
+        first_files.product_id,
         valid.due_date,
         valid.amount,
         valid.currency,
@@ -106,7 +168,10 @@ listed as (
             when valid.is_paid then 'paid'
             when valid.is_void then 'void'
             when valid.file_order >= coalesce(newest_replace.file_order, 0) then 'listed'
-            when rejected.debt_id is not null then 'rejected_row'
+            when
+                named_in.replace_count + coalesce(kept.file_count, 0)
+                = newest_replace.replace_count
+                then 'rejected_row'
             else 'absent'
         end as file_status,
         first_files.file_id as first_file_id,
@@ -120,7 +185,12 @@ listed as (
             and valid.file_order = known.newest_file_order
     inner join first_files on valid.debt_id = first_files.debt_id
     left join newest_replace on valid.organization_id = newest_replace.organization_id
-    left join rejected on valid.debt_id = rejected.debt_id
+    inner join named on valid.debt_id = named.debt_id
+    inner join applied as named_in
+        on
+            valid.organization_id = named_in.organization_id
+            and named.file_order = named_in.file_order
+    left join kept on valid.debt_id = kept.debt_id
 )
 
 select * from listed

@@ -90,6 +90,7 @@ judged as (
         case when screening = 'refused' then 0 else row_count - rejected_count end
             as accepted_count,
         case when screening = 'refused' then row_count else rejected_count end as rejected_count,
+        unidentified_count,
         case when screening = 'refused' then 0 else accepted_amount end as accepted_amount,
         case when screening = 'refused' then accepted_amount + rejected_amount else rejected_amount
         end as rejected_amount,

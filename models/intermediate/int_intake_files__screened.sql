@@ -86,6 +86,16 @@ row_counts as (
         invoices.file_id,
         count(*) as row_count,
         count(invoices.rejection_code) as rejected_count,
+        -- rows that keep nothing: neither their customer nor their product can be read (R5)
+        count(
+            case
+                when
+                    invoices.debt_id is null
+                    and invoices.readable_customer_id is null
+                    and invoices.readable_product_id is null
+                    then 1
+            end
+        ) as unidentified_count,
         sum(case when invoices.rejection_code is null then invoices.amount end) as accepted_amount,
         sum(case when invoices.rejection_code is not null then invoices.amount end)
             as rejected_amount
@@ -100,6 +110,7 @@ row_counts as (
         organization_payments.file_id,
         count(*) as row_count,
         count(organization_payments.rejection_code) as rejected_count,
+        0 as unidentified_count,
         sum(
             case
                 when organization_payments.rejection_code is null
@@ -123,6 +134,7 @@ row_counts as (
         customers.file_id,
         count(*) as row_count,
         count(customers.rejection_code) as rejected_count,
+        0 as unidentified_count,
         0 as accepted_amount,
         0 as rejected_amount
     from customers
@@ -191,6 +203,7 @@ measured as (
         questions.*,
         coalesce(row_counts.row_count, 0) as row_count,
         coalesce(row_counts.rejected_count, 0) as rejected_count,
+        coalesce(row_counts.unidentified_count, 0) as unidentified_count,
         coalesce(row_counts.accepted_amount, 0) as accepted_amount,
         coalesce(row_counts.rejected_amount, 0) as rejected_amount,
         coalesce(questions.sha256 = former_versions.sha256, false) as is_duplicate,
@@ -240,6 +253,7 @@ screened as (
         max_withdrawal_share,
         row_count,
         rejected_count,
+        unidentified_count,
         accepted_amount,
         rejected_amount,
         screen_code,

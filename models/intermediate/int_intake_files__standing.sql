@@ -21,6 +21,7 @@ standing as (
         code,
         accepted_count,
         rejected_count,
+        unidentified_count,
         accepted_amount,
         rejected_amount,
         new_count,

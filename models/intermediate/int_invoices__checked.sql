@@ -11,22 +11,14 @@ loads as (
     {%- endif %}
 ),
 
-keyed as (
+coded as (
     select
         invoices.*,
+        {{ find_customer_code('invoices') }} as customer_code,
+        {{ find_product_code('invoices') }} as product_code,
         case
-            when invoices.customer_id_text is null then 'missing_customer_id'
-            when
-                invoices.customer_id_scheme = 'rut'
-                and not {{ is_valid_rut('invoices.customer_id') }}
-                then 'invalid_rut'
-            when invoices.product_id is null then 'missing_product_id'
-            when
-                {{ is_too_long_id('invoices.customer_id') }}
-                or {{ is_too_long_id('invoices.product_id') }}
-                then 'id_too_long'
             when not {{ is_plausible_date('invoices.due_date') }} then 'invalid_due_date'
-        end as key_code,
+        end as due_date_code,
         case
             when invoices.amount is null then 'invalid_amount'
             when invoices.amount < 0 then 'negative_amount'
@@ -37,6 +29,14 @@ keyed as (
     inner join loads on invoices.load_id = loads.load_id
 ),
 
+keyed as (
+    select
+        *,
+        coalesce(customer_code, product_code, due_date_code) as key_code
+    from coded
+),
+
+-- Of a key that cannot be read as a whole, the parts that can (R5).
 hashed as (
     select
         *,
@@ -44,6 +44,14 @@ hashed as (
             when key_code is null
                 then {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }}
         end as debt_id,
+        case
+            when key_code is not null and customer_code is null then {{ normal_id('customer_id') }}
+        end as readable_customer_id,
+        case
+            when key_code is not null and product_code is null then {{ normal_id('product_id') }}
+        end as readable_product_id,
+        case when key_code is not null and due_date_code is null then due_date end
+            as readable_due_date,
         coalesce(key_code, value_code) as row_code
     from keyed
 ),
@@ -67,6 +75,9 @@ checked as (
         hashed.line_number,
         hashed.organization_id,
         hashed.debt_id,
+        hashed.readable_customer_id,
+        hashed.readable_product_id,
+        hashed.readable_due_date,
         hashed.customer_id,
         hashed.product_id,
         hashed.due_date,

@@ -14,20 +14,14 @@ loads as (
 coded as (
     select
         organization_payments.*,
-        case
-            when organization_payments.customer_id_text is null then 'missing_customer_id'
-            when
-                organization_payments.customer_id_scheme = 'rut'
-                and not {{ is_valid_rut('organization_payments.customer_id') }}
-                then 'invalid_rut'
-            when organization_payments.product_id is null then 'missing_product_id'
-            when
-                {{ is_too_long_id('organization_payments.customer_id') }}
-                or {{ is_too_long_id('organization_payments.product_id') }}
-                then 'id_too_long'
-            when not {{ is_plausible_date('organization_payments.due_date') }}
-                then 'invalid_due_date'
-        end as key_code,
+        coalesce(
+            {{ find_customer_code('organization_payments') }},
+            {{ find_product_code('organization_payments') }},
+            case
+                when not {{ is_plausible_date('organization_payments.due_date') }}
+                    then 'invalid_due_date'
+            end
+        ) as key_code,
         case
             when
                 organization_payments.amount is null

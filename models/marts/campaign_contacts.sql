@@ -23,8 +23,8 @@ contacts as (
             select 1
             from enrollments
             where
-                enrollments.organization_id = customers.organization_id
-                and enrollments.customer_id = customers.customer_id
+                {{ hash_customer('enrollments.organization_id', 'enrollments.customer_id') }}
+                = {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
                 and enrollments.status = 'accepted'
                 and enrollments.method_status = 'active'
         )

@@ -21,8 +21,9 @@ organizations as (
 
 owed as (
     select
+        {{ hash_customer('debts.organization_id', 'debts.customer_id') }} as customer_key,
         debts.organization_id,
-        debts.customer_id,
+        min(debts.customer_id) as customer_id,
         count(case when debts.status = 'pending' then 1 end) as pending_count,
         sum(
             case
@@ -45,22 +46,29 @@ owed as (
     from debts
     inner join organizations on debts.organization_id = organizations.organization_id
     where debts.is_in_base
-    group by debts.organization_id, debts.customer_id
+    group by
+        {{ hash_customer('debts.organization_id', 'debts.customer_id') }},
+        debts.organization_id
 ),
 
 enrolled as (
     select
+        {{ hash_customer('organization_id', 'customer_id') }} as customer_key,
         organization_id,
-        customer_id,
+        min(customer_id) as customer_id,
         count(case when status = 'accepted' and method_status = 'active' then 1 end)
             as active_method_count,
         count(case when status = 'waiting' then 1 end) as waiting_method_count
     from enrollments
-    group by organization_id, customer_id
+    group by {{ hash_customer('organization_id', 'customer_id') }}, organization_id
 ),
 
 known as (
     select
+        coalesce(
+            enrolled.customer_key,
+            {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
+        ) as customer_key,
         coalesce(customers.organization_id, enrolled.organization_id) as organization_id,
         coalesce(customers.customer_id, enrolled.customer_id) as customer_id,
         customers.name,
@@ -73,8 +81,8 @@ known as (
     from customers
     full outer join enrolled
         on
-            customers.organization_id = enrolled.organization_id
-            and customers.customer_id = enrolled.customer_id
+            {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
+            = enrolled.customer_key
     left join contacts
         on
             customers.organization_id = contacts.organization_id
@@ -84,7 +92,7 @@ known as (
 everyone as (
     select
         coalesce(owed.organization_id, known.organization_id) as organization_id,
-        coalesce(owed.customer_id, known.customer_id) as customer_id,
+        coalesce(known.customer_id, owed.customer_id) as customer_id,
         known.name,
         known.mail,
         coalesce(owed.pending_count, 0) as pending_count,
@@ -96,15 +104,12 @@ everyone as (
         coalesce(known.active_method_count, 0) as active_method_count,
         coalesce(known.waiting_method_count, 0) as waiting_method_count,
         coalesce(known.is_created, false) as is_created,
-        owed.customer_id is not null as is_owing,
+        owed.customer_key is not null as is_owing,
         coalesce(known.active_method_count, 0) > 0 as is_enrolled,
         coalesce(known.is_reachable, false) as is_reachable,
         coalesce(known.is_campaign_contact, false) as is_campaign_contact
     from owed
-    full outer join known
-        on
-            owed.organization_id = known.organization_id
-            and owed.customer_id = known.customer_id
+    full outer join known on owed.customer_key = known.customer_key
 ),
 
 accounts as (

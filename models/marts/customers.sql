@@ -127,7 +127,7 @@ changes as (
 customers as (
     select
         newest.organization_id,
-        newest.customer_id,
+        oldest.customer_id,
         newest.name,
         newest.mail,
         newest.mail_status,

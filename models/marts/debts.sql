@@ -2,7 +2,11 @@
 -- debts whose state differs from what it holds; the write is then a plain exchange of those rows.
 -- depends_on: {{ ref('int_debts__compared') }}, {{ ref('int_intake_files__judged') }}
 -- depends_on: {{ ref('int_debts__listed') }}, {{ ref('stg_intake__loads') }}
-{{ config(materialized='incremental', unique_key='debt_id') }}
+{{ config(
+    materialized='incremental',
+    unique_key='debt_id',
+    post_hook='{{ create_normal_id_function() }}',
+) }}
 
 with payments as (
     select * from {{ ref('payments') }}

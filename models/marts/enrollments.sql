@@ -91,7 +91,7 @@ ranked as (
         events.*,
         loads.loaded_at,
         min(case when events.status is not null then loads.loaded_at end) over (
-            partition by events.enrollment_key, events.customer_id
+            partition by events.enrollment_key, {{ normal_id('events.customer_id') }}
         ) as understood_at,
         max(case when events.status is null then 1 else 0 end) over (
             partition by events.enrollment_key
@@ -118,8 +118,8 @@ met as (
     from ranked
     left join customers
         on
-            ranked.organization_id = customers.organization_id
-            and ranked.customer_id = customers.customer_id
+            {{ hash_customer('ranked.organization_id', 'ranked.customer_id') }}
+            = {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
     where ranked.event_rank = 1
 ),
 

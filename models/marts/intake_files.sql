@@ -30,6 +30,7 @@ told as (
         files.record_count,
         standing.accepted_count,
         standing.rejected_count,
+        standing.unidentified_count,
         standing.accepted_amount,
         standing.rejected_amount,
         standing.new_count,

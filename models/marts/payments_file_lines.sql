@@ -10,6 +10,10 @@ payments as (
     select * from {{ ref('payments') }}
 ),
 
+debts as (
+    select * from {{ ref('debts') }}
+),
+
 loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
@@ -65,8 +69,9 @@ due as (
         open_publications.time_zone,
         payments.payment_id,
         payments.debt_id,
-        payments.customer_id,
-        payments.product_id,
+        -- as the organization wrote it first (R1)
+        coalesce(debts.customer_id, payments.customer_id) as customer_id,
+        coalesce(debts.product_id, payments.product_id) as product_id,
         payments.due_date,
         payments.channel_label,
         payments.status as payment_status,
@@ -83,6 +88,7 @@ due as (
         {%- endif %}
     from open_publications
     inner join payments on open_publications.organization_id = payments.organization_id
+    left join debts on payments.debt_id = debts.debt_id
     {%- if is_incremental() %}
     left join said
         on

@@ -32,7 +32,7 @@ renamed as (
             {{ normalise_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
             trim(source.customer_id)
         ) as customer_id,
-        trim(source.product_id) as product_id,
+        coalesce({{ spell_id('source.product_id') }}, trim(source.product_id)) as product_id,
 
         -- amounts
         cast(source.amount as decimal(18, 2)) as amount,

@@ -1,5 +1,4 @@
--- The file says by which scheme its customers are known: hence the join. People type the hyphen of
--- a RUT as a dash of another kind; text programs do it for them.
+-- The file says by which scheme its customers are known: hence the join.
 with source as (
     select * from {{ source('raw', 'customers') }}
 ),
@@ -16,12 +15,9 @@ renamed as (
         source.line_number,
         files.organization_id,
         files.customer_id_scheme,
-        nullif(trim(source.customer_id), '') as customer_id_text,
-        case
-            when files.customer_id_scheme = 'rut'
-                then {{ normalise_rut("translate(source.customer_id, '‐‑‒–—−', '------')") }}
-            else nullif(trim(source.customer_id), '')
-        end as customer_id,
+        {{ spell_id('source.customer_id') }} as customer_id_text,
+        {{ normalise_customer_id('source.customer_id', 'files.customer_id_scheme') }}
+            as customer_id,
 
         -- who it is
         nullif(trim(source.name), '') as name,

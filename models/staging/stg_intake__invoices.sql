@@ -15,10 +15,10 @@ renamed as (
         source.line_number,
         files.organization_id,
         files.customer_id_scheme,
-        nullif(trim(source.customer_id), '') as customer_id_text,
+        {{ spell_id('source.customer_id') }} as customer_id_text,
         {{ normalise_customer_id('source.customer_id', 'files.customer_id_scheme') }}
             as customer_id,
-        nullif(trim(source.product_id), '') as product_id,
+        {{ spell_id('source.product_id') }} as product_id,
 
         -- amounts
         source.amount as amount_text,

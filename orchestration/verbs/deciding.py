@@ -63,7 +63,7 @@ def _show_held(console: Console, files: Sequence[HeldFile]) -> None:
     if not files:
         console.print("no file is held")
         return
-    names = ("id", "organization", "new", "changed", "same", "withdrawn", "kept")
+    names = ("id", "organization", "new", "changed", "same", "withdrawn", "kept", "unreadable")
     table = make_table("held files, and what they would do", names)
     for file in files:
         counts = (
@@ -72,6 +72,7 @@ def _show_held(console: Console, files: Sequence[HeldFile]) -> None:
             file.unchanged_count,
             file.withdrawn_count,
             file.kept_in_process_count,
+            file.unidentified_count,
         )
         table.add_row(file.file_id, file.organization_id, *map(as_text, counts))
     console.print(table)

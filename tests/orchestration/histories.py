@@ -15,6 +15,7 @@ import csv
 import io
 import json
 import random
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -453,9 +454,9 @@ class _Story:
             (4, ("amount", ("-1", "-0.01", " -1000.00"))),
             (3, ("is_paid", ("quizás", "2", "sip"))),
             (2, ("is_void", ("-", "nunca"))),
-            (2, ("product_id", ("", "  "))),
+            (4, ("product_id", ("", " \u200b ", "1,23457E+11", "1.2 e 5"))),
             (2, ("due_date", ("", "2026-02-30", "31-03-2026", "pronto"))),
-            (2, ("customer_id", ("", "  "))),
+            (4, ("customer_id", ("", "\u00a0", "1.23457E11", "1E+05"))),
         ]
         if self.contract.customer_id_scheme == "rut":
             faults.append((3, ("customer_id", (_with_wrong_digit(key.customer_id), "AL-1"))))
@@ -526,7 +527,7 @@ class _Story:
             occurred_at=self._draw_instant(),
             payment_id=payment_id,
             customer_id=_pick(choices, self._key_forms(key)["customer_id"]),
-            product_id=key.product_id,
+            product_id=_pick(choices, self._key_forms(key)["product_id"]),
             due_date=key.due_date,
             amount=str(_pick(choices, AMOUNTS)),
             status=_pick(choices, texts),
@@ -556,9 +557,11 @@ class _Story:
                 f"00{number}-{digit}",
                 f"0{dotted}-{digit}",
             )
+        else:
+            customer_id = _spellings(key.customer_id)
         return {
             "customer_id": customer_id,
-            "product_id": (key.product_id,),
+            "product_id": _spellings(key.product_id),
             "due_date": (key.due_date.isoformat(),),
         }
 
@@ -569,6 +572,18 @@ class _Story:
         cells = {name: _pick(self.choices, texts) for name, texts in forms.items()}
         padded = _pick(self.choices, (None, *forms))
         return {name: f" {text}  " if name == padded else text for name, text in cells.items()}
+
+
+def _spellings(id_: str) -> Sequence[str]:
+    """Write an id as people see it, and in other ways that look the same (R1)."""
+    return (
+        id_,
+        f"{id_}\u00a0",
+        f"\t{id_[0]}\u200b{id_[1:]}",
+        f'="{id_}"',
+        unicodedata.normalize("NFD", id_.replace(" ", "\u202f\u00a0").replace("-", "\u2011")),
+        *((f"'{id_}",) if id_[0] in "0123456789" else ()),
+    )
 
 
 TRUE_FORMS = ("true", "1", "SÍ", "si", "X", "Verdadero", "yes", "t", "Y")

@@ -11,8 +11,9 @@ its time is carried from load to load: verdicts, what was published, and when ex
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,8 +51,12 @@ TIME_ZONE = ZoneInfo("America/Santiago")
 SATURDAY = 5
 
 
+BLANK_CATEGORIES = ("Zs", "Zl", "Zp")
+INVISIBLE_CATEGORIES = ("Cc", "Cf")
+
+
 class Key(NamedTuple):
-    """The key of a debt within its organization, its customer id normalised (R1)."""
+    """The key of a debt within its organization, its ids in their normal form (R1)."""
 
     customer_id: str
     product_id: str
@@ -70,6 +75,8 @@ class Debt:
     """A row of `debts`.
 
     Args:
+        customer_id: as the row spelled it that made the debt known (R1).
+        product_id: likewise.
         attributes: the columns beside the minimum that are not empty, None if there are none.
         file_status: what the organization's debts files alone say: `paid`, `void`, `listed`,
             `rejected_row` or `absent`.
@@ -146,11 +153,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CheckedRow:
-    """A row of a file after R15; `key` is None when it cannot be read, `code` when it is valid."""
+    """A row of a file after R15.
+
+    Args:
+        key: None when not all of it can be read.
+        code: None when the row is valid.
+        parts: those of the key that can be read, the others None.
+        ids: the customer and the product as they are spelled.
+
+    """
 
     line_number: int
     key: Key | None
     code: str | None
+    parts: tuple[str | None, str | None, date | None] = (None, None, None)
+    ids: tuple[str, str] = ("", "")
     amount: Decimal = Decimal(0)
     is_paid: bool = False
     is_void: bool = False
@@ -177,6 +194,19 @@ class ReceivedFile:
     @property
     def readable_keys(self) -> set[Key]:
         return {row.key for row in self.rows if row.key}
+
+    @property
+    def partial_keys(self) -> set[tuple[str | None, str | None, date | None]]:
+        """What can be read of the keys that cannot be read as a whole: customer or product (R5)."""
+        parts = {row.parts for row in self.rows if not row.key}
+        return {each for each in parts if each[0] is not None or each[1] is not None}
+
+    def may_name(self, key: Key) -> bool:
+        """Whether a refused row agrees with a key in all of its own that can be read (R5)."""
+        return any(
+            all(part in (None, own) for part, own in zip(parts, key, strict=True))
+            for parts in self.partial_keys
+        )
 
 
 def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcome]:
@@ -468,7 +498,8 @@ def _judge(
         return Verdict("superseded", "older_than_applied")
     if not file.rows:
         return Verdict("held", "empty_file")
-    if len(pending - file.readable_keys) > contract.max_withdrawal_share * len(pending):
+    kept = {key for key in pending if key in file.readable_keys or file.may_name(key)}
+    if len(pending - kept) > contract.max_withdrawal_share * len(pending):
         return Verdict("held", "too_many_withdrawals")
     return Verdict("applied", None)
 
@@ -502,9 +533,11 @@ def derive_debts(
 
     """
     first_files: dict[Key, FileReference] = {}
+    spelled: dict[Key, tuple[str, str]] = {}
     for file in applied:
-        for key in file.valid_rows:
+        for key, row in file.valid_rows.items():
             first_files.setdefault(key, file.reference)
+            spelled.setdefault(key, row.ids)
     in_file_order = sorted(applied, key=lambda file: file.order)
     newest_rows = {key: row for file in in_file_order for key, row in file.valid_rows.items()}
     paid_by_organization = _paid_by_organization(accepted_payments)
@@ -512,11 +545,12 @@ def derive_debts(
 
     debts = {}
     for key, row in newest_rows.items():
-        file_status = _file_status(contract, key, row, in_file_order[-1])
+        file_status = _file_status(contract, key, row, in_file_order)
         states = {payment.state for payment in payments if payment.key == key}
         status = _status(file_status, states, key in paid_by_organization)
         debts[key] = Debt(
-            *key,
+            *spelled[key],
+            key.due_date,
             amount=row.amount,
             currency=contract.currency,
             status=status,
@@ -530,15 +564,28 @@ def derive_debts(
     return debts
 
 
-def _file_status(contract: Contract, key: Key, newest_row: CheckedRow, newest: ReceivedFile) -> str:
+def _file_status(
+    contract: Contract, key: Key, newest_row: CheckedRow, in_file_order: Sequence[ReceivedFile]
+) -> str:
     """Tell what the debts files alone say of a known debt (R2, R3, R5, R6)."""
     if newest_row.is_paid:
         return "paid"
     if newest_row.is_void:
         return "void"
-    if contract.update_mode == "upsert" or key in newest.valid_rows:
+    if contract.update_mode == "upsert":
         return "listed"
-    return "rejected_row" if key in newest.readable_keys else "absent"
+    status, is_known = "absent", False
+    for file in in_file_order:
+        is_known = is_known or key in file.valid_rows
+        if key in file.valid_rows:
+            status = "listed"
+        elif (is_known and key in file.readable_keys) or (
+            status != "absent" and file.may_name(key)
+        ):
+            status = "rejected_row"
+        else:
+            status = "absent"
+    return status
 
 
 def _status(file_status: str, states: set[str], is_paid_by_organization: bool) -> str:
@@ -586,7 +633,8 @@ def _payments(contract: Contract, events: Iterable[PaymentEvent]) -> Iterator[_P
             latest[event.payment_id] = event
     for event in latest.values():
         customer_id = normalise_customer_id(contract.customer_id_scheme, event.customer_id)
-        key = Key(customer_id, event.product_id, event.due_date) if customer_id else None
+        product_id = normal_id(event.product_id)
+        key = Key(customer_id, product_id, event.due_date) if customer_id else None
         yield _Payment(key, STATES[event.status], event)
 
 
@@ -620,7 +668,7 @@ def check_rows(contract: Contract, file: IntakeFile) -> tuple[CheckedRow, ...]:
         return tuple(rows)
     last_valid = {row.key: row.line_number for row in rows if row.code is None}
     return tuple(
-        CheckedRow(row.line_number, row.key, "duplicate_key")
+        replace(row, code="duplicate_key")
         if row.code is None and last_valid[row.key] != row.line_number
         else row
         for row in rows
@@ -630,29 +678,29 @@ def check_rows(contract: Contract, file: IntakeFile) -> tuple[CheckedRow, ...]:
 def _check_row(
     contract: Contract, file: IntakeFile, line_number: int, cells: Mapping[str, str]
 ) -> CheckedRow:
-    customer_text, product_id, due_text, amount_text, paid_text, void_text = (
+    customer_text, product_text, due_text, amount_text, paid_text, void_text = (
         cells.get(name, "").strip() for name in FIELDS
     )
     customer_id = normalise_customer_id(contract.customer_id_scheme, customer_text)
     due_date = _read_date(due_text)
-    key = (
-        Key(customer_id, product_id, due_date) if customer_id and product_id and due_date else None
+    code = _check_id(customer_text, "missing_customer_id") or (
+        "invalid_rut" if customer_id is None else None
     )
+    product_code = _check_id(product_text, "missing_product_id")
+    parts = (
+        None if code else customer_id,
+        None if product_code else normal_id(product_text),
+        due_date,
+    )
+    key = Key(*parts) if None not in parts else None
+    ids = (customer_id if contract.customer_id_scheme == "rut" else customer_text, product_text)
     amount = _read_amount(amount_text)
     is_paid, is_void = _read_flag(paid_text), _read_flag(void_text)
     attributes = {name: text for name, text in cells.items() if name not in NO_ATTRIBUTES and text}
 
-    code = None
-    if not customer_text:
-        code = "missing_customer_id"
-    elif customer_id is None:
-        code = "invalid_rut"
-    elif not product_id:
-        code = "missing_product_id"
-    elif max(len(customer_id), len(product_id)) > LONGEST_ID:
-        code = "id_too_long"
-    elif due_date is None:
-        code = "invalid_due_date"
+    code = code or product_code or (None if due_date else "invalid_due_date")
+    if code:
+        pass
     elif file.kind == "payments" and not amount_text:
         code = None
     elif amount is None:
@@ -664,16 +712,27 @@ def _check_row(
     elif any(len(text) > LONGEST_ATTRIBUTE for text in attributes.values()):
         code = "attribute_too_long"
     if code:
-        return CheckedRow(line_number, key, code)
+        return CheckedRow(line_number, key, code, parts)
     return CheckedRow(
         line_number,
         key,
         None,
+        parts,
+        ids,
         amount or Decimal(0),
         bool(is_paid),
         bool(is_void),
         attributes or None,
     )
+
+
+def _check_id(text: str, code_of_none: str) -> str | None:
+    id_ = normal_id(text)
+    if not id_:
+        return code_of_none
+    if re.fullmatch(r"[0-9]+([.,][0-9]+ ?[eE] ?[+-]?|[eE]\+) ?[0-9]+", id_):
+        return "inexact_id"
+    return "id_too_long" if len(text) > LONGEST_ID else None
 
 
 def normalise_customer_id(scheme: str, text: str) -> str | None:
@@ -684,11 +743,29 @@ def normalise_customer_id(scheme: str, text: str) -> str | None:
         text: as received.
 
     """
-    text = text.strip()
+    text = normal_id(text)
     if scheme == "external_id":
         return text or None
     match = re.fullmatch(r"0*([1-9][0-9]*)-([0-9K])", text.replace(".", "").upper())
     return text_of_rut(int(match[1])) if match and match[2] == check_digit(int(match[1])) else None
+
+
+def normal_id(text: str) -> str:
+    """Give an id as it is compared: what looks the same is the same (R1)."""
+    spaced = "".join(
+        " " if each.isspace() or unicodedata.category(each) in BLANK_CATEGORIES else each
+        for each in text.translate({0x2010: "-", 0x2011: "-"})
+    )
+    visible = "".join(
+        each
+        for each in spaced
+        if unicodedata.category(each) not in INVISIBLE_CATEGORIES and each != "\ufe0f"
+    )
+    plain = unicodedata.normalize("NFC", " ".join(visible.split()))
+    plain = re.sub("^'+(?=[-0-9=+@])", "", plain)
+    if match := re.fullmatch('="([^"]*)"', plain):
+        plain = match[1].strip()
+    return re.sub("^'+(?=[-0-9=+@])", "", plain)
 
 
 def text_of_rut(number: int) -> str:

@@ -161,7 +161,9 @@ def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told)
         as_of = _query(
             incremental.home,
             f"""
-            select organization_id, customer_id, product_id, due_date, amount, status
+            select
+                organization_id, main.normal_id(customer_id), main.normal_id(product_id), due_date,
+                amount, status
             from debts_history
             where
                 dbt_valid_from <= timestamp '{_loaded_at(number)}'
@@ -319,8 +321,8 @@ _EXCEPTIONS = """
 select
     organization_id, code,
     case when code <> 'listed_after_paid' then payment_id else '' end as payment_id,
-    case when has_key then customer_id end as customer_id,
-    case when has_key then product_id end as product_id,
+    case when has_key then main.normal_id(customer_id) end as customer_id,
+    case when has_key then main.normal_id(product_id) end as product_id,
     case when has_key then due_date end as due_date,
     load_id,
     is_open
@@ -407,10 +409,12 @@ def _as_attributes(text: object) -> frozenset[tuple[str, str]]:
 
 
 def _debts_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    for key, debt in outcome.debts.items():
+    for debt in outcome.debts.values():
         yield (
             history.contract.organization_id,
-            *key,
+            debt.customer_id,
+            debt.product_id,
+            debt.due_date,
             debt.amount,
             debt.currency,
             debt.status,

@@ -156,7 +156,7 @@ def test_r1_check_digits_are_modulo_eleven(number: int, digit: str) -> None:
     assert check_digit(number) == digit
 
 
-def test_r1_external_ids_are_compared_as_they_are_but_for_outer_spaces() -> None:
+def test_r1_external_ids_keep_zeros_and_case() -> None:
     texts = [" 007 ", "7", "AL-1", "al-1", " "]
     known = [normalise_customer_id("external_id", text) for text in texts]
     assert known == ["007", "7", "AL-1", "al-1", None]
@@ -327,10 +327,53 @@ def test_r5_a_bad_row_leaves_paid_and_void_debts_as_they_are() -> None:
     assert statuses(outcome) == {"A": "paid", "B": "void"}
 
 
-def test_r5_a_bad_row_whose_key_cannot_be_read_does_not_keep_its_debt() -> None:
-    unreadable = row("A", due_date="2026-02-30")
-    outcome = after(PATIENT, Load(invoices(1, row("A"))), Load(invoices(2, unreadable)))
-    assert statuses(outcome) == {"A": "withdrawn"}
+@pytest.mark.parametrize(
+    ("unread", "kept"),
+    [
+        ({"due_date": "2026-02-30"}, {"A", "A later"}),
+        ({"product_id": " "}, {"A", "B"}),
+        ({"customer_id": ""}, {"A", "A of another"}),
+        ({"product_id": "", "due_date": "pronto"}, {"A", "A later", "B"}),
+        ({"customer_id": "", "due_date": ""}, {"A", "A later", "A of another"}),
+        ({"customer_id": "", "product_id": ""}, set()),
+    ],
+)
+def test_r5_a_bad_row_keeps_the_debts_that_agree_with_what_can_be_read_of_its_key(
+    unread: dict[str, str], kept: set[str]
+) -> None:
+    later = (DUE + timedelta(days=30)).isoformat()
+    debts = {
+        "A": row("A"),
+        "A later": row("A", due_date=later),
+        "A of another": row("A", customer_id="AL-2"),
+        "B": row("B"),
+        "of another": row("B", customer_id="AL-2", due_date=later),
+    }
+    outcome = after(
+        PATIENT, Load(invoices(1, *debts.values())), Load(invoices(2, {**row("A"), **unread}))
+    )
+    found = {
+        (debt.customer_id, debt.product_id, debt.due_date.isoformat())
+        for debt in outcome.debts.values()
+        if debt.kept_because == "rejected_row"
+    }
+    assert found == {
+        (debts[name]["customer_id"], debts[name]["product_id"], debts[name]["due_date"])
+        for name in kept
+    }
+    assert sum(debt.status == "pending" for debt in outcome.debts.values()) == len(kept)
+
+
+def test_r5_a_row_of_part_of_a_key_keeps_what_was_in_the_base_and_brings_nothing_back() -> None:
+    of_somebody = row("", amount="mil")
+    outcome = after(
+        PATIENT,
+        Load(invoices(1, row("A"), row("B"), row("C"))),
+        Load(invoices(2, row("B"), bad_row("C"))),
+        Load(invoices(3, of_somebody)),
+        Load(invoices(4, of_somebody)),
+    )
+    assert statuses(outcome) == {"A": "withdrawn", "B": "pending", "C": "pending"}
 
 
 def test_r5_a_bad_row_in_an_upsert_file_changes_nothing() -> None:
@@ -815,6 +858,7 @@ EVERY_CASE = """
     row invalid_flag
     row attribute_too_long
     row duplicate_key
+    row inexact_id
     replace invoices applied
     replace invoices duplicate same_bytes_again
     replace invoices refused too_many_rejected_rows

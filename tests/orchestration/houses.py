@@ -1,0 +1,216 @@
+"""A warehouse that a test feeds load by load, without a server: real files, real manifests, the
+real models.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import duckdb
+import openpyxl
+
+from orchestration import landing, loads, warehouse
+from orchestration.contracts import Organization, read_organizations
+from orchestration.dbt_project import run_dbt
+from orchestration.home import PROJECT, Home
+from orchestration.landing import EventRange, LandedFile, Look, Manifest
+
+FIRST_DAY = date(2026, 3, 1)
+_WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A file of an organization, for the business date of its load.
+
+    Args:
+        organization_id: whose.
+        content: its bytes.
+        kind: `invoices`, `payments` or `customers`.
+
+    """
+
+    organization_id: str
+    content: bytes
+    kind: str = "invoices"
+
+
+def csv_of(rows: Sequence[Sequence[str]], delimiter: str = ",") -> bytes:
+    """Write rows, the header first, as a file of UTF-8."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def xlsx_of(rows: Sequence[Sequence[object]], formats: Mapping[str, str] | None = None) -> bytes:
+    """Write rows, the header first, as a workbook.
+
+    Args:
+        rows: of the sheet.
+        formats: the number format of a cell by its place, such as `A2`.
+
+    """
+    workbook = openpyxl.Workbook()
+    for row in rows:
+        workbook.active.append(row)
+    for cell in (cell for row in workbook.active.iter_rows() for cell in row):
+        if isinstance(cell.value, str):
+            cell.data_type = "s"  # to the library, `="1"` is a formula
+    for place, number_format in (formats or {}).items():
+        workbook.active[place].number_format = number_format
+    content = BytesIO()
+    workbook.save(content)
+    return content.getvalue()
+
+
+@dataclass
+class House:
+    """An installation whose loads are made by hand.
+
+    Args:
+        home: where it keeps everything.
+        number: of the loads so far.
+
+    """
+
+    home: Home
+    number: int = 0
+    organizations: Mapping[str, Organization] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, root: Path, contracts: Mapping[str, Mapping[str, str]]) -> House:
+        """Make an installation whose organizations have no warehouse row yet.
+
+        Args:
+            root: a folder for everything.
+            contracts: cells of organizations.csv by organization; the others are those of a small
+                organization in `replace` mode of which any share of rows may be refused, and any
+                share of debts withdrawn.
+
+        """
+        home = Home(root / "home", root / "seeds")
+        _write_seeds(home.seeds, contracts)
+        home.create()
+        organizations = {each.organization_id: each for each in read_organizations(home.seeds)}
+        return cls(home, organizations=organizations)
+
+    @property
+    def loaded_at(self) -> datetime:
+        """The instant of the newest load."""
+        return datetime(2026, 3, 1, 8) + timedelta(days=self.number - 1)
+
+    def load(self, *deposits: Deposit, events: Sequence[Mapping[str, object]] = ()) -> None:
+        """Land files and lines of events, and carry them through the models."""
+        self.number += 1
+        day = FIRST_DAY + timedelta(days=self.number - 1)
+        files = [self._land(deposit, day) for deposit in deposits]
+        lines = "".join(f"{json.dumps(event)}\n" for event in events).encode()
+        name = f"load_{self.number:02d}.jsonl"
+        (self.home.events / name).write_bytes(lines)
+        kept = landing.keep_events(self.home, EventRange(name, 0, len(lines), 0)) if lines else None
+        manifest = Manifest(
+            load_id=self.number,
+            loaded_at=self.loaded_at,
+            business_date=day,
+            contracts=landing.keep_contracts(self.home),
+            looks=tuple(Look(each, "looked") for each in self.organizations),
+            files=tuple(files),
+            events=(kept,) if kept else (),
+        )
+        landing.write_manifest(self.home, manifest)
+        with warehouse.connect(self.home) as connection:
+            loads.carry_landed(connection, self.home)
+        run_dbt(self.home, "build", "--quiet", *_WITHOUT_TESTS)
+        with warehouse.connect(self.home) as connection:
+            warehouse.finish_load(connection, self.number)
+
+    def query(self, sql: str) -> Rows:
+        """Ask the writer's warehouse."""
+        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def refused_rows(self) -> Rows:
+        """Organization, kind of file, line and code of each refused row of the newest load."""
+        return self.query(
+            f"""
+            select files.organization_id, files.kind, line_number, rejections.code
+            from intake_rejections as rejections
+            inner join intake_files as files using (file_id)
+            where files.load_id = {self.number}
+            order by all
+            """
+        )
+
+    def _land(self, deposit: Deposit, day: date) -> LandedFile:
+        suffix = "xlsx" if deposit.kind == landing.CUSTOMERS else "csv"
+        landed = LandedFile.of(
+            self.organizations[deposit.organization_id],
+            kind=deposit.kind,
+            file_name=f"{day}_toku_{deposit.kind}.{suffix}",
+            business_date=day,
+            sha256=sha256(deposit.content).hexdigest(),
+            byte_count=len(deposit.content),
+            modified_at=self.loaded_at,
+            received_at=self.loaded_at,
+        )
+        path = landing.file_path(self.home, landed.organization_id, landed.sha256)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(deposit.content)
+        return landed
+
+
+def event_of(organization_id: str, number: int, **fields: object) -> dict[str, object]:
+    """A payment event, authorized unless said otherwise, of a payment of its own."""
+    return {
+        "event_id": f"event-{number}",
+        "occurred_at": f"2026-03-01T10:00:{number % 60:02d}-03:00",
+        "organization_id": organization_id,
+        "payment_id": f"pay-{number}",
+        "amount": 1000,
+        "currency": "CLP",
+        "channel": "webpay",
+        "status": "authorized",
+        **fields,
+    }
+
+
+def _write_seeds(folder: Path, contracts: Mapping[str, Mapping[str, str]]) -> None:
+    shutil.copytree(PROJECT / "seeds", folder)
+    aliases = folder / "column_aliases.csv"
+    lines = aliases.read_text(encoding="utf-8").splitlines(keepends=True)
+    # Without those of the sample organizations, which have no contract here.
+    aliases.write_text("".join([lines[0], *(each for each in lines if each[0] == ",")]), "utf-8")
+    path = folder / "organizations.csv"
+    with path.open(encoding="utf-8", newline="") as source:
+        columns = list(csv.DictReader(source).fieldnames or [])
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        for number, (organization_id, contract) in enumerate(contracts.items()):
+            writer.writerow(
+                {
+                    "organization_id": organization_id,
+                    "name": organization_id,
+                    "country": "CL",
+                    "customer_id_scheme": "external_id",
+                    "update_mode": "replace",
+                    "payment_flow": "in_process",
+                    "sftp_host": "127.0.0.1",
+                    "sftp_username": f"nobody_{number}",
+                    "inbox_dir": f"{organization_id}/inbox",
+                    "outbox_dir": f"{organization_id}/outbox",
+                    "max_withdrawal_share": "1",
+                    "max_rejected_share": "1",
+                    **contract,
+                }
+            )
