@@ -206,7 +206,7 @@ def read_seen(
         for file in manifest.files:
             if file.organization_id in seen:
                 seen[file.organization_id][file.kind, file.file_name] = Seen(
-                    file.byte_count, file.sha256, file.modified_at, long_since
+                    file.byte_count, file.sha256, file.modified_at, long_since, file.listed_size
                 )
     return seen
 
@@ -238,7 +238,7 @@ def _look_into_inboxes(
 
 def _mark_arrivals(arrivals: Sequence[Arrival]) -> str | None:
     return _hash(
-        (each.kind, each.remote.name, each.remote.size, each.remote.modified_at.isoformat())
+        (each.kind, each.remote.name, each.remote.size, str(each.remote.modified_at))
         for each in arrivals
     )
 

@@ -17,10 +17,10 @@ from orchestration import dbt_project, landing, loading, warehouse
 from orchestration.contracts import Organization, read_column_aliases
 from orchestration.delimited import find_encoding, read_header
 from orchestration.home import Home
-from orchestration.intake import file_limit, receive, recognise
+from orchestration.intake import file_limit, find_misnamed, receive, recognise
 from orchestration.landing import LandedFile, Manifest
 from orchestration.reading import Layout, read
-from orchestration.sftp import SftpError, connect
+from orchestration.sftp import Listing, SftpError, connect
 
 _MODELS = ("+intake_files", "+intake_rejections")
 
@@ -51,6 +51,8 @@ class Checked:
         organization_id: whose server it is.
         error: why its server or inbox cannot be used: code and message; None if it can.
         files_seen: files in the inbox.
+        left_out: what is there and would not be read: code and message (R18).
+        notes: what the server does not give of files, and what follows (R13).
         file: the newest debts file of it.
         encoding: how its text is encoded.
         columns: what was understood of its header.
@@ -66,6 +68,8 @@ class Checked:
     organization_id: str
     error: tuple[str, str] | None = None
     files_seen: int = 0
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     file: LandedFile | None = None
     encoding: str | None = None
     columns: list[Column] = field(default_factory=list)
@@ -79,7 +83,8 @@ class Checked:
     @property
     def is_good(self) -> bool:
         """Whether the server answers and nothing of its newest file would be refused."""
-        return self.error is None and self.code is None and not self.refused_rows
+        is_read = self.error is None and not self.left_out
+        return is_read and self.code is None and not self.refused_rows
 
 
 def check(
@@ -106,11 +111,13 @@ def _look(trial: Home, organization: Organization, environment: Mapping[str, str
     checked = Checked(organization.organization_id)
     try:
         with connect(organization, environment) as client:
-            listing = client.list_files(organization.inbox_dir)
-            checked.files_seen = len(listing)
+            listing = client.look(organization.inbox_dir)
+            checked.files_seen = len(listing.files)
+            checked.left_out = find_misnamed(organization, listing, None, environment)
+            checked.notes = _describe(listing)
             arrivals = [
                 arrival
-                for remote in listing
+                for remote in listing.files
                 for arrival in recognise(organization, remote, _now().date())
                 if arrival.kind == "invoices"
             ]
@@ -120,7 +127,7 @@ def _look(trial: Home, organization: Organization, environment: Mapping[str, str
                     key=lambda each: (
                         each.file_code is None,
                         each.business_date,
-                        each.remote.modified_at,
+                        str(each.remote.modified_at),
                     ),
                 )
                 checked.file = receive(
@@ -129,6 +136,15 @@ def _look(trial: Home, organization: Organization, environment: Mapping[str, str
     except SftpError as error:
         checked.error = (error.code, str(error))
     return checked
+
+
+def _describe(listing: Listing) -> list[str]:
+    notes: list[str] = []
+    if any(file.modified_at is None for file in listing.files):
+        notes.append("gives no times: files of the last week are received again and compared")
+    if any(file.size is None for file in listing.files):
+        notes.append("gives no sizes: each file is received twice and compared")
+    return notes
 
 
 def _try_files(trial: Home, found: Sequence[Checked]) -> None:

@@ -77,22 +77,10 @@ DEFAULTED = (
     "max_rejected_share",
 )
 DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
-# The years that a business date can have.
-FIRST_YEAR, LAST_YEAR = 1990, 2100
-_PATTERN_TOKENS: Mapping[str, str] = {
-    "YYYY": r"(?P<year>\d{4})",
-    "MM": r"(?P<month>\d{2})",
-    "DD": r"(?P<day>\d{2})",
-    "*": r".*",
-}
 
 
 class ContractError(WrongUseError):
     """What is wrong with the contracts, a line for each problem."""
-
-
-class InvalidFileDateError(Exception):
-    """A file is named as the contract says, but for a day that is in no calendar (R16)."""
 
 
 @dataclass(frozen=True)
@@ -285,29 +273,6 @@ def _read_words(
     return words
 
 
-def file_date(pattern: str, name: str) -> date | None:
-    """The business date in a file's name; None if the name is not of this pattern.
-
-    Args:
-        pattern: YYYY, MM and DD stand for digits, `*` for anything; the rest for itself.
-        name: the whole name of the file.
-
-    Raises:
-        InvalidFileDateError: the digits are no date, or one before 1990 or after 2100.
-
-    """
-    match = re.fullmatch(_to_regular_expression(pattern), name, re.DOTALL | re.ASCII)
-    if match is None:
-        return None
-    year = int(match["year"])
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise InvalidFileDateError(pattern)
-    try:
-        return date(year, int(match["month"]), int(match["day"]))
-    except ValueError:
-        raise InvalidFileDateError(pattern) from None
-
-
 def is_due(organization: Organization, business_date: date, now: datetime) -> bool:
     """Whether the cut-off of a business date has passed in the organization's time zone (R11).
 
@@ -384,7 +349,7 @@ def _find_conflicts(line: int, values: Mapping[str, Any], lines: dict[str, int])
         allowed = f"an id that row {lines[organization_id]} has not taken"
         yield _problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
     pattern = values.get("payments_pattern")
-    if pattern is not None and pattern == values.get("invoices_pattern"):
+    if pattern is not None and pattern.lower() == values.get("invoices_pattern", "").lower():
         allowed = "another pattern than invoices_pattern"
         yield _problem(ORGANIZATIONS, line, "payments_pattern", pattern, allowed)
     # A payments file of ours in an inbox would be read as one of the organization's own (R6).
@@ -411,11 +376,6 @@ def _header_problem(name: str, header: Sequence[str], columns: Sequence[str]) ->
 
 def _problem(name: str, line: int, column: str, value: str, allowed: str) -> str:
     return f"{name}, row {line}, column {column}: {value!r} is not allowed; allowed: {allowed}"
-
-
-def _to_regular_expression(pattern: str) -> str:
-    parts = re.split(r"(YYYY|MM|DD|\*)", pattern)
-    return "".join(_PATTERN_TOKENS.get(part, re.escape(part)) for part in parts)
 
 
 def _one_of(values: Iterable[str]) -> Callable[[str], str]:

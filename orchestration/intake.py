@@ -18,19 +18,24 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import decisions, landing, payment_events, uploads
+from orchestration import decisions, file_names, landing, payment_events, uploads
 from orchestration.clock import Clock, utc_now
-from orchestration.contracts import (
-    ContractError,
-    InvalidFileDateError,
-    Organization,
-    file_date,
-    is_due,
-)
+from orchestration.contracts import ContractError, Organization, is_due
+from orchestration.deadlines import read_limits
+from orchestration.file_names import InvalidFileDateError, file_date
 from orchestration.home import Home
 from orchestration.landing import Decision, LandedFile, Look, Manifest
 from orchestration.loading import event_positions, next_instant
-from orchestration.sftp import Client, Download, RemoteFile, SftpError, connect
+from orchestration.redaction import redact
+from orchestration.sftp import (
+    Client,
+    Download,
+    Listing,
+    RemoteFile,
+    SftpError,
+    TooLargeError,
+    connect,
+)
 from orchestration.warehouse import last_load_id
 
 INBOXES_AT_ONCE = 16
@@ -40,19 +45,27 @@ CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 ONE_A_LOAD = ("invoices", landing.CUSTOMERS)
 # A server's times have whole seconds: a file changed as it was received may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
-_NEXT_LOOK = ("still_growing", "gone")
+# Of a server without times, the files of so many days are received again and compared.
+_DAYS_COMPARED = 7
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_NAMES_TOLD = 3
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILE_LIMIT = "4GB"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The newest receipt of a file name."""
+    """The newest receipt of a file name.
+
+    `size` is as the inbox gave it, if that is another than the `byte_count` of the bytes;
+    `modified_at` is None where the inbox gave no time.
+    """
 
     byte_count: int
     sha256: str
-    modified_at: datetime
+    modified_at: datetime | None
     received_at: datetime
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +86,8 @@ def choose(
     listing: Sequence[RemoteFile],
     seen: SeenFiles,
     business_date: date,
+    *,
+    compares_bytes: bool = False,
 ) -> tuple[list[Arrival], int]:
     """Which files of an inbox a load takes, and how many wait for another.
 
@@ -81,16 +96,29 @@ def choose(
         listing: the files in the inbox.
         seen: the newest receipt of each (kind, name).
         business_date: files named for later dates stay.
+        compares_bytes: whether a file that was received, and of which the inbox gives no time, is
+            to be received again and compared, if it is of the last days (R13).
 
     """
+    first_compared = business_date - timedelta(days=_DAYS_COMPARED)
     arrivals = [
         arrival
         for remote in listing
         for arrival in recognise(organization, remote, business_date)
         if arrival.business_date <= business_date
-        and _is_new(remote, seen.get((arrival.kind, remote.name)))
+        and _is_new(
+            remote,
+            seen.get((arrival.kind, remote.name)),
+            is_compared=compares_bytes and arrival.business_date > first_compared,
+        )
     ]
-    arrivals.sort(key=lambda each: (each.business_date, each.remote.modified_at, each.remote.name))
+    arrivals.sort(
+        key=lambda each: (
+            each.business_date,
+            each.remote.modified_at or _LONG_AGO,
+            each.remote.name,
+        )
+    )
     taken: list[Arrival] = []
     for kind in ("invoices", "payments", landing.CUSTOMERS):
         of_kind = [arrival for arrival in arrivals if arrival.kind == kind]
@@ -190,29 +218,32 @@ def look_into(
 ) -> tuple[Look, list[LandedFile]]:
     """Look into one inbox and land what is new; whatever goes wrong becomes the look's outcome.
 
-    A file that is still growing, or is gone again, stays for the next look (R13). What else is
-    wrong with one file is the outcome, and the others are taken if the connection lives. When
+    What is there and cannot be had, or nearly has the right name, is the outcome, and the others
+    are taken if the connection lives (R18). A file that is gone again stays for nobody. When
     the oldest debts file or workbook cannot be had, the next is taken: a file that can never be
     read must not keep back those of later days, and should it come after all, it comes late (R8).
 
     Raises:
-        ContractError: SALDO_FILE_LIMIT is no size.
+        ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is no size or number.
 
     """
     limit = file_limit(environment)
+    read_limits(environment)
     # What was too large is asked about again once the limit allows it.
     known = {key: each for key, each in seen.items() if each.sha256 or each.byte_count > limit}
     files: list[LandedFile] = []
-    listing: list[RemoteFile] = []
+    listing = Listing(())
     waiting = 0
-    outcome, detail = "looked", None
+    problems: list[tuple[str, str | None]] = []
     try:
         with connect(organization, environment) as client:
-            listing = client.list_files(organization.inbox_dir)
-            left = listing
+            listing = client.look(organization.inbox_dir)
+            left: Sequence[RemoteFile] = listing.files
             wanted = {"invoices", "payments", landing.CUSTOMERS}
             while True:
-                chosen, behind = choose(organization, left, known, business_date)
+                chosen, behind = choose(
+                    organization, left, known, business_date, compares_bytes=True
+                )
                 arrivals = [arrival for arrival in chosen if arrival.kind in wanted]
                 if not arrivals:
                     waiting = len(chosen) + behind
@@ -223,8 +254,8 @@ def look_into(
                     except SftpError as error:
                         if error.code == "timed_out" or not client.is_connected:
                             raise
-                        if error.code not in _NEXT_LOOK:
-                            outcome, detail = error.code, str(error)
+                        if error.code != "gone":
+                            problems.append((error.code, str(error)))
                         is_in_line = error.code == "still_growing"
                     else:
                         former = known.get((arrival.kind, arrival.remote.name))
@@ -235,24 +266,82 @@ def look_into(
                 handled = [arrival.remote for arrival in arrivals]
                 left = [remote for remote in left if remote not in handled]
     except SftpError as error:
-        outcome, detail = error.code, str(error)
+        problems.insert(0, (error.code, str(error)))
     except OSError as error:
         is_full = error.errno in _DISK_FULL
-        outcome = "disk_full" if is_full else "failed"
-        detail = "no space is left on this machine" if is_full else type(error).__name__
+        told = "no space is left on this machine" if is_full else type(error).__name__
+        problems.insert(0, ("disk_full" if is_full else "failed", told))
     except Exception as error:
-        outcome, detail = "failed", type(error).__name__
+        problems.insert(0, ("failed", type(error).__name__))
+    problems += find_misnamed(organization, listing, business_date, environment)
+    outcome, detail = problems[0] if problems else ("looked", None)
     return (
         Look(
             organization_id=organization.organization_id,
             outcome=outcome,
-            detail=detail,
-            files_seen=len(listing),
+            detail="; ".join(filter(None, dict.fromkeys(each for _, each in problems))) or detail,
+            files_seen=len(listing.files),
             files_taken=len(files),
             files_waiting=waiting,
         ),
         files,
     )
+
+
+def find_misnamed(
+    organization: Organization,
+    listing: Listing,
+    business_date: date | None,
+    environment: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """What is in an inbox for a date and is not read for its name, or because it is no file (R18).
+
+    Args:
+        organization: whose patterns name the files.
+        listing: its inbox.
+        business_date: the date; None for any.
+        environment: whose secrets no name may tell.
+
+    Returns:
+        Codes and sentences.
+
+    """
+    patterns = _patterns(organization)
+    names = [remote.name for remote in listing.files]
+    is_had = any(file_names.is_of_date(patterns["invoices"], name, business_date) for name in names)
+    found: list[tuple[str, str]] = []
+    near = file_names.find_near_misses(
+        tuple(patterns.values()), names, business_date, is_had=is_had
+    )
+    partial = [name for name in near if file_names.find_partial_ending(name)]
+    if partial:
+        told = _list_names(partial, environment)
+        found.append(("still_growing", f"{told}: the upload has not ended, have it sent again"))
+    if misnamed := [name for name in near if name not in partial]:
+        expected = " or ".join(patterns.values())
+        found.append(
+            (
+                "misnamed",
+                f"{_list_names(misnamed, environment)}: not named like {expected}, have it"
+                " renamed or change the contract's pattern",
+            )
+        )
+    others = [
+        name
+        for name in listing.other_names
+        for pattern in patterns.values()
+        if file_names.is_of_date(pattern, name, business_date)
+    ]
+    if others:
+        told = _list_names(others, environment)
+        found.append(("not_a_file", f"{told}: a link or special file, have the file itself sent"))
+    return found
+
+
+def _list_names(names: Sequence[str], environment: Mapping[str, str]) -> str:
+    told = ", ".join(file_names.shown(name) for name in names[:_MOST_NAMES_TOLD])
+    more = len(names) - _MOST_NAMES_TOLD
+    return redact(told if more <= 0 else f"{told} and {more} more", environment)
 
 
 def file_limit(environment: Mapping[str, str]) -> int:
@@ -298,12 +387,7 @@ def recognise(organization: Organization, remote: RemoteFile, business_date: dat
         business_date: what a file counts for whose own date does not exist; it has a code.
 
     """
-    patterns = {
-        "invoices": organization.invoices_pattern,
-        "payments": organization.payments_pattern,
-        landing.CUSTOMERS: CUSTOMERS_PATTERN,
-    }
-    for kind, pattern in patterns.items():
+    for kind, pattern in _patterns(organization).items():
         try:
             named_for = file_date(pattern, remote.name)
         except InvalidFileDateError:
@@ -313,11 +397,24 @@ def recognise(organization: Organization, remote: RemoteFile, business_date: dat
     return []
 
 
-def _is_new(remote: RemoteFile, seen: Seen | None) -> bool:
+def _patterns(organization: Organization) -> Mapping[str, str]:
+    return {
+        "invoices": organization.invoices_pattern,
+        "payments": organization.payments_pattern,
+        landing.CUSTOMERS: CUSTOMERS_PATTERN,
+    }
+
+
+def _is_new(remote: RemoteFile, seen: Seen | None, *, is_compared: bool) -> bool:
     if seen is None:
         return True
+    size = seen.byte_count if seen.size is None else seen.size
+    if remote.size not in (None, size):
+        return True
     modified_at = _naive_utc(remote.modified_at)
-    if remote.size != seen.byte_count or modified_at != seen.modified_at:
+    if modified_at is None or remote.modified_at == _LONG_AGO:
+        return is_compared
+    if modified_at != seen.modified_at:
         return True
     return seen.received_at - modified_at < _CLOCK_GRAIN
 
@@ -341,28 +438,38 @@ def receive(
 
     """
     organization_id = organization.organization_id
+    remote = arrival.remote
     file_code: str | None = "file_too_large"
-    download = Download("", arrival.remote.size)
-    if arrival.remote.size <= limit:
-        file_code = arrival.file_code
+    download = Download("", remote.size or 0)
+    if remote.size is None or remote.size <= limit:
         with landing.receiving(home, organization_id) as (target, part):
-            download = client.download(organization.inbox_dir, arrival.remote, target)
-            target.flush()
-            landing.keep(home, organization_id, part, download.sha256)
+            try:
+                download = client.download(organization.inbox_dir, remote, target, limit)
+            except TooLargeError:
+                download = Download("", limit + 1)
+            else:
+                file_code = arrival.file_code
+                target.flush()
+                landing.keep(home, organization_id, part, download.sha256)
     return LandedFile.of(
         organization,
         kind=arrival.kind,
-        file_name=arrival.remote.name,
+        file_name=remote.name,
         business_date=arrival.business_date,
         sha256=download.sha256,
         byte_count=download.byte_count,
-        modified_at=_naive_utc(arrival.remote.modified_at),
-        received_at=_naive_utc(clock()),
+        modified_at=_naive_utc(remote.modified_at),
+        received_at=_as_naive_utc(clock()),
         file_code=file_code,
+        listed_size=None if remote.size == download.byte_count else remote.size,
     )
 
 
-def _naive_utc(instant: datetime) -> datetime:
+def _naive_utc(instant: datetime | None) -> datetime | None:
+    return None if instant is None else _as_naive_utc(instant)
+
+
+def _as_naive_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -371,7 +478,9 @@ def _read_seen_files(
 ) -> dict[str, dict[tuple[str, str], Seen]]:
     rows = connection.execute(
         """
-        select organization_id, kind, file_name, byte_count, sha256, modified_at, received_at
+        select
+            organization_id, kind, file_name,
+            byte_count, sha256, modified_at, received_at, listed_size
         from raw.intake_files
         order by load_id
         """

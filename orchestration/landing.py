@@ -52,6 +52,8 @@ class LandedFile:
     A file that was too large to be downloaded has a code and no hash. `sha256` stays that of the
     bytes received; once a person has been erased from them, `kept_sha256` names those that are kept
     instead, and is empty where none are: then the manifest says what had come of reading them.
+    `listed_size` is the size that the inbox gave, if it is not that of the bytes; `modified_at` is
+    None where the inbox gave no time.
     """
 
     organization_id: str
@@ -60,7 +62,7 @@ class LandedFile:
     business_date: date
     sha256: str
     byte_count: int
-    modified_at: datetime
+    modified_at: datetime | None
     received_at: datetime
     update_mode: str
     customer_id_scheme: str
@@ -74,6 +76,7 @@ class LandedFile:
     file_message: str | None = None
     encoding: str | None = None
     kept_sha256: str | None = None
+    listed_size: int | None = None
 
     @classmethod
     def of(
@@ -85,9 +88,10 @@ class LandedFile:
         business_date: date,
         sha256: str,
         byte_count: int,
-        modified_at: datetime,
+        modified_at: datetime | None,
         received_at: datetime,
         file_code: str | None = None,
+        listed_size: int | None = None,
     ) -> LandedFile:
         """A file of an organization, with its contract as it is now; times in UTC without zone."""
         return cls(
@@ -108,6 +112,7 @@ class LandedFile:
             max_withdrawal_share=str(organization.max_withdrawal_share),
             max_rejected_share=str(organization.max_rejected_share),
             file_code=file_code,
+            listed_size=listed_size,
         )
 
     @property
@@ -205,7 +210,8 @@ class Manifest:
                     **{
                         **file,
                         "business_date": date.fromisoformat(file["business_date"]),
-                        "modified_at": datetime.fromisoformat(file["modified_at"]),
+                        "modified_at": file["modified_at"]
+                        and datetime.fromisoformat(file["modified_at"]),
                         "received_at": datetime.fromisoformat(file["received_at"]),
                     }
                 )

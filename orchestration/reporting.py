@@ -197,6 +197,10 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             say(console, "server: {}: {}".format(*checked.error))
             continue
         say(console, f"server: answers; {checked.files_seen} files in the inbox")
+        for note in checked.notes:
+            say(console, f"server: {note}")
+        for code, message in checked.left_out:
+            say(console, f"inbox: {code}: {message}")
         if checked.file is None:
             say(console, "file: none that is named like a debts file")
             continue

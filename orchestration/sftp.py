@@ -7,53 +7,41 @@ Knows nothing of debts or Dagster. A `Client` belongs to one thread.
 from __future__ import annotations
 
 import hashlib
-import logging
-import socket
-import stat
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from errno import ENOENT
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import BinaryIO, Literal
 
 import paramiko
-import stamina
-from paramiko.config import SSH_PORT
-from paramiko.sftp import CMD_CLOSE, CMD_HANDLE, CMD_NAME, CMD_OPENDIR, CMD_READDIR
 
+from orchestration import remote_reading, ssh
 from orchestration.contracts import Organization
+from orchestration.deadlines import BYTES_A_NAME, Deadline, Limits, read_limits
+from orchestration.remote_reading import (
+    Attributes,
+    SftpClient,
+    as_instant,
+)
+from orchestration.ssh import MAY_HEAL, SftpError, translated
 
-_READING_KNOWN_HOSTS = threading.Lock()
+__all__ = ["MAY_HEAL", "SftpError"]
+
 _NAME_TAKEN = ("name_taken", "a file with other content has this name already")
 _CHANGED = ("still_growing", "the file changed while it was read")
 _DOWNLOADING = "downloading a file"
 _CHUNK = 1 << 18
-_CONNECT_ATTEMPTS = 3
-# What may go better by itself another time; all else asks for a person.
-MAY_HEAL = frozenset({"unreachable", "timed_out", "connection_lost"})
-
-# Paramiko writes tracebacks of its transport thread; what matters reaches the caller as SftpError.
-logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-class SftpError(Exception):
-    """What went wrong with a server, as a stable code and a sentence without secrets (R20, R30).
-
-    Of an upload, `has_left_nothing` says that its bytes were taken back before it ended.
-    """
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.has_left_nothing = False
+# How many reads are outstanding: as many as OpenSSH's client has, and fewer after each break, for
+# there are servers that break off or stand still with so many.
+_WINDOWS = (64, 8, 1)
 
 
 class StillGrowingError(SftpError):
     """A file changed while it was read: it is left for the next look (R13)."""
+
+
+class TooLargeError(SftpError):
+    """A file has more bytes than it may have (R16)."""
 
 
 class NameTakenError(SftpError):
@@ -62,31 +50,65 @@ class NameTakenError(SftpError):
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A regular file in a folder of a server.
+    """A file in a folder of a server, as it was listed.
 
-    `modified_at` has whole seconds. Of a name that is not UTF-8 the odd bytes are spelled out;
-    such a file cannot be asked for.
+    `size` and `modified_at`, which has whole seconds, are None where the server does not give
+    them. Of a name that is not UTF-8 the odd bytes are spelled out; such a file cannot be asked
+    for.
     """
 
     name: str
-    size: int
-    modified_at: datetime
+    size: int | None
+    modified_at: datetime | None
     is_named_in_utf8: bool = True
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What is in a folder.
+
+    Args:
+        files: the regular files, and what the server gives no type of, by name.
+        other_names: the names of links and whatever else is no file; folders are left out.
+        clock: a time that the server's clock has reached, None if nothing tells: the newest change
+            of a folder, whose time no client sets.
+
+    """
+
+    files: tuple[RemoteFile, ...]
+    other_names: tuple[str, ...] = ()
+    clock: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Download:
-    """The bytes that were received whole."""
+    """The bytes that were received whole.
+
+    Args:
+        sha256: their hash, in hexadecimal.
+        byte_count: how many they are.
+        clock: the server's clock as reading set the file's time of access, None if it did not.
+        is_taken_away: whether the file was gone once it had been read.
+
+    """
 
     sha256: str
     byte_count: int
+    clock: datetime | None = field(default=None, compare=False)
+    is_taken_away: bool = False
 
 
 class Client:
-    """One connection to one organization's server."""
+    """One connection to one organization's server; it is made anew if a server breaks off."""
 
-    def __init__(self, sftp: paramiko.SFTPClient) -> None:
-        self._sftp = sftp
+    def __init__(
+        self, open_sftp: Callable[[int], SftpClient], deadline: Deadline, limits: Limits
+    ) -> None:
+        self._open_sftp = open_sftp
+        self._deadline = deadline
+        self._limits = limits
+        self._windows = list(_WINDOWS)
+        self._sftp = open_sftp(ssh.CONNECT_ATTEMPTS)
 
     @property
     def is_connected(self) -> bool:
@@ -95,53 +117,103 @@ class Client:
         return not channel.closed and bool(channel.get_transport().is_active())
 
     def list_files(self, folder: str) -> list[RemoteFile]:
-        """The regular files of a folder, by name; links and folders are no files.
+        """The files of a folder, by name; see look()."""
+        return list(self.look(folder).files)
+
+    def look(self, folder: str) -> Listing:
+        """List a folder.
 
         Raises:
-            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`.
+            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`,
+                `listing_too_long`.
 
         """
-        with _translated(f"listing {folder}"):
-            files = [
-                _as_file(name, attributes)
-                for name, attributes in self._read_folder(folder)
-                if stat.S_ISREG(attributes.st_mode or 0)
-            ]
-        return sorted(files, key=lambda file: file.name)
+        most = self._limits.listed_names
+        files: list[RemoteFile] = []
+        other_names: list[str] = []
+        newest: int | None = None
+        with translated(f"listing {folder}"):
+            for name, found in remote_reading.read_folder(
+                self._sftp, folder, most, most * BYTES_A_NAME
+            ):
+                if found.is_folder:
+                    newest = max(newest or 0, found.modified_at or 0) or None
+                elif found.is_file is False:
+                    other_names.append(name.decode("utf-8", "backslashreplace"))
+                elif name not in (b".", b".."):
+                    files.append(_as_file(name, found))
+        return Listing(
+            tuple(sorted(files, key=lambda file: file.name)),
+            tuple(sorted(other_names)),
+            as_instant(newest),
+        )
 
-    def download(self, folder: str, file: RemoteFile, target: BinaryIO) -> Download:
+    def find(self, folder: str, name: str) -> RemoteFile | None:
+        """A file as it is now; None if it is gone, or is no file any more.
+
+        Raises:
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_permission`.
+
+        """
+        try:
+            found = self._ask(_join(folder, name))
+        except SftpError as error:
+            if error.code == "gone":
+                return None
+            raise
+        return None if found.is_file is False else _as_file(name.encode(), found)
+
+    def download(
+        self, folder: str, file: RemoteFile, target: BinaryIO, most_bytes: int | None = None
+    ) -> Download:
         """Read a file that does not change meanwhile (R13).
+
+        What the server says of the file is compared before and after, as far as it says anything.
+        Where the bytes are not as many as the size, or there is none, they are received a second
+        time and must be the same. A file that is gone by then has been received whole: there are
+        mailboxes that give a file once.
 
         Args:
             folder: where it is.
             file: as it was listed.
-            target: takes the bytes; worth nothing if this raises.
+            target: takes the bytes; worth nothing if this raises. It can be emptied and begun anew.
+            most_bytes: how many it may have.
 
         Raises:
-            StillGrowingError: size or time changed, or the bytes are not as many as the size.
+            StillGrowingError: size, time or bytes changed.
+            TooLargeError: it has more bytes than it may have.
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `gone`, `no_permission`,
                 `invalid_name`.
             OSError: `target` cannot take the bytes.
 
         """
         if not file.is_named_in_utf8:
-            raise SftpError("invalid_name", "the name of a file is not UTF-8")
+            raise SftpError(
+                "invalid_name",
+                "the name of a file is not UTF-8: have the organization name it in plain letters",
+            )
         path = _join(folder, file.name)
-        listed = (file.size, int(file.modified_at.timestamp()))
-        digest = hashlib.sha256()
-        byte_count = 0
-        if self._regular_state(path) != listed:
+        before = self._ask(path)
+        if before.is_file is False or not _agree(file, _as_file(b"", before)):
             raise StillGrowingError(*_CHANGED)
-        with closing(self._chunks(path, file.size)) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-                target.write(chunk)
-                byte_count += len(chunk)
-                if byte_count > file.size:
-                    break
-        if byte_count != file.size or self._regular_state(path) != listed:
+        size = file.size if before.size is None else before.size
+        received = self._receive(path, size, target, most_bytes)
+        after = self._ask_unless_gone(path)
+        if after is None:
+            return Download(*received, is_taken_away=True)
+        if after.is_file is False or not _agree(file, _as_file(b"", after)):
             raise StillGrowingError(*_CHANGED)
-        return Download(digest.hexdigest(), byte_count)
+        if received[1] != size:
+            try:
+                again = self._receive(path, size, None, most_bytes)
+            except SftpError as error:
+                if error.code != "gone":
+                    raise
+                return Download(*received, is_taken_away=True)
+            if again != received:
+                raise StillGrowingError(*_CHANGED)
+        is_clock = (after.accessed_at or 0) > (before.accessed_at or 0)
+        return Download(*received, clock=as_instant(after.accessed_at) if is_clock else None)
 
     def upload(
         self,
@@ -179,7 +251,7 @@ class Client:
         sha256 = hashlib.sha256(content).hexdigest()
         part = _join(folder, _name_part(name, sha256))
         try:
-            with _translated(f"uploading to {folder}"):
+            with translated(f"uploading to {folder}"):
                 if self._is_there(path):
                     with suppress(FileNotFoundError):
                         if self._holds(path, len(content), sha256):
@@ -195,7 +267,7 @@ class Client:
                             target.write(content[start : start + _CHUNK])
                     return self._publish(part, path, len(content), sha256, may_replace=may_replace)
                 except FileNotFoundError:
-                    self._sftp.stat(folder)
+                    self._ask_for(folder)
                     return "taken_unread"
         except SftpError as error:
             error.has_left_nothing = self._takes_back(part, error)
@@ -214,13 +286,13 @@ class Client:
         """
         path = _join(folder, name)
         sha256 = hashlib.sha256(content).hexdigest()
-        with _translated(f"looking into {folder}"):
+        with translated(f"looking into {folder}"):
             with suppress(FileNotFoundError):
                 if self._holds(path, len(content), sha256):
                     return "whole"
             if self._is_there(_join(folder, _name_part(name, sha256))):
                 return "begun"
-            self._sftp.stat(folder)
+            self._ask_for(folder)
         return None
 
     def _publish(
@@ -235,7 +307,7 @@ class Client:
             with suppress(FileNotFoundError):
                 if self._holds(path, size, sha256):
                     return "already_there"
-            self._sftp.stat(part)
+            self._ask_for(part)
             if not may_replace and self._is_there(path):
                 raise NameTakenError(*_NAME_TAKEN) from None
             raise
@@ -246,7 +318,7 @@ class Client:
             self._sftp.posix_rename(part, path)
         except OSError:
             # An extension of OpenSSH, which not every server knows.
-            self._sftp.stat(part)
+            self._ask_for(part)
             with suppress(FileNotFoundError):
                 self._sftp.remove(path)
             self._sftp.rename(part, path)
@@ -262,268 +334,147 @@ class Client:
         return True
 
     def _holds(self, path: str, size: int, sha256: str) -> bool:
-        return self._sftp.stat(path).st_size == size and self._hash_remote(path, size) == sha256
+        return self._hash_remote(path, size) == sha256
 
     def _is_there(self, path: str) -> bool:
         try:
-            self._sftp.lstat(path)
+            self._ask_for(path)
         except FileNotFoundError:
             return False
         return True
 
-    def _hash_remote(self, path: str, size: int) -> str:
+    def _hash_remote(self, path: str, size: int) -> str | None:
+        """The hash of a file; None if it has more bytes than that.
+
+        Raises:
+            FileNotFoundError: it is gone.
+
+        """
+        try:
+            return self._receive(path, size, None, size)[0]
+        except TooLargeError:
+            return None
+        except SftpError as error:
+            if error.code == "gone":
+                raise FileNotFoundError from None
+            raise
+
+    def _ask_for(self, path: str) -> Attributes:
+        return remote_reading.read_attributes(self._sftp, path)
+
+    def _ask(self, path: str) -> Attributes:
+        with translated(_DOWNLOADING, missing="gone"):
+            return remote_reading.read_attributes(self._sftp, path)
+
+    def _ask_unless_gone(self, path: str) -> Attributes | None:
+        try:
+            return self._ask(path)
+        except SftpError as error:
+            if error.code != "gone":
+                raise
+            return None
+
+    def _receive(
+        self, path: str, size: int | None, target: BinaryIO | None, most_bytes: int | None
+    ) -> tuple[str, int]:
+        """Read a file to its end, with fewer reads outstanding each time the server breaks off.
+
+        Returns:
+            The hash of its bytes, and how many they are.
+
+        """
+        while True:
+            try:
+                return self._receive_once(path, size, target, most_bytes)
+            except SftpError as error:
+                is_break = error.code in ("connection_lost", "timed_out")
+                if not is_break or len(self._windows) == 1 or self._deadline.is_over:
+                    raise
+                try:
+                    self._sftp = self._open_sftp(1)
+                except SftpError:
+                    raise error from None
+                del self._windows[0]
+                if target is not None:
+                    target.seek(0)
+                    target.truncate()
+
+    def _receive_once(
+        self, path: str, size: int | None, target: BinaryIO | None, most_bytes: int | None
+    ) -> tuple[str, int]:
         digest = hashlib.sha256()
-        with self._sftp.open(path, "rb") as source:
-            if size:
-                source.prefetch(size)
-            while chunk := source.read(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
-
-    def _regular_state(self, path: str) -> tuple[int, int] | None:
-        """Size and time of a regular file, None for anything else."""
-        with _translated(_DOWNLOADING, missing="gone"):
-            attributes = self._sftp.lstat(path)
-        return _state(attributes) if stat.S_ISREG(attributes.st_mode or 0) else None
-
-    def _chunks(self, path: str, size: int) -> Generator[bytes]:
-        with (
-            _translated(_DOWNLOADING, missing="gone"),
-            self._sftp.open(path, "rb") as source,
-        ):
-            if size:
-                source.prefetch(size)
-            while chunk := source.read(_CHUNK):
-                yield chunk
-
-    def _read_folder(self, folder: str) -> Iterator[tuple[bytes, paramiko.SFTPAttributes]]:
-        # SFTPClient.listdir_attr raises on the first name that is not UTF-8.
-        kind, message = self._sftp._request(CMD_OPENDIR, folder)
-        if kind != CMD_HANDLE:
-            raise paramiko.SFTPError("expected a handle")
-        handle = message.get_binary()
+        byte_count = 0
+        chunks = remote_reading.read_chunks(self._sftp, path, size, self._windows[0])
         try:
             while True:
-                try:
-                    kind, message = self._sftp._request(CMD_READDIR, handle)
-                except EOFError:
-                    return
-                if kind != CMD_NAME:
-                    raise paramiko.SFTPError("expected names")
-                for _ in range(message.get_int()):
-                    name, long_name = message.get_binary(), message.get_binary()
-                    attributes = paramiko.SFTPAttributes._from_msg(
-                        message, "", long_name.decode("utf-8", "replace")
-                    )
-                    yield name, attributes
+                with translated(_DOWNLOADING, missing="gone"):
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    return digest.hexdigest(), byte_count
+                byte_count += len(chunk)
+                self._deadline.allow(len(chunk))
+                if most_bytes is not None and byte_count > most_bytes:
+                    raise TooLargeError("file_too_large", "the file has more bytes than allowed")
+                digest.update(chunk)
+                if target is not None:
+                    target.write(chunk)
         finally:
-            self._sftp._request(CMD_CLOSE, handle)
+            chunks.close()
 
 
 @contextmanager
 def connect(
     organization: Organization, environment: Mapping[str, str], *, timeout_seconds: float = 30
 ) -> Iterator[Client]:
-    """Connect to an organization's server with the secret that the environment holds for it.
-
-    The server must show a key of the file SFTP_KNOWN_HOSTS_FILE. A refused or lost connection is
-    tried again; a refused login or an unknown key never is.
+    """Connect to an organization's server, for no longer than the deadline allows (R20).
 
     Args:
-        organization: host, port, user name.
-        environment: SFTP_PASSWORD_<ID> or SFTP_PRIVATE_KEY_FILE_<ID>, SFTP_KNOWN_HOSTS_FILE.
+        organization: whose server it is.
+        environment: the secrets and trusted keys, as for `ssh.connect`, and the limits.
         timeout_seconds: how long any one answer may take.
 
     Raises:
-        SftpError: `no_credentials`, `no_known_hosts`, `host_key_unknown`, `host_key_changed`,
-            `login_refused`, `unreachable`, `timed_out`, `connection_lost`.
+        SftpError: what `ssh.connect` raises; `timed_out` also from the block, once the deadline
+            has passed.
+        ContractError: a limit is no number.
 
     """
-    secret = _read_secret(organization, environment)
-    ssh = paramiko.SSHClient()
-    try:
-        _trust_known_keys(ssh, organization, environment)
-        for attempt in stamina.retry_context(
-            on=_may_heal, attempts=_CONNECT_ATTEMPTS, wait_initial=0.2, wait_max=2.0
-        ):
-            with attempt:
-                _open(ssh, organization, secret, timeout_seconds)
-        with _translated("opening SFTP"):
-            sftp = _open_sftp(ssh, timeout_seconds)
-        yield Client(sftp)
-    finally:
-        ssh.close()
+    limits = read_limits(environment)
+    with ExitStack() as stack:
+        deadline = stack.enter_context(Deadline(limits.look_seconds))
+
+        def open_sftp(attempts: int) -> SftpClient:
+            transport = stack.enter_context(
+                ssh.connect(
+                    organization,
+                    environment,
+                    deadline,
+                    timeout_seconds=timeout_seconds,
+                    attempts=attempts,
+                )
+            )
+            with translated("opening SFTP"):
+                return ssh.open_sftp(transport, timeout_seconds)
+
+        try:
+            yield Client(open_sftp, deadline, limits)
+        except SftpError:
+            if deadline.is_over:
+                raise SftpError("timed_out", deadline.message) from None
+            raise
 
 
-@dataclass(frozen=True)
-class _Secret:
-    password: str | None
-    key: paramiko.PKey | None
-
-
-def _read_secret(organization: Organization, environment: Mapping[str, str]) -> _Secret:
-    suffix = organization.organization_id.upper()
-    key_file = environment.get(f"SFTP_PRIVATE_KEY_FILE_{suffix}")
-    password = environment.get(f"SFTP_PASSWORD_{suffix}")
-    if not key_file and not password:
-        raise SftpError(
-            "no_credentials",
-            f"set SFTP_PASSWORD_{suffix} or SFTP_PRIVATE_KEY_FILE_{suffix}",
-        )
-    if key_file and not Path(key_file).is_file():
-        raise SftpError("no_credentials", f"SFTP_PRIVATE_KEY_FILE_{suffix} names no file")
-    if not key_file:
-        return _Secret(password, None)
-    try:
-        # Given a path, SSHClient takes a refused key for one that it cannot read.
-        return _Secret(None, paramiko.PKey.from_path(key_file))
-    except Exception:
-        raise SftpError(
-            "no_credentials", f"SFTP_PRIVATE_KEY_FILE_{suffix} is no private key or is encrypted"
-        ) from None
-
-
-def _trust_known_keys(
-    ssh: paramiko.SSHClient, organization: Organization, environment: Mapping[str, str]
-) -> None:
-    path = environment.get("SFTP_KNOWN_HOSTS_FILE")
-    if not path or not Path(path).is_file():
-        raise SftpError("no_known_hosts", "SFTP_KNOWN_HOSTS_FILE names no file of trusted keys")
-    host, port = organization.sftp_host, organization.sftp_port
-    name = host if port == SSH_PORT else f"[{host}]:{port}"
-    with _READING_KNOWN_HOSTS:
-        known = _read_known_hosts(path, Path(path).read_bytes())
-    for key_type, key in (known.lookup(name) or {}).items():
-        ssh.get_host_keys().add(name, key_type, key)
-    ssh.set_missing_host_key_policy(_RejectUnknownKey())
-
-
-@lru_cache(maxsize=1)
-def _read_known_hosts(path: str, content: bytes) -> paramiko.HostKeys:  # noqa: ARG001 (part of the key)
-    """The trusted keys of all servers: to parse a thousand takes longer than to connect."""
-    return paramiko.HostKeys(path)
-
-
-class _RejectUnknownKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
-    def missing_host_key(
-        self,
-        client: paramiko.SSHClient,  # noqa: ARG002 (paramiko gives three)
-        hostname: str,  # noqa: ARG002
-        key: paramiko.PKey,
-    ) -> None:
-        raise SftpError(
-            "host_key_unknown", f"the server shows a {key.get_name()} key that nobody vouched for"
-        )
-
-
-def _open(
-    ssh: paramiko.SSHClient, organization: Organization, secret: _Secret, timeout_seconds: float
-) -> None:
-    try:
-        address = (organization.sftp_host, organization.sftp_port)
-        connection = socket.create_connection(address, timeout_seconds)
-        # Paramiko's small packets would each wait for the answer to the former one.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        ssh.connect(
-            organization.sftp_host,
-            port=organization.sftp_port,
-            sock=connection,
-            username=organization.sftp_username,
-            password=secret.password,
-            pkey=secret.key,
-            timeout=timeout_seconds,
-            banner_timeout=timeout_seconds,
-            auth_timeout=timeout_seconds,
-            channel_timeout=timeout_seconds,
-            allow_agent=False,
-            look_for_keys=False,
-        )
-    except paramiko.BadHostKeyException:
-        raise SftpError(
-            "host_key_changed", "the server shows another key than the one vouched for"
-        ) from None
-    except paramiko.AuthenticationException as error:
-        if str(error).startswith("Authentication timeout"):
-            raise SftpError("timed_out", "the server did not answer the login in time") from None
-        raise SftpError("login_refused", "the server refused the login") from None
-    except TimeoutError:
-        raise SftpError("timed_out", "the server did not answer in time") from None
-    except (OSError, EOFError):
-        raise SftpError("unreachable", "nothing answers at the server's address") from None
-    except paramiko.SSHException as error:
-        transport = ssh.get_transport()
-        is_still_greeting = transport is not None and transport.is_active()
-        if is_still_greeting or isinstance(error.__context__, TimeoutError):
-            raise SftpError("timed_out", "the server did not answer in time") from None
-        raise SftpError("connection_lost", "the server broke off the greeting") from None
-
-
-def _open_sftp(ssh: paramiko.SSHClient, timeout_seconds: float) -> paramiko.SFTPClient:
-    """What SSHClient.open_sftp does, but never waiting for ever on a server that froze."""
-    transport = ssh.get_transport()
-    expired = threading.Event()
-
-    def give_up() -> None:
-        expired.set()
-        transport.close()
-
-    alarm = threading.Timer(timeout_seconds, give_up)
-    alarm.daemon = True
-    alarm.start()
-    try:
-        channel = transport.open_session(timeout=timeout_seconds)
-        channel.settimeout(timeout_seconds)
-        channel.invoke_subsystem("sftp")
-        return paramiko.SFTPClient(channel)
-    except (paramiko.SSHException, EOFError):
-        if expired.is_set():
-            raise TimeoutError from None
-        raise
-    finally:
-        alarm.cancel()
-
-
-def _may_heal(error: Exception) -> bool:
-    return isinstance(error, SftpError) and error.code in MAY_HEAL
-
-
-@contextmanager
-def _translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
-    """Errors of paramiko and the system as SftpError, without file names or addresses."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise SftpError(missing, f"{act}: no such file or folder") from None
-    except PermissionError:
-        raise SftpError("no_permission", f"{act}: the server does not allow it") from None
-    except TimeoutError:
-        raise SftpError("timed_out", f"{act}: the server did not answer in time") from None
-    except (paramiko.SSHException, EOFError, ConnectionError):
-        raise SftpError("connection_lost", f"{act}: the connection broke") from None
-    except OSError as error:
-        if error.errno == ENOENT:
-            raise SftpError(missing, f"{act}: no such file or folder") from None
-        if str(error) == "Socket is closed":  # paramiko's words
-            raise SftpError("connection_lost", f"{act}: the connection broke") from None
-        raise SftpError("server_failed", f"{act}: the server failed") from None
-
-
-def _as_instant(seconds: float | None) -> datetime:
-    return datetime.fromtimestamp(int(seconds or 0), UTC)
-
-
-def _as_file(name: bytes, attributes: paramiko.SFTPAttributes) -> RemoteFile:
+def _as_file(name: bytes, found: Attributes) -> RemoteFile:
     shown = name.decode("utf-8", "backslashreplace")
     return RemoteFile(
-        shown,
-        attributes.st_size or 0,
-        _as_instant(attributes.st_mtime),
-        is_named_in_utf8=shown.encode() == name,
+        shown, found.size, as_instant(found.modified_at), is_named_in_utf8=shown.encode() == name
     )
 
 
-def _state(attributes: paramiko.SFTPAttributes) -> tuple[int, int]:
-    return attributes.st_size or 0, int(attributes.st_mtime or 0)
+def _agree(one: RemoteFile, other: RemoteFile) -> bool:
+    """Whether size and time are the same, as far as both are known."""
+    pairs = ((one.size, other.size), (one.modified_at, other.modified_at))
+    return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def _name_part(name: str, sha256: str) -> str:

@@ -16,6 +16,8 @@ from orchestration.sftp import MAY_HEAL
 
 # Dates missed longer ago than this are for an operator to run (a backfill).
 MAX_DAYS_BACK = 7
+# A file that was still growing is whole a while later.
+_LOOK_AGAIN_FOR = MAY_HEAL | {"still_growing"}
 _LOOK_AGAIN_AFTER = tuple(timedelta(minutes=minutes) for minutes in (10, 20, 40, 60, 60, 60))
 _DELIVER_AGAIN_AFTER = timedelta(minutes=30)
 
@@ -107,7 +109,7 @@ def _is_look_again_due(looks: Sequence[LookMade], business_date: date, now: date
     of_the_date = [look for look in looks if look.business_date == business_date]
     failures = 0
     for look in reversed(of_the_date):
-        if look.outcome not in MAY_HEAL:
+        if look.outcome not in _LOOK_AGAIN_FOR:
             break
         failures += 1
     if not 0 < failures <= len(_LOOK_AGAIN_AFTER):

@@ -44,12 +44,13 @@ RAW_TABLES = {
     "intake_files": """
         load_id bigint not null, file_id varchar not null, organization_id varchar not null,
         kind varchar not null, file_name varchar not null, business_date date not null,
-        sha256 varchar not null, byte_count bigint not null, modified_at timestamp not null,
+        sha256 varchar not null, byte_count bigint not null, modified_at timestamp,
         received_at timestamp not null, update_mode varchar not null,
         customer_id_scheme varchar not null, currency varchar not null,
         date_format varchar not null, decimal_separator varchar not null,
         max_withdrawal_share decimal(9, 6) not null, max_rejected_share decimal(9, 6) not null,
-        encoding varchar, record_count bigint not null, file_code varchar, file_message varchar
+        encoding varchar, record_count bigint not null, file_code varchar, file_message varchar,
+        listed_size bigint
     """,
     "invoices": """
         load_id bigint not null, file_id varchar not null, line_number bigint not null,

@@ -9,7 +9,7 @@ from datetime import date, datetime
 import click
 from rich.console import Console
 
-from orchestration import intake, ledger, locking, reporting, runs, warehouse
+from orchestration import deadlines, intake, ledger, locking, reporting, runs, warehouse
 from orchestration.contracts import read_contracts
 from orchestration.defs.partitions import business_dates
 from orchestration.home import Home
@@ -28,6 +28,7 @@ def run(business_date: datetime | None) -> None:
     with told():
         read_contracts(home.seeds)
         intake.file_limit(os.environ)
+        deadlines.read_limits(os.environ)
         with locking.exclusive(home):
             sys.exit(0 if run_day(console, home, day) else 1)
 

@@ -21,9 +21,7 @@ from orchestration.contracts import (
     FIELDS,
     REQUIRED,
     ContractError,
-    InvalidFileDateError,
     Organization,
-    file_date,
     is_due,
     normalise_header,
     read_column_aliases,
@@ -572,80 +570,6 @@ class TestHeaderNames:
 
 
 # Whatever stands in a pattern beside the tokens stands for itself, so it must not form one.
-LITERALS = st.text(st.characters(exclude_characters="YMD*", exclude_categories=["Cs"]), max_size=8)
-
-
-class TestFileDates:
-    """The business date in a file's name (R16)."""
-
-    @given(
-        st.dates(date(1990, 1, 1), date(2100, 12, 31)),
-        st.permutations(["YYYY", "MM", "DD"]),
-        st.tuples(*[LITERALS] * 4),
-    )
-    def test_the_date_is_read_where_the_pattern_says(
-        self, day: date, tokens: list[str], literals: tuple[str, str, str, str]
-    ) -> None:
-        digits = {"YYYY": f"{day.year:04}", "MM": f"{day.month:02}", "DD": f"{day.day:02}"}
-        gaps = list(zip(literals, [*tokens, ""], strict=True))
-        pattern = "".join(literal + token for literal, token in gaps)
-        name = "".join(literal + digits.get(token, "") for literal, token in gaps)
-        assert file_date(pattern, name) == day
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "2026-03-02_toku_invoicesXcsv",
-            "2026-03-02_toku_invoices.csv.part",
-            "2026-03-02_toku_invoices.csv\n",
-            " 2026-03-02_toku_invoices.csv",
-            "2026-03-02_TOKU_invoices.csv",
-            "2026-3-2_toku_invoices.csv",
-            "2026-03-02_toku_payments.csv",
-            "٢٠٢٦-٠٣-٠٢_toku_invoices.csv",
-            "",
-        ],
-    )
-    def test_a_name_that_is_not_wholly_of_the_pattern_has_no_date(self, name: str) -> None:
-        assert file_date("YYYY-MM-DD_toku_invoices.csv", name) is None
-
-    @pytest.mark.parametrize(
-        ("pattern", "name"),
-        [
-            (".*YYYYMMDD(a|b)+[0-9]?$", "x20260302ab7"),
-            (".YYYYMMDD", "x20260302"),
-            ("YYYYMMDD\\d", "202603021"),
-            ("(?i)aYYYYMMDD", "A20260302"),
-        ],
-    )
-    def test_a_pattern_is_never_a_regular_expression(self, pattern: str, name: str) -> None:
-        assert file_date(pattern, name) is None
-
-    @pytest.mark.parametrize(
-        "name", ["_20260302_.csv", "deudas_20260302_v2.csv", "a\nb_20260302_ñ.csv"]
-    )
-    def test_a_star_stands_for_anything_or_nothing(self, name: str) -> None:
-        assert file_date("*_YYYYMMDD_*.csv", name) == date(2026, 3, 2)
-
-    @pytest.mark.parametrize(
-        "digits",
-        [
-            *("2026-02-29", "2026-13-01", "2026-00-10", "0000-01-01"),
-            *("0026-03-02", "1989-12-31", "2101-01-01", "9999-12-31"),
-        ],
-    )
-    def test_digits_that_are_no_date_are_an_error_that_keeps_the_name_to_itself(
-        self, digits: str
-    ) -> None:
-        with pytest.raises(InvalidFileDateError) as raised:
-            file_date("YYYY-MM-DD_*.csv", f"{digits}_12345678-5.csv")
-        assert str(raised.value) == "YYYY-MM-DD_*.csv"
-        assert raised.value.__suppress_context__ or raised.value.__context__ is None
-
-    def test_the_leap_day_is_a_date(self) -> None:
-        assert file_date("DDMMYYYY", "29022028") == date(2028, 2, 29)
-
-
 def with_cutoff(cutoff: time, time_zone: ZoneInfo = SANTIAGO) -> Organization:
     return Organization(**{**vars(LUMINA), "cutoff_time": cutoff, "time_zone": time_zone})
 

@@ -19,7 +19,7 @@ from orchestration.home import PROJECT, Home
 from orchestration.intake import Arrival, Seen, choose, look_into, take
 from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST
-from orchestration.sftp import RemoteFile
+from orchestration.sftp import Listing, RemoteFile
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 TODAY = date(2026, 3, 3)
@@ -235,14 +235,14 @@ class TestLooking:
     ):
         for day in (1, 2, 3):
             self._put(inbox, _debts(day).name)
-        list_files = intake.Client.list_files
+        look_at_folder = intake.Client.look
 
-        def list_then_lose(client: intake.Client, folder: str) -> list[RemoteFile]:
-            listing = list_files(client, folder)
+        def look_then_lose(client: intake.Client, folder: str) -> Listing:
+            listing = look_at_folder(client, folder)
             (inbox / _debts(1).name).unlink()
             return listing
 
-        monkeypatch.setattr(intake.Client, "list_files", list_then_lose)
+        monkeypatch.setattr(intake.Client, "look", look_then_lose)
         look, files = look_into(home, organization, {}, TODAY, environment, _clock)
         assert look == Look("lumina", "looked", files_seen=3, files_taken=1, files_waiting=1)
         assert [file.file_name for file in files] == [_debts(2).name]
@@ -270,7 +270,8 @@ class TestLooking:
             return _clock()
 
         look, files = look_into(home, organization, {}, TODAY, environment, clock)
-        assert look == Look("lumina", "looked", files_seen=2, files_taken=1)
+        told = "the file changed while it was read"
+        assert look == Look("lumina", "still_growing", told, files_seen=2, files_taken=1)
         assert [file.file_name for file in files] == [_payments(2).name]
         assert self._landed_names(home) == [f"lumina/{SHA256}"]
 

@@ -38,6 +38,8 @@ TYPES = {
     "int": st.integers(),
     "date": st.dates(),
     "datetime": st.datetimes(),
+    "int | None": st.none() | st.integers(0, 10**18),
+    "datetime | None": st.none() | st.datetimes(),
     "str | None": st.none() | st.text(),
 }
 

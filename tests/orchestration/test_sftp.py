@@ -78,7 +78,7 @@ def retries() -> Iterator[list[RetryDetails]]:
     set_on_retry_hooks([told.append])
     with stamina.set_testing(True, attempts=10, cap=True):
         yield told
-    set_on_retry_hooks(None)
+    set_on_retry_hooks(())
 
 
 @pytest.fixture
@@ -126,7 +126,9 @@ def _frozen(server: LoopbackServer) -> Iterator[None]:
         yield
     finally:
         for process in processes:
-            os.kill(process, signal.SIGCONT)
+            # One of them may have ended with the one that was let go before it.
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
 
 
 def _answer_until(listener: socket.socket, host_key: paramiko.PKey, silent_at: str) -> None:

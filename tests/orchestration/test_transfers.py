@@ -24,12 +24,13 @@ import paramiko
 import pytest
 import stamina
 
-from orchestration import intake, landing
+from orchestration import intake, landing, remote_reading
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Seen, look_into
 from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.remote_reading import Attributes
 from orchestration.sftp import connect
 
 TODAY = date(2026, 3, 3)
@@ -37,6 +38,7 @@ WRITTEN = datetime(2026, 3, 3, 7, tzinfo=UTC)
 RECEIVED = datetime(2026, 3, 3, 8, tzinfo=UTC)
 INVOICES = "2026-03-03_toku_invoices.csv"
 PAYMENTS = "2026-03-03_toku_payments.csv"
+CHANGED = ("still_growing", "the file changed while it was read")
 BIG = bytes(range(256)) * 65536  # 16 MiB, long enough to be met half-way
 
 
@@ -129,7 +131,7 @@ def _at_the_first_chunk(
             write = target.write
 
             class Target:
-                flush = target.flush
+                flush, seek, truncate = target.flush, target.seek, target.truncate
                 is_first = True
 
                 def write(self, content: bytes) -> int:
@@ -167,7 +169,7 @@ class TestFilesThatChange:
         finally:
             is_done.set()
             uploader.join()
-        assert growing == [(Look("lumina", "looked", files_seen=1), [])] * 3
+        assert growing == [(Look("lumina", *CHANGED, files_seen=1), [])] * 3
         assert place.landed() == set()
         look, files = place.look()
         assert look == Look("lumina", "looked", files_seen=1, files_taken=1)
@@ -179,19 +181,27 @@ class TestFilesThatChange:
             lambda path: os.truncate(path, 1 << 20),
             lambda path: os.truncate(path, 0),
             lambda path: path.write_bytes(BIG[::-1]),
-            lambda path: path.unlink(),
             lambda path: (path.unlink(), path.symlink_to("/etc/hostname")),
             lambda path: (path.unlink(), path.mkdir()),
         ],
-        ids=["truncated", "emptied", "rewritten", "deleted", "made a link", "made a folder"],
+        ids=["truncated", "emptied", "rewritten", "made a link", "made a folder"],
     )
     def test_a_file_that_changes_while_it_is_read_stays_for_the_next_look(
         self, place, monkeypatch, change
     ):
         path = place.put(INVOICES, BIG)
         with _at_the_first_chunk(monkeypatch, lambda: change(path)):
-            assert place.look() == (Look("lumina", "looked", files_seen=1), [])
+            assert place.look() == (Look("lumina", *CHANGED, files_seen=1), [])
         assert place.landed() == set()
+
+    def test_a_file_that_is_deleted_while_it_is_read_is_taken_if_it_was_read_whole(
+        self, place, monkeypatch
+    ):
+        path = place.put(INVOICES, BIG)
+        with _at_the_first_chunk(monkeypatch, path.unlink):
+            look, files = place.look()
+        assert look == Look("lumina", "looked", files_seen=1, files_taken=1)
+        assert place.landed() == {_hash(BIG)} == {files[0].sha256}
 
     def test_a_file_that_grows_keeps_its_place_before_those_of_later_days(self, place, monkeypatch):
         path = place.put("2026-03-02_toku_invoices.csv", BIG)
@@ -199,15 +209,13 @@ class TestFilesThatChange:
         place.put(PAYMENTS)
         with _at_the_first_chunk(monkeypatch, lambda: os.truncate(path, len(BIG) + 1)):
             look, files = place.look()
-        assert look == Look("lumina", "looked", files_seen=3, files_taken=1, files_waiting=1)
+        assert look == Look("lumina", *CHANGED, files_seen=3, files_taken=1, files_waiting=1)
         assert _names(files) == [(PAYMENTS, None)]
 
 
 class TestServersThatFail:
     """R20: the outcome has a code, and nothing half has landed."""
 
-    # Of paramiko's own thread, which asks ahead for the rest of the file.
-    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
     @pytest.mark.parametrize(
         ("signal_number", "outcome"),
         [(signal.SIGKILL, "connection_lost"), (signal.SIGSTOP, "timed_out")],
@@ -362,7 +370,11 @@ class TestNames:
         place.put("2026-03-03.csv")
         look, files = place.look()
         assert look == Look(
-            "lumina", "invalid_name", "the name of a file is not UTF-8", files_seen=3, files_taken=1
+            "lumina",
+            "invalid_name",
+            "the name of a file is not UTF-8: have the organization name it in plain letters",
+            files_seen=3,
+            files_taken=1,
         )
         assert _names(files) == [("2026-03-03.csv", None)]
 
@@ -381,15 +393,14 @@ class TestNames:
         )
         place.put("2026-03-03.p")
         (place.inbox.parent / "2026-03-03").write_bytes(b"of somebody else")
-        attributes = paramiko.SFTPAttributes.from_stat((place.inbox / "2026-03-03.p").lstat())
-        attributes.st_size = 16
-        read_folder = intake.Client._read_folder
+        modified_at = int((place.inbox / "2026-03-03.p").lstat().st_mtime)
+        read_folder = remote_reading.read_folder
 
-        def lying(self, folder):
-            yield name.encode(), attributes
-            yield from read_folder(self, folder)
+        def lying(*arguments):
+            yield name.encode(), Attributes(is_file=True, size=16, modified_at=modified_at)
+            yield from read_folder(*arguments)
 
-        monkeypatch.setattr(intake.Client, "_read_folder", lying)
+        monkeypatch.setattr(remote_reading, "read_folder", lying)
         look, files = place.look()
         assert (look.outcome, look.files_taken) == ("invalid_name", 1)
         assert _names(files) == [("2026-03-03.p", None)]
@@ -402,7 +413,8 @@ class TestNames:
         (place.inbox / "2026-03-01_toku_invoices.csv").symlink_to("nowhere")
         (place.inbox / PAYMENTS).mkdir()
         os.mkfifo(place.inbox / "2026-03-02_toku_payments.csv")
-        assert place.look() == (Look("lumina", "looked"), [])
+        told = f"{INVOICES}: a link or special file, have the file itself sent"
+        assert place.look() == (Look("lumina", "not_a_file", told), [])
 
 
 class TestOneFileAmongOthers:
@@ -411,16 +423,16 @@ class TestOneFileAmongOthers:
     @pytest.fixture
     def place(self, place, monkeypatch) -> Place:
         """Root may read everything: the server's refusal is played."""
-        open_file = paramiko.SFTPClient.open
+        read_chunks = remote_reading.read_chunks
 
-        def refusing(self, name, *rest, **more):
-            if name.endswith("forbidden.csv"):
+        def refusing(sftp, path, *rest):
+            if path.endswith("forbidden.csv"):
                 raise PermissionError("Permission denied")
-            if name.endswith("failing.csv"):
+            if path.endswith("failing.csv"):
                 raise OSError("Failure")
-            return open_file(self, name, *rest, **more)
+            yield from read_chunks(sftp, path, *rest)
 
-        monkeypatch.setattr(paramiko.SFTPClient, "open", refusing)
+        monkeypatch.setattr(remote_reading, "read_chunks", refusing)
         place.organization = dataclasses.replace(
             place.organization,
             invoices_pattern="YYYY-MM-DD_d*.csv",

@@ -1,0 +1,276 @@
+"""Reading what an SFTP server answers, whatever it answers: attributes, listings, bytes of files.
+
+A number in an answer is believed only as far as the answer's bytes bear it, and no more requests
+are outstanding than are asked for. Errors are those of paramiko and the system; `sftp` tells them.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import stat
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import paramiko
+from paramiko.sftp import (
+    CMD_ATTRS,
+    CMD_CLOSE,
+    CMD_DATA,
+    CMD_HANDLE,
+    CMD_LSTAT,
+    CMD_NAME,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_STAT,
+    CMD_STATUS,
+    SFTP_EOF,
+    SFTP_FLAG_READ,
+    SFTP_NO_SUCH_FILE,
+    SFTP_OK,
+    SFTP_PERMISSION_DENIED,
+    int64,
+)
+
+_LONGEST_READ = 32768
+_SHORTEST_NAME = 12
+_SHORTEST_EXTENSION = 8
+# How `ls -l` begins, which servers of version 3 send beside the name.
+_LONG_NAME = re.compile(rb"([-bcdlps])[-rwxsStT]{9}")
+_FLAG_SIZE, _FLAG_OWNER, _FLAG_PERMISSIONS, _FLAG_TIMES = 1, 2, 4, 8
+_FLAG_EXTENDED = 0x80000000
+
+
+class ListingTooLongError(Exception):
+    """A listing has more names, or more bytes, than it may have."""
+
+
+class BadAnswerError(Exception):
+    """An answer is not what the protocol says."""
+
+
+class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
+    """Paramiko's client, which does not read what a server says in words: they may be no UTF-8."""
+
+    def _convert_status(self, message: paramiko.Message) -> None:
+        code = message.get_int()
+        if code == SFTP_EOF:
+            raise EOFError
+        if code == SFTP_NO_SUCH_FILE:
+            raise FileNotFoundError(errno.ENOENT, "no such file")
+        if code == SFTP_PERMISSION_DENIED:
+            raise PermissionError(errno.EACCES, "not allowed")
+        if code != SFTP_OK:
+            raise OSError(f"the server answered with code {code}")
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What a server says of a file; None for what it leaves out.
+
+    Args:
+        is_file: whether it is a regular file; links and folders are none.
+        is_folder: whether it is a folder.
+        size: in bytes.
+        modified_at: in seconds since 1970.
+        accessed_at: likewise.
+
+    """
+
+    is_file: bool | None = None
+    is_folder: bool = False
+    size: int | None = None
+    modified_at: int | None = None
+    accessed_at: int | None = None
+
+
+def read_attributes(sftp: SftpClient, path: str) -> Attributes:
+    """What a server says of the file itself, not of what a link leads to, if it can tell.
+
+    Raises:
+        FileNotFoundError: there is none.
+
+    """
+    for command in (CMD_LSTAT, CMD_STAT):
+        try:
+            kind, message = sftp._request(command, path)
+        except (FileNotFoundError, PermissionError, EOFError, paramiko.SSHException, TimeoutError):
+            raise
+        except OSError:
+            if sftp.get_channel().closed:
+                raise
+            continue
+        if kind != CMD_ATTRS:
+            raise BadAnswerError
+        return _parse_attributes(message, b"")
+    return Attributes()
+
+
+def read_folder(
+    sftp: SftpClient, folder: str, most_names: int, most_bytes: int
+) -> Iterator[tuple[bytes, Attributes]]:
+    """The names in a folder, as bytes, with what the server says of each.
+
+    Raises:
+        ListingTooLongError: there are more than `most_names`, or they take more than `most_bytes`.
+
+    """
+    # SFTPClient.listdir_attr raises on the first name that is not UTF-8, and has no limits.
+    kind, message = sftp._request(CMD_OPENDIR, folder)
+    if kind != CMD_HANDLE:
+        raise BadAnswerError
+    handle = message.get_binary()
+    names = byte_count = 0
+    try:
+        while True:
+            try:
+                kind, message = sftp._request(CMD_READDIR, handle)
+            except EOFError:
+                return
+            if kind != CMD_NAME:
+                raise BadAnswerError
+            count = message.get_int()
+            byte_count += len(message.asbytes())
+            # An answer without names costs as much as one with a name.
+            names += max(count, 1)
+            if count * _SHORTEST_NAME > len(message.asbytes()):
+                raise BadAnswerError
+            if names > most_names or byte_count > most_bytes:
+                raise ListingTooLongError
+            for _ in range(count):
+                name, long_name = message.get_binary(), message.get_binary()
+                yield name, _parse_attributes(message, long_name)
+    finally:
+        _close(sftp, handle)
+
+
+def read_chunks(sftp: SftpClient, path: str, size: int | None, window: int) -> Generator[bytes]:
+    """The bytes of a file from its first to its end, whatever its size is said to be.
+
+    Args:
+        sftp: the connection.
+        path: of the file.
+        size: how many bytes it has, as far as is known; beyond it one request at a time is sent.
+        window: how many requests may be outstanding. Paramiko's own way sends all of them at once,
+            from a thread that dies with a traceback when the server breaks off.
+
+    """
+    kind, message = sftp._request(CMD_OPEN, path, SFTP_FLAG_READ, paramiko.SFTPAttributes())
+    if kind != CMD_HANDLE:
+        raise BadAnswerError
+    handle = message.get_binary()
+    try:
+        yield from _Reading(sftp, handle, size, window).chunks()
+    finally:
+        _close(sftp, handle)
+
+
+class _Reading:
+    """The requests for a file that are outstanding, in the order of the file."""
+
+    def __init__(self, sftp: SftpClient, handle: bytes, size: int | None, window: int) -> None:
+        self._sftp = sftp
+        self._handle = handle
+        self._size = size
+        self._window = window
+        self._answers: dict[int, tuple[int, Any]] = {}
+        self._waiting: deque[tuple[int, int, int]] = deque()
+        self._is_over = False
+
+    def chunks(self) -> Generator[bytes]:
+        next_offset, length, allowed = 0, _LONGEST_READ, 1
+        try:
+            while True:
+                while len(self._waiting) < allowed and (
+                    not self._waiting or self._size is None or next_offset < self._size
+                ):
+                    self._waiting.append(self._request(next_offset, length))
+                    next_offset += length
+                number, offset, asked = self._waiting.popleft()
+                data = self._wait_for(number)
+                if not data:
+                    return
+                if len(data) < asked:
+                    # The end of the file, or a server that gives less for one request.
+                    rest = self._request(offset + len(data), asked - len(data))
+                    self._waiting.appendleft(rest)
+                    if self._size is None or offset + len(data) < self._size:
+                        length = min(length, len(data))
+                allowed = min(self._window, allowed + 1)
+                yield data
+        finally:
+            self._is_over = True
+            self._answers.clear()
+
+    def _request(self, offset: int, length: int) -> tuple[int, int, int]:
+        number = self._sftp._async_request(self, CMD_READ, self._handle, int64(offset), length)
+        return number, offset, length
+
+    def _wait_for(self, number: int) -> bytes:
+        """The bytes that answer a request; none at the end of the file."""
+        while number not in self._answers:
+            self._sftp._read_response()
+        kind, message = self._answers.pop(number)
+        if kind == CMD_STATUS:
+            try:
+                self._sftp._convert_status(message)
+            except EOFError:
+                return b""
+        if kind != CMD_DATA:
+            raise BadAnswerError
+        data: bytes = message.get_binary()
+        if not data:
+            raise BadAnswerError
+        return data
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        """Take an answer, as paramiko hands it to whoever asked."""
+        if not self._is_over:
+            self._answers[number] = kind, message
+
+
+def _close(sftp: SftpClient, handle: bytes) -> None:
+    """Close without waiting for the answer, which a server that stands still never gives."""
+    with suppress(OSError, EOFError):
+        sftp._async_request(type(None), CMD_CLOSE, handle)
+
+
+def as_instant(seconds: int | None) -> datetime | None:
+    """A time of a server, which has whole seconds, in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _parse_attributes(message: paramiko.Message, long_name: bytes) -> Attributes:
+    flags = message.get_int()
+    size = message.get_int64() if flags & _FLAG_SIZE else None
+    if flags & _FLAG_OWNER:
+        message.get_int()
+        message.get_int()
+    mode = message.get_int() if flags & _FLAG_PERMISSIONS else 0
+    accessed_at = message.get_int() if flags & _FLAG_TIMES else None
+    modified_at = message.get_int() if flags & _FLAG_TIMES else None
+    if flags & _FLAG_EXTENDED:
+        count = message.get_int()
+        if count * _SHORTEST_EXTENSION > len(message.asbytes()):
+            raise BadAnswerError
+        for _ in range(count):
+            message.get_binary()
+            message.get_binary()
+    is_file, is_folder = _find_kind(mode, long_name)
+    return Attributes(is_file, is_folder, size, modified_at, accessed_at)
+
+
+def _find_kind(mode: int, long_name: bytes) -> tuple[bool | None, bool]:
+    """Whether it is a regular file, None if nothing says so, and whether it is a folder."""
+    if stat.S_IFMT(mode):
+        return stat.S_ISREG(mode), stat.S_ISDIR(mode)
+    listed = _LONG_NAME.match(long_name)
+    if listed is None:
+        return None, False
+    return listed[1] == b"-", listed[1] == b"d"
