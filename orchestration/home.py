@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from orchestration import access
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -101,7 +104,25 @@ class Home:
         }
 
     def create(self) -> None:
-        """Make the folders that are missing, and Dagster's settings if there are none."""
+        """Make the folders that are missing, and Dagster's settings if there are none.
+
+        Only this user can read them; a home that others could read is closed, which is said.
+
+        Raises:
+            ForeignHomeError: the home belongs to another user.
+
+        """
+        try:
+            self._create()
+        except PermissionError as error:
+            raise access.ForeignHomeError(
+                f"{error.filename} belongs to another user: run Saldo as the user of {self.root},"
+                " or name another folder with SALDO_HOME"
+            ) from None
+
+    def _create(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        access.close(self.root, self.analytics, _tell)
         for folder in (
             self.landing / "_loads",
             self.events,
@@ -109,12 +130,20 @@ class Home:
             self.decisions,
             self.outbox,
             self.scratch,
-            self.dagster,
+            self.dagster / "history",
         ):
             folder.mkdir(parents=True, exist_ok=True)
+        # Dagster makes this file before it imports anything of ours, whose umask it would have.
+        runs = self.dagster / "history" / "runs.db"
+        if not runs.exists():
+            runs.touch()
         settings = self.dagster / "dagster.yaml"
         if not settings.exists():
             shutil.copyfile(Path(__file__).with_name("dagster.yaml"), settings)
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"saldo: {message}\n")
 
 
 if __name__ == "__main__":

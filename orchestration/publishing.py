@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration import access
 from orchestration.clock import Clock, utc_now
 from orchestration.home import Home
 
@@ -103,6 +104,9 @@ def publish(
     Returns:
         Rows by table.
 
+    Raises:
+        ForeignHomeError: the home's group cannot be let read it.
+
     """
     _sweep(home)
     if home.analytics.exists() and not is_anew:
@@ -132,6 +136,7 @@ def _publish(
             connection.execute("detach published")
         with part.open("rb+") as content:
             os.fsync(content.fileno())
+        access.let_group_read(part, home.root)
         part.replace(home.analytics)
     finally:
         part.unlink(missing_ok=True)

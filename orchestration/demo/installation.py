@@ -22,7 +22,9 @@ def make(root: Path, server: LoopbackServer) -> tuple[Home, dict[str, str]]:
 
     """
     seeds = root / "seeds"
-    shutil.copytree(PROJECT / "seeds", seeds)
+    seeds.mkdir(parents=True)
+    for seed in (PROJECT / "seeds").iterdir():
+        shutil.copyfile(seed, seeds / seed.name)  # with modes of its own
     path = seeds / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))

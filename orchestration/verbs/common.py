@@ -19,7 +19,8 @@ DATE = click.DateTime(["%Y-%m-%d"])
 def open_home() -> Home:
     """The home that the environment names, made and set for dbt and Dagster."""
     home = Home.from_environment()
-    home.create()
+    with told():
+        home.create()
     os.environ.update(home.environment())
     return home
 

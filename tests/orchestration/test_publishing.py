@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +15,7 @@ import duckdb
 import pytest
 
 from orchestration import landing, publishing, warehouse
+from orchestration.access import ForeignHomeError
 from orchestration.defs.analytics import analytics
 from orchestration.defs.resources import hold_installation
 from orchestration.home import Home
@@ -279,3 +282,39 @@ def test_the_base_of_an_instant_is_the_same_in_any_session(
         connection.execute(f"set TimeZone = '{time_zone}'")
         rows = connection.execute(f"select amount from debts_as_of({instant})").fetchall()
     assert rows == [(1,)]
+
+
+def test_only_its_user_reads_a_copy(published: Home) -> None:
+    assert stat.S_IMODE(published.analytics.stat().st_mode) == 0o600
+
+
+def test_the_group_of_a_home_of_mode_0710_reads_the_copy_and_nothing_else(published: Home) -> None:
+    group = next(iter(os.getgroups()), os.getgid())
+    os.chown(published.root, -1, group)
+    published.root.chmod(0o710)
+    _publish(published, SECOND, 2)
+    published.create()  # takes nothing of it back
+    modes = {
+        path.name: stat.S_IMODE(path.stat().st_mode)
+        for path in (published.root, *published.root.iterdir())
+        if stat.S_IMODE(path.stat().st_mode) & 0o077
+    }
+    assert modes == {"home": 0o710, "analytics.duckdb": 0o640}
+    assert published.analytics.stat().st_gid == group
+    published.root.chmod(0o700)
+    published.create()
+    assert stat.S_IMODE(published.analytics.stat().st_mode) == 0o600
+
+
+def test_a_group_that_is_not_the_users_is_told_and_the_former_copy_stays(
+    published: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    published.root.chmod(0o710)
+    monkeypatch.setattr(os, "chown", refuse)
+    with pytest.raises(ForeignHomeError, match="is not of that group: add the user to it"):
+        _publish(published, SECOND, 2)
+    assert _read(published) == (1, datetime(2026, 3, 2, 8))
+    assert _parts(published) == []
