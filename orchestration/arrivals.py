@@ -18,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration import landing
+from orchestration import event_files, landing
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Arrival, Seen, choose
@@ -258,8 +258,10 @@ def _mark_events(home: Home, now: datetime) -> str | None:
     if not manifests:
         return None
     loaded_at = manifests[-1].loaded_at.replace(tzinfo=UTC).timestamp()
-    states = ((path.name, path.stat()) for path in sorted(home.events.glob("*.jsonl")))
-    return _hash((name, stat.st_size) for name, stat in states if stat.st_mtime > loaded_at)
+    states = ((path.name, event_files.look_at(path)) for path in event_files.find(home))
+    return _hash(
+        (name, state.st_size) for name, state in states if state and state.st_mtime > loaded_at
+    )
 
 
 def _long_ago(now: datetime) -> datetime:

@@ -22,11 +22,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 
-from orchestration import delivery, landing, locking, persons, publishing, runs, warehouse
+from orchestration import (
+    delivery,
+    event_files,
+    landing,
+    loading,
+    locking,
+    persons,
+    publishing,
+    runs,
+    warehouse,
+)
 from orchestration.contracts import Organization, read_column_aliases
+from orchestration.event_files import Position
 from orchestration.home import Home
 from orchestration.landing import LandedFile
 from orchestration.persons import Persons, RefusedError
@@ -46,6 +58,7 @@ class Request(Persons):
         kept: for a receipt, the hash of its new bytes.
         refused: for a receipt that could not be read, what came of it; its bytes are not kept.
         ranges: for the hash of a range of events, that of its new bytes.
+        prefixes: for the hash of what was read of a file of events, that of the same with blanks.
         lines: the hashes of the events that are blanked in the files they came from.
         row_count: rows and lines that are written anew.
         is_set_aside: whether the former warehouse has been put away.
@@ -58,6 +71,7 @@ class Request(Persons):
     kept: Mapping[str, str] = field(default_factory=dict)
     refused: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     ranges: Mapping[str, str] = field(default_factory=dict)
+    prefixes: Mapping[str, str] = field(default_factory=dict)
     lines: Sequence[str] = ()
     row_count: int = 0
     is_set_aside: bool = False
@@ -179,6 +193,7 @@ def _plan(home: Home, request: Request) -> Request:
     """
     with persons.asking(home, request) as connection:
         found = persons.find(connection, request)
+        positions = loading.event_positions(connection)
     tokens, pattern = Tokens(), persons.pattern_of(request)
     kept: dict[str, str] = {}
     refused: dict[str, tuple[str | None, ...]] = {}
@@ -196,7 +211,9 @@ def _plan(home: Home, request: Request) -> Request:
             ):
                 refused[file.file_id] = found.unread[file.file_id]
         for event_range in manifest.events:
-            former = write_range(home, event_range, found, request, tokens, ranges)
+            former = write_range(
+                home, manifest.load_id, event_range, found, request, tokens, ranges
+            )
             lines.update(hashlib.sha256(line.rstrip(b"\r\n")).hexdigest() for line in former)
     return replace(
         request,
@@ -204,6 +221,7 @@ def _plan(home: Home, request: Request) -> Request:
         kept=kept,
         refused=refused,
         ranges=ranges,
+        prefixes=_hash_blanked(home, positions, lines),
         lines=sorted(lines),
         row_count=sum(map(len, found.rows.values())) + len(lines),
     )
@@ -216,14 +234,18 @@ def _rewrite(home: Home, request: Request) -> None:
             manifest,
             files=tuple(_as_kept(file, request) for file in manifest.files),
             events=tuple(
-                replace(each, sha256=request.ranges.get(each.sha256, each.sha256))
+                replace(
+                    each,
+                    sha256=request.ranges.get(each.sha256, each.sha256),
+                    prefix_sha256=request.prefixes.get(each.prefix_sha256, each.prefix_sha256),
+                )
                 for each in manifest.events
             ),
         )
         if written != manifest:
             landing.write_manifest(home, written)
-    for path in home.events.glob("*.jsonl"):
-        _blank(path, set(request.lines))
+    for path, content in event_files.read_all(home):
+        _blank(path, content, set(request.lines))
     landing.write_erasure(
         home,
         re.sub("[^0-9]", "", request.asked_at),
@@ -250,27 +272,51 @@ def _as_kept(file: LandedFile, request: Request) -> LandedFile:
     return file
 
 
-def _blank(path: Path, lines: set[str]) -> None:
-    """Write blanks over lines of a file of events, which others may be adding to.
+def _hash_blanked(home: Home, positions: Mapping[str, Position], lines: set[str]) -> dict[str, str]:
+    """For the hash of what was read of each file of events, that of the same with blanks.
 
-    What has been loaded is never read there again, so that only its length counts.
+    Without it a blank would look as if the file were another, to be read from its start. A file
+    that is another already stays so.
     """
-    blanks = []
-    with path.open("rb") as content:
-        at = 0
-        for line in content:
-            text = line.rstrip(b"\r\n")
-            if hashlib.sha256(text).hexdigest() in lines:
-                blanks.append((at, len(text)))
-            at += len(line)
+    prefixes = {}
+    for path, content in event_files.read_all(home):
+        position = positions.get(path.name)
+        if position is None:
+            continue
+        former, blanked, left = hashlib.sha256(), hashlib.sha256(), position.byte
+        while left and (line := content.readline(left)):
+            former.update(line)
+            blanked.update(_blanked(line, lines))
+            left -= len(line)
+        if former.hexdigest() == position.prefix_sha256:
+            prefixes[former.hexdigest()] = blanked.hexdigest()
+    return prefixes
+
+
+def _blanked(line: bytes, lines: set[str]) -> bytes:
+    """A line of a file of events as it stays there: blank if it is one of these."""
+    text = line.rstrip(b"\r\n")
+    if hashlib.sha256(text).hexdigest() not in lines:
+        return line
+    return b" " * len(text) + line[len(text) :]
+
+
+def _blank(path: Path, content: BinaryIO, lines: set[str]) -> None:
+    """Write blanks over lines of a file of events, which others may be adding to."""
+    blanks, at = [], 0
+    for line in content:
+        blanked = _blanked(line, lines)
+        if blanked != line:
+            blanks.append((at, blanked))
+        at += len(line)
     if not blanks:
         return
     times = path.stat()
-    with path.open("rb+", buffering=0) as content:
-        for at, length in blanks:
-            content.seek(at)
-            content.write(b" " * length)
-        os.fsync(content.fileno())
+    with path.open("rb+", buffering=0) as target:
+        for at, blanked in blanks:
+            target.seek(at)
+            target.write(blanked)
+        os.fsync(target.fileno())
     # Whoever mirrors the file by its time need not send it again.
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 

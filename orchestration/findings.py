@@ -1,5 +1,5 @@
-"""What a load found that a person should know: inboxes not read, files held, refused, missing, not
-delivered, payments that take too long, days that do not add up.
+"""What a load found that a person should know: inboxes and events not read, files held, refused,
+missing, not delivered, payments that take too long, days that do not add up.
 
 A finding is a sentence, a table and figures to draw, without what must not be told (R30); the
 rules behind it are SQL in `models/`.
@@ -51,6 +51,13 @@ select
 from main.intake_files
 where status = 'refused' and load_id = $load_id
 order by organization_id, business_date, file_id
+"""
+
+_REFUSED_EVENTS = """
+select source_file, cast(line_number as varchar) as line_number, code, message
+from main.refused_event_lines
+where load_id = $load_id
+order by source_file, refused_event_lines.line_number
 """
 
 _MISSING = """
@@ -188,6 +195,13 @@ def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
     return _find(rows, "no file was refused", "files refused", "code", figures)
 
 
+def find_refused_events(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
+    """The lines and files of events that the load could not read (R20)."""
+    rows = _fetch(connection, _REFUSED_EVENTS, load_id=load_id)
+    good, bad = "every event was read", "lines or files of events refused"
+    return _find(rows, good, bad, "code", of="source_file")
+
+
 def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """The organizations that left no debts file by their cut-off (R18)."""
     rows = _fetch(connection, _MISSING, load_id=load_id)
@@ -256,9 +270,10 @@ def _find(
     bad: str,
     detail: str,
     figures: Mapping[str, float] | None = None,
+    of: str = "organization_id",
 ) -> Finding:
     if not rows:
         return Finding(good, (), figures or {})
-    cases = ", ".join(f"{row['organization_id']} ({row[detail]})" for row in rows[:10])
+    cases = ", ".join(f"{row[of]} ({row[detail]})" for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""  # noqa: PLR2004
     return Finding(f"{bad}: {cases}{more}", tuple(rows), figures or {})

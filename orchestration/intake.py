@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
-from orchestration import decisions, file_names, landing, payment_events, uploads
+from orchestration import decisions, event_files, file_names, landing, uploads
 from orchestration.clock import Clock, utc_now
 from orchestration.contracts import ContractError, Organization, is_due
 from orchestration.deadlines import read_limits
@@ -199,10 +199,7 @@ def take(
         contracts,
         looks=tuple(look for look, _ in results),
         files=tuple(file for _, files in results for file in files),
-        events=tuple(
-            landing.keep_events(home, each)
-            for each in payment_events.find_new_ranges(home.events, event_positions(connection))
-        ),
+        events=tuple(event_files.take(home, event_positions(connection))),
     )
     landing.write_manifest(home, manifest)
     return manifest

@@ -13,7 +13,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -26,7 +26,6 @@ from orchestration.sealing import changed, seal, unseal
 EVENTS = "_events"
 # The kind of a workbook of customers, which is uploaded (R26).
 CUSTOMERS = "customers"
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,8 @@ class Decision:
 class EventRange:
     """Whole lines of a file of events: bytes [from_byte, to_byte), kept under their sha256.
 
-    With a code it is empty: the file cannot be read on.
+    `prefix_sha256` is the hash of all bytes of the file before `to_byte`, as they stand in it. With
+    a code there are none: the file cannot be read.
     """
 
     source_file: str
@@ -156,6 +156,12 @@ class EventRange:
     lines_before: int
     sha256: str = ""
     code: str | None = None
+    prefix_sha256: str = ""
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> EventRange:
+        """Read a range from JSON's values; former versions also took names that are not UTF-8."""
+        return cls(**{**values, "source_file": readable_name(values["source_file"])})
 
 
 @dataclass(frozen=True)
@@ -218,7 +224,7 @@ class Manifest:
                 for file in values["files"]
             ),
             decisions=tuple(Decision.from_values(each) for each in values["decisions"]),
-            events=tuple(EventRange(**event_range) for event_range in values["events"]),
+            events=tuple(EventRange.from_values(each) for each in values["events"]),
         )
 
 
@@ -279,29 +285,9 @@ def keep_anew(home: Home, folder: str, write: Callable[[IO[bytes]], None]) -> st
     return sha256
 
 
-def keep_events(home: Home, event_range: EventRange) -> EventRange:
-    """Keep the bytes of a range, which a replay reads whatever becomes of the file (R10).
-
-    Returns:
-        The range, with their hash.
-
-    """
-    if event_range.code is not None:
-        return event_range
-    digest = hashlib.sha256()
-    missing = event_range.to_byte - event_range.from_byte
-    with (
-        (home.events / event_range.source_file).open("rb") as source,
-        receiving(home, EVENTS) as (target, part),
-    ):
-        source.seek(event_range.from_byte)
-        while missing and (block := source.read(min(missing, _BLOCK_BYTES))):
-            digest.update(block)
-            target.write(block)
-            missing -= len(block)
-        target.flush()
-        keep(home, EVENTS, part, digest.hexdigest())
-    return replace(event_range, sha256=digest.hexdigest())
+def readable_name(name: str) -> str:
+    """The name of a local file as text that can be kept, with escapes for what is not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def events_path(home: Home, sha256: str) -> Path:

@@ -23,9 +23,10 @@ from orchestration.contracts import (
     read_organizations,
 )
 from orchestration.delimited import UnreadableError
+from orchestration.event_files import MESSAGES, Position
 from orchestration.home import Home
 from orchestration.landing import EventRange, LandedFile, Look, Manifest
-from orchestration.payment_events import Enrollment, Event, Line, Position, Refusal
+from orchestration.payment_events import Enrollment, Event, Line, Refusal
 from orchestration.reading import (
     Layout,
     RecordCountMismatchError,
@@ -112,10 +113,13 @@ def load(
 def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position]:
     """How far each file of payment events has been loaded."""
     rows = connection.execute(
-        "select source_file, max(to_byte), sum(line_count)"
-        " from raw.payment_event_ranges group by source_file"
+        """
+        select source_file, to_byte, lines_before + line_count, prefix_sha256
+        from raw.payment_event_ranges
+        qualify row_number() over (partition by source_file order by load_id desc) = 1
+        """
     ).fetchall()
-    return {name: Position(int(byte), int(lines)) for name, byte, lines in rows}
+    return {name: Position(*read) for name, *read in rows}
 
 
 def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
@@ -295,25 +299,25 @@ def _load_events(
             "source_file": each.source_file,
             "from_byte": each.from_byte,
             "to_byte": each.to_byte,
+            "lines_before": each.lines_before,
             "line_count": _count_lines(home, each),
+            "prefix_sha256": each.prefix_sha256,
         }
         for each in manifest.events
+        if each.code is None
     ]
     warehouse.insert(connection, "payment_event_ranges", ranges)
 
 
 def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
     if event_range.code is not None:
-        message = "the file is shorter than what has been read of it"
-        yield Refusal(event_range.lines_before, event_range.code, message)
+        yield Refusal(event_range.lines_before, event_range.code, MESSAGES[event_range.code])
         return
     path = landing.events_path(home, event_range.sha256)
     yield from payment_events.read_lines(path, event_range.lines_before)
 
 
 def _count_lines(home: Home, event_range: EventRange) -> int:
-    if event_range.code is not None:
-        return 0
     with landing.events_path(home, event_range.sha256).open("rb") as content:
         return sum(1 for _ in content)
 

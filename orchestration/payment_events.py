@@ -1,5 +1,5 @@
-"""Events: which lines of `events/*.jsonl` are new, and what a line is: an event of a payment (R21),
-an enrolment of a payment method (R27), or neither.
+"""Events: what a line of `events/*.jsonl` is: an event of a payment (R21), an enrolment of a
+payment method (R27), or neither.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
-
-from orchestration.landing import EventRange
 
 REQUIRED = (
     "event_id",
@@ -56,14 +54,6 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
-class Position:
-    """How far a file of events has been read: bytes and lines."""
-
-    byte: int
-    lines: int
-
-
-@dataclass(frozen=True)
 class Event:
     """One payment event, every field as text."""
 
@@ -89,29 +79,6 @@ class Refusal:
     line_number: int
     code: str
     message: str
-
-
-def find_new_ranges(folder: Path, positions: Mapping[str, Position]) -> list[EventRange]:
-    """The whole lines of each `*.jsonl` that no load has read; a last line without end waits.
-
-    Of a file that is shorter than what has been read of it nothing can be read: its range says so.
-
-    Args:
-        folder: `events/`.
-        positions: how far each file has been read, by file name.
-
-    """
-    ranges = []
-    for path in sorted(folder.glob("*.jsonl")):
-        position = positions.get(path.name, Position(0, 0))
-        start = position.byte
-        if path.stat().st_size < start:
-            ranges.append(EventRange(path.name, start, start, position.lines, code="file_shrunk"))
-            continue
-        end = _end_of_last_line(path, start)
-        if end > start:
-            ranges.append(EventRange(path.name, start, end, position.lines))
-    return ranges
 
 
 def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
@@ -322,17 +289,3 @@ def _parse_amount(text: str | None) -> Decimal | None:
     if amount.is_signed() or not amount < _MAX_AMOUNT:
         return None
     return amount if amount == amount.quantize(Decimal("0.01")) else None
-
-
-def _end_of_last_line(path: Path, start: int) -> int:
-    """The byte after the last line end at or behind `start`."""
-    with path.open("rb") as source:
-        position = source.seek(0, 2)
-        while position > start:
-            chunk_start = max(start, position - _CHUNK)
-            source.seek(chunk_start)
-            newline = source.read(position - chunk_start).rfind(b"\n")
-            if newline >= 0:
-                return chunk_start + newline + 1
-            position = chunk_start
-    return start

@@ -21,7 +21,7 @@ from typing import IO
 
 import duckdb
 
-from orchestration import landing, loading, outgoing, warehouse, workbooks
+from orchestration import event_files, landing, loading, outgoing, warehouse, workbooks
 from orchestration.contracts import Organization
 from orchestration.errors import ToldError, WrongUseError
 from orchestration.home import Home
@@ -128,17 +128,17 @@ class Found:
 
     Args:
         rows: by receipt and line number.
-        events: by source file and line number.
+        events: by load and source file, and line number.
         unread: receipts that could not be read, with what came of it.
-        refused_lines: the line numbers, by source file, of what is no event.
+        refused_lines: the line numbers, by load and source file, of what is no event.
         record_counts: by receipt.
 
     """
 
     rows: dict[str, dict[int, Row]] = field(default_factory=dict)
-    events: dict[str, dict[int, Row]] = field(default_factory=dict)
+    events: dict[tuple[int, str], dict[int, Row]] = field(default_factory=dict)
     unread: dict[str, tuple[str | None, ...]] = field(default_factory=dict)
-    refused_lines: dict[str, set[int]] = field(default_factory=dict)
+    refused_lines: dict[tuple[int, str], set[int]] = field(default_factory=dict)
     record_counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -301,16 +301,16 @@ def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
             )
     for model in _EVENT_MODELS:
         rows = _rows_of(persons, f"staging.{model}")
-        for source_file, line_number, person, is_exact in connection.execute(
-            f"select source_file, line_number, person, is_exact from {rows}"  # noqa: S608
+        for load_id, source_file, line_number, person, is_exact in connection.execute(
+            f"select load_id, source_file, line_number, person, is_exact from {rows}"  # noqa: S608
         ).fetchall():
-            found.events.setdefault(source_file, {})[line_number] = Row(
+            found.events.setdefault((load_id, source_file), {})[line_number] = Row(
                 persons.pseudonyms[person] if is_exact else None
             )
-    for source_file, line_number in connection.execute(
-        "select source_file, line_number from raw.payment_event_refusals"
+    for load_id, source_file, line_number in connection.execute(
+        "select load_id, source_file, line_number from raw.payment_event_refusals"
     ).fetchall():
-        found.refused_lines.setdefault(source_file, set()).add(line_number)
+        found.refused_lines.setdefault((load_id, source_file), set()).add(line_number)
     for file_id, record_count, *came_of_it in connection.execute(
         "select file_id, record_count, file_code, file_message, encoding from raw.intake_files"
         " where organization_id = ? and sha256 <> ''",
@@ -339,11 +339,10 @@ def check(
         raise RefusedError("a workbook waits to be loaded: say `load-uploads`, then erase")
     pattern = pattern_of(persons)
     positions = loading.event_positions(connection)
-    for path in home.events.glob("*.jsonl"):
-        with path.open("rb") as content:
-            content.seek(positions[path.name].byte if path.name in positions else 0)
-            if _is_in(content, pattern):
-                raise RefusedError("events of a person wait to be loaded: run, then erase")
+    for path, content in event_files.read_all(home):
+        content.seek(event_files.find_unread(content, positions.get(path.name)))
+        if _is_in(content, pattern):
+            raise RefusedError("events of a person wait to be loaded: run, then erase")
     undelivered = [
         file.business_date.isoformat()
         for file in outgoing.read_undelivered(connection)

@@ -124,6 +124,7 @@ def _write_workbook(
 
 def write_range(
     home: Home,
+    load_id: int,
     event_range: EventRange,
     found: Found,
     erased: Persons,
@@ -136,8 +137,9 @@ def write_range(
         The lines of the persons, as they were.
 
     """
-    persons = found.events.get(event_range.source_file, {})
-    refused = found.refused_lines.get(event_range.source_file, set())
+    place = load_id, event_range.source_file
+    persons = found.events.get(place, {})
+    refused = found.refused_lines.get(place, set())
     if event_range.code is not None or not (persons or refused):
         return []
     path = landing.events_path(home, event_range.sha256)

@@ -104,7 +104,12 @@ select organization_id, 'inbox', 'not read', inbox_code, inbox_message
 from main.intake_days
 where business_date = $date and not is_inbox_read
 union all
-select 'events', source_file || ' line ' || line_number, 'refused', code, message
+select
+    'events',
+    source_file || case when line_number > 0 then ' line ' || line_number else '' end,
+    'refused',
+    code,
+    message
 from main.refused_event_lines as lines
 inner join raw.loads on lines.load_id = loads.load_id
 where loads.business_date = $date

@@ -74,7 +74,8 @@ RAW_TABLES = {
     """,
     "payment_event_ranges": """
         load_id bigint not null, source_file varchar not null, from_byte bigint not null,
-        to_byte bigint not null, line_count bigint not null
+        to_byte bigint not null, lines_before bigint not null, line_count bigint not null,
+        prefix_sha256 varchar not null
     """,
     "payment_events": """
         load_id bigint not null, event_number bigint not null, source_file varchar not null,

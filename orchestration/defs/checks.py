@@ -17,10 +17,12 @@ from orchestration.findings import Finding
 LOOKS = dg.AssetKey(["raw", "inbox_looks"])
 FILES = dg.AssetKey(["intake_files"])
 DAYS = dg.AssetKey(["intake_days"])
+EVENTS = dg.AssetKey(["refused_event_lines"])
 _OF_A_LOAD = {
     "every_inbox_was_read": (LOOKS, findings.find_inboxes_not_read),
     "no_file_is_missing": (DAYS, findings.find_missing_files),
     "no_file_was_refused": (FILES, findings.find_refused_files),
+    "every_event_was_read": (EVENTS, findings.find_refused_events),
     "no_file_waits_for_a_decision": (FILES, findings.find_held_files),
 }
 

@@ -182,6 +182,7 @@ def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Def
     checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
     assert checks == tests | {
         "every_file_is_delivered",
+        "every_event_was_read",
         "every_inbox_was_read",
         "every_payment_in_process_is_in_time",
         "no_file_is_missing",

@@ -30,7 +30,7 @@ import openpyxl
 import pytest
 from click.testing import CliRunner
 
-from orchestration import landing, uploads
+from orchestration import event_files, landing, loading, uploads, warehouse
 from orchestration.__main__ import main
 from orchestration.contracts import read_organizations
 from orchestration.demo import installation
@@ -258,11 +258,17 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (server.root / "lumina" / "inbox" / f"{WEDNESDAY}_toku_payments.csv").write_text(
             f"rut,producto,fecha_vencimiento,glosa\n{DOTTED},LUZ-901,2026-03-20,Marta en caja\n"
         )
+        # a line of hers, and once the file is rotated the same line is somebody else's
+        rotated = home.events / "rotated.jsonl"
+        rotated.write_text(_event(5, WEDNESDAY, DOTTED, "LUZ-902", "rejected") + "\n")
         # nobody answers at Andes Seguros: its payments file cannot be delivered
         no_key = {"SFTP_PRIVATE_KEY_FILE_ANDES_SEGUROS": "/nowhere"}
         assert site.says("run", "--date", f"{WEDNESDAY}", **no_key).returncode == 1
         (home.events / "late.jsonl").write_text(
             _event(4, WEDNESDAY, LATE, "LUZ-991", "authorized") + "\n"
+        )
+        rotated.write_text(
+            _event(6, WEDNESDAY, LATE, "LUZ-992", "rejected", reason="sin cupo") + "\n"
         )
         assert site.says("run", "--date", f"{WEDNESDAY}", **no_key).returncode == 1
         yield site
@@ -649,6 +655,16 @@ def test_killed_at_any_step_and_said_again_it_ends_the_same(killed: Erased, eras
     assert not killed.site.home.erasure.exists()
     leftovers = [*killed.site.home.root.glob("*.before_replay*"), *killed.site.home.root.glob(".*")]
     assert leftovers == []
+
+
+def test_blanks_do_not_make_another_file_of_a_file_of_events(
+    erased: Erased, killed: Erased
+) -> None:
+    for site in (erased.site, killed.site):
+        with warehouse.connect(site.home) as connection:
+            positions = loading.event_positions(connection)
+        assert len(positions) == len(list(site.home.events.iterdir())) == 5
+        assert event_files.take(site.home, positions) == []
 
 
 def _hers(erased: Erased) -> set[str]:

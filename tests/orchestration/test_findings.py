@@ -125,6 +125,27 @@ def test_payments_that_take_too_long_come_worst_first_with_how_long_they_may_tak
     )
 
 
+def test_the_lines_and_files_of_events_that_a_load_refused_are_told_and_no_others(connection):
+    connection.execute(
+        """
+        create table refused_event_lines as
+        select * from (values
+            (1, 'a.jsonl', 3, 'invalid_json', 'no object'),
+            (2, 'pipe.jsonl', 0, 'not_a_file', 'it is no file'),
+            (2, 'a.jsonl', 10, 'invalid_json', 'no object'),
+            (2, 'a.jsonl', 9, 'missing_amount', 'amount is missing')
+        ) as rows (load_id, source_file, line_number, code, message)
+        """
+    )
+    found = findings.find_refused_events(connection, 2)
+    assert found.sentence == (
+        "lines or files of events refused: a.jsonl (missing_amount), a.jsonl (invalid_json),"
+        " pipe.jsonl (not_a_file)"
+    )
+    assert [row["line_number"] for row in found.rows] == ["9", "10", "0"]
+    assert findings.find_refused_events(connection, 3).sentence == "every event was read"
+
+
 def test_how_many_rows_a_load_refused_is_a_figure_where_no_file_was_refused_too(connection):
     connection.execute(
         """

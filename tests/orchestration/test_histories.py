@@ -552,6 +552,7 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
     ).encode()
     name = f"load_{number:02d}.jsonl"
     (home.events / name).write_bytes(lines)
+    kept = landing.keep_anew(home, landing.EVENTS, lambda target: target.write(lines))
     landing.write_manifest(
         home,
         Manifest(
@@ -573,7 +574,7 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
                 for decision in history.loads[number - 1].decisions
             ),
             events=(
-                (landing.keep_events(home, EventRange(name, 0, len(lines), 0)),) if lines else ()
+                (EventRange(name, 0, len(lines), 0, kept, prefix_sha256=kept),) if lines else ()
             ),
         ),
     )

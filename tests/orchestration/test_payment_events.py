@@ -1,26 +1,19 @@
-"""Payment events: every whole line once, at its own line number, and no content in a refusal."""
+"""Payment events: every line at its own line number, and no content in a refusal."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from orchestration import landing
-from orchestration.landing import EventRange
 from orchestration.payment_events import (
     ENROLLMENT_REQUIRED,
     FIELDS,
     REQUIRED,
     Enrollment,
     Event,
-    Position,
     Refusal,
-    find_new_ranges,
     read_lines,
 )
 
@@ -49,74 +42,13 @@ def _read(tmp_path, content: bytes) -> list[Event | Refusal]:
     return list(read_lines(tmp_path / "a.jsonl", 0))
 
 
-class TestRanges:
-    """Which bytes and lines are new."""
-
-    def test_a_new_file_is_read_from_its_start_to_its_last_line_end(self, tmp_path):
-        (tmp_path / "b.jsonl").write_bytes(b"12\n45\n")
-        (tmp_path / "a.jsonl").write_bytes(b"1\n")
-        (tmp_path / "empty.jsonl").write_bytes(b"")
-        (tmp_path / "notes.txt").write_bytes(b"1\n")
-        assert find_new_ranges(tmp_path, {}) == [
-            EventRange("a.jsonl", 0, 2, 0),
-            EventRange("b.jsonl", 0, 6, 0),
-        ]
-
-    def test_a_last_line_without_end_waits_until_it_has_one(self, tmp_path):
-        path = tmp_path / "a.jsonl"
-        path.write_bytes(b"first\nsec")
-        assert find_new_ranges(tmp_path, {}) == [EventRange("a.jsonl", 0, 6, 0)]
-        after_first = {"a.jsonl": Position(6, 1)}
-        assert find_new_ranges(tmp_path, after_first) == []
-        path.write_bytes(b"first\nsecond\nthi")
-        assert find_new_ranges(tmp_path, after_first) == [EventRange("a.jsonl", 6, 13, 1)]
-        assert find_new_ranges(tmp_path, {"a.jsonl": Position(13, 2)}) == []
-
-    def test_a_line_end_far_before_the_end_of_the_file_is_found(self, tmp_path):
-        (tmp_path / "a.jsonl").write_bytes(b"first\n" + b"x" * (3 << 20))
-        assert find_new_ranges(tmp_path, {}) == [EventRange("a.jsonl", 0, 6, 0)]
-        assert find_new_ranges(tmp_path, {"a.jsonl": Position(6, 1)}) == []
-
-    def test_a_file_that_lost_bytes_says_so_and_gives_nothing(self, tmp_path):
-        (tmp_path / "a.jsonl").write_bytes(b"first\n")
-        assert find_new_ranges(tmp_path, {"a.jsonl": Position(600, 9)}) == [
-            EventRange("a.jsonl", 600, 600, 9, code="file_shrunk")
-        ]
-
-    def test_a_range_is_kept_whatever_becomes_of_its_file(self, home):
-        path = home.events / "a.jsonl"
-        path.write_bytes(b"former\n" + _line())
-        kept = landing.keep_events(home, EventRange("a.jsonl", 7, 7 + len(_line()), 1))
-        path.unlink()
-        assert kept.sha256 == hashlib.sha256(_line()).hexdigest()
-        lines = list(read_lines(landing.events_path(home, kept.sha256), kept.lines_before))
-        assert [(type(line), line.line_number) for line in lines] == [(Event, 2)]
+class TestLines:
+    """Which lines are read."""
 
     def test_lines_keep_their_numbers_over_loads_and_blank_lines(self, tmp_path):
         (tmp_path / "a.jsonl").write_bytes(b"  \r\n" + _line(event_id="evt-2") + b"[]\n")
         lines = list(read_lines(tmp_path / "a.jsonl", 3))
         assert [(type(line), line.line_number) for line in lines] == [(Event, 5), (Refusal, 6)]
-
-    @given(st.lists(st.sampled_from([b"\n", b"a", b"bc", b"\r"]), max_size=30), st.integers(0, 30))
-    def test_two_looks_read_what_one_would(self, tmp_path_factory, pieces, cut):
-        folder = tmp_path_factory.mktemp("events")
-        content = b"".join(pieces)
-
-        def look(content: bytes, position: Position) -> tuple[bytes, Position]:
-            (folder / "a.jsonl").write_bytes(content)
-            ranges = find_new_ranges(folder, {"a.jsonl": position})
-            if not ranges:
-                return b"", position
-            (found,) = ranges
-            taken = content[found.from_byte : found.to_byte]
-            assert taken.endswith(b"\n")
-            return taken, Position(found.to_byte, found.lines_before + taken.count(b"\n"))
-
-        first, position = look(content[:cut], Position(0, 0))
-        second, position = look(content, position)
-        whole = content[: content.rfind(b"\n") + 1]
-        assert first + second == whole
-        assert position == Position(len(whole), whole.count(b"\n"))
 
 
 class TestEvents:
