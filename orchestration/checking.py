@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestration import dbt_project, landing, loading, warehouse
-from orchestration.contracts import Organization, read_column_aliases
+from orchestration.contracts import Organization, read_column_aliases, read_organizations
 from orchestration.delimited import find_encoding, read_header
+from orchestration.folders import Folder, find_shared
 from orchestration.home import Home
 from orchestration.intake import file_limit, find_misnamed, receive, recognise
 from orchestration.landing import LandedFile, Manifest
 from orchestration.reading import Layout, read
-from orchestration.sftp import Listing, SftpError, connect
+from orchestration.sftp import Client, Listing, SftpError, connect
 
 _MODELS = ("+intake_files", "+intake_rejections")
 
@@ -50,6 +51,8 @@ class Checked:
     Args:
         organization_id: whose server it is.
         error: why its server or inbox cannot be used: code and message; None if it can.
+        shared: its folders that the server shows to be, or to be inside or around, another that a
+            contract names.
         files_seen: files in the inbox.
         left_out: what is there and would not be read: code and message (R18).
         notes: what the server does not give of files, and what follows (R13).
@@ -67,6 +70,7 @@ class Checked:
 
     organization_id: str
     error: tuple[str, str] | None = None
+    shared: list[tuple[Folder, Folder]] = field(default_factory=list)
     files_seen: int = 0
     left_out: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -82,8 +86,8 @@ class Checked:
 
     @property
     def is_good(self) -> bool:
-        """Whether the server answers and nothing of its newest file would be refused."""
-        is_read = self.error is None and not self.left_out
+        """Whether server and folders can be used and nothing of the newest file is refused."""
+        is_read = self.error is None and not self.shared and not self.left_out
         return is_read and self.code is None and not self.refused_rows
 
 
@@ -101,16 +105,23 @@ def check(
     with tempfile.TemporaryDirectory(prefix="saldo-check-") as folder:
         trial = Home(Path(folder), home.seeds)
         trial.create()
-        found = [_look(trial, each, environment) for each in organizations]
+        named = [folder for each in read_organizations(home.seeds) for folder in each.folders]
+        found = [_look(trial, each, named, environment) for each in organizations]
         if any(each.file for each in found):
             _try_files(trial, found)
         return found
 
 
-def _look(trial: Home, organization: Organization, environment: Mapping[str, str]) -> Checked:
+def _look(
+    trial: Home,
+    organization: Organization,
+    named: Sequence[Folder],
+    environment: Mapping[str, str],
+) -> Checked:
     checked = Checked(organization.organization_id)
     try:
         with connect(organization, environment) as client:
+            checked.shared = _find_shared(client, organization, named)
             listing = client.look(organization.inbox_dir)
             checked.files_seen = len(listing.files)
             checked.left_out = find_misnamed(organization, listing, None, environment)
@@ -145,6 +156,29 @@ def _describe(listing: Listing) -> list[str]:
     if any(file.size is None for file in listing.files):
         notes.append("gives no sizes: each file is received twice and compared")
     return notes
+
+
+def _find_shared(
+    client: Client, organization: Organization, named: Sequence[Folder]
+) -> list[tuple[Folder, Folder]]:
+    """The folders of an organization that are shared, as its server resolves them (R11)."""
+    account = organization.folders[0].account
+    resolved = [_resolve(client, folder) for folder in named if folder.account == account]
+    return [
+        pair
+        for pair in find_shared(resolved)
+        if organization.organization_id in {each.organization_id for each in pair}
+    ]
+
+
+def _resolve(client: Client, folder: Folder) -> Folder:
+    try:
+        return replace(folder, resolved=client.resolve(folder.path))
+    except SftpError:
+        # What is not there is told by the look into it.
+        if client.is_connected:
+            return folder
+        raise
 
 
 def _try_files(trial: Home, found: Sequence[Checked]) -> None:

@@ -6,10 +6,9 @@ value and what would be allowed.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -18,20 +17,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from orchestration.errors import WrongUseError
+from orchestration import event_words
+from orchestration.contract_rows import FILLED, matching, one_of, problem, raise_for, read_rows
+from orchestration.event_words import EVENT_WORD_FILES
+from orchestration.folders import Account, Folder, find_shared
 
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"
-PAYMENT_CHANNELS = "payment_channels.csv"
-PAYMENT_STATUSES = "payment_statuses.csv"
-ENROLLMENT_STATUSES = "enrollment_statuses.csv"
-EVENT_WORD_FILES = (PAYMENT_CHANNELS, PAYMENT_STATUSES, ENROLLMENT_STATUSES)
 CONTRACT_FILES = (ORGANIZATIONS, DEFAULTS, COLUMN_ALIASES, *EVENT_WORD_FILES)
-
-# What a status of a payment event and of an enrolment event can mean (R21, R27).
-PAYMENT_STATES = ("in_process", "authorized", "rejected", "reversed")
-ENROLLMENT_STATES = ("active", "inactive")
 
 # The fields of each kind of file and, of these, the columns it cannot do without (R12, R26).
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -79,10 +73,6 @@ DEFAULTED = (
 DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
 
 
-class ContractError(WrongUseError):
-    """What is wrong with the contracts, a line for each problem."""
-
-
 @dataclass(frozen=True)
 class Organization:
     """The contract of one organization: a row of organizations.csv, its defaults filled in.
@@ -112,6 +102,17 @@ class Organization:
     max_withdrawal_share: Decimal
     max_rejected_share: Decimal
 
+    @property
+    def folders(self) -> tuple[Folder, Folder]:
+        """Its inbox and its outbox, where the contract says that they are."""
+        host = self.sftp_host.lower().rstrip(".")
+        account = Account(host, self.sftp_port, self.sftp_username)
+        inbox, outbox = self.inbox_dir, self.outbox_dir
+        return (
+            Folder(account, self.organization_id, "inbox_dir", inbox, inbox),
+            Folder(account, self.organization_id, "outbox_dir", outbox, outbox),
+        )
+
 
 @dataclass(frozen=True)
 class Aliases:
@@ -133,15 +134,6 @@ class Aliases:
         return own or self.fields.get(("", file_kind, name))
 
 
-@dataclass(frozen=True)
-class EventWords:
-    """What the words of the payment processors mean, each in lower case (R21, R22, R27)."""
-
-    channels: Mapping[str, str]
-    payment_statuses: Mapping[str, str]
-    enrollment_statuses: Mapping[str, str]
-
-
 def normalise_header(text: str) -> str:
     """A header name without case, accents and punctuation: `Fecha de Vencimiento` and
     `fecha_de_vencimiento` are one.
@@ -158,12 +150,16 @@ def read_contracts(seeds: Path) -> list[Organization]:
         seeds: the folder of the CONTRACT_FILES.
 
     Raises:
-        ContractError: one of them is wrong.
+        ContractError: one of them is wrong by itself, or contradicts another.
 
     """
     read_column_aliases(seeds)
-    read_event_words(seeds)
-    return read_organizations(seeds)
+    event_words.read_event_words(seeds)
+    organizations = read_organizations(seeds)
+    raise_for(
+        [*_find_shared_folders(seeds, organizations), *event_words.find_contradictions(seeds)]
+    )
+    return organizations
 
 
 def read_organizations(seeds: Path) -> list[Organization]:
@@ -180,14 +176,28 @@ def read_organizations(seeds: Path) -> list[Organization]:
     given, defaults = _read_defaults(seeds, problems)
     organizations: list[Organization] = []
     lines: dict[str, int] = {}
-    for line, row in _read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), problems):
+    for line, row in read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), problems):
         own = {column: cell for column, cell in row.items() if cell or column not in given}
         values = defaults | _parse_cells(ORGANIZATIONS, line, own, problems)
         problems += _find_conflicts(line, values, lines)
         if len(values) == len(_PARSERS):
             organizations.append(Organization(**values))
-    _raise_for(problems)
+    raise_for(problems)
     return organizations
+
+
+def _find_shared_folders(seeds: Path, organizations: Sequence[Organization]) -> Iterator[str]:
+    """The folders of one server that are, or are inside, another that a contract names (R11)."""
+    named = read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
+    lines = {row["organization_id"].strip(): line for line, row in named}
+    named_folders = (folder for organization in organizations for folder in organization.folders)
+    for wrong, other in find_shared(named_folders):
+        allowed = (
+            f"a folder that is neither {other.path!r} nor inside it, which is {other.column}"
+            f" of row {lines[other.organization_id]}"
+        )
+        line = lines[wrong.organization_id]
+        yield problem(ORGANIZATIONS, line, wrong.column, wrong.path, allowed)
 
 
 def read_column_aliases(seeds: Path) -> Aliases:
@@ -202,75 +212,31 @@ def read_column_aliases(seeds: Path) -> Aliases:
 
     """
     problems: list[str] = []
-    contracts = _read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
+    contracts = read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
     organization_ids = {"", *(row["organization_id"].strip() for _, row in contracts)}
     fields: dict[tuple[str, str, str], str] = {}
     columns = ("organization_id", "file_kind", "alias", "field")
-    for line, row in _read_rows(seeds / COLUMN_ALIASES, columns, problems):
+    for line, row in read_rows(seeds / COLUMN_ALIASES, columns, problems):
         organization_id, kind, alias, field = (row[column].strip() for column in columns)
         if organization_id not in organization_ids:
             allowed = f"nothing or an id that {ORGANIZATIONS} has"
             problems.append(
-                _problem(COLUMN_ALIASES, line, "organization_id", organization_id, allowed)
+                problem(COLUMN_ALIASES, line, "organization_id", organization_id, allowed)
             )
         if kind not in FIELDS:
             allowed = " or ".join(FIELDS)
-            problems.append(_problem(COLUMN_ALIASES, line, "file_kind", kind, allowed))
+            problems.append(problem(COLUMN_ALIASES, line, "file_kind", kind, allowed))
             continue
         if field not in FIELDS[kind]:
             allowed = " or ".join(FIELDS[kind])
-            problems.append(_problem(COLUMN_ALIASES, line, "field", field, allowed))
+            problems.append(problem(COLUMN_ALIASES, line, "field", field, allowed))
             continue
         key = (organization_id, kind, normalise_header(alias))
         if not key[2] or fields.setdefault(key, field) != field:
             allowed = "a name with letters or digits that means one field"
-            problems.append(_problem(COLUMN_ALIASES, line, "alias", alias, allowed))
-    _raise_for(problems)
+            problems.append(problem(COLUMN_ALIASES, line, "alias", alias, allowed))
+    raise_for(problems)
     return Aliases(fields)
-
-
-def read_event_words(seeds: Path) -> EventWords:
-    """Read payment_channels.csv, payment_statuses.csv and enrollment_statuses.csv (R21, R27).
-
-    Args:
-        seeds: the folder of the files.
-
-    Raises:
-        ContractError: a word without a meaning, with two, or with one that is not allowed: all at
-            once.
-
-    """
-    problems: list[str] = []
-    channel_columns = ("raw_channel", "label", "takes_days", "normal_business_days")
-    words = EventWords(
-        _read_words(seeds / PAYMENT_CHANNELS, channel_columns, _FILLED, problems),
-        *(
-            _read_words(seeds / name, ("raw_status", "status"), _one_of(states), problems)
-            for name, states in (
-                (PAYMENT_STATUSES, PAYMENT_STATES),
-                (ENROLLMENT_STATUSES, ENROLLMENT_STATES),
-            )
-        ),
-    )
-    _raise_for(problems)
-    return words
-
-
-def _read_words(
-    path: Path, columns: Sequence[str], parse: Callable[[str], str], problems: list[str]
-) -> Mapping[str, str]:
-    """The words in the first column of a file and what the second says that they mean."""
-    words: dict[str, str] = {}
-    for line, row in _read_rows(path, columns, problems):
-        word, meaning = row[columns[0]], row[columns[1]]
-        if word in words or not word or word != word.strip().lower():
-            allowed = "a word in lower case that no other row has"
-            problems.append(_problem(path.name, line, columns[0], word, allowed))
-        try:
-            words[word] = parse(meaning)
-        except ValueError as error:
-            problems.append(_problem(path.name, line, columns[1], meaning, str(error)))
-    return words
 
 
 def is_due(organization: Organization, business_date: date, now: datetime) -> bool:
@@ -288,44 +254,13 @@ def is_due(organization: Organization, business_date: date, now: datetime) -> bo
 
 def _read_defaults(seeds: Path, problems: list[str]) -> tuple[set[str], dict[str, Any]]:
     """The columns that have a default, and the defaults that are allowed."""
-    rows = _read_rows(seeds / DEFAULTS, DEFAULTED, problems)
+    rows = read_rows(seeds / DEFAULTS, DEFAULTED, problems)
     if len(rows) != 1:
         problems.append(f"{DEFAULTS}: {len(rows)} readable rows; allowed: exactly one")
         return set(DEFAULTED), {}
     line, row = rows[0]
     cells = {column: cell for column, cell in row.items() if cell}
     return set(cells), _parse_cells(DEFAULTS, line, cells, problems)
-
-
-def _read_rows(
-    path: Path, columns: Sequence[str], problems: list[str]
-) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a contract file by the line they start on; one of another width is a problem.
-
-    Without the file or its columns nothing can be said of the rows: that raises.
-    """
-    rows: list[tuple[int, dict[str, str]]] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as source:
-            reader = csv.reader(source, strict=True)
-            header = next(reader, [])
-            if sorted(header) != sorted(columns):
-                raise ContractError(_header_problem(path.name, header, columns))
-            line = reader.line_num + 1
-            for cells in reader:
-                if len(cells) == len(header):
-                    rows.append((line, dict(zip(header, cells, strict=True))))
-                elif cells:
-                    problems.append(
-                        f"{path.name}, row {line}: {len(cells)} columns;"
-                        f" allowed: {len(header)} as in the header"
-                    )
-                line = reader.line_num + 1
-    except FileNotFoundError:
-        raise ContractError(f"{path.name} is missing in {path.parent}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ContractError(f"{path.name} is not UTF-8 CSV: {error}") from None
-    return rows
 
 
 def _parse_cells(
@@ -338,7 +273,7 @@ def _parse_cells(
         try:
             values[column] = _PARSERS[column](text)
         except ValueError as error:
-            problems.append(_problem(name, line, column, text, str(error)))
+            problems.append(problem(name, line, column, text, str(error)))
     return values
 
 
@@ -347,55 +282,11 @@ def _find_conflicts(line: int, values: Mapping[str, Any], lines: dict[str, int])
     organization_id = values.get("organization_id")
     if organization_id is not None and lines.setdefault(organization_id, line) != line:
         allowed = f"an id that row {lines[organization_id]} has not taken"
-        yield _problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
+        yield problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
     pattern = values.get("payments_pattern")
     if pattern is not None and pattern.lower() == values.get("invoices_pattern", "").lower():
         allowed = "another pattern than invoices_pattern"
-        yield _problem(ORGANIZATIONS, line, "payments_pattern", pattern, allowed)
-    # A payments file of ours in an inbox would be read as one of the organization's own (R6).
-    outbox_dir = values.get("outbox_dir")
-    if outbox_dir is not None and outbox_dir.strip("/") == values.get("inbox_dir", "").strip("/"):
-        yield _problem(
-            ORGANIZATIONS, line, "outbox_dir", outbox_dir, "another folder than inbox_dir"
-        )
-
-
-def _raise_for(problems: Sequence[str]) -> None:
-    if problems:
-        raise ContractError("\n".join(problems))
-
-
-def _header_problem(name: str, header: Sequence[str], columns: Sequence[str]) -> str:
-    missing = [column for column in columns if column not in header]
-    unknown = [column for column in header if column not in columns]
-    doubled = sorted({column for column in header if header.count(column) > 1})
-    parts = [("missing", missing), ("unknown", unknown), ("doubled", doubled)]
-    said = "; ".join(f"{word} columns: {', '.join(which)}" for word, which in parts if which)
-    return f"{name}, row 1: {said}; allowed: {', '.join(columns)}"
-
-
-def _problem(name: str, line: int, column: str, value: str, allowed: str) -> str:
-    return f"{name}, row {line}, column {column}: {value!r} is not allowed; allowed: {allowed}"
-
-
-def _one_of(values: Iterable[str]) -> Callable[[str], str]:
-    allowed = tuple(values)
-
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(" or ".join(allowed))
-        return text
-
-    return parse
-
-
-def _matching(expression: str, allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(expression, text):
-            raise ValueError(allowed)
-        return text
-
-    return parse
+        yield problem(ORGANIZATIONS, line, "payments_pattern", pattern, allowed)
 
 
 def _parse_pattern(text: str) -> str:
@@ -435,31 +326,29 @@ def _parse_share(text: str) -> Decimal:
 
 
 def _parse_delimiter(text: str) -> str:
-    return DELIMITERS[_one_of(DELIMITERS)(text)]
+    return DELIMITERS[one_of(DELIMITERS)(text)]
 
-
-_FILLED = _matching(r"\S(.*\S)?", "a text")
 
 _PARSERS: Mapping[str, Callable[[str], object]] = {
-    "organization_id": _matching(r"[a-z][a-z0-9_]*", "[a-z][a-z0-9_]*"),
-    "name": _FILLED,
-    "country": _matching(r"[A-Z]{2}", "a country code of ISO 3166 such as CL"),
-    "customer_id_scheme": _one_of(CUSTOMER_ID_SCHEMES),
-    "update_mode": _one_of(UPDATE_MODES),
-    "payment_flow": _one_of(PAYMENT_FLOWS),
-    "currency": _matching(r"[A-Z]{3}", "a currency code of ISO 4217 such as CLP"),
+    "organization_id": matching(r"[a-z][a-z0-9_]*", "[a-z][a-z0-9_]*"),
+    "name": FILLED,
+    "country": matching(r"[A-Z]{2}", "a country code of ISO 3166 such as CL"),
+    "customer_id_scheme": one_of(CUSTOMER_ID_SCHEMES),
+    "update_mode": one_of(UPDATE_MODES),
+    "payment_flow": one_of(PAYMENT_FLOWS),
+    "currency": matching(r"[A-Z]{3}", "a currency code of ISO 4217 such as CLP"),
     "time_zone": _parse_time_zone,
     "cutoff_time": _parse_time,
-    "sftp_host": _FILLED,
+    "sftp_host": FILLED,
     "sftp_port": _parse_port,
-    "sftp_username": _FILLED,
-    "inbox_dir": _FILLED,
-    "outbox_dir": _FILLED,
+    "sftp_username": FILLED,
+    "inbox_dir": FILLED,
+    "outbox_dir": FILLED,
     "invoices_pattern": _parse_pattern,
     "payments_pattern": _parse_pattern,
     "delimiter": _parse_delimiter,
-    "decimal_separator": _one_of(DECIMAL_SEPARATORS),
-    "date_format": _one_of(DATE_FORMATS),
+    "decimal_separator": one_of(DECIMAL_SEPARATORS),
+    "date_format": one_of(DATE_FORMATS),
     "max_withdrawal_share": _parse_share,
     "max_rejected_share": _parse_share,
 }

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
-from orchestration.contracts import ContractError
+from orchestration.contract_rows import ContractError
 
 LOOK_SECONDS = "SALDO_LOOK_SECONDS"
 LISTING_LIMIT = "SALDO_LISTING_LIMIT"

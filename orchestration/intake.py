@@ -13,14 +13,15 @@ import errno
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import duckdb
 
 from orchestration import decisions, event_files, file_names, landing, uploads
 from orchestration.clock import Clock, utc_now
-from orchestration.contracts import ContractError, Organization, is_due
+from orchestration.contract_rows import ContractError
+from orchestration.contracts import Organization, is_due
 from orchestration.deadlines import read_limits
 from orchestration.file_names import InvalidFileDateError, file_date
 from orchestration.home import Home
@@ -198,11 +199,29 @@ def take(
         business_date,
         contracts,
         looks=tuple(look for look, _ in results),
-        files=tuple(file for _, files in results for file in files),
+        files=tuple(_refuse_ours(connection, [file for _, files in results for file in files])),
         events=tuple(event_files.take(home, event_positions(connection))),
     )
     landing.write_manifest(home, manifest)
     return manifest
+
+
+def _refuse_ours(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[LandedFile]
+) -> list[LandedFile]:
+    """The files, with a code where the bytes are those of a file that we have sent.
+
+    Whoever copies an outbox into an inbox would have us read what we say of payments as what an
+    organization says, and a debt would stay paid whatever becomes of its payment (R6).
+    """
+    rows = connection.execute(
+        "select distinct sha256 from raw.deliveries where list_contains(?, sha256)",
+        [[file.sha256 for file in files]],
+    ).fetchall()
+    ours = {sha256 for (sha256,) in rows}
+    return [
+        replace(file, file_code="sent_by_us") if file.sha256 in ours else file for file in files
+    ]
 
 
 def look_into(

@@ -18,7 +18,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from orchestration.contracts import CONTRACT_FILES, EVENT_WORD_FILES, Organization
+from orchestration.contracts import CONTRACT_FILES, Organization
+from orchestration.event_words import EVENT_WORD_FILES
 from orchestration.home import Home
 from orchestration.sealing import changed, seal, unseal
 

@@ -16,14 +16,13 @@ import duckdb
 from orchestration import landing, payment_events, warehouse, workbooks
 from orchestration.contracts import (
     Aliases,
-    EventWords,
     Organization,
     read_column_aliases,
-    read_event_words,
     read_organizations,
 )
 from orchestration.delimited import UnreadableError
 from orchestration.event_files import MESSAGES, Position
+from orchestration.event_words import EventWords, read_event_words
 from orchestration.home import Home
 from orchestration.landing import EventRange, LandedFile, Look, Manifest
 from orchestration.payment_events import Enrollment, Event, Line, Refusal

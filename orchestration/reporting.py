@@ -206,6 +206,12 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             say(console, f"server: {note}")
         for code, message in checked.left_out:
             say(console, f"inbox: {code}: {message}")
+        for folder, other in checked.shared:
+            say(
+                console,
+                f"folders: {folder.column} of {folder.organization_id} ({folder.path}) is, or is"
+                f" inside, {other.column} of {other.organization_id} ({other.path}) on the server",
+            )
         if checked.file is None:
             say(console, "file: none that is named like a debts file")
             continue

@@ -163,6 +163,16 @@ class Client:
             raise
         return None if found.is_file is False else _as_file(name.encode(), found)
 
+    def resolve(self, path: str) -> str:
+        """Where a path leads on the server, without links and `..`.
+
+        Raises:
+            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`.
+
+        """
+        with translated(f"resolving {path}"):
+            return str(self._sftp.normalize(path))
+
     def download(
         self, folder: str, file: RemoteFile, target: BinaryIO, most_bytes: int | None = None
     ) -> Download:

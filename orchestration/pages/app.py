@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from orchestration.contracts import ContractError
+from orchestration.contract_rows import ContractError
 from orchestration.home import Home
 from orchestration.pages import customers
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 
 import click
 
-from orchestration.contracts import ContractError, Organization
+from orchestration.contract_rows import ContractError
+from orchestration.contracts import Organization
 from orchestration.errors import ToldError
 from orchestration.home import Home
 

@@ -6,6 +6,7 @@ On the second day Colegio Pehuén's file would withdraw 45 of its 60 debts: it i
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
@@ -130,6 +131,43 @@ def test_check_says_why_a_server_cannot_be_used(operator: Operator) -> None:
     result = operator.command("check", "lumina", SFTP_PRIVATE_KEY_FILE_LUMINA="/nowhere")
     assert result.returncode == 1
     assert "no_credentials: SFTP_PRIVATE_KEY_FILE_LUMINA names no file" in result.stdout
+
+
+def test_check_follows_the_links_of_the_server_to_a_folder_that_two_contracts_name(
+    operator: Operator,
+) -> None:
+    outbox = operator.server_root / "lumina" / "outbox"
+    moved = outbox.rename(operator.server_root / "lumina" / "moved")
+    outbox.symlink_to(operator.server_root / "andes_seguros")
+    try:
+        result = operator.command("check", "andes_seguros")
+    finally:
+        outbox.unlink()
+        moved.rename(outbox)
+    assert result.returncode == 1
+    assert [line for line in result.stdout.splitlines() if line.startswith("folders:")] == [
+        f"folders: {name}_dir of andes_seguros (andes_seguros/{name}) is, or is inside, outbox_dir"
+        " of lumina (lumina/outbox) on the server"
+        for name in ("inbox", "outbox")
+    ]
+
+
+def test_the_contracts_are_checked_without_a_server_where_there_is_none(
+    operator: Operator, tmp_path: Path
+) -> None:
+    result = operator.command("check", "--offline", SFTP_KNOWN_HOSTS_FILE="")
+    assert (result.returncode, result.stdout) == (0, "3 contracts can be used\n")
+    seeds = Path(shutil.copytree(operator.home.seeds, tmp_path / "seeds"))
+    text = (seeds / "organizations.csv").read_text()
+    text = text.replace("andes_seguros/inbox", "lumina/../lumina/inbox/")
+    (seeds / "organizations.csv").write_text(text)
+    result = operator.command("check", "--offline", SALDO_SEEDS=str(seeds))
+    assert (result.returncode, result.stderr) == (
+        2,
+        "saldo: organizations.csv, row 3, column inbox_dir: 'lumina/../lumina/inbox/' is not"
+        " allowed; allowed: a folder that is neither 'lumina/inbox' nor inside it, which is"
+        " inbox_dir of row 2\n",
+    )
 
 
 def test_an_approved_file_is_applied_and_its_answer_replaced(

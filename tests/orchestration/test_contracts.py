@@ -16,19 +16,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import contracts
+from orchestration import contracts, event_words
+from orchestration.contract_rows import ContractError
 from orchestration.contracts import (
     FIELDS,
     REQUIRED,
-    ContractError,
     Organization,
     is_due,
     normalise_header,
     read_column_aliases,
     read_contracts,
-    read_event_words,
     read_organizations,
 )
+from orchestration.event_words import read_event_words
 
 PROJECT = Path(__file__).parents[2]
 SEEDS = PROJECT / "seeds"
@@ -417,6 +417,81 @@ class TestOrganizations:
         assert clock.process_time() - begin < 2
 
 
+class TestFolders:
+    """No two folders of one server are one, or inside one another (R11)."""
+
+    def _problems(self, seeds: Path, *rows: Mapping[str, str]) -> list[str]:
+        write_organizations(
+            seeds,
+            *(
+                ROW | {"organization_id": f"company_{number}"} | row
+                for number, row in enumerate(rows, start=1)
+            ),
+        )
+        write_aliases(seeds)
+        try:
+            read_contracts(seeds)
+        except ContractError as error:
+            return str(error).splitlines()
+        return []
+
+    @pytest.mark.parametrize(
+        "path",
+        ["in", "in/", "./in", "/in", "//in", "x/../in", "in/.", "x/./../in//", "y/../x/../in"],
+    )
+    def test_one_folder_for_two_things_is_named_however_it_is_written(self, seeds, path) -> None:
+        one, two = {"inbox_dir": "in", "outbox_dir": "out"}, {"outbox_dir": "b"}
+        wrong = f"{path!r} is not allowed; allowed: a folder that is neither 'in' nor inside it,"
+        assert self._problems(seeds, one, two | {"inbox_dir": path}) == [
+            f"organizations.csv, row 3, column inbox_dir: {wrong} which is inbox_dir of row 2"
+        ]
+        assert self._problems(seeds, one, {"inbox_dir": "a", "outbox_dir": path}) == [
+            f"organizations.csv, row 3, column outbox_dir: {wrong} which is inbox_dir of row 2"
+        ]
+        assert self._problems(seeds, one | {"outbox_dir": path}) == [
+            f"organizations.csv, row 2, column outbox_dir: {wrong} which is inbox_dir of row 2"
+        ]
+
+    def test_a_folder_inside_another_is_named_with_the_one_around_it(self, seeds) -> None:
+        allowed = "a folder that is neither"
+        assert self._problems(
+            seeds,
+            {"inbox_dir": "a/b/c", "outbox_dir": "out"},
+            {"inbox_dir": "a/", "outbox_dir": "out/d/e"},
+            {"inbox_dir": "a2", "outbox_dir": "outer"},
+        ) == [
+            "organizations.csv, row 2, column inbox_dir: 'a/b/c' is not allowed; allowed:"
+            f" {allowed} 'a/' nor inside it, which is inbox_dir of row 3",
+            "organizations.csv, row 3, column outbox_dir: 'out/d/e' is not allowed; allowed:"
+            f" {allowed} 'out' nor inside it, which is outbox_dir of row 2",
+        ]
+
+    def test_the_first_folder_of_a_server_is_around_all_others(self, seeds) -> None:
+        for path in (".", "/", "in/.."):
+            assert self._problems(seeds, {"inbox_dir": path, "outbox_dir": "out"}) == [
+                "organizations.csv, row 2, column outbox_dir: 'out' is not allowed; allowed:"
+                f" a folder that is neither {path!r} nor inside it, which is inbox_dir of row 2"
+            ]
+
+    def test_the_same_path_of_another_server_or_user_is_another_folder(self, seeds) -> None:
+        assert (
+            self._problems(
+                seeds, {}, {"sftp_host": "127.0.0.2"}, {"sftp_port": "22"}, {"sftp_username": "u"}
+            )
+            == []
+        )
+        (problem,) = self._problems(
+            seeds,
+            {"sftp_host": "Sftp.Example.com."},
+            {"sftp_host": "sftp.example.com", "inbox_dir": "b"},
+        )
+        assert problem.startswith("organizations.csv, row 3, column outbox_dir: 'lumina/outbox'")
+
+    def test_what_was_kept_for_a_load_is_read_though_it_would_be_refused_today(self, seeds) -> None:
+        write_organizations(seeds, ROW | {"outbox_dir": "lumina/inbox/out"})
+        assert [each.outbox_dir for each in read_organizations(seeds)] == ["lumina/inbox/out"]
+
+
 class TestColumnAliases:
     """column_aliases.csv."""
 
@@ -678,6 +753,46 @@ class TestSeedsOfPayments:
             rows = [list(row.values())[:2] for row in read_seed(f"{name}.csv")]
             assert list(map(list, read.items())) == rows
 
+    @pytest.mark.parametrize(
+        ("rows", "problems"),
+        [
+            ("pac,PAC,true,0", ["'0' is not allowed; allowed: a number from 1 to 99 where"
+                                " takes_days is true"]),
+            ("pac,PAC,true,", ["'' is not allowed; allowed: a number from 1 to 99 where"
+                               " takes_days is true"]),
+            ("webpay,Webpay,False,5", ["'5' is not allowed; allowed: 0 or 1 where takes_days is"
+                                       " false"]),
+            ("pac,PAC,true,3\ncargo,PAC,true,4", ["'4' is not allowed; allowed: 3 as in row 2,"
+                                                  " which has the same label"]),
+            ("pac,PAC,TRUE,3\ncargo,PAC,true,3\nwebpay,Webpay,false,0\nred,Red,false,1", []),
+        ],
+    )  # fmt: skip
+    def test_how_long_a_channel_takes_is_said_without_contradiction(
+        self, seeds: Path, rows: str, problems: list[str]
+    ) -> None:
+        (seeds / "payment_channels.csv").write_text(
+            f"raw_channel,label,takes_days,normal_business_days\n{rows}\n"
+        )
+        line = rows.count("\n") + 2
+        place = f"payment_channels.csv, row {line}, column normal_business_days: "
+        try:
+            read_contracts(seeds)
+            found = []
+        except ContractError as error:
+            found = str(error).splitlines()
+        assert found == [place + problem for problem in problems]
+
+    def test_whether_a_channel_takes_days_is_yes_or_no(self, seeds: Path) -> None:
+        (seeds / "payment_channels.csv").write_text(
+            "raw_channel,label,takes_days,normal_business_days\nwebpay,Webpay,perhaps,0\n"
+        )
+        with pytest.raises(ContractError) as raised:
+            read_contracts(seeds)
+        assert str(raised.value) == (
+            "payment_channels.csv, row 2, column takes_days: 'perhaps' is not allowed;"
+            " allowed: true or false"
+        )
+
     def test_every_problem_of_the_words_is_reported_at_once(self, seeds: Path) -> None:
         (seeds / "payment_channels.csv").write_text(
             "raw_channel,label,takes_days,normal_business_days\nwebpay, ,false,0\n"
@@ -724,8 +839,8 @@ class TestAllowedValues:
             ("organizations", "date_format"): contracts.DATE_FORMATS,
             ("organizations", "decimal_separator"): contracts.DECIMAL_SEPARATORS,
             ("column_aliases", "file_kind"): tuple(FIELDS),
-            ("payment_statuses", "status"): contracts.PAYMENT_STATES,
-            ("enrollment_statuses", "status"): contracts.ENROLLMENT_STATES,
+            ("payment_statuses", "status"): event_words.PAYMENT_STATES,
+            ("enrollment_statuses", "status"): event_words.ENROLLMENT_STATES,
         }
 
     def test_required_columns_are_fields(self) -> None:

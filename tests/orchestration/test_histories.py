@@ -21,8 +21,8 @@ import duckdb
 import pytest
 
 from orchestration import landing, loads, warehouse
-from orchestration.contracts import ENROLLMENT_STATUSES, PAYMENT_CHANNELS, PAYMENT_STATUSES
 from orchestration.dbt_project import run_dbt
+from orchestration.event_words import ENROLLMENT_STATUSES, PAYMENT_CHANNELS, PAYMENT_STATUSES
 from orchestration.home import PROJECT, Home
 from orchestration.landing import EventRange, LandedFile, Manifest
 from tests.orchestration.histories import (

@@ -14,7 +14,8 @@ import duckdb
 import pytest
 
 from orchestration import intake, landing, loads, warehouse
-from orchestration.contracts import ContractError, Organization, read_organizations
+from orchestration.contract_rows import ContractError
+from orchestration.contracts import Organization, read_organizations
 from orchestration.home import PROJECT, Home
 from orchestration.intake import Arrival, Seen, choose, look_into, take
 from orchestration.landing import LandedFile, Look
@@ -347,6 +348,31 @@ def test_of_several_receipts_of_a_name_the_newest_counts(home, make_organization
         environment = sftp_server.environment(["lumina"])
         manifest = _take(connection, home, [organization], environment)
     assert manifest.looks == (Look("lumina", "looked", files_seen=1, files_taken=0),)
+
+
+def test_a_file_of_ours_that_comes_back_is_known_by_its_bytes(home, make_organization, sftp_server):
+    """R11: whatever its name, and to whomever it was sent."""
+    organization = make_organization()
+    inbox = sftp_server.root / organization.inbox_dir
+    contents = {_payments(1).name: b"ours", _payments(2).name: b"theirs", _debts(3).name: b"failed"}
+    for name, content in contents.items():
+        (inbox / name).write_bytes(content)
+        os.utime(inbox / name, (WRITTEN.timestamp(), WRITTEN.timestamp()))
+    with warehouse.connect(home) as connection:
+        for content, outcome in ((b"ours", "delivered"), (b"failed", "timed_out"), (b"x", "gone")):
+            connection.execute(
+                "insert into raw.deliveries by name select 1 as batch_id, 'andes' as"
+                " organization_id, current_date as business_date, 'payments_file' as kind,"
+                " '1' as file_name, 1 as load_id, ? as sha256, 4 as byte_count,"
+                " localtimestamp as attempted_at, ? as outcome, false as is_in_doubt",
+                [hashlib.sha256(content).hexdigest(), outcome],
+            )
+        manifest = _take(connection, home, [organization], sftp_server.environment(["lumina"]))
+    assert {file.file_name: file.file_code for file in manifest.files} == {
+        _payments(1).name: "sent_by_us",
+        _payments(2).name: None,
+        _debts(3).name: "sent_by_us",
+    }
 
 
 def _take(connection, home, organizations, environment) -> landing.Manifest:

@@ -19,7 +19,8 @@ import pytest
 import stamina
 from bent_sftp import PASSWORD, USERNAME, Bends, BentServer, serve_bent
 
-from orchestration.contracts import ContractError, Organization, read_organizations
+from orchestration.contract_rows import ContractError
+from orchestration.contracts import Organization, read_organizations
 from orchestration.home import PROJECT
 from orchestration.sftp import (
     Client,
