@@ -430,3 +430,48 @@ def test_a_load_is_made_by_the_contracts_that_it_began_with(tmp_path):
             loads.carry_next(connection, home, TODAY, {}, _clock)
         path.write_text(good)
         assert loads.carry_next(connection, home, TODAY, {}, _clock).manifest.load_id == 2
+
+
+def test_the_instants_of_loads_grow_though_the_clock_is_set_back(home):
+    """R10: two loads at one instant, or in another order, would spoil every history."""
+    set_back = [_clock() - timedelta(hours=shift) for shift in (0, 0, 3, -1)]
+    with warehouse.connect(home) as connection:
+        instants = []
+        for now in set_back:
+            carried = loads.carry_next(connection, home, TODAY, {}, lambda now=now: now)
+            warehouse.finish_load(connection, carried.manifest.load_id)
+            instants.append(carried.manifest.loaded_at)
+    step = timedelta(microseconds=1)
+    assert instants == [
+        RECEIVED,
+        RECEIVED + step,
+        RECEIVED + 2 * step,
+        RECEIVED + timedelta(hours=1),
+    ]
+
+
+def test_a_load_that_is_replayed_is_read_by_its_own_copy_of_the_contracts(tmp_path):
+    """R11: what the seeds say by then is not asked."""
+    home = Home(tmp_path / "home", tmp_path / "seeds")
+    shutil.copytree(PROJECT / "seeds", home.seeds)
+    home.create()
+    tables = [f"raw.contract_{name}" for name in ("organizations", "channels", "statuses")]
+
+    def carry() -> list[object]:
+        with warehouse.connect(home) as connection:
+            loads.carry_next(connection, home, TODAY, {}, _clock)
+            queries = [f"from {table} order by all" for table in (*tables, "raw.inbox_looks")]
+            return [connection.execute(query).fetchall() for query in queries]
+
+    former = carry()
+    for name, was, becomes in (
+        ("organizations.csv", "America/Punta_Arenas", "America/Lima"),
+        ("payment_channels.csv", "webpay", "webpay_plus"),
+        ("payment_statuses.csv", "authorized", "rejected"),
+    ):
+        path = home.seeds / name
+        text = path.read_text()
+        assert was in text
+        path.write_text(text.replace(was, becomes))
+    home.warehouse.unlink()
+    assert carry() == former

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -223,6 +224,43 @@ def test_the_template_of_an_organization_is_a_workbook(served: Served) -> None:
     assert [cell.value for cell in sheet[1]] == ["Identificador", "Nombre", "Correo"]
     answer = requests.get(f"{served.address}/customers/templates/nobody.xlsx")
     assert answer.status_code == 404
+
+
+def _ask(served: Served, *requests_sent: bytes) -> bytes:
+    """All that the server says to bytes on a connection, until it closes it."""
+    host, _, port = served.address.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(b"".join(requests_sent))
+        answer = b""
+        while received := connection.recv(65_536):
+            answer += received
+    return answer
+
+
+def _request(served: Served, *headers: str) -> bytes:
+    host = served.address.removeprefix("http://")
+    return "\r\n".join(["GET /customers HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode()
+
+
+@pytest.mark.parametrize("kilobytes", [10, 60, 600])
+def test_a_reader_with_large_headers_is_answered(served: Served, kilobytes: int) -> None:
+    headers = [f"X-Large-{number}: {'x' * 1000}" for number in range(kilobytes)]
+    answer = _ask(served, _request(served, *headers, "Connection: close"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.count(b"</html>") == 1
+
+
+def test_a_page_that_is_asked_twice_on_one_connection_is_answered_twice(served: Served) -> None:
+    answer = _ask(served, _request(served), _request(served, "Connection: close"))
+    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 2
+    assert answer.count(b"</html>") == 2
+
+
+def test_a_page_that_many_ask_at_once_is_answered_to_each(served: Served) -> None:
+    request = _request(served, "Connection: close")
+    with ThreadPoolExecutor(8) as readers:
+        answers = list(readers.map(lambda _: _ask(served, request), range(16)))
+    assert [answer.count(b"HTTP/1.1 200 OK\r\n") for answer in answers] == [1] * 16
 
 
 class TestGuards:

@@ -300,6 +300,36 @@ class TestUpload:
         assert (place.outbox / NAME).read_bytes() == b"newer\n"
         assert place.names() == [NAME]
 
+    @pytest.mark.parametrize("kept", [b"", BIG[:-1], BIG[:-1] + b"!"], ids=len)
+    def test_what_the_server_did_not_keep_as_it_was_sent_gets_no_name(self, place, kept):
+        def change_what_is_kept() -> None:
+            (part,) = place.outbox.iterdir()
+            part.unlink()  # what is sent goes on into the file that has no name any more
+            part.write_bytes(kept)
+
+        with pytest.raises(SftpError) as raised:
+            place.client.upload(place.organization.outbox_dir, NAME, BIG, begin=change_what_is_kept)
+        said = ("upload_damaged", "the server did not keep what was sent")
+        assert (raised.value.code, raised.value.args[-1]) == said
+        assert place.names() == []
+
+    @pytest.mark.parametrize(
+        ("there", "outcome"), [(b"sent\n", "already_there"), (b"else\n", "name_taken")]
+    )
+    def test_a_name_that_another_gave_meanwhile_keeps_its_bytes(self, place, there, outcome):
+        def give_the_name() -> None:
+            (place.outbox / NAME).write_bytes(there)
+
+        def upload() -> str:
+            folder = place.organization.outbox_dir
+            try:
+                return place.client.upload(folder, NAME, b"sent\n", begin=give_the_name)
+            except SftpError as error:
+                return error.code
+
+        assert upload() == outcome
+        assert (place.outbox / NAME).read_bytes() == there
+
     def test_a_link_under_the_name_is_not_written_through(self, place):
         aim = place.inbox / "aim"
         (place.outbox / NAME).symlink_to(aim)
