@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test test-deep bench dev pages run lint docs sql lock bank-holidays clean
 
-demo: SALDO_HOME := $(if $(filter data,$(SALDO_HOME)),data/demo,$(SALDO_HOME))
+demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(VENV)/ready ## three business dates of three sample organizations
 	python -m orchestration.demo
 
@@ -37,7 +37,7 @@ docs: $(VENV)/ready ## dbt's documentation as one file, SALDO_HOME/docs/static_i
 	python -m orchestration.documentation
 
 sql: $(VENV)/ready ## a prompt on what analysts read
-	duckdb -readonly $(SALDO_HOME)/analytics.duckdb
+	duckdb -readonly "$$SALDO_HOME/analytics.duckdb"
 
 lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt

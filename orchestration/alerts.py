@@ -1,18 +1,24 @@
-"""Alerts: telling people elsewhere that a run failed or found something (R20).
+"""Alerts: telling people elsewhere that a run failed or found something (R20), or could not begin.
 
 Where they go is configuration: SALDO_ALERT_COMMAND, a command that is given the alert on its
 standard input, and SALDO_ALERT_WEBHOOK, an address that it is posted to. Both get one JSON object
 with `level`, `title`, `text` and `lines`; `text` is what chat systems show. No mail, RUT or secret
 is in it (R30), and an alert that cannot be sent never makes a run fail.
+
+`python -m orchestration.alerts TITLE` sends one: what systemd says when a service failed. Nothing
+here needs Dagster, a warehouse or room on the disk.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
+import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -65,6 +71,27 @@ def send(alert: Alert, environment: Mapping[str, str], say: Callable[[str], None
             say(f"{name}: the alert was not taken ({type(error).__name__})")
 
 
+@contextmanager
+def sent_if_raised(title: str) -> Iterator[None]:
+    """Send an alert of an error that ends the block, unless Dagster has sent one of it.
+
+    Args:
+        title: what did not happen.
+
+    """
+    try:
+        yield
+    except Exception as error:
+        if not getattr(error, "is_sent", False):
+            alert = Alert("failed", title, (f"{type(error).__name__}: {error}",))
+            send(alert, os.environ, _say)
+        raise
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"saldo: {text}\n")
+
+
 def _run_command(command: str, content: bytes) -> None:
     subprocess.run(  # noqa: S603 (the operator's own command)
         shlex.split(command),
@@ -84,3 +111,7 @@ def _post(address: str, content: bytes) -> None:
     )
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
         pass
+
+
+if __name__ == "__main__":
+    send(Alert("failed", sys.argv[1], tuple(sys.argv[2:])), os.environ, _say)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -21,6 +21,13 @@ Say = Callable[[str], None]
 
 class RunFailedError(ToldError):
     """A step of the run failed; the message names the step and says what it said."""
+
+    # Dagster tells of a run that failed, and of nothing else.
+    is_sent = True
+
+
+class DagsterFailedError(ToldError):
+    """Dagster itself could not begin a run or keep what happened in it; nobody else tells of it."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +137,18 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
     # dbt tells of each model and test; on a terminal that would hide what matters.
     log = home.root / "logs" / f"{business_date}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with opened_job() as job:
+    with ExitStack() as stack:
+        with _told_of_dagster(home):
+            job = stack.enter_context(opened_job())
         while not is_done():
             is_recovery = is_recovery_due(home)
             if is_recovery:
                 say("carrying a load through that landed before")
-            with log.open("a", encoding="utf-8") as output, redirect_stdout(output):
+            with (
+                _told_of_dagster(home),
+                log.open("a", encoding="utf-8") as output,
+                redirect_stdout(output),
+            ):
                 failure = job.run(business_date)
             if failure is not None:
                 raise RunFailedError(f"{failure}\nthe whole log: {log}")
@@ -148,6 +161,21 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
             if not is_recovery and not manifest.is_followed:
                 break
     return runs
+
+
+@contextmanager
+def _told_of_dagster(home: Home) -> Iterator[None]:
+    """Say in a sentence why Dagster failed, as with settings that it cannot read or a full disk."""
+    try:
+        yield
+    except ToldError:
+        raise
+    except Exception as error:
+        first_line = str(error).partition("\n")[0]
+        raise DagsterFailedError(
+            f"Dagster failed ({type(error).__name__}: {first_line}): look at its settings in"
+            f" {home.dagster} and at the room on that disk, then run again"
+        ) from error
 
 
 def is_recovery_due(home: Home) -> bool:

@@ -9,7 +9,16 @@ from datetime import date, datetime
 import click
 from rich.console import Console
 
-from orchestration import deadlines, intake, ledger, locking, reporting, runs, warehouse
+from orchestration import (
+    alerts,
+    deadlines,
+    intake,
+    ledger,
+    locking,
+    reporting,
+    runs,
+    warehouse,
+)
 from orchestration.contracts import read_contracts
 from orchestration.defs.partitions import business_dates
 from orchestration.home import Home
@@ -20,17 +29,19 @@ from orchestration.verbs.common import DATE, open_home, told
 @click.option("--date", "business_date", type=DATE, help="The business date; today when left out.")
 def run(business_date: datetime | None) -> None:
     """Run one business date for all organizations that are due."""
-    console, home = Console(), open_home()
+    console = Console()
     day = business_date.date() if business_date else datetime.now(runs.DEFAULT_TIME_ZONE).date()
     days = business_dates.get_partition_keys()
     if day.isoformat() not in days:
         raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
-    with told():
+    with told(), alerts.sent_if_raised(f"the run of {day} did not happen"):
+        home = open_home()
         read_contracts(home.seeds)
         intake.file_limit(os.environ)
         deadlines.read_limits(os.environ)
         with locking.exclusive(home):
-            sys.exit(0 if run_day(console, home, day) else 1)
+            is_good = run_day(console, home, day)
+    sys.exit(0 if is_good else 1)
 
 
 @click.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from orchestration import locking, reporting, runs, uploads, warehouse
+from orchestration import alerts, locking, reporting, runs, uploads, warehouse
 from orchestration.contracts import read_contracts
 from orchestration.home import Home
 from orchestration.verbs.common import find_organization, open_home, told
@@ -32,8 +32,9 @@ def upload_customers(organization_id: str, workbook: Path) -> None:
 @click.command()
 def load_uploads() -> None:
     """Load the workbooks that wait: what the pages run once an operator has confirmed one."""
-    with told():
-        sys.exit(0 if _run_uploads(Console(), open_home()) else 1)
+    with told(), alerts.sent_if_raised("workbooks of customers could not be loaded"):
+        is_good = _run_uploads(Console(), open_home())
+    sys.exit(0 if is_good else 1)
 
 
 def _run_uploads(console: Console, home: Home) -> bool:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
+import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import dagster as dg
 import pytest
 
 from orchestration.alerts import Alert, send
+from orchestration.home import PROJECT, Home
 from orchestration.redaction import Redacting, redact
 from orchestration.run_alerts import alert_of
 
@@ -76,6 +81,85 @@ def test_a_command_is_given_the_same_on_its_standard_input(tmp_path: Path):
     code = f"import sys; open({str(taken)!r}, 'w').write(sys.stdin.read())"
     assert _send(WARNING, SALDO_ALERT_COMMAND=shlex.join([sys.executable, "-c", code])) == []
     assert json.loads(taken.read_text())["level"] == "warning"
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> Path:
+    """Where `_command` writes the alerts that it is given, one a line."""
+    return tmp_path / "taken.jsonl"
+
+
+def _command(taken: Path) -> str:
+    code = f"import sys; open({str(taken)!r}, 'a').write(sys.stdin.read() + chr(10))"
+    return shlex.join([sys.executable, "-c", code])
+
+
+def _run(home: Home, taken: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **home.environment(), "SALDO_ALERT_COMMAND": _command(taken)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_that_dagster_cannot_begin_is_told_by_the_command(home: Home, taken: Path):
+    (home.dagster / "dagster.yaml").write_text("storage: {sqlite\n")
+    result = _run(home, taken, "orchestration", "run", "--date", "2026-03-02")
+    assert result.returncode == 1
+    assert result.stderr.startswith("saldo: Dagster failed (")
+    (alert,) = map(json.loads, taken.read_text().splitlines())
+    assert (alert["level"], alert["title"]) == ("failed", "the run of 2026-03-02 did not happen")
+    assert alert["lines"] == [f"DagsterFailedError: {result.stderr[7:-1]}"]
+
+
+def test_a_run_for_which_there_is_no_room_is_told_by_the_command(
+    home: Home, taken: Path, mount_small_disk: Callable[..., None]
+):
+    settings = (home.dagster / "dagster.yaml").read_bytes()
+    mount_small_disk(home.dagster, megabytes=1)
+    (home.dagster / "dagster.yaml").write_bytes(settings)
+    with suppress(OSError), (home.dagster / "filling").open("wb", buffering=0) as filling:
+        while True:
+            filling.write(bytes(4096))
+    result = _run(home, taken, "orchestration", "run", "--date", "2026-03-02")
+    assert result.returncode == 1
+    assert result.stderr.startswith("saldo: Dagster failed (")
+    (alert,) = map(json.loads, taken.read_text().splitlines())
+    assert alert["title"] == "the run of 2026-03-02 did not happen"
+
+
+def test_wrong_contracts_are_told_by_the_command(home: Home, taken: Path, tmp_path: Path):
+    seeds = Path(shutil.copytree(home.seeds, tmp_path / "seeds"))
+    (seeds / "payment_statuses.csv").unlink()
+    wrong = Home(home.root, seeds)
+    result = _run(wrong, taken, "orchestration", "run", "--date", "2026-03-02")
+    assert result.returncode == 2
+    (alert,) = map(json.loads, taken.read_text().splitlines())
+    assert alert["lines"] == [f"ContractError: {result.stderr[7:-1]}"]
+
+
+def test_a_service_that_failed_is_told_by_its_unit(home: Home, taken: Path):
+    folder = PROJECT / "docs" / "deploy"
+    for name in ("saldo-daemon", "saldo-webserver"):
+        unit = (folder / f"{name}.service").read_text().splitlines()
+        assert "OnFailure=saldo-alert@%p.service" in unit
+        started = next(
+            line.partition("=")[2].replace("%i", name)
+            for line in (folder / "saldo-alert@.service").read_text().splitlines()
+            if line.startswith("ExecStart=")
+        )
+        _, option, *arguments = shlex.split(started)
+        assert option == "-m"
+        result = _run(home, taken, *arguments)
+        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    alerts = [json.loads(line) for line in taken.read_text().splitlines()]
+    assert [alert["title"] for alert in alerts] == [
+        "saldo-daemon has failed and stays down",
+        "saldo-webserver has failed and stays down",
+    ]
 
 
 def test_without_configuration_nothing_is_sent(receiver):
