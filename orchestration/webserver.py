@@ -76,6 +76,7 @@ def serve(port: int, environment: Mapping[str, str], *, with_daemon: bool) -> No
             instance,
             version=dagster_version,
             workspace_load_target=PyProjectFileTarget(str(PROJECT / "pyproject.toml")),
+            code_server_log_level="WARNING",
         ) as context:
             app = create_app_from_workspace_process_context(
                 context, live_data_poll_rate=_POLL_MILLISECONDS

@@ -13,7 +13,14 @@ _HOST = "127.0.0.1"
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=8600, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8600,
+    show_default=True,
+    envvar="SALDO_PAGES_PORT",
+    show_envvar=True,
+)
 def pages(port: int) -> None:
     """Serve the pages for operators on this machine."""
     click.echo(f"http://{_HOST}:{port}")

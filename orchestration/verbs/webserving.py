@@ -11,7 +11,14 @@ from orchestration.webserver import serve
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    envvar="SALDO_UI_PORT",
+    show_envvar=True,
+)
 @click.option("--with-daemon", is_flag=True, help="Run Dagster's daemon, too, for as long.")
 def webserver(port: int, with_daemon: bool) -> None:
     """Serve Dagster's user interface on this machine, to its own pages alone."""
