@@ -33,6 +33,39 @@
     end
 {%- endmacro %}
 
+{#
+    A text that a spreadsheet would run as a formula, made harmless in the way that OWASP describes:
+    an apostrophe before it. Ids that come back with it are the same ids (`normal_id`).
+#}
+{% macro make_harmless(text) -%}
+    case
+        when substring({{ text }}, 1, 1) in ({{ formula_starts() }}) then concat(chr(39), {{ text }})
+        else {{ text }}
+    end
+{%- endmacro %}
+
+{# The same of a text that should be an amount: a number is no formula, whatever its sign. #}
+{% macro make_harmless_unless_number(text) -%}
+    case
+        when {{ matches(text, '^[+-]?[0-9][0-9.,]*$') }} then {{ text }}
+        else {{ make_harmless(text) }}
+    end
+{%- endmacro %}
+
+{# A text as it was before make_harmless(), where an organization sends back what it was sent. #}
+{% macro undo_harmless(text) -%}
+    case
+        when
+            substring({{ text }}, 1, 1) = chr(39)
+            and substring({{ text }}, 2, 1) in ({{ formula_starts() }})
+            then substring({{ text }}, 2)
+        else {{ text }}
+    end
+{%- endmacro %}
+
+{# What a text begins with that a spreadsheet runs. #}
+{% macro formula_starts() -%} '=', '+', '-', '@', chr(9), chr(10), chr(13) {%- endmacro %}
+
 {# A UTC timestamp as the wall clock of a time zone shows it. #}
 {% macro in_time_zone(instant, time_zone) -%}
     {{ return(adapter.dispatch('in_time_zone', 'saldo')(instant, time_zone)) }}

@@ -22,6 +22,11 @@ cantidades y los montos, donde registros = aceptados + rechazados.
 Una fila rechazada no detiene a las demás: las buenas se aplican. Una fila rechazada nunca elimina
 una deuda: conserva todas las que coinciden con lo que se puede leer de ella, si se puede leer el
 cliente o el producto. Si el archivo entero no se aplica, la base queda como estaba.
+
+En los archivos que se envían, un texto que una planilla ejecutaría como fórmula (empieza con `=`,
+`+`, `-`, `@`, tabulación o salto de línea) lleva un apóstrofo delante: `'=1+1`. Los montos no lo
+llevan. En los archivos que se reciben, ese apóstrofo delante de un identificador no cuenta:
+`'+56912345678` y `+56912345678` son el mismo.
 """
 _TITLES = {"row": "Por fila", "file": "Por archivo"}
 

@@ -3,11 +3,11 @@
 {%- set columns = [
     ('linea', 'cast(told.row_number as ' ~ dbt.type_string() ~ ')'),
     ('codigo', 'told.code'),
-    ('mensaje', 'told.message'),
-    ('cliente', 'told.customer_id_text'),
-    ('producto', 'told.product_id_text'),
-    ('vencimiento', 'told.due_date_text'),
-    ('monto', 'told.amount_text'),
+    ('mensaje', make_harmless('told.message')),
+    ('cliente', make_harmless('told.customer_id_text')),
+    ('producto', make_harmless('told.product_id_text')),
+    ('vencimiento', make_harmless('told.due_date_text')),
+    ('monto', make_harmless_unless_number('told.amount_text')),
 ] %}
 
 with answers as (

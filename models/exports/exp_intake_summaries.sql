@@ -2,14 +2,14 @@
 -- count and in amount.
 {%- set text = dbt.type_string() -%}
 {%- set figures = [
-    ('archivo', 'file_name'),
+    ('archivo', make_harmless('file_name')),
     ('sha256', 'sha256'),
     ('recibido', 'substring(cast(' ~ in_time_zone('received_at', 'time_zone') ~ ' as ' ~ text ~ '), 1, 19)'),
     ('estado', "case verdict when 'applied' then 'aplicado' when 'held' then 'retenido'"
         ~ " when 'refused' then 'rechazado' when 'superseded' then 'superado'"
         ~ " else 'duplicado' end"),
     ('codigo', 'code'),
-    ('mensaje', 'message'),
+    ('mensaje', make_harmless('message')),
     ('registros', 'cast(record_count as ' ~ text ~ ')'),
     ('aceptados', 'cast(accepted_count as ' ~ text ~ ')'),
     ('rechazados', 'cast(rejected_count as ' ~ text ~ ')'),

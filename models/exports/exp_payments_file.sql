@@ -1,13 +1,13 @@
 -- The payments file of each organization and business date, line by line, exactly as delivered
 -- (R22): line 0 is the header; an organization without payments gets nothing else.
 {%- set columns = [
-    ('customer_id', 'lines.customer_id'),
-    ('product_id', 'lines.product_id'),
+    ('customer_id', make_harmless('lines.customer_id')),
+    ('product_id', make_harmless('lines.product_id')),
     ('due_date', format_date('lines.due_date', 'publications.date_format')),
-    ('channel', 'lines.channel'),
+    ('channel', make_harmless('lines.channel')),
     ('status', 'lines.status'),
     ('amount', format_amount('lines.amount', 'publications.decimal_separator')),
-    ('payment_id', 'lines.payment_id'),
+    ('payment_id', make_harmless('lines.payment_id')),
     ('date', format_date('lines.paid_on', 'publications.date_format')),
 ] %}
 

@@ -31,7 +31,7 @@ renamed as (
         {{ parse_date('source.paid_on', 'files.date_format') }} as paid_on,
 
         -- what else the row says
-        nullif(trim(source.channel), '') as channel,
+        {{ undo_harmless("nullif(trim(source.channel), '')") }} as channel,
         source.attributes,
         source.attribute_length
     from source
