@@ -54,16 +54,15 @@ _REASONS = {
             select
                 organization_id,
                 payment_id,
-                sum(case status when 'autorizado' then 1 when 'reversado' then -1 else 0 end)
-                    as authorized_count
+                debt_id,
+                sum(amount) as amount
             from main.payments_file_lines
+            where status in ('autorizado', 'reversado')
             group by all
-        ) as said using (organization_id, payment_id)
+        ) as said using (organization_id, payment_id, debt_id)
         where
-            case
-                when payments.status = 'authorized' then coalesce(authorized_count, 0) = 0
-                when payments.status in ('reversed', 'rejected') then authorized_count > 0
-            end
+            received_amount - reversed_amount <> coalesce(said.amount, 0)
+            or (payments.status = 'authorized' and said.amount is null)
     """,
     "is in a file that waits for a decision": """
         select person

@@ -1,5 +1,6 @@
--- Assumes R25: money received is published or held by an open exception, to the cent: what is
--- authorised in `payments` is what the payments files said and what the exceptions hold.
+-- Assumes R25: money received is published or held by an open exception, to the cent: what was
+-- received less what was given back in `payments` is what the payments files said and what the
+-- exceptions hold.
 -- A row here means that money came in and nobody was told, and nobody asks for it.
 {{ config(meta={'dagster': {'ref': {'name': 'daily_balance'}}}) }}
 
@@ -18,9 +19,8 @@ received as (
     select
         organization_id,
         currency,
-        sum(amount) as amount
+        sum(received_amount - reversed_amount) as amount
     from {{ ref('payments') }}
-    where status = 'authorized'
     group by
         organization_id,
         currency

@@ -1,6 +1,6 @@
--- A payment as the end of each load that changed it knew it: of the events so far, the latest by
--- (occurred_at, loaded order) (R21). A version is a fact of its load, whatever comes later, and so
--- is where its organization was.
+-- A part of a payment as the end of each load that changed it knew it: all its events so far, read
+-- in order (R21). A version is a fact of its load, whatever comes later, and so is where its
+-- organization was.
 {{ config(materialized='incremental', unique_key='payment_version_id') }}
 
 with events as (
@@ -16,7 +16,7 @@ organizations as (
 ),
 
 {% if is_incremental() -%}
-touched as (
+concerned as (
     select distinct
         events.organization_id,
         events.payment_id
@@ -26,63 +26,87 @@ touched as (
 ),
 {% endif -%}
 
-followed as (
+identified as (
     select
         events.*,
-        loads.loaded_at,
-        max(events.occurred_at) over (
-            partition by events.organization_id, events.payment_id
-            order by events.load_id, events.event_number
-            rows between unbounded preceding and 1 preceding
-        ) as former_occurred_at
+        {{ hash_debt(
+            'events.organization_id', 'events.customer_id', 'events.product_id', 'events.due_date'
+        ) }} as debt_id
     from events
-    inner join loads on events.load_id = loads.load_id
     {%- if is_incremental() %}
-    inner join touched
+    inner join concerned
         on
-            events.organization_id = touched.organization_id
-            and events.payment_id = touched.payment_id
+            events.organization_id = concerned.organization_id
+            and events.payment_id = concerned.payment_id
     {%- endif %}
 ),
 
-ranked as (
+keyed as (
     select
         *,
-        row_number() over (
-            partition by organization_id, payment_id, load_id
-            order by event_number desc
-        ) as load_rank
-    from followed
-    where
-        former_occurred_at is null
-        or occurred_at >= former_occurred_at
+        {{ hash_payment('organization_id', 'payment_id', 'debt_id') }} as payment_key
+    from identified
+),
+
+touched as (
+    select distinct
+        payment_key,
+        load_id
+    from keyed
+),
+
+folded as (
+    select
+        touched.payment_key,
+        touched.load_id,
+        min(keyed.organization_id) as organization_id,
+        min(keyed.payment_id) as payment_id,
+        min(keyed.debt_id) as debt_id,
+        {{ fold_payment_events('keyed') }} as state
+    from touched
+    inner join keyed
+        on
+            touched.payment_key = keyed.payment_key
+            and touched.load_id >= keyed.load_id
+    group by
+        touched.payment_key,
+        touched.load_id
+),
+
+states as (
+    select
+        folded.payment_key,
+        folded.load_id,
+        folded.organization_id,
+        folded.payment_id,
+        folded.debt_id,
+        folded.state.amount,
+        folded.state.currency,
+        folded.state.status,
+        cast(coalesce(folded.state.received_amount, 0) as decimal(18, 2)) as received_amount,
+        folded.state.reversed_amount,
+        folded.state.occurred_at,
+        folded.state.event_id,
+        folded.state.uncounted_event_id
+    from folded
 ),
 
 sequenced as (
     select
         *,
-        lag(status) over (
-            partition by organization_id, payment_id
-            order by load_id
-        ) as former_status
-    from ranked
-    where load_rank = 1
+        lag(status) over load_order as former_status,
+        lag(amount) over load_order as former_amount,
+        lag(received_amount) over load_order as former_received_amount,
+        lag(reversed_amount) over load_order as former_reversed_amount,
+        lag(event_id) over load_order as former_event_id,
+        lag(uncounted_event_id) over load_order as former_uncounted_event_id
+    from states
+    window load_order as (partition by payment_key order by load_id)
 ),
 
 versioned as (
     select
-        md5(concat(organization_id, '|', payment_id)) as payment_key,
-        load_id,
-        organization_id,
-        payment_id,
-        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id,
-        amount,
-        currency,
-        channel,
-        status,
-        occurred_at,
-        event_id,
-        loaded_at as valid_from,
+        *,
         case
             when status = 'in_process'
                 then max(
@@ -91,7 +115,7 @@ versioned as (
                         when status = 'in_process' then occurred_at
                     end
                 ) over (
-                    partition by organization_id, payment_id
+                    partition by payment_key
                     order by load_id
                     rows between unbounded preceding and current row
                 )
@@ -99,26 +123,61 @@ versioned as (
     from sequenced
 ),
 
+-- An event that came late may change nothing.
+changed as (
+    select *
+    from versioned
+    where
+        former_event_id is distinct from event_id
+        or former_status is distinct from status
+        or former_amount is distinct from amount
+        or former_received_amount is distinct from received_amount
+        or former_reversed_amount is distinct from reversed_amount
+        or former_uncounted_event_id is distinct from uncounted_event_id
+),
+
 localised as (
     select
         md5(
             concat(
-                versioned.payment_key,
+                changed.payment_key,
                 '|',
-                cast(versioned.load_id as {{ dbt.type_string() }})
+                cast(changed.load_id as {{ dbt.type_string() }})
             )
         ) as payment_version_id,
-        versioned.*,
+        changed.payment_key,
+        changed.load_id,
+        changed.organization_id,
+        changed.payment_id,
+        changed.debt_id,
+        changed.amount,
+        changed.currency,
+        events.channel,
+        changed.status,
+        changed.received_amount,
+        changed.reversed_amount,
+        changed.occurred_at,
+        changed.event_id,
+        changed.uncounted_event_id,
+        loads.loaded_at as valid_from,
+        changed.in_process_since,
         organizations.country,
         cast(
-            {{ in_time_zone('versioned.in_process_since', 'organizations.time_zone') }} as date
+            {{ in_time_zone('changed.in_process_since', 'organizations.time_zone') }} as date
         ) as in_process_on
-    from versioned
-    inner join loads on versioned.load_id = loads.load_id
+    from changed
+    inner join events
+        on
+            changed.organization_id = events.organization_id
+            and changed.event_id = events.event_id
+    inner join loads on changed.load_id = loads.load_id
     inner join organizations
         on
             loads.contracts = organizations.contracts
-            and versioned.organization_id = organizations.organization_id
+            and changed.organization_id = organizations.organization_id
+    {%- if is_incremental() %}
+    where loads.is_current
+    {%- endif %}
 )
 
 select * from localised

@@ -14,12 +14,8 @@ ended as (
     where dbt_valid_to is not null
 ),
 
-payment_versions as (
-    select * from {{ ref('int_payments__versioned') }}
-),
-
-file_lines as (
-    select * from {{ ref('payments_file_lines') }}
+money as (
+    select * from {{ ref('int_money__moved') }}
 ),
 
 all_loads as (
@@ -130,55 +126,16 @@ debt_movements as (
     where was_in_base
 ),
 
-followed as (
-    select
-        *,
-        lead(load_id) over (
-            partition by payment_key
-            order by load_id
-        ) as next_load_id
-    from payment_versions
-),
-
-authorized as (
-    select
-        organization_id,
-        currency,
-        load_id,
-        amount
-    from payment_versions
-    where status = 'authorized'
-    union all
-    select
-        organization_id,
-        currency,
-        next_load_id as load_id,
-        -amount as amount
-    from followed
-    where status = 'authorized'
-),
-
 money_movements as (
     select
-        authorized.organization_id,
+        money.organization_id,
         loads.business_date,
-        authorized.currency,
-        'received' as movement,
+        money.currency,
+        money.movement,
         0 as debt_count,
-        authorized.amount
-    from authorized
-    inner join loads on authorized.load_id = loads.load_id
-    union all
-    select
-        file_lines.organization_id,
-        loads.business_date,
-        file_lines.currency,
-        'published' as movement,
-        0 as debt_count,
-        file_lines.amount
-    from file_lines
-    inner join loads on file_lines.load_id = loads.load_id
-    where file_lines.status in ('autorizado', 'reversado')
+        money.amount
+    from money
+    inner join loads on money.load_id = loads.load_id
 ),
 
 all_movements as (

@@ -46,10 +46,7 @@ file_changes as (
 ),
 
 changed_payments as (
-    select
-        payments.organization_id,
-        payments.payment_id,
-        payments.debt_id
+    select payments.debt_id
     from payments
     inner join current_load on payments.load_id = current_load.load_id
 ),
@@ -58,14 +55,6 @@ touched as (
     select debt_id from file_changes
     union distinct
     select debt_id from changed_payments
-    union distinct
-    -- a payment that has moved to another debt lets go of the one that it held
-    select held_debts.debt_id
-    from {{ this }} as held_debts
-    inner join changed_payments
-        on
-            held_debts.organization_id = changed_payments.organization_id
-            and held_debts.payment_id = changed_payments.payment_id
     union distinct
     select organization_payments.debt_id
     from organization_payments

@@ -1,8 +1,12 @@
--- A payment is what its latest event says, by (occurred_at, loaded order) (R21). A build compares
--- the new events with what it holds, so its cost follows the new events.
+-- Each part of a payment as it stands: its newest version (R21). A build writes the parts that its
+-- load changed.
 {{ config(materialized='incremental', unique_key='payment_key') }}
 
-with events as (
+with versions as (
+    select * from {{ ref('int_payments__versioned') }}
+),
+
+events as (
     select * from {{ ref('int_payment_events__understood') }}
 ),
 
@@ -15,53 +19,43 @@ loads as (
 
 ranked as (
     select
-        events.*,
-        loads.loaded_at,
+        versions.*,
         row_number() over (
-            partition by events.organization_id, events.payment_id
-            order by events.occurred_at desc, events.event_number desc
-        ) as event_rank
-    from events
-    inner join loads on events.load_id = loads.load_id
+            partition by versions.payment_key
+            order by versions.load_id desc
+        ) as newness
+    from versions
+    inner join loads on versions.load_id = loads.load_id
 ),
 
-latest as (
+newest as (
     select
-        md5(concat(organization_id, '|', payment_id)) as payment_key,
-        organization_id,
-        payment_id,
-        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id,
-        customer_id,
-        product_id,
-        due_date,
-        amount,
-        currency,
-        channel,
-        channel_label,
-        status,
-        reason,
-        occurred_at,
-        event_id,
-        event_number,
-        load_id,
-        loaded_at as updated_at
+        ranked.payment_key,
+        ranked.organization_id,
+        ranked.payment_id,
+        ranked.debt_id,
+        events.customer_id,
+        events.product_id,
+        events.due_date,
+        ranked.amount,
+        ranked.received_amount,
+        ranked.reversed_amount,
+        ranked.currency,
+        events.channel,
+        events.channel_label,
+        ranked.status,
+        events.reason,
+        events.occurred_at,
+        ranked.event_id,
+        events.event_number,
+        ranked.load_id,
+        ranked.valid_from as updated_at
     from ranked
-    where event_rank = 1
-),
-
-changed as (
-    select latest.*
-    from latest
-    {%- if is_incremental() %}
-    left join {{ this }} as former on latest.payment_key = former.payment_key
-    where
-        former.payment_key is null
-        or latest.occurred_at > former.occurred_at
-        or (
-            latest.occurred_at = former.occurred_at
-            and latest.event_number > former.event_number
-        )
-    {%- endif %}
+    inner join events
+        on
+            ranked.organization_id = events.organization_id
+            and ranked.event_id = events.event_id
+    where ranked.newness = 1
 )
 
-select * from changed
+select * from newest

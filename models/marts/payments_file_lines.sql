@@ -1,5 +1,6 @@
--- What each publication says (R23): money authorised and not yet said, money taken back that was
--- said, and, for the multi-day flow, what is in process. A line once published stays.
+-- What each publication says (R23): of each part of a payment the money that stands and was not
+-- told, the money that was told and no longer stands, and, for the multi-day flow, what is in
+-- process. A line once published stays.
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with publications as (
@@ -7,7 +8,10 @@ with publications as (
 ),
 
 payments as (
-    select * from {{ ref('payments') }}
+    select
+        *,
+        received_amount - reversed_amount as standing_amount
+    from {{ ref('payments') }}
 ),
 
 debts as (
@@ -20,26 +24,27 @@ loads as (
 
 {% if is_incremental() -%}
 published as (
-    select * from {{ this }}
-),
-
-said as (
     select
-        organization_id,
-        payment_id,
-        sum(case status when 'autorizado' then 1 when 'reversado' then -1 else 0 end)
-            as authorized_count,
-        sum(case when status in ('autorizado', 'reversado') then amount else 0 end)
-            as authorized_amount
-    from published
-    group by organization_id, payment_id
+        *,
+        {{ hash_payment('organization_id', 'payment_id', 'debt_id') }} as payment_key
+    from {{ this }}
+    where status in ('autorizado', 'reversado')
 ),
 
 closed as (
     select distinct
         organization_id,
         business_date
+    from {{ this }}
+),
+
+told_last as (
+    select
+        payment_key,
+        max(case when status = 'autorizado' then load_id end)
+        >= max(case when status = 'reversado' then load_id else 0 end) as is_told_authorized
     from published
+    group by payment_key
 ),
 {% endif -%}
 
@@ -59,88 +64,122 @@ open_publications as (
     {%- endif %}
 ),
 
-due as (
+money as (
     select
-        open_publications.organization_id,
-        open_publications.business_date,
-        open_publications.load_id,
-        open_publications.published_at,
-        open_publications.payment_flow,
-        open_publications.time_zone,
-        payments.payment_id,
-        payments.debt_id,
-        -- as the organization wrote it first (R1)
-        coalesce(debts.customer_id, payments.customer_id) as customer_id,
-        coalesce(debts.product_id, payments.product_id) as product_id,
-        payments.due_date,
-        payments.channel_label,
-        payments.status as payment_status,
-        payments.amount,
-        payments.currency,
-        payments.occurred_at,
-        payments.event_id,
-        {% if is_incremental() -%}
-        coalesce(said.authorized_count, 0) as authorized_count,
-        said.authorized_amount
-        {%- else -%}
-        0 as authorized_count,
-        payments.amount as authorized_amount
-        {%- endif %}
-    from open_publications
-    inner join payments on open_publications.organization_id = payments.organization_id
-    left join debts on payments.debt_id = debts.debt_id
+        payment_key,
+        currency,
+        standing_amount as amount
+    from payments
     {%- if is_incremental() %}
-    left join said
-        on
-            payments.organization_id = said.organization_id
-            and payments.payment_id = said.payment_id
+    union all
+    select
+        payment_key,
+        currency,
+        -amount as amount
+    from published
     {%- endif %}
 ),
 
-stated as (
+untold as (
     select
-        *,
+        payment_key,
+        currency,
+        sum(amount) as amount
+    from money
+    group by
+        payment_key,
+        currency
+),
+
+-- An authorization of nothing is told, too: it makes a debt paid.
+changed as (
+    select
+        untold.payment_key,
+        untold.currency,
+        untold.amount,
         case
-            when payment_status = 'authorized' and authorized_count = 0 then 'autorizado'
-            when payment_status in ('reversed', 'rejected') and authorized_count > 0
-                then 'reversado'
+            when untold.amount > 0 then 'autorizado'
+            when untold.amount < 0 then 'reversado'
+            {%- if is_incremental() %}
             when
-                payment_status = 'in_process'
-                and payment_flow = 'in_process'
-                and authorized_count = 0
-                then 'en proceso de pago'
+                payments.status = 'authorized'
+                and payments.standing_amount = 0
+                and not coalesce(told_last.is_told_authorized, false)
+                then 'autorizado'
+            when payments.status in ('rejected', 'reversed') and told_last.is_told_authorized
+                then 'reversado'
+            {%- else %}
+            when payments.status = 'authorized' and payments.standing_amount = 0 then 'autorizado'
+            {%- endif %}
         end as status
-    from due
+    from untold
+    inner join payments on untold.payment_key = payments.payment_key
+    {%- if is_incremental() %}
+    left join told_last on untold.payment_key = told_last.payment_key
+    {%- endif %}
+    where untold.amount <> 0 or untold.currency = payments.currency
+),
+
+due as (
+    select
+        payment_key,
+        currency,
+        amount,
+        status,
+        true as is_money
+    from changed
+    where status is not null
+    union all
+    select
+        payment_key,
+        currency,
+        amount,
+        'en proceso de pago' as status,
+        false as is_money
+    from payments
+    where
+        status = 'in_process'
+        and standing_amount = 0
 ),
 
 numbered as (
     select
-        organization_id,
-        business_date,
+        publications.organization_id,
+        publications.business_date,
         row_number() over (
-            partition by organization_id, business_date
-            order by occurred_at, payment_id
+            partition by publications.organization_id, publications.business_date
+            order by
+                payments.occurred_at asc,
+                payments.payment_id asc,
+                payments.due_date asc,
+                {{ normal_id('payments.product_id') }} asc,
+                {{ normal_id('payments.customer_id') }} asc,
+                due.status desc
         ) as line_number,
-        customer_id,
-        product_id,
-        due_date,
-        channel_label as channel,
-        status,
-        -- what was told is taken back, whatever amount the reversal names
+        -- as the organization wrote it first (R1)
+        coalesce(debts.customer_id, payments.customer_id) as customer_id,
+        coalesce(debts.product_id, payments.product_id) as product_id,
+        payments.due_date,
+        payments.channel_label as channel,
+        due.status,
+        cast(due.amount as decimal(18, 2)) as amount,
+        due.currency,
+        payments.payment_id,
         cast(
-            case when status = 'reversado' then -authorized_amount else amount end
-            as decimal(18, 2)
-        ) as amount,
-        currency,
-        payment_id,
-        cast({{ in_time_zone('occurred_at', 'time_zone') }} as date) as paid_on,
-        event_id,
-        occurred_at,
-        debt_id,
-        load_id,
-        published_at
-    from stated
-    where status is not null
+            {{ in_time_zone('payments.occurred_at', 'publications.time_zone') }} as date
+        ) as paid_on,
+        payments.event_id,
+        payments.occurred_at,
+        payments.debt_id,
+        publications.load_id,
+        publications.published_at
+    from due
+    inner join payments on due.payment_key = payments.payment_key
+    left join debts on payments.debt_id = debts.debt_id
+    inner join open_publications as publications
+        on
+            payments.organization_id = publications.organization_id
+            and (due.is_money or publications.payment_flow = 'in_process')
 )
 
 select * from numbered

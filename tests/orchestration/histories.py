@@ -30,6 +30,8 @@ from oracle import (
     STATES,
     FileReference,
     Key,
+    normal_id,
+    normalise_customer_id,
     replay,
     text_of_rut,
 )
@@ -326,7 +328,7 @@ class _Story:
     amounts: dict[Key, Decimal] = field(default_factory=dict)
     attributes: dict[tuple[Key, str], str] = field(default_factory=dict)
     attribute_names: tuple[str, ...] = ()
-    payment_keys: dict[str, Key] = field(default_factory=dict)
+    payment_keys: dict[str, list[Key]] = field(default_factory=dict)
 
     def add_load(self) -> None:
         decisions = self._draw_decisions()
@@ -337,7 +339,7 @@ class _Story:
             file.name: file for file in _several(self.choices, 0, 2, 30, self._draw_payments_file)
         }
         loaded_before = len(self.events)
-        _several(self.choices, 0, 5, 60, self._add_event)
+        _several(self.choices, 0, 6, 70, self._add_event)
         events = tuple(self.events[loaded_before:])
         self.loads.append(Load(invoices, tuple(payments.values()), events, decisions))
 
@@ -511,17 +513,11 @@ class _Story:
             if _happens(choices, 65):
                 return former
             event_id = former.event_id  # with other content: the first loaded counts
-        payment_id = _pick(choices, ("pay-1", "pay-2", "pay-3", "pay-4"))
-        if payment_id not in self.payment_keys:
-            self.payment_keys[payment_id] = self._draw_payable_key()
-        key = self.payment_keys[payment_id]
-        if _happens(choices, 12):
-            key = self._draw_payable_key()
-        state = _pick_weighted(
-            choices,
-            [(35, "in_process"), (30, "authorized"), (15, "rejected"), (10, "reversed"), (10, "")],
-        )
+        payment_id, key = self._draw_part()
+        former = [each for each in self.events if self._part_of(each) == (payment_id, key)]
+        state = _pick_weighted(choices, _NEXT_STATES[_state_of(former[-1]) if former else ""])
         texts = [raw for raw, mapped in STATES.items() if mapped == state] or UNKNOWN_STATUSES
+        is_foreign = _happens(choices, 3)
         return PaymentEvent(
             event_id=event_id,
             occurred_at=self._draw_instant(),
@@ -529,12 +525,45 @@ class _Story:
             customer_id=_pick(choices, self._key_forms(key)["customer_id"]),
             product_id=_pick(choices, self._key_forms(key)["product_id"]),
             due_date=key.due_date,
-            amount=str(_pick(choices, AMOUNTS)),
+            amount=str(self._draw_event_amount(state, former)),
             status=_pick(choices, texts),
-            currency=self.contract.currency,
+            currency="USD" if is_foreign else self.contract.currency,
             channel=_pick(choices, ("webpay", "pac", "caja_los_andes")),
             reason=_pick(choices, (None, "fondos insuficientes")) if state == "rejected" else None,
         )
+
+    def _draw_part(self) -> tuple[str, Key]:
+        """Draw a payment and one of the one to four debts that it pays, at times another debt."""
+        choices = self.choices
+        if self.events and _happens(choices, 55):
+            return self._part_of(_pick(choices, self.events))
+        payment_id = _pick(choices, ("pay-1", "pay-2", "pay-3", "pay-4"))
+        if payment_id not in self.payment_keys:
+            self.payment_keys[payment_id] = _several(choices, 1, 4, 50, self._draw_payable_key)
+        if _happens(choices, 5):
+            return payment_id, self._draw_payable_key()
+        return payment_id, _pick(choices, self.payment_keys[payment_id])
+
+    def _part_of(self, event: PaymentEvent) -> tuple[str, Key]:
+        scheme = self.contract.customer_id_scheme
+        customer_id = normalise_customer_id(scheme, event.customer_id) or event.customer_id
+        return event.payment_id, Key(customer_id, normal_id(event.product_id), event.due_date)
+
+    def _draw_event_amount(self, state: str, former: Sequence[PaymentEvent]) -> Decimal:
+        """Draw an amount: mostly the one paid; of a reversal also a part of it, or the rest."""
+        choices = self.choices
+        any_amount = _pick(choices, AMOUNTS)
+        paid = next(
+            (Decimal(e.amount) for e in reversed(former) if _state_of(e) != "reversed"), None
+        )
+        if paid is None:
+            return any_amount
+        if state != "reversed":
+            return _pick_weighted(choices, [(85, paid), (15, any_amount)])
+        taken_back = sum(Decimal(e.amount) for e in former if _state_of(e) == "reversed")
+        a_quarter = (paid / 4).quantize(Decimal("0.01"))
+        rest = max(paid - taken_back, Decimal(0))
+        return _pick_weighted(choices, [(40, paid), (35, a_quarter), (20, rest), (5, any_amount)])
 
     def _draw_instant(self) -> datetime:
         """Draw one of four instants a day, of today or late, written with one of two offsets."""
@@ -584,6 +613,44 @@ def _spellings(id_: str) -> Sequence[str]:
         unicodedata.normalize("NFD", id_.replace(" ", "\u202f\u00a0").replace("-", "\u2011")),
         *((f"'{id_}",) if id_[0] in "0123456789" else ()),
     )
+
+
+# After what, what comes next; an empty state is one that nobody knows.
+_NEXT_STATES: Mapping[str, Sequence[tuple[int, str]]] = {
+    "": ((45, "in_process"), (35, "authorized"), (8, "rejected"), (4, "reversed"), (8, "")),
+    "in_process": (
+        (15, "in_process"),
+        (55, "authorized"),
+        (18, "rejected"),
+        (7, "reversed"),
+        (5, ""),
+    ),
+    "authorized": (
+        (55, "reversed"),
+        (20, "authorized"),
+        (10, "in_process"),
+        (10, "rejected"),
+        (5, ""),
+    ),
+    "rejected": (
+        (40, "in_process"),
+        (35, "authorized"),
+        (10, "rejected"),
+        (10, "reversed"),
+        (5, ""),
+    ),
+    "reversed": (
+        (45, "reversed"),
+        (35, "authorized"),
+        (10, "in_process"),
+        (5, "rejected"),
+        (5, ""),
+    ),
+}
+
+
+def _state_of(event: PaymentEvent) -> str:
+    return STATES.get(event.status, "")
 
 
 TRUE_FORMS = ("true", "1", "SÍ", "si", "X", "Verdadero", "yes", "t", "Y")

@@ -110,16 +110,24 @@ class Line(NamedTuple):
 
     business_date: date
     payment_id: str
+    key: Key
     status: str
     amount: Decimal
+    currency: str
 
 
 class Exceptional(NamedTuple):
-    """What does not fit (R25): a code, a payment, and the key of the debt where it counts."""
+    """What does not fit (R25): a code, a payment and the key of a debt.
+
+    Args:
+        currency: of money that no payments file has told, else empty.
+
+    """
 
     code: str
     payment_id: str
-    key: Key | None
+    key: Key
+    currency: str = ""
 
 
 class Opening(NamedTuple):
@@ -293,24 +301,48 @@ def _publish(
 ) -> list[Line]:
     """Write one payments file: what is due and was not said before (R22, R23)."""
     lines = []
-    for payment in sorted(payments, key=lambda each: (each.latest.occurred_at, each.payment_id)):
-        money = [
+    for payment in sorted(payments, key=_order_in_file):
+        own = [
             line
             for line in said
-            if line.payment_id == payment.payment_id and line.status != "en proceso de pago"
+            if (line.payment_id, line.key) == payment.part and line.status != "en proceso de pago"
         ]
-        standing = sum(line.amount for line in money)
-        is_said = bool(money) and money[-1].status == "autorizado"
-        amount = Decimal(payment.latest.amount)
-        if payment.state == "authorized" and not is_said:
-            lines.append(Line(business_date, payment.payment_id, "autorizado", amount))
-        elif payment.state in ("rejected", "reversed") and is_said:
-            lines.append(Line(business_date, payment.payment_id, "reversado", -standing))
-        elif (
-            payment.state == "in_process" and contract.payment_flow == "in_process" and not is_said
+        due = []
+        for currency in {payment.currency, *(line.currency for line in own)}:
+            difference = _untold(payment, own, currency)
+            if difference:
+                due.append(("autorizado" if difference > 0 else "reversado", difference, currency))
+            elif currency == payment.currency and not payment.standing:
+                # An authorization of nothing is told, too, for it makes the debt paid.
+                is_told = bool(own) and own[-1].status == "autorizado"
+                if payment.state == "authorized" and not is_told:
+                    due.append(("autorizado", difference, currency))
+                elif payment.state in ("rejected", "reversed") and is_told:
+                    due.append(("reversado", difference, currency))
+        if (
+            payment.state == "in_process"
+            and contract.payment_flow == "in_process"
+            and not payment.standing
         ):
-            lines.append(Line(business_date, payment.payment_id, "en proceso de pago", amount))
+            due.append(("en proceso de pago", payment.amount, payment.currency))
+        lines += [
+            Line(business_date, payment.payment_id, payment.key, *each)
+            for each in sorted(due, reverse=True)
+        ]
     return lines
+
+
+def _order_in_file(payment: _Payment) -> tuple[object, ...]:
+    key = payment.key
+    when = payment.latest.occurred_at
+    return when, payment.payment_id, key.due_date, key.product_id, key.customer_id
+
+
+def _untold(payment: _Payment, lines: Iterable[Line], currency: str) -> Decimal:
+    """Tell how much of a payment came and was not said; negative when too much was said."""
+    came = payment.standing if payment.currency == currency else Decimal(0)
+    said = (line.amount for line in lines if line.currency == currency)
+    return came - sum(said, Decimal(0))
 
 
 @dataclass
@@ -319,7 +351,7 @@ class _Watch:
 
     contract: Contract
     exceptions: dict[Exceptional, Opening] = field(default_factory=dict)
-    in_process_since: dict[str, date] = field(default_factory=dict)
+    in_process_since: dict[tuple[str, Key], date] = field(default_factory=dict)
     load_number: int = 0
 
     def look(
@@ -342,11 +374,13 @@ class _Watch:
         }
         opened = (
             now
-            | {Exceptional("unknown_status", id_, None) for id_ in _of_unknown_status(events)}
+            | set(_of_unknown_status(self.contract, events))
             | set(_touched_by_a_file(before, debts, rows))
         )
         now |= {
-            each for each in {*self.exceptions, *opened} if _goes_on(each, debts, payments, events)
+            each
+            for each in {*self.exceptions, *opened}
+            if _goes_on(self.contract, each, debts, payments, events)
         }
         former = self.exceptions
         self.exceptions = {
@@ -360,9 +394,7 @@ class _Watch:
         """Note when each payment in process began to be so, as far as is known by now."""
         since = self.in_process_since
         self.in_process_since = {
-            each.payment_id: since.get(
-                each.payment_id, each.latest.occurred_at.astimezone(TIME_ZONE).date()
-            )
+            each.part: since.get(each.part, each.latest.occurred_at.astimezone(TIME_ZONE).date())
             for each in payments
             if each.state == "in_process"
         }
@@ -371,20 +403,24 @@ class _Watch:
         self, business_date: date, payments: Sequence[_Payment], debts: Mapping[Key, Debt]
     ) -> Iterator[Exceptional]:
         for payment in payments:
-            if payment.state not in ("in_process", "authorized") or payment.key is None:
+            if payment.is_uncounted:
+                yield Exceptional("event_not_counted", *payment.part)
+            if 0 < payment.reversed < (payment.received or 0):
+                yield Exceptional("partly_reversed", *payment.part)
+            if payment.state not in ("in_process", "authorized"):
                 continue
             debt = debts.get(payment.key)
             norm = NORMAL_BUSINESS_DAYS.get(payment.latest.channel)
             if debt is None:
-                yield Exceptional("unknown_debt", payment.payment_id, payment.key)
-            elif debt.amount != Decimal(payment.latest.amount):
-                yield Exceptional("amount_differs", payment.payment_id, payment.key)
+                yield Exceptional("unknown_debt", *payment.part)
+            elif (debt.amount, debt.currency) != (payment.amount, payment.currency):
+                yield Exceptional("amount_differs", *payment.part)
             if norm is None:
-                yield Exceptional("unknown_channel", payment.payment_id, None)
+                yield Exceptional("unknown_channel", *payment.part)
             elif payment.state == "in_process":
-                since = self.in_process_since[payment.payment_id]
+                since = self.in_process_since[payment.part]
                 if count_business_days(since, business_date) > norm:
-                    yield Exceptional("in_process_too_long", payment.payment_id, None)
+                    yield Exceptional("in_process_too_long", *payment.part)
 
 
 def count_business_days(since: date, until: date) -> int:
@@ -409,27 +445,20 @@ def _unpublished_money(
     payments: Sequence[_Payment], lines: Sequence[Line]
 ) -> Iterator[Exceptional]:
     for payment in payments:
-        if held_amount(payment.payment_id, payments, lines):
-            yield Exceptional("unpublished_money", payment.payment_id, None)
+        own = [
+            line
+            for line in lines
+            if (line.payment_id, line.key) == payment.part and line.status != "en proceso de pago"
+        ]
+        for currency in {payment.currency, *(line.currency for line in own)}:
+            if _untold(payment, own, currency):
+                yield Exceptional("unpublished_money", *payment.part, currency)
 
 
-def held_amount(payment_id: str, payments: Sequence[_Payment], lines: Sequence[Line]) -> Decimal:
-    """Tell how much of a payment came and was not said; negative when too much was said."""
-    received = sum(
-        Decimal(each.latest.amount)
-        for each in payments
-        if each.payment_id == payment_id and each.state == "authorized"
-    )
-    said = sum(
-        line.amount
-        for line in lines
-        if line.payment_id == payment_id and line.status != "en proceso de pago"
-    )
-    return Decimal(received - said)
-
-
-def _of_unknown_status(events: Iterable[PaymentEvent]) -> set[str]:
-    return {each.payment_id for each in _unique(events) if each.status not in STATES}
+def _of_unknown_status(contract: Contract, events: Iterable[PaymentEvent]) -> Iterator[Exceptional]:
+    for each in _unique(events):
+        if each.status not in STATES:
+            yield Exceptional("unknown_status", each.payment_id, _key_of(contract, each))
 
 
 def _touched_by_a_file(
@@ -458,20 +487,25 @@ def _touched_by_a_file(
 
 
 def _goes_on(
+    contract: Contract,
     each: Exceptional,
     debts: Mapping[Key, Debt],
     payments: Sequence[_Payment],
     events: Sequence[PaymentEvent],
 ) -> bool:
     """Whether what a file or an unknown status opened is still so."""
-    own = [payment for payment in payments if payment.payment_id == each.payment_id]
-    if each.code == "listed_after_paid" and each.key:
+    if each.code == "listed_after_paid":
         return debts[each.key].status == "paid" and debts[each.key].file_status == "listed"
     if each.code == "changed_in_process":
-        return any(payment.state == "in_process" and payment.key == each.key for payment in own)
+        part = each.payment_id, each.key
+        return any(payment.state == "in_process" and payment.part == part for payment in payments)
     if each.code == "unknown_status":
-        of_payment = [event for event in _unique(events) if event.payment_id == each.payment_id]
-        newest = max(reversed(of_payment), key=lambda event: event.occurred_at)
+        of_part = [
+            event
+            for event in _unique(events)
+            if (event.payment_id, _key_of(contract, event)) == (each.payment_id, each.key)
+        ]
+        newest = max(reversed(of_part), key=lambda event: event.occurred_at)
         return newest.status not in STATES
     return False
 
@@ -614,28 +648,110 @@ def _paid_by_organization(accepted: Sequence[ReceivedFile]) -> set[Key]:
     return {key for file in newest.values() for key in file.readable_keys}
 
 
-class _Payment(NamedTuple):
-    key: Key | None
-    state: str
+@dataclass
+class _Payment:
+    """A part of a payment: what it pays of one debt (R21).
+
+    Args:
+        latest: the event that happened last.
+        state: `in_process`, `authorized`, `rejected` or `reversed`.
+        amount: what was authorized, or else what the latest event names.
+        received: what was authorized, None if nothing was.
+        reversed: how much of it was given back.
+        is_uncounted: whether an event was not counted, or only in part.
+
+    """
+
+    payment_id: str
+    key: Key
     latest: PaymentEvent
+    state: str = ""
+    amount: Decimal = Decimal(0)
+    currency: str = ""
+    received: Decimal | None = None
+    reversed: Decimal = Decimal(0)
+    is_uncounted: bool = False
 
     @property
-    def payment_id(self) -> str:
-        return self.latest.payment_id
+    def part(self) -> tuple[str, Key]:
+        return self.payment_id, self.key
+
+    @property
+    def is_standing(self) -> bool:
+        return self.received is not None and self.state in ("authorized", "in_process")
+
+    @property
+    def standing(self) -> Decimal:
+        """What was received less what was given back."""
+        return (self.received or Decimal(0)) - self.reversed
+
+    def begin(self, event: PaymentEvent) -> None:
+        """Forget what was received before: all of it has been given back."""
+        self.amount, self.currency = Decimal(event.amount), event.currency
+        self.received, self.reversed = None, Decimal(0)
+
+    def take(self, event: PaymentEvent) -> None:
+        """Read the next event."""
+        take = {"authorized": self._authorize, "reversed": self._give_back}
+        self.latest = event
+        take.get(STATES[event.status], self._move)(event)
+
+    def _move(self, event: PaymentEvent) -> None:
+        """To be in process moves no money; a rejection gives back what stands."""
+        state = STATES[event.status]
+        if not self.is_standing:
+            self.begin(event)
+        elif state == "rejected":
+            self.reversed += self.standing
+        self.state = state
+
+    def _authorize(self, event: PaymentEvent) -> None:
+        amount = Decimal(event.amount)
+        is_voided = self.state == "reversed" and self.received is None
+        if not self.is_standing or event.currency != self.currency:
+            self.begin(event)
+            self.received = amount
+            self.is_uncounted = self.is_uncounted or is_voided
+        elif self.reversed and amount == self.standing:
+            pass  # what is left over, said again
+        elif self.reversed and amount <= self.reversed:
+            self.is_uncounted = True
+        else:
+            self.received = self.amount = amount
+        self.state = "authorized"
+
+    def _give_back(self, event: PaymentEvent) -> None:
+        amount = Decimal(event.amount)
+        if self.is_standing and event.currency != self.currency:
+            self.is_uncounted = True
+        elif self.is_standing:
+            is_odd = amount > self.standing or (not amount and bool(self.received))
+            self.is_uncounted = self.is_uncounted or is_odd
+            is_whole = amount >= self.standing
+            self.reversed += min(amount, self.standing)
+            self.state = "reversed" if is_whole else "authorized"
+        else:
+            self.is_uncounted = self.is_uncounted or self.state != "in_process"
+            if self.received is None:
+                self.begin(event)
+            self.state = "reversed"
+
+
+def _key_of(contract: Contract, event: PaymentEvent) -> Key:
+    customer_id = normalise_customer_id(contract.customer_id_scheme, event.customer_id)
+    return Key(
+        customer_id or normal_id(event.customer_id), normal_id(event.product_id), event.due_date
+    )
 
 
 def _payments(contract: Contract, events: Iterable[PaymentEvent]) -> Iterator[_Payment]:
-    """Each payment as its latest known event tells it (R21)."""
-    latest: dict[str, PaymentEvent] = {}
-    for event in _unique(events):
-        former = latest.get(event.payment_id)
-        if event.status in STATES and (not former or former.occurred_at <= event.occurred_at):
-            latest[event.payment_id] = event
-    for event in latest.values():
-        customer_id = normalise_customer_id(contract.customer_id_scheme, event.customer_id)
-        product_id = normal_id(event.product_id)
-        key = Key(customer_id, product_id, event.due_date) if customer_id else None
-        yield _Payment(key, STATES[event.status], event)
+    """Each part of each payment after its known events, in the order of their time (R21)."""
+    parts: dict[tuple[str, Key], _Payment] = {}
+    for event in sorted(_unique(events), key=lambda each: each.occurred_at):
+        if event.status in STATES:
+            part = event.payment_id, _key_of(contract, event)
+            parts.setdefault(part, _Payment(*part, event)).take(event)
+    yield from parts.values()
 
 
 def _unique(events: Iterable[PaymentEvent]) -> list[PaymentEvent]:

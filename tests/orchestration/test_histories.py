@@ -1,6 +1,6 @@
 """Random histories of many organizations, told load by load by the warehouse and by the oracle.
 
-Organizations are independent, so one warehouse with 300 of them is 300 histories for a handful of
+Organizations are independent, so one warehouse with 600 of them is 600 histories for a handful of
 builds. SALDO_HISTORIES sets how many, SALDO_HISTORIES_SEED which; `make test-deep` asks for more.
 """
 
@@ -39,7 +39,7 @@ from tests.orchestration.histories import (
 )
 from tests.orchestration.oracle import FileReference, Outcome, replay
 
-COUNT = int(os.environ.get("SALDO_HISTORIES", "300"))
+COUNT = int(os.environ.get("SALDO_HISTORIES", "600"))
 SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
 START = datetime(2026, 3, 1, 8)
 
@@ -312,7 +312,9 @@ order by all
 """
 
 _LINES = """
-select organization_id, business_date, line_number, payment_id, status, amount
+select
+    organization_id, business_date, line_number, payment_id, main.normal_id(customer_id),
+    main.normal_id(product_id), due_date, status, amount, currency
 from payments_file_lines
 order by all
 """
@@ -321,21 +323,13 @@ _EXCEPTIONS = """
 select
     organization_id, code,
     case when code <> 'listed_after_paid' then payment_id else '' end as payment_id,
-    case when has_key then main.normal_id(customer_id) end as customer_id,
-    case when has_key then main.normal_id(product_id) end as product_id,
-    case when has_key then due_date end as due_date,
-    load_id,
-    is_open
-from (
-    select
-        *,
-        code in (
-            'unknown_debt', 'second_payment', 'amount_differs', 'listed_after_paid',
-            'changed_in_process'
-        ) as has_key
-    from payment_exceptions
-) as exceptions
-inner join raw.loads on exceptions.opened_at = loads.loaded_at
+    main.normal_id(customer_id) as customer_id,
+    main.normal_id(product_id) as product_id,
+    due_date,
+    case when code = 'unpublished_money' then currency else '' end as currency,
+    load_id, is_open
+from payment_exceptions
+inner join raw.loads on payment_exceptions.opened_at = loads.loaded_at
 order by all
 """
 
@@ -446,13 +440,15 @@ def _lines_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]
             history.contract.organization_id,
             line.business_date,
             number_of[line.business_date],
-            *line[1:],
+            line.payment_id,
+            *line.key,
+            *line[3:],
         )
 
 
 def _exceptions_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    for (code, payment_id, key), opening in outcome.exceptions.items():
-        yield (history.contract.organization_id, code, payment_id, *(key or [None] * 3), *opening)
+    for (code, payment_id, key, currency), opening in outcome.exceptions.items():
+        yield (history.contract.organization_id, code, payment_id, *key, currency, *opening)
 
 
 def _query(home: Home, sql: str) -> Rows:

@@ -1,0 +1,192 @@
+{#
+    The key of a part of a payment as one column (R21): a payment may pay several debts, and each
+    part has a state of its own.
+#}
+{% macro hash_payment(organization_id, payment_id, debt_id) -%}
+    md5(concat({{ organization_id }}, '|', {{ payment_id }}, '|', {{ debt_id }}))
+{%- endmacro %}
+
+{#
+    An aggregate: the state of a part of a payment after its events, read one after the other by
+    (occurred_at, loaded order) (R21). The result is a struct of the columns of
+    next_payment_state. The order in which the events arrived makes no difference.
+#}
+{% macro fold_payment_events(events) -%}
+    {{ return(adapter.dispatch('fold_payment_events', 'saldo')(events)) }}
+{%- endmacro %}
+
+{% macro default__fold_payment_events(events) -%}
+    aggregate(
+        sort_array(collect_list(
+            named_struct({{ name_fields(payment_event_as_state(events), "'{}', {}") }})
+        )),
+        named_struct({{ name_fields(first_payment_state(), "'{}', {}") }}),
+        (state, event) -> named_struct({{ name_fields(next_payment_state(), "'{}', {}") }})
+    )
+{%- endmacro %}
+
+{% macro duckdb__fold_payment_events(events) -%}
+    list_reduce( -- noqa: PRS
+        list_sort(list(
+            struct_pack({{ name_fields(payment_event_as_state(events), '{} := {}') }})
+        )),
+        lambda state, event: struct_pack({{ name_fields(next_payment_state(), '{} := {}') }}),
+        struct_pack({{ name_fields(first_payment_state(), '{} := {}') }})
+    )
+{%- endmacro %}
+
+{% macro name_fields(fields, form) -%}
+    {%- for name, value in fields -%}
+    {{ form.format(name, value) }} {{- ', ' if not loop.last }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{# Engines ask that an event has the columns of a state. What orders events comes first. #}
+{% macro payment_event_as_state(events) -%}
+    {{ return([
+        ('occurred_at', events ~ '.occurred_at'),
+        ('event_number', events ~ '.event_number'),
+        ('event_id', events ~ '.event_id'),
+        ('status', events ~ '.status'),
+        ('amount', events ~ '.amount'),
+        ('currency', events ~ '.currency'),
+        ('received_amount', 'cast(null as decimal(18, 2))'),
+        ('reversed_amount', 'cast(0 as decimal(18, 2))'),
+        ('uncounted_event_id', 'cast(null as ' ~ dbt.type_string() ~ ')'),
+    ]) }}
+{%- endmacro %}
+
+{% macro first_payment_state() -%}
+    {%- set no_text = 'cast(null as ' ~ dbt.type_string() ~ ')' -%}
+    {{ return([
+        ('occurred_at', 'cast(null as ' ~ dbt.type_timestamp() ~ ')'),
+        ('event_number', 'cast(null as bigint)'),
+        ('event_id', no_text),
+        ('status', no_text),
+        ('amount', 'cast(null as decimal(18, 2))'),
+        ('currency', no_text),
+        ('received_amount', 'cast(null as decimal(18, 2))'),
+        ('reversed_amount', 'cast(0 as decimal(18, 2))'),
+        ('uncounted_event_id', no_text),
+    ]) }}
+{%- endmacro %}
+
+{#
+    What an event makes of a state (R21; docs/rules.md says it in words).
+
+    Money stands from an authorization until it is rejected or given back whole. received_amount is
+    what was authorized, null when nothing was; reversed_amount is what was given back of it. While
+    money stands, another authorization repeats or corrects the amount and undoes no reversal.
+    uncounted_event_id is the first event that does not count, or not in full.
+#}
+{% macro next_payment_state() -%}
+    {%- set stands -%}
+        coalesce(
+            state.received_amount is not null and state.status in ('authorized', 'in_process'), false
+        )
+    {%- endset -%}
+
+    {#- An authorization of what is left over repeats it. One of no more than was given back would
+        leave nothing: it is not believed. Either changes no amount. -#}
+    {%- set corrects_nothing -%}
+        (
+            state.reversed_amount > 0
+            and (
+                event.amount = state.received_amount - state.reversed_amount
+                or event.amount <= state.reversed_amount
+            )
+        )
+    {%- endset -%}
+
+    {%- set keeps_amounts -%}
+        (
+            (event.status = 'reversed' and state.received_amount is not null)
+            or ({{ stands }} and event.status in ('in_process', 'rejected'))
+            or (
+                {{ stands }}
+                and event.status = 'authorized'
+                and event.currency = state.currency
+                and {{ corrects_nothing }}
+            )
+        )
+    {%- endset -%}
+
+    {%- set status -%}
+        case
+            when event.status <> 'reversed' or not {{ stands }} then event.status
+            when event.currency <> state.currency then state.status
+            when state.reversed_amount + event.amount < state.received_amount then 'authorized'
+            else 'reversed'
+        end
+    {%- endset -%}
+
+    {%- set received_amount -%}
+        case
+            when {{ keeps_amounts }} then state.received_amount
+            when event.status = 'authorized' then event.amount
+        end
+    {%- endset -%}
+
+    {%- set reversed_amount -%}
+        cast(
+            case
+                when {{ stands }} and event.status = 'rejected' then state.received_amount
+                when {{ stands }} and event.status = 'reversed' and event.currency = state.currency
+                    then least(state.received_amount, state.reversed_amount + event.amount)
+                when
+                    {{ keeps_amounts }}
+                    or (
+                        {{ stands }}
+                        and event.status = 'authorized'
+                        and event.currency = state.currency
+                    )
+                    then state.reversed_amount
+                else 0
+            end as decimal(18, 2)
+        )
+    {%- endset -%}
+
+    {%- set uncounted_event_id -%}
+        case
+            when state.uncounted_event_id is not null then state.uncounted_event_id
+            -- of another currency, of more than is left, of nothing
+            when {{ stands }} and event.status = 'reversed'
+                then
+                    case
+                        when
+                            event.currency <> state.currency
+                            or event.amount > state.received_amount - state.reversed_amount
+                            or (event.amount = 0 and state.received_amount > 0)
+                            then event.event_id
+                    end
+            -- with nothing to give back; to reverse what is in process only ends it
+            when event.status = 'reversed' and state.status is distinct from 'in_process'
+                then event.event_id
+            -- before the authorization
+            when
+                event.status = 'authorized'
+                and state.status = 'reversed'
+                and state.received_amount is null
+                then state.event_id
+            when
+                event.status = 'authorized'
+                and {{ stands }}
+                and event.currency = state.currency
+                and event.amount <> state.received_amount - state.reversed_amount
+                and {{ corrects_nothing }}
+                then event.event_id
+        end
+    {%- endset -%}
+
+    {{ return([
+        ('occurred_at', 'event.occurred_at'),
+        ('event_number', 'event.event_number'),
+        ('event_id', 'event.event_id'),
+        ('status', status),
+        ('amount', 'case when ' ~ keeps_amounts ~ ' then state.amount else event.amount end'),
+        ('currency', 'case when ' ~ keeps_amounts ~ ' then state.currency else event.currency end'),
+        ('received_amount', received_amount),
+        ('reversed_amount', reversed_amount),
+        ('uncounted_event_id', uncounted_event_id),
+    ]) }}
+{%- endmacro %}

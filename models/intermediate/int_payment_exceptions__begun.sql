@@ -1,0 +1,57 @@
+-- Each moment at which something did not fit (R25). Derived anew in each build from facts of their
+-- time and what channels normally take now, so it depends on no former build.
+with of_payments as (
+    select * from {{ ref('int_payment_exceptions__of_payments') }}
+),
+
+of_files as (
+    select * from {{ ref('int_payment_exceptions__of_files') }}
+),
+
+of_events as (
+    select * from {{ ref('int_payment_exceptions__of_events') }}
+),
+
+of_money as (
+    select * from {{ ref('int_payment_exceptions__of_money') }}
+),
+
+without_money as (
+    select * from of_payments
+    union all
+    select * from of_files
+    union all
+    select * from of_events
+),
+
+begun as (
+    select
+        code,
+        subject,
+        organization_id,
+        payment_id,
+        debt_id,
+        began_at,
+        event_id,
+        file_id,
+        is_open,
+        cast(null as {{ dbt.type_string() }}) as currency,
+        0 as held_amount
+    from without_money
+    union all
+    select
+        code,
+        subject,
+        organization_id,
+        payment_id,
+        debt_id,
+        began_at,
+        event_id,
+        file_id,
+        is_open,
+        currency,
+        held_amount
+    from of_money
+)
+
+select * from begun

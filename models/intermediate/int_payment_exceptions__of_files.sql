@@ -1,0 +1,83 @@
+-- What files do to debts that payments paid or hold (R6, R25): each row is a moment at which the
+-- condition of its code came true.
+with debt_versions as (
+    select * from {{ ref('int_debts__versioned') }}
+),
+
+debts as (
+    select * from {{ ref('debts') }}
+),
+
+payments as (
+    select * from {{ ref('payments') }}
+),
+
+listed_after_paid as (
+    select * from {{ ref('int_debts__listed_after_paid') }}
+),
+
+still_listed as (
+    select
+        'listed_after_paid' as code,
+        listed_after_paid.debt_id as subject,
+        listed_after_paid.organization_id,
+        listed_after_paid.payment_id,
+        listed_after_paid.debt_id,
+        listed_after_paid.listed_at as began_at,
+        cast(null as {{ dbt.type_string() }}) as event_id,
+        listed_after_paid.file_id,
+        debts.status = 'paid' and debts.file_status = 'listed' as is_open
+    from listed_after_paid
+    inner join debts on listed_after_paid.debt_id = debts.debt_id
+),
+
+-- That a file leaves out a debt in process is how files are made, not an exception.
+changed_in_process as (
+    select
+        'changed_in_process' as code,
+        {{ hash_payment(
+            'debt_versions.organization_id',
+            'debt_versions.former_payment_id',
+            'debt_versions.debt_id'
+        ) }} as subject,
+        debt_versions.organization_id,
+        debt_versions.former_payment_id as payment_id,
+        debt_versions.debt_id,
+        debt_versions.valid_from as began_at,
+        cast(null as {{ dbt.type_string() }}) as event_id,
+        debt_versions.version_file_id as file_id,
+        holding.payment_key is not null as is_open
+    from debt_versions
+    left join payments as holding
+        on
+            debt_versions.debt_id = holding.debt_id
+            and debt_versions.former_payment_id = holding.payment_id
+            and holding.status = 'in_process'
+    where
+        debt_versions.former_status = 'in_process'
+        and (
+            (
+                debt_versions.status = 'in_process'
+                and (
+                    debt_versions.amount <> debt_versions.former_amount
+                    or debt_versions.currency <> debt_versions.former_currency
+                    or (
+                        debt_versions.file_status = 'void'
+                        and debt_versions.former_file_status <> 'void'
+                    )
+                )
+            )
+            or (
+                debt_versions.file_status = 'paid'
+                and debt_versions.former_file_status <> 'paid'
+            )
+        )
+),
+
+begun as (
+    select * from still_listed
+    union all
+    select * from changed_in_process
+)
+
+select * from begun
