@@ -102,6 +102,7 @@ NOT_RUN = {
     ),
     "ssh-keyscan -p PORT HOST": ("OpenSSH's own", None),
     "systemctl enable --now saldo-daemon saldo-webserver": ("needs systemd", None),
+    "systemctl start saldo-daemon": ("needs systemd", None),
     "systemd-analyze security": ("needs systemd", None),
     "dagster dev": ("is what not to do", None),
     "dagster run delete": ("Dagster's own", None),
