@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep bench dev pages run lint docs sql lock bank-holidays clean
+.PHONY: demo test test-deep bench dev pages run verify lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -29,6 +29,9 @@ pages: $(VENV)/ready ## the pages for operators on this machine: uploading custo
 
 run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
 	python -m orchestration run $(if $(DATE),--date $(DATE))
+
+verify: $(VENV)/ready ## is what landed whole, and does all that was made of it agree
+	python -m orchestration verify
 
 lint: $(VENV)/ready ## ruff, mypy and sqlfluff
 	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros

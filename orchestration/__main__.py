@@ -52,9 +52,16 @@ VERBS = {
     "republish": Verb(
         "republishing", "Put the payments file of a date into the outbox again, the same bytes."
     ),
+    "restore": Verb(
+        "verifying", "Have what is damaged of what landed again, from where the same still is."
+    ),
     "run": Verb("running", "Run one business date for all organizations that are due."),
     "upload-customers": Verb(
         "uploading", "Create and update customers from a workbook of an organization."
+    ),
+    "verify": Verb(
+        "verifying",
+        "Say whether what landed is whole, and whether all that was made of it agrees with it.",
     ),
     "webserver": Verb(
         "webserving", "Serve Dagster's user interface on this machine, to its own pages alone."

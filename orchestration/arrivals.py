@@ -16,9 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import duckdb
-
-from orchestration import event_files, landing
+from orchestration import event_files, landing, publishing
 from orchestration.contracts import Organization
 from orchestration.home import Home
 from orchestration.intake import Arrival, Seen, choose
@@ -190,7 +188,7 @@ def read_seen(
     long_since = datetime.max
     seen: dict[str, dict[tuple[str, str], Seen]] = {name: {} for name in organization_ids}
     if home.analytics.exists():
-        with duckdb.connect(str(home.analytics), read_only=True) as connection:
+        with publishing.reading(home) as connection:
             rows = connection.execute(
                 """
                 select organization_id, kind, file_name, byte_count, sha256, modified_at

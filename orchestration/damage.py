@@ -9,14 +9,17 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import duckdb
 
 from orchestration.errors import ToldError
 from orchestration.home import Home
 
 REPLAY = "`python -m orchestration replay`"
 HAVE_AGAIN = (
-    "`python -m orchestration restore` has it again where the same bytes still are;"
+    "`python -m orchestration restore` has it again if it can be had,"
     " else put it back from a backup"
 )
 # What DuckDB says, in dbt's words too, of a file that is not whole or is of another version.
@@ -33,6 +36,7 @@ _FULL = (
     "Disk quota exceeded",
     "failed to offload data block",
     "database or disk is full",
+    "disk I/O error",
 )
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 
@@ -53,6 +57,22 @@ def damaged_database(path: Path) -> DamagedError:
     )
 
 
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Have errors that say that a database is damaged name it, and what to do.
+
+    Raises:
+        DamagedError: it is damaged.
+
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        if is_of_damage(error):
+            raise damaged_database(path) from None
+        raise
+
+
 def is_of_damage(error: BaseException) -> bool:
     """Whether an error says that a file of DuckDB's is not whole, or of another version."""
     return not is_of_full_disk(error) and _says(error, _DAMAGED)
@@ -65,21 +85,23 @@ def is_of_full_disk(error: BaseException) -> bool:
     )
 
 
-def explain(error: BaseException, home: Home) -> DamagedError | DiskFullError | None:
-    """What to say of an error in place of it; None if the machine is not the cause.
+def explain(error: BaseException, home: Home) -> ToldError | None:
+    """What to say of an error in place of it; None if the machine is not its cause.
 
     Args:
         error: any, with those that it came from.
         home: whose warehouse it is that is damaged, if it is.
 
     """
+    if isinstance(error, ToldError):
+        return error
     for each in _chain(error):
         if isinstance(each, DamagedError | DiskFullError):
             return each
     if is_of_full_disk(error):
         megabytes = shutil.disk_usage(home.root).free // 1_000_000
         return DiskFullError(
-            f"the disk of {home.root} is full ({megabytes} MB are free now):"
+            f"the disk of {home.root} takes nothing more ({megabytes} MB are free now):"
             " make room, then say the same again; what was kept before is as it was"
         )
     return damaged_database(home.warehouse) if is_of_damage(error) else None

@@ -21,7 +21,12 @@ class Job:
     instance: dg.DagsterInstance
 
     def run(self, business_date: date) -> str | None:
-        """Run the job once and send its alert; how it failed, None if it did not."""
+        """Run the job once and send its alert; how it failed, None if it did not.
+
+        Raises:
+            ToldError: it failed, and the message is all that there is to say.
+
+        """
         result = self.definition.execute_in_process(
             instance=self.instance,
             partition_key=business_date.isoformat(),
@@ -29,6 +34,9 @@ class Job:
             raise_on_error=False,
         )
         run_alerts.send_alert_of(self.instance, result.run_id)
+        told = run_alerts.find_told_error(result.all_events)
+        if told is not None:
+            raise told
         return None if result.success else _describe_failure(result)
 
 

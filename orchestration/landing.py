@@ -21,12 +21,14 @@ from typing import IO, Any, BinaryIO
 from orchestration.contracts import CONTRACT_FILES, Organization
 from orchestration.event_words import EVENT_WORD_FILES
 from orchestration.home import Home
-from orchestration.sealing import changed, seal, unseal
+from orchestration.sealing import changed, missing, seal, unseal
 
 # No organization can be called like the folders that begin with a line.
 EVENTS = "_events"
 # The kind of a workbook of customers, which is uploaded (R26).
 CUSTOMERS = "customers"
+# What older versions kept of the contracts, and named them by.
+_CONTRACT_FILES_ONCE = tuple(name for name in CONTRACT_FILES if name not in EVENT_WORD_FILES)
 
 
 @dataclass(frozen=True)
@@ -318,6 +320,24 @@ def name_contracts(contents: Mapping[str, bytes]) -> str:
     for name, content in contents.items():
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def require_contracts(home: Home, contracts: str) -> None:
+    """Make sure that the contracts of a load are as they were kept, before they are read.
+
+    Raises:
+        DamagedError: they are not.
+
+    """
+    folder = contracts_path(home, contracts)
+    for names in (CONTRACT_FILES, _CONTRACT_FILES_ONCE):
+        try:
+            contents = {name: (folder / name).read_bytes() for name in names}
+        except FileNotFoundError:
+            continue
+        if name_contracts(contents) == contracts:
+            return
+    raise changed(folder) if folder.exists() else missing(folder)
 
 
 def complete_contracts(home: Home, contracts: str) -> None:

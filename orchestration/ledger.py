@@ -277,6 +277,16 @@ def read_batch(home: Home, batch_id: int) -> list[Attempt]:
     return list({each.key: each for each in attempts}.values())
 
 
+def write_batch(home: Home, batch_id: int, attempts: Sequence[Attempt]) -> None:
+    """Write a batch that has ended again, under its number."""
+    values = [{_BATCH_ID: batch_id}, *map(asdict, attempts), {_LINE_COUNT: len(attempts)}]
+    former = batch_path(home, batch_id)
+    path = _path(home, batch_id)
+    write_whole(path, "".join(map(seal_line, values)).encode(), _PRIVATE)
+    if former != path:
+        former.unlink(missing_ok=True)
+
+
 def batch_ids(home: Home) -> list[int]:
     """The numbers of the batches of the ledger, in order."""
     return sorted({int(path.stem) for path in _folder(home).glob("[0-9]*.json*")})
@@ -290,15 +300,9 @@ def batch_path(home: Home, batch_id: int) -> Path:
 
 def restore(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Bring the attempts that the warehouse does not know into raw.deliveries."""
-    for batch_id, attempts in read_attempts(home, after=last_batch_id(connection)):
+    for batch_id, attempts in read_attempts(home, after=warehouse.last_batch_id(connection)):
         rows = [{"batch_id": batch_id, **asdict(attempt)} for attempt in attempts]
         warehouse.insert(connection, "deliveries", rows)
-
-
-def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
-    """The number of the newest batch that the warehouse knows, 0 if it knows none."""
-    row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
-    return int(row[0]) if row else 0
 
 
 def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:

@@ -33,6 +33,7 @@ from orchestration.reading import (
     insert_rows,
     read,
 )
+from orchestration.sealing import require_named
 
 ROW_TABLES = {
     "invoices": "invoices",
@@ -64,7 +65,11 @@ def load(
     Returns:
         Rows written, by table of `raw`.
 
+    Raises:
+        DamagedError: a file, a range of events or the contracts are not as they landed.
+
     """
+    landing.require_contracts(home, manifest.contracts)
     landing.complete_contracts(home, manifest.contracts)
     kept = landing.contracts_path(home, manifest.contracts)
     contracts = {each.organization_id: each for each in read_organizations(kept)}
@@ -193,6 +198,8 @@ def _load_file(
     path = landing.file_path(home, file.organization_id, file.stored_sha256)
     record_count, code, message = 0, file.file_code, file.file_message
     encoding = file.encoding
+    if code is None:
+        require_named(path, file.stored_sha256)
     if code is None and file.kind == landing.CUSTOMERS:
         try:
             record_count = _load_customers(connection, home, path, file, aliases, load_id)
@@ -313,6 +320,7 @@ def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal
         yield Refusal(event_range.lines_before, event_range.code, MESSAGES[event_range.code])
         return
     path = landing.events_path(home, event_range.sha256)
+    require_named(path, event_range.sha256)
     yield from payment_events.read_lines(path, event_range.lines_before)
 
 

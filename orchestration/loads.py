@@ -12,12 +12,13 @@ from datetime import date
 
 import duckdb
 
-from orchestration import intake, landing, loading, warehouse
+from orchestration import intake, landing, loading, soundness, warehouse
 from orchestration.clock import Clock, utc_now
 from orchestration.contracts import read_contracts
 from orchestration.errors import ToldError
 from orchestration.home import Home
 from orchestration.landing import Manifest
+from orchestration.sealing import missing
 
 
 class ErasureUnfinishedError(ToldError):
@@ -54,10 +55,12 @@ def carry_next(
 
     Raises:
         ContractError: the contracts are wrong; nothing was taken.
+        DamagedError: what landed is not whole; nothing was taken.
         ErasureUnfinishedError: a new one is due, and would bring back what is being erased.
         OlderWarehouseError: the warehouse was made by an older version; nothing was taken.
 
     """
+    soundness.require_numbers(connection, home)
     recovered = carry_landed(connection, home)
     if recovered is not None:
         return recovered
@@ -81,6 +84,7 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     In an empty warehouse this replays the landing area, load by load (R10).
 
     Raises:
+        DamagedError: what it reads of the landing area is not as it was.
         OlderWarehouseError: the warehouse was made by an older version.
 
     """
@@ -89,7 +93,7 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     if unfinished is not None:
         manifest = landing.read_manifest(home, unfinished)
         if manifest is None:
-            raise FileNotFoundError(f"the manifest of load {unfinished} is not in {home.landing}")
+            raise missing(landing.manifest_path(home, unfinished))
         return CarriedLoad(manifest, {}, is_recovered=True)
     manifest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:

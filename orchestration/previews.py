@@ -8,6 +8,7 @@ changes, and no run is waited for.
 from __future__ import annotations
 
 import csv
+import hashlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import duckdb
 
 from orchestration import landing, loading, locking, warehouse, workbooks
 from orchestration.contracts import Aliases, Organization
+from orchestration.damage import told_of
 from orchestration.dbt_project import run_dbt
 from orchestration.delimited import UnreadableError
 from orchestration.home import Home
@@ -156,7 +158,7 @@ def _load_alone(
         kind=landing.CUSTOMERS,
         file_name=workbook.name,
         business_date=instant.date(),
-        sha256="preview",
+        sha256=hashlib.sha256(workbook.read_bytes()).hexdigest(),
         byte_count=workbook.stat().st_size,
         modified_at=instant,
         received_at=instant,
@@ -177,7 +179,8 @@ def _copy_customers(
     if not home.analytics.exists():
         return
     path = str(home.analytics).replace("'", "''")
-    connection.execute(f"attach '{path}' as published (read_only)")
+    with told_of(home.analytics):
+        connection.execute(f"attach '{path}' as published (read_only)")
     try:
         is_there = connection.execute(
             "select 1 from duckdb_tables()"

@@ -14,8 +14,9 @@ from typing import Any
 
 import duckdb
 
-from orchestration import access
+from orchestration import access, landing
 from orchestration.clock import Clock, utc_now
+from orchestration.damage import REPLAY, DamagedError, told_of
 from orchestration.home import Home
 
 PUBLISHED = (
@@ -146,13 +147,46 @@ def _publish(
 
 @contextmanager
 def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the published copy, which no run ever holds; an empty database before the first."""
+    """Open the published copy, which no run ever holds; an empty database before the first load.
+
+    Raises:
+        DamagedError: it is missing or cannot be read, now or later.
+
+    """
     if not home.analytics.exists():
+        if landing.load_ids(home):
+            raise DamagedError(f"{home.analytics} is missing: {REPLAY} makes it anew")
         with duckdb.connect() as connection:
             yield connection
         return
-    with duckdb.connect(str(home.analytics), read_only=True) as connection:
+    with told_of(home.analytics), duckdb.connect(str(home.analytics), read_only=True) as connection:
         yield connection
+
+
+def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[str]:
+    """The tables of the published copy that are not what they are in the warehouse.
+
+    Args:
+        connection: the warehouse; it may be open for reading alone.
+        home: where the copy is.
+
+    Raises:
+        DamagedError: the copy cannot be read.
+
+    """
+    with told_of(home.analytics):
+        connection.execute(f"attach '{_quoted(str(home.analytics))}' as published (read_only)")
+        try:
+            return [
+                table
+                for table in PUBLISHED
+                if _columns(connection, "warehouse", table)
+                != _columns(connection, "published", table)
+                or _fingerprint(connection, f"main.{table}")
+                != _fingerprint(connection, f"published.main.{table}")
+            ]
+        finally:
+            connection.execute("detach published")
 
 
 def _sweep(home: Home) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from orchestration import alerts
 from orchestration.alerts import Alert
+from orchestration.errors import ToldError
 from orchestration.redaction import redact
 
+# Marks a failed step whose description is all that there is to say.
+TOLD = "told"
 _TELLING = {
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
@@ -42,13 +45,30 @@ def send_alert_of(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def describe_error(event: dg.DagsterEvent) -> str:
-    """What a failed step said at the root of its error."""
+    """What a failed step said at the root of its error; a sentence if the machine is the cause."""
+    told = _told_by(event)
+    if told is not None:
+        return told
     error = event.step_failure_data.error
     said = error.message.strip() if error else "no reason given"
     cause = error.cause if error else None
     while cause is not None:
         said, cause = cause.message.strip(), cause.cause
     return f"step {event.step_key} failed: {redact(said, os.environ)}"
+
+
+def find_told_error(events: Iterable[dg.DagsterEvent]) -> ToldError | None:
+    """What to say of a run of which one sentence says all; None if there is more to say."""
+    for event in events:
+        told = _told_by(event) if event.is_step_failure else None
+        if told is not None:
+            return ToldError(told)
+    return None
+
+
+def _told_by(event: dg.DagsterEvent) -> str | None:
+    failure = event.step_failure_data.user_failure_data
+    return failure.description if failure is not None and TOLD in failure.metadata else None
 
 
 def _describe_failures(events: list[dg.DagsterEvent]) -> Iterator[str]:

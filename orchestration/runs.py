@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from orchestration import decisions, landing, uploads, warehouse
+from orchestration import decisions, landing, soundness, uploads, warehouse
 from orchestration.contracts import read_organizations
 from orchestration.errors import ToldError
 from orchestration.home import Home
+from orchestration.sealing import missing
 
 # Business dates are counted by it where no organization's own says otherwise.
 DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
@@ -79,13 +80,14 @@ def run_uploads(home: Home, say: Say) -> list[LoadRun]:
 def replay(home: Home, say: Say) -> list[LoadRun]:
     """Build the warehouse anew from the landing area, load by load (R10).
 
-    The former warehouse is set aside. Nothing is looked for, and nothing is delivered that was
-    delivered before.
+    The former warehouse is set aside as it is, for it may be damaged. Nothing is looked for, and
+    nothing is delivered that was delivered before.
 
     Returns:
         The loads, none where nothing has landed.
 
     Raises:
+        DamagedError: the landing area is not whole; nothing has changed.
         RunFailedError: a step failed. The next run carries on from there.
 
     """
@@ -94,13 +96,26 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 
 
 def set_aside(home: Home, say: Say) -> None:
-    """Put the warehouse away, so that all that landed is due again; none is left as it is."""
-    if landing.read_manifest(home, 1) is None or not home.warehouse.exists():
+    """Put the warehouse away, so that all that landed is due again; none is left as it is.
+
+    Its log goes first: without it a warehouse is as it was a little earlier, but a log that is left
+    alone would be taken for that of the next.
+
+    Raises:
+        DamagedError: the landing area is not whole; nothing has changed.
+
+    """
+    soundness.require_landing(home)
+    if not landing.load_ids(home):
         return
-    with warehouse.connect(home) as connection:
-        connection.execute("checkpoint")
-    home.warehouse.replace(home.set_aside)
-    say(f"the former warehouse is now {home.set_aside}")
+    for path in (warehouse.log_path(home.set_aside), home.set_aside):
+        path.unlink(missing_ok=True)
+    log = warehouse.log_path(home.warehouse)
+    if log.exists():
+        log.replace(warehouse.log_path(home.set_aside))
+    if home.warehouse.exists():
+        home.warehouse.replace(home.set_aside)
+        say(f"the former warehouse is now {home.set_aside}")
 
 
 def run_landed(home: Home, say: Say) -> list[LoadRun]:
@@ -129,7 +144,12 @@ def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[L
 
 
 def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
-    """Run load after load until nothing waits, or until `is_done` says so before a load."""
+    """Run load after load until nothing waits, or until `is_done` says so before a load.
+
+    Raises:
+        ToldError: a step failed; the message says what to do.
+
+    """
     # Takes seconds, and reads the home of this process.
     from orchestration.job import opened_job  # noqa: PLC0415 (see above)
 
@@ -156,7 +176,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
                 load_id = warehouse.last_load_id(connection)
             manifest = landing.read_manifest(home, load_id)
             if manifest is None:
-                raise FileNotFoundError(f"the manifest of load {load_id} is not in {home.landing}")
+                raise missing(landing.manifest_path(home, load_id))
             runs.append(LoadRun(load_id, manifest.business_date))
             if not is_recovery and not manifest.is_followed:
                 break

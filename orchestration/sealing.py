@@ -1,4 +1,6 @@
-"""JSON that is kept for ever, with a checksum of what it says, so that a change is noticed."""
+"""What is kept for ever tells whether it is as it was written: bytes by the hash that names them,
+JSON by a checksum of what it says.
+"""
 
 from __future__ import annotations
 
@@ -59,9 +61,34 @@ def read_sealed(path: Path) -> Any:
         raise changed(path) from None
 
 
+def is_as_named(path: Path, sha256: str) -> bool:
+    """Whether a file is there and has the bytes that a hash names."""
+    try:
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        return False
+
+
+def require_named(path: Path, sha256: str) -> None:
+    """Make sure that a file has the bytes that a hash names; this reads them once.
+
+    Raises:
+        DamagedError: it is missing or has others.
+
+    """
+    if not is_as_named(path, sha256):
+        raise changed(path) if path.exists() else missing(path)
+
+
 def changed(path: Path) -> DamagedError:
     """What to say of a file of the landing area that is not as it was written."""
     return DamagedError(f"{path} is not as it was written: {HAVE_AGAIN}")
+
+
+def missing(path: Path) -> DamagedError:
+    """What to say of a file of the landing area that is not there."""
+    return DamagedError(f"{path} is missing: {HAVE_AGAIN}")
 
 
 def _sealed(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,16 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
+from pathlib import Path
 
 import duckdb
 
+from orchestration.damage import DamagedError, told_of
 from orchestration.errors import ToldError
 from orchestration.home import Home
 from orchestration.locking import WarehouseBusyError
@@ -120,16 +122,31 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing and make the tables of schema `raw` that are missing.
 
     Raises:
+        DamagedError: it cannot be read, now or later.
         WarehouseBusyError: another process has it open.
 
     """
+    with told_of(home.warehouse):
+        connection = _open(home)
+        try:
+            connection.execute("create schema if not exists raw")
+            for name, columns in RAW_TABLES.items():
+                connection.execute(f"create table if not exists raw.{name} ({columns})")
+            yield connection
+        finally:
+            connection.close()
+
+
+def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnection:
     settings = {
         "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
         "temp_directory": str(home.scratch),
         "autoinstall_known_extensions": "false",
     }
     try:
-        connection = duckdb.connect(str(home.warehouse), config=dict(settings))
+        connection = duckdb.connect(
+            str(home.warehouse), read_only=is_read_only, config=dict(settings)
+        )
         connection.execute("set TimeZone = 'UTC'")
     except duckdb.IOException as error:
         holder = re.search(r"PID (\d+)", str(error))
@@ -138,13 +155,40 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         raise WarehouseBusyError(
             f"{home.warehouse} is held by process {holder[1]}; wait for it to end, then run again"
         ) from None
-    try:
-        connection.execute("create schema if not exists raw")
-        for name, columns in RAW_TABLES.items():
-            connection.execute(f"create table if not exists raw.{name} ({columns})")
-        yield connection
-    finally:
-        connection.close()
+    return connection
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse and change nothing.
+
+    Raises:
+        DamagedError: it cannot be read, now or later.
+        WarehouseBusyError: another process has it open.
+
+    """
+    with told_of(home.warehouse):
+        connection = _open(home, is_read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def peek_numbers(home: Home) -> tuple[int, int]:
+    """The newest load and the newest batch of the ledger that a warehouse knows.
+
+    It may be damaged, or missing: what it does not say is 0.
+    """
+    if home.warehouse.exists():
+        with suppress(duckdb.Error, DamagedError, WarehouseBusyError), reading(home) as connection:
+            return last_load_id(connection), last_batch_id(connection)
+    return 0, 0
+
+
+def log_path(database: Path) -> Path:
+    """Where DuckDB writes ahead what is not in a database yet. One is nothing without the other."""
+    return database.with_name(f"{database.name}.wal")
 
 
 def insert(
@@ -186,6 +230,28 @@ def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
     """The number of the newest load in the warehouse, 0 for an empty one."""
     row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
     return int(row[0]) if row else 0
+
+
+def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest batch of the delivery ledger that it knows, 0 if none."""
+    row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read every row of every table, to find out whether they can be read.
+
+    Raises:
+        duckdb.Error: they cannot.
+
+    """
+    for schema, name in connection.execute(
+        "select schema_name, table_name from duckdb_tables()"
+        " where not internal and database_name = current_database()"
+    ).fetchall():
+        connection.execute(
+            f'select sum(hash(whole_row)::hugeint) from "{schema}"."{name}" as whole_row'  # noqa: S608 (names of ours)
+        )
 
 
 def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:

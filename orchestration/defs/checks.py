@@ -62,7 +62,7 @@ def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.
     home = installation.home()
     with guarded(), warehouse.connect(home) as connection:
         found = findings.find_undelivered_files(connection, ledger.last_told(home))
-        ledger.note_told(home, ledger.last_batch_id(connection))
+        ledger.note_told(home, warehouse.last_batch_id(connection))
     return _to_result(found)
 
 

@@ -19,10 +19,12 @@ from orchestration.contracts import (
     Organization,
     read_contracts,
 )
+from orchestration.damage import explain
 from orchestration.dbt_project import DBT
 from orchestration.defs.project import project
 from orchestration.home import Home
 from orchestration.redaction import redact
+from orchestration.run_alerts import TOLD
 
 # What DuckDB says, in dbt's words too, when another process has the file open.
 _LOCKED = "Could not set lock on file"
@@ -55,7 +57,7 @@ def guarded() -> Iterator[None]:
 
     Raises:
         dagster.RetryRequested: another process has the warehouse open.
-        dagster.Failure: the step failed with a text that had to be redacted.
+        dagster.Failure: the machine is the cause, or the text had to be redacted.
 
     """
     try:
@@ -66,6 +68,9 @@ def guarded() -> Iterator[None]:
             raise dg.RetryRequested(
                 max_retries=_BUSY_RETRIES, seconds_to_wait=_BUSY_RETRY_SECONDS
             ) from error
+        told = explain(error, Home.from_environment())
+        if told is not None:
+            raise dg.Failure(str(told), metadata={TOLD: True}) from None
         tellable = redact(said, os.environ)
         if tellable == said:
             raise

@@ -13,6 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from orchestration.contract_rows import ContractError
+from orchestration.damage import DamagedError
 from orchestration.home import Home
 from orchestration.pages import customers
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
@@ -53,6 +54,7 @@ def create_app(home: Home) -> Starlette:
             HTTPException: _say_http_error,
             ForgedFormError: _say_forged,
             ContractError: _say_contract_error,
+            DamagedError: _say_damaged,
         },
     )
     app.state.home = home
@@ -78,6 +80,10 @@ async def _say_forged(request: Request, _: Exception) -> Response:
         "This form is not from here",
         "Open the page anew and send the form from there. Nothing was changed.",
     )
+
+
+async def _say_damaged(request: Request, error: Exception) -> Response:
+    return render_error(request, 500, "A file of this installation is damaged", str(error))
 
 
 async def _say_contract_error(request: Request, error: Exception) -> Response:

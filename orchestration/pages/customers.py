@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
@@ -22,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from orchestration import landing, previews, uploads, workbooks
+from orchestration import landing, previews, publishing, uploads, workbooks
 from orchestration.contracts import Organization, read_column_aliases, read_organizations
 from orchestration.home import Home
 from orchestration.pages import guards
@@ -252,8 +251,9 @@ def _read_refusals(home: Home, file_id: str) -> Sequence[tuple[Any, ...]]:
 def _ask(home: Home, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
     if not home.analytics.exists():
         return []
-    with duckdb.connect(str(home.analytics), read_only=True) as connection:
-        return connection.execute(sql, parameters).fetchall()
+    with publishing.reading(home) as connection:
+        rows: Sequence[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
+    return rows
 
 
 PAGE = Page(

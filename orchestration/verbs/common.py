@@ -11,7 +11,7 @@ import click
 
 from orchestration.contract_rows import ContractError
 from orchestration.contracts import Organization
-from orchestration.errors import ToldError
+from orchestration.damage import explain
 from orchestration.home import Home
 
 DATE = click.DateTime(["%Y-%m-%d"])
@@ -45,6 +45,9 @@ def told() -> Iterator[None]:
     """Tell errors that a user can do something about in one sentence, and end with their status."""
     try:
         yield
-    except ToldError as error:
-        click.echo(f"saldo: {error}", err=True)
-        sys.exit(error.exit_status)
+    except Exception as error:
+        told_error = explain(error, Home.from_environment())
+        if told_error is None:
+            raise
+        click.echo(f"saldo: {told_error}", err=True)
+        sys.exit(told_error.exit_status)

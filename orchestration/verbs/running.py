@@ -60,5 +60,5 @@ def run_day(console: Console, home: Home, day: date) -> bool:
         runs.run_business_date(home, day, console.print)
     with warehouse.connect(home) as connection:
         is_good = reporting.show_day(console, connection, home, day, told_before)
-        ledger.note_told(home, ledger.last_batch_id(connection))
+        ledger.note_told(home, warehouse.last_batch_id(connection))
     return is_good

@@ -1,0 +1,48 @@
+"""`verify`, `restore`: whether what is kept is whole, and having it again."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+from rich.console import Console
+
+from orchestration import locking, restoring, soundness, verifying, warehouse
+from orchestration.contracts import read_contracts
+from orchestration.printing import say
+from orchestration.verbs.common import open_home, told
+
+
+@click.command()
+def verify() -> None:
+    """Say whether what landed is whole, and whether all that was made of it agrees with it."""
+    console, home = Console(), open_home()
+    with told(), locking.exclusive(home):
+        with console.status("reading all that is kept"):
+            verified = verifying.verify(home)
+        for each in (*verified.findings, *verified.remarks):
+            say(console, each)
+        if not verified.findings:
+            say(console, f"{verified.load_count} loads landed: nothing is damaged")
+        sys.exit(1 if verified.findings else 0)
+
+
+@click.command()
+def restore() -> None:
+    """Have what is damaged of what landed again, from where the same still is.
+
+    That is the organizations' inboxes, the folder of events, the contracts and the warehouse.
+    """
+    console, home = Console(), open_home()
+    with told(), locking.exclusive(home):
+        with console.status("looking for the same bytes"):
+            restored = restoring.restore(home, read_contracts(home.seeds), os.environ)
+            findings = soundness.check_landing(home, *warehouse.peek_numbers(home))
+        for path in restored:
+            say(console, f"{path} is as it was written again")
+        for each in findings:
+            say(console, each.said)
+        if not findings:
+            say(console, "what landed is whole")
+        sys.exit(1 if findings else 0)

@@ -1,0 +1,197 @@
+"""A database that is damaged is told by its name and replaced, a full disk by its place."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from orchestration import landing, publishing, run_alerts, runs, warehouse
+from orchestration.damage import DamagedError, DiskFullError, explain
+from orchestration.defs.resources import guarded
+from orchestration.home import Home
+from orchestration.landing import Manifest
+from tests.orchestration.damaging import UNREADABLE, flip
+
+MANIFEST = Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2))
+
+
+@pytest.fixture
+def kept(home: Home) -> Home:
+    """A home with a load, a warehouse and a copy, both with some blocks of rows."""
+    landing.write_manifest(home, MANIFEST)
+    with warehouse.connect(home) as connection:
+        connection.execute("create table many as select hash(range) as h from range(300000)")
+    with duckdb.connect(str(home.analytics)) as connection:
+        connection.execute("create table many as select hash(range) as h from range(300000)")
+    return home
+
+
+def _said(path: Path) -> str:
+    return (
+        f"{path} is damaged, or of another version of DuckDB:"
+        " `python -m orchestration replay` makes it anew from the landing area"
+    )
+
+
+@pytest.mark.parametrize("damage", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_database_that_cannot_be_opened_is_told_by_its_name(
+    kept: Home, damage: Callable[[bytes], bytes]
+) -> None:
+    for path, read in ((kept.warehouse, warehouse.connect), (kept.analytics, publishing.reading)):
+        path.write_bytes(damage(path.read_bytes()))
+        with pytest.raises(DamagedError) as error, read(kept):
+            pass
+        assert str(error.value) == _said(path)
+        assert warehouse.peek_numbers(kept) == (0, 0)
+
+
+def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home) -> None:
+    for path, read in ((kept.warehouse, warehouse.connect), (kept.analytics, publishing.reading)):
+        whole = path.read_bytes()
+        told = []
+        for share in range(10):
+            path.write_bytes(flip(whole, 3 * 4096 + (len(whole) - 3 * 4096) * share // 10))
+            told.append(_told_of(read, kept))
+        assert set(told) <= {_said(path), None}
+        assert told.count(None) < 5
+
+
+def test_a_log_with_another_byte_is_told(kept: Home) -> None:
+    _leave_a_log(kept)
+    log = warehouse.log_path(kept.warehouse)
+    log.write_bytes(flip(log.read_bytes(), log.stat().st_size // 2))
+    with pytest.raises(DamagedError) as error, warehouse.connect(kept):
+        pass
+    assert str(error.value) == _said(kept.warehouse)
+
+
+def test_without_its_log_a_warehouse_is_as_it_was_a_little_earlier(kept: Home) -> None:
+    _leave_a_log(kept)
+    warehouse.log_path(kept.warehouse).unlink()
+    with warehouse.connect(kept) as connection:
+        assert connection.execute("select count(*) from many").fetchall() == [(300000,)]
+        assert connection.execute("from duckdb_tables() where table_name = 'few'").fetchall() == []
+
+
+@pytest.mark.parametrize("damage", [*UNREADABLE.values(), lambda content: content])
+def test_a_warehouse_is_set_aside_as_it_is_with_its_log(
+    kept: Home, damage: Callable[[bytes], bytes]
+) -> None:
+    """What replaces it must not read it, nor take its log for that of the next."""
+    _leave_a_log(kept)
+    log = warehouse.log_path(kept.warehouse)
+    kept.warehouse.write_bytes(damage(kept.warehouse.read_bytes()))
+    former = {
+        kept.set_aside.name: kept.warehouse.read_bytes(),
+        f"{kept.set_aside.name}.wal": log.read_bytes(),
+    }
+    kept.set_aside.write_bytes(b"the one before")
+    runs.set_aside(kept, lambda _: None)
+    assert {path.name: path.read_bytes() for path in kept.root.glob("warehouse*")} == former
+
+
+def test_a_log_without_its_warehouse_is_put_away_too(kept: Home) -> None:
+    _leave_a_log(kept)
+    kept.warehouse.unlink()
+    runs.set_aside(kept, lambda _: None)
+    assert [path.name for path in kept.root.glob("warehouse*")] == [f"{kept.set_aside.name}.wal"]
+
+
+def test_nothing_is_put_away_where_nothing_landed(kept: Home) -> None:
+    landing.manifest_path(kept, 1).unlink()
+    runs.set_aside(kept, lambda _: None)
+    assert [path.name for path in kept.root.glob("warehouse*")] == ["warehouse.duckdb"]
+
+
+FULL = {
+    "Python": lambda home: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "a quota": lambda home: OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),
+    "DuckDB": lambda home: duckdb.IOException(
+        f'Could not write file "{home.warehouse}": No space left on device'
+    ),
+    "DuckDB's scratch": lambda home: duckdb.OutOfMemoryException(
+        "failed to offload data block of size 256.0 KiB (12.0 MiB/12.0 MiB used)."
+    ),
+    "SQLite": lambda home: RuntimeError("(sqlite3.OperationalError) database or disk is full"),
+    "SQLite's log": lambda home: RuntimeError("(sqlite3.OperationalError) disk I/O error"),
+    "dbt": lambda home: RuntimeError(
+        "Runtime Error in model debts\n  No space left on device while writing"
+    ),
+}
+
+
+@pytest.mark.parametrize("error", FULL.values(), ids=FULL)
+def test_a_full_disk_is_told_by_its_place(home: Home, error: Callable[[Home], Exception]) -> None:
+    wrapped = RuntimeError("a step failed")
+    wrapped.__cause__ = error(home)
+    for each in (error(home), wrapped):
+        told = explain(each, home)
+        assert isinstance(told, DiskFullError)
+        assert str(told).startswith(f"the disk of {home.root} takes nothing more (")
+        assert len(str(told).splitlines()) == 1
+
+
+def test_what_the_machine_is_not_to_blame_for_is_told_as_it_is(home: Home) -> None:
+    assert explain(RuntimeError("something else"), home) is None
+    assert explain(PermissionError(errno.EACCES, "Permission denied"), home) is None
+    assert explain(duckdb.CatalogException("Table does not exist"), home) is None
+
+
+def test_a_run_that_the_machine_made_fail_says_so_in_one_sentence(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where dbt met the damage, which tells it in its own words."""
+    monkeypatch.setenv("SALDO_HOME", str(home.root))
+
+    @dg.op
+    def fail() -> None:
+        with guarded():
+            raise RuntimeError(
+                "Runtime Error in model debts (models/marts/debts.sql)\n  IO Error: Corrupt"
+                " database file: computed checksum 1 does not match stored checksum 2 in block"
+            )
+
+    @dg.job
+    def job() -> None:
+        fail()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        alert = run_alerts.alert_of(instance, run)
+    assert alert is not None
+    assert alert.lines == (_said(home.warehouse),)
+    assert str(run_alerts.find_told_error(result.all_events)) == _said(home.warehouse)
+
+
+def _told_of(read: Callable[..., Any], home: Home) -> str | None:
+    """What is said when every row of a database is read."""
+    try:
+        with read(home) as connection:
+            warehouse.read_whole(connection)
+    except DamagedError as error:
+        return str(error)
+    return None
+
+
+def _leave_a_log(home: Home) -> None:
+    """Write into the warehouse and die before it is in the file itself."""
+    script = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("create table few as select hash(range) as h from range(10)")
+os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(home.warehouse)], check=True)
+    assert warehouse.log_path(home.warehouse).exists()

@@ -1,0 +1,296 @@
+"""What an operator sees of a damaged home and does about it: each row of docs/damage.md is a test.
+
+One installation is made, and copied for each damage.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import landing, ledger, publishing, warehouse
+from orchestration.demo.samples import DAYS
+from orchestration.home import PROJECT, Home
+from tests.orchestration.damaging import UNREADABLE, flip
+from tests.orchestration.installations import Installed, install
+
+DAY = DAYS[0].isoformat()
+REPLAY = "`python -m orchestration replay` makes it anew"
+# The rows of the page, and the tests that show them.
+ROWS = {
+    "a file, events or contracts in `landing/`": "test_changed_bytes_are_never_replayed",
+    "a manifest in `landing/_loads`": "test_no_number_is_given_again",
+    "a batch of the ledger in `landing/_deliveries`": "test_a_lost_batch_of_the_ledger",
+    "`warehouse.duckdb`: cut, empty, overwritten, of another version": (
+        "test_a_damaged_warehouse_is_told_by_every_verb"
+    ),
+    "`warehouse.duckdb.wal`: lost": "test_a_warehouse_without_its_log",
+    "`warehouse.duckdb`: lost": "test_a_lost_warehouse",
+    "`analytics.duckdb`: cut, empty, overwritten, of another version": (
+        "test_a_damaged_copy_is_told_and_replaced"
+    ),
+    "`analytics.duckdb`: lost": "test_a_lost_copy",
+    "a payments file in `outbox/`": "test_a_payments_file_that_is_not_what_was_sent",
+    "the disk is full": "test_a_full_disk_is_one_sentence_at_every_stage",
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    with install(tmp_path_factory.mktemp("whole"), Installed) as installed:
+        installed.upload(DAYS[0])
+        ran = installed.command("run", "--date", DAY)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        yield installed
+
+
+def _copy(whole: Installed, root: Path) -> Installed:
+    shutil.copytree(whole.home.root, root, symlinks=True, dirs_exist_ok=True)
+    home = Home(root, root / "seeds")
+    return dataclasses.replace(
+        whole, home=home, environment={**whole.environment, **home.environment()}
+    )
+
+
+@pytest.fixture
+def damaged(whole: Installed, tmp_path: Path) -> Installed:
+    """A copy, to be damaged."""
+    return _copy(whole, tmp_path / "home")
+
+
+def _fails(ran: subprocess.CompletedProcess[str], *said: str) -> None:
+    """It ended with 1 and told sentences, each in a line, and nothing else of what went wrong."""
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+    lines = ran.stderr.splitlines()
+    assert len(lines) == len(said), ran.stderr
+    for line, each in zip(lines, said, strict=True):
+        assert each in line
+
+
+def _is_sound(installed: Installed) -> None:
+    verified = installed.command("verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert re.fullmatch(r"\d loads landed: nothing is damaged\n", verified.stdout)
+
+
+def _tables(home: Home, path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of what analysts read, but the time of the copy."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return {
+            name: connection.execute(f"from main.{name} order by all").fetchall()
+            for name in publishing.PUBLISHED
+        }
+
+
+def _is_as(installed: Installed, whole: Installed) -> None:
+    expected = _tables(whole.home, whole.home.analytics)
+    for path in (installed.home.analytics, installed.home.warehouse):
+        assert _tables(installed.home, path) == expected
+    _is_sound(installed)
+
+
+def test_each_row_of_the_page_is_a_test() -> None:
+    page = (PROJECT / "docs" / "damage.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if "|" in line]
+    assert rows[2:] == list(ROWS)
+    assert all(name in globals() for name in ROWS.values())
+
+
+def test_changed_bytes_are_never_replayed(damaged: Installed) -> None:
+    manifest = landing.read_manifest(damaged.home, 1)
+    assert manifest is not None
+    paths = [
+        landing.contracts_path(damaged.home, manifest.contracts),
+        landing.stored_path(damaged.home, manifest.files[0]),
+        landing.events_path(damaged.home, manifest.events[0].sha256),
+    ]
+    organizations = paths[0] / "organizations.csv"
+    for path in (organizations, *paths[1:]):
+        path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
+    said = [f"{path} is not as it was written" for path in paths]
+    verified = damaged.command("verify")
+    assert verified.returncode == 1
+    assert [line.partition(":")[0] for line in verified.stdout.splitlines()] == said
+    before = damaged.home.warehouse.read_bytes()
+    _fails(damaged.command("replay"), *said)
+    assert damaged.home.warehouse.read_bytes() == before
+
+    restored = damaged.command("restore")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert restored.stdout.splitlines()[-1] == "what landed is whole"
+    _is_sound(damaged)
+
+
+def test_no_number_is_given_again(damaged: Installed) -> None:
+    path = landing.manifest_path(damaged.home, 1)
+    content = path.read_bytes()
+    path.unlink()
+    before = sorted(damaged.home.landing.rglob("*"))
+    _fails(damaged.command("run", "--date", DAY), f"{path} is missing")
+    _fails(damaged.command("replay"), f"{path} is missing")
+    assert damaged.command("restore").returncode == 1
+    assert sorted(damaged.home.landing.rglob("*")) == before
+    path.write_bytes(content)
+    _is_sound(damaged)
+
+
+def test_a_lost_batch_of_the_ledger(damaged: Installed) -> None:
+    path = ledger.batch_path(damaged.home, 1)
+    attempts = ledger.read_batch(damaged.home, 1)
+    path.unlink()
+    _fails(damaged.command("run", "--date", DAY), f"{path} is missing")
+    assert damaged.command("restore").returncode == 0
+    assert sorted(ledger.read_batch(damaged.home, 1), key=repr) == sorted(attempts, key=repr)
+    _is_sound(damaged)
+
+
+def test_a_damaged_warehouse_is_told_by_every_verb(
+    damaged: Installed, whole: Installed, tmp_path: Path
+) -> None:
+    """And one command replaces it, whatever it is."""
+    path = damaged.home.warehouse
+    content = path.read_bytes()
+    said = f"{path} is damaged, or of another version of DuckDB: {REPLAY} from the landing area"
+    workbook = tmp_path / "clientes.xlsx"
+    workbook.write_bytes(b"a workbook")
+    verbs = [
+        ("run", "--date", DAY),
+        ("republish", "lumina", DAY),
+        ("erase", "lumina", "19153032-2"),
+        ("upload-customers", "lumina", str(workbook)),
+        ("load-uploads",),
+    ]
+    for verb, damage in zip(verbs, UNREADABLE.values(), strict=False):
+        path.write_bytes(damage(content))
+        _fails(damaged.command(*verb), said)
+    shutil.rmtree(damaged.home.uploads)
+    replayed = damaged.command("replay")
+    assert replayed.returncode == 0, replayed.stdout + replayed.stderr
+    assert replayed.stdout.splitlines()[-1] == "1 loads replayed"
+    _is_as(damaged, whole)
+
+
+def test_a_warehouse_that_is_damaged_where_dbt_reads_it_is_told_in_the_same_sentence(
+    damaged: Installed,
+) -> None:
+    """The load has been taken, and dbt is the first to read the rows that cannot be read."""
+    path = damaged.home.warehouse
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("update raw.loads set finished_at = null")
+        connection.execute("checkpoint")
+        connection.execute("force checkpoint")
+        (block,) = {
+            row[0]
+            for row in connection.execute(
+                "select distinct block_id from pragma_storage_info('main.debts')"
+                " where persistent and column_name = 'debt_id' and segment_type = 'VARCHAR'"
+            ).fetchall()
+        }
+    path.write_bytes(flip(path.read_bytes(), 3 * 4096 + block * 262144 + 100))
+    _fails(damaged.command("run", "--date", DAY), f"{path} is damaged")
+
+
+def test_a_warehouse_without_its_log(damaged: Installed, whole: Installed) -> None:
+    """R29: a run was killed while DuckDB had something in the log alone, and the log is lost."""
+    script = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("update raw.loads set finished_at = null")
+connection.execute("delete from main.debts")
+os._exit(0)
+"""
+    damaged.python("-c", script, str(damaged.home.warehouse))
+    warehouse.log_path(damaged.home.warehouse).unlink()
+    _is_as(damaged, whole)
+
+
+def test_a_lost_warehouse(damaged: Installed, whole: Installed) -> None:
+    damaged.home.warehouse.unlink()
+    verified = damaged.command("verify")
+    assert (verified.returncode, verified.stdout) == (
+        1,
+        f"{damaged.home.warehouse} is missing: {REPLAY}\n",
+    )
+    assert damaged.command("replay").returncode == 0
+    _is_as(damaged, whole)
+
+
+def test_a_damaged_copy_is_told_and_replaced(damaged: Installed, whole: Installed) -> None:
+    path = damaged.home.analytics
+    content = path.read_bytes()
+    said = f"{path} is damaged, or of another version of DuckDB: {REPLAY} from the landing area"
+    verbs = [("held",), ("approve", "0123456789abcdef"), ("refuse", "0123456789abcdef")]
+    for verb, damage in zip(verbs * 3, UNREADABLE.values(), strict=False):
+        path.write_bytes(damage(content))
+        _fails(damaged.command(*verb), said)
+    verified = damaged.command("verify")
+    assert (verified.returncode, verified.stdout) == (1, f"{said}\n")
+    assert damaged.command("replay").returncode == 0
+    _is_as(damaged, whole)
+
+
+def test_a_lost_copy(damaged: Installed) -> None:
+    damaged.home.analytics.unlink()
+    said = f"{damaged.home.analytics} is missing: {REPLAY}"
+    _fails(damaged.command("held"), said)
+    verified = damaged.command("verify")
+    assert (verified.returncode, verified.stdout) == (1, f"{said}\n")
+
+
+@pytest.mark.parametrize("damage", ["is missing", "is not what was sent"])
+def test_a_payments_file_that_is_not_what_was_sent(damaged: Installed, damage: str) -> None:
+    path = damaged.home.outbox / "lumina" / f"{DAY}_toku_payments.csv"
+    content = path.read_bytes()
+    path.write_bytes(content + b"more\n")
+    if damage == "is missing":
+        path.unlink()
+    verified = damaged.command("verify")
+    assert verified.returncode == 1
+    (line,) = verified.stdout.splitlines()
+    assert line.startswith(f"{path} {damage}: ")
+    assert f"`python -m orchestration republish lumina {DAY}`" in line
+    path.unlink(missing_ok=True)
+    assert damaged.command("republish", "lumina", DAY).returncode == 0
+    assert path.read_bytes() == content
+    _is_sound(damaged)
+
+
+# MB that are free, each of which ends at another stage: before Dagster has begun, while rows land,
+# while dbt builds, while the copy is published.
+FREE = (0, 1, 4, 8)
+
+
+def test_a_full_disk_is_one_sentence_at_every_stage(
+    whole: Installed, tmp_path: Path, mount_small_disk: Callable[..., None]
+) -> None:
+    """And with room the next run carries on to the same."""
+    whole.upload(DAYS[1])
+    day = DAYS[1].isoformat()
+    undisturbed = _copy(whole, tmp_path / "undisturbed")
+    used = sum(each.stat().st_size for each in whole.home.root.rglob("*") if each.is_file())
+    root = tmp_path / "small"
+    root.mkdir()
+    mount_small_disk(root, megabytes=2 * used // 1_000_000)
+    small = _copy(whole, root)
+    for free in FREE:
+        usage = shutil.disk_usage(root)
+        size = (usage.used + (free << 20)) // 1024
+        subprocess.run(["mount", "-o", f"remount,size={size}k", str(root)], check=True)
+        _fails(small.command("run", "--date", day), f"the disk of {root} takes nothing more (")
+        assert small.command("held").stdout == "no file is held\n"
+    subprocess.run(["mount", "-o", f"remount,size={4 * used}", str(root)], check=True)
+    for installed in (undisturbed, small):
+        assert installed.command("run", "--date", day).returncode == 1  # a file is held
+        _is_sound(installed)
+    columns = "* exclude (updated_at, first_file_id, version_file_id)"
+    assert small.query(f"select {columns} from debts order by all") == undisturbed.query(
+        f"select {columns} from debts order by all"
+    )

@@ -1,0 +1,102 @@
+"""What is damaged of what landed is had again from where the same still is, and only from there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orchestration import landing, ledger, restoring, soundness, warehouse
+from orchestration.contracts import Organization
+from orchestration.home import Home
+from orchestration.loopback_sftp import LoopbackServer
+from tests.orchestration.conftest import MakeOrganization
+from tests.orchestration.landed import carry, make
+
+
+@pytest.fixture
+def landed(tmp_path: Path) -> Home:
+    return make(Home(tmp_path / "home", tmp_path / "seeds"))
+
+
+@pytest.fixture
+def lumina(make_organization: MakeOrganization) -> Organization:
+    return make_organization("lumina")
+
+
+def _spoil(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+
+@pytest.mark.parametrize("damage", [_spoil, Path.unlink])
+def test_bytes_are_had_again_from_where_the_same_still_are(
+    landed: Home,
+    lumina: Organization,
+    sftp_server: LoopbackServer,
+    damage: Callable[[Path], None],
+) -> None:
+    manifest = landing.read_manifest(landed, 2)
+    assert manifest is not None
+    paths = {
+        "a debts file": landing.stored_path(landed, manifest.files[0]),
+        "a range of events": landing.events_path(landed, manifest.events[0].sha256),
+        "contracts": landing.contracts_path(landed, manifest.contracts) / "organizations.csv",
+        "a batch": ledger.batch_path(landed, 1),
+    }
+    with warehouse.connect(landed) as connection:
+        ledger.restore(connection, landed)
+    carry(landed)
+    former = {name: path.read_bytes() for name, path in paths.items()}
+    inbox = sftp_server.root / lumina.inbox_dir
+    (inbox / manifest.files[0].file_name).write_bytes(former["a debts file"])
+    for path in paths.values():
+        damage(path)
+
+    restored = restoring.restore(landed, [lumina], sftp_server.environment(["lumina"]))
+
+    contracts = paths.pop("contracts")
+    assert restored == sorted([*paths.values(), contracts.parent])
+    assert former == {
+        name: path.read_bytes() for name, path in {**paths, "contracts": contracts}.items()
+    }
+    assert soundness.check_landing(landed) == []
+
+
+def test_other_bytes_are_not_taken_for_what_is_damaged(
+    landed: Home, lumina: Organization, sftp_server: LoopbackServer
+) -> None:
+    manifest = landing.read_manifest(landed, 2)
+    assert manifest is not None
+    paths = [
+        landing.stored_path(landed, manifest.files[0]),
+        landing.events_path(landed, manifest.events[0].sha256),
+        landing.contracts_path(landed, manifest.contracts),
+        landing.manifest_path(landed, 3),
+        ledger.batch_path(landed, 1),
+    ]
+    (sftp_server.root / lumina.inbox_dir / manifest.files[0].file_name).write_bytes(b"corrected")
+    _spoil(landed.events / manifest.events[0].source_file)
+    _spoil(landed.seeds / "organizations.csv")
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            _spoil(path)
+    assert restoring.restore(landed, [lumina], sftp_server.environment(["lumina"])) == []
+    assert {each.path for each in soundness.check_landing(landed)} == set(paths)
+
+
+def test_a_server_that_does_not_answer_stops_nothing(
+    landed: Home, make_organization: MakeOrganization
+) -> None:
+    manifest = landing.read_manifest(landed, 2)
+    assert manifest is not None
+    file = landing.stored_path(landed, manifest.files[0])
+    events = landing.events_path(landed, manifest.events[0].sha256)
+    for path in (file, events):
+        path.unlink()
+    gone = make_organization("lumina", sftp_port=1)
+    assert restoring.restore(landed, [gone], {"SFTP_PASSWORD_LUMINA": "x"}) == [events]
+    assert [each.path for each in soundness.check_landing(landed)] == [file]
