@@ -78,6 +78,8 @@ def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
         ).fetchone()
     if row is None:
         raise NotHeldError(f"there is no file {file_id}; `held` lists those that wait")
+    if row[0] == "superseded":
+        raise NotHeldError(f"file {file_id} is superseded: a newer file has been applied")
     if row[0] != "held":
         raise NotHeldError(f"file {file_id} is {row[0]}: only held files wait for a decision")
 

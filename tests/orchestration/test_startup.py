@@ -41,7 +41,8 @@ def home(tmp_path: Path) -> Home:
             " 'aaaa' as file_id, 'lumina' as organization_id, '2026-03-02.csv' as file_name,"
             " date '2026-03-02' as business_date, now() as received_at, 'held' as status,"
             " 'x' as message, 1 as new_count, 1 as changed_count, 1 as unchanged_count,"
-            " 1 as withdrawn_count, 1 as kept_in_process_count, 1.00 as accepted_amount"
+            " 1 as withdrawn_count, 1 as kept_in_process_count, 1 as unidentified_count,"
+            " 1.00 as accepted_amount"
         )
     return home
 

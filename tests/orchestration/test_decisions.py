@@ -1,0 +1,46 @@
+"""Decisions on held files (R17): which files wait for one, and what is said of the others."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from orchestration.decisions import NotHeldError, check_held, read_held
+
+
+@pytest.fixture
+def published() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute(
+        "create table intake_files as select"
+        " status as file_id, 'lumina' as organization_id, 'x.csv' as file_name,"
+        " date '2026-03-02' as business_date, now() as received_at, status,"
+        " 'x' as message, 1 as new_count, 1 as changed_count, 1 as unchanged_count,"
+        " 1 as withdrawn_count, 1 as kept_in_process_count, 1 as unidentified_count,"
+        " 1.00 as accepted_amount"
+        " from unnest(['applied', 'duplicate', 'held', 'refused', 'superseded']) as _(status)"
+    )
+    return connection
+
+
+def test_only_held_files_wait_for_a_decision(published: duckdb.DuckDBPyConnection) -> None:
+    assert [file.file_id for file in read_held(published)] == ["held"]
+    check_held(published, "held")
+
+
+@pytest.mark.parametrize(
+    ("file_id", "said"),
+    [
+        ("nowhere", "there is no file nowhere; `held` lists those that wait"),
+        ("applied", "file applied is applied: only held files wait for a decision"),
+        ("refused", "file refused is refused: only held files wait for a decision"),
+        ("superseded", "file superseded is superseded: a newer file has been applied"),
+    ],
+)
+def test_a_file_that_does_not_wait_is_told_with_why(
+    published: duckdb.DuckDBPyConnection, file_id: str, said: str
+) -> None:
+    with pytest.raises(NotHeldError) as raised:
+        check_held(published, file_id)
+    assert str(raised.value) == said
+    assert raised.value.exit_status == 2
