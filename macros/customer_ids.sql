@@ -28,6 +28,50 @@
 {%- endmacro %}
 
 {#
+    What a row says of its customer: the id as it is written, and, where the check digit of a RUT has
+    a column of its own (R12), that and the number that it belongs to.
+#}
+{% macro read_customer_id(row, scheme) -%}
+    {{ normalise_customer_id(row ~ '.customer_id', scheme) }} as written_id,
+    case
+        when {{ scheme }} = 'rut' and {{ row }}.check_digit is not null
+            then nullif(upper(replace({{ normal_id(row ~ '.check_digit') }}, '-', '')), '')
+    end as check_digit_of_rut,
+    case
+        when {{ scheme }} = 'rut' and {{ row }}.check_digit is not null
+            then {{ normal_id(row ~ '.customer_id') }}
+    end as number_of_rut
+{%- endmacro %}
+
+{# The RUT of a number and its check digit, which read_customer_id has read; null if it is none. #}
+{% macro join_check_digit(row) -%}
+    case
+        when
+            {{ matches(row ~ '.number_of_rut', '^[0-9][0-9.]{0,11}$') }}
+            and {{ matches(row ~ '.check_digit_of_rut', '^[0-9K]$') }}
+            then
+                concat(
+                    ltrim(replace({{ row }}.number_of_rut, '.', ''), '0'),
+                    '-',
+                    {{ row }}.check_digit_of_rut
+                )
+    end
+{%- endmacro %}
+
+{#
+    The customer of a row: a RUT that came without its check digit is joined to it. One that came
+    with a digit must have the same, else it is nobody's.
+#}
+{% macro choose_customer_id(row) -%}
+    case
+        when {{ row }}.check_digit_of_rut is null then {{ row }}.written_id
+        when {{ is_valid_rut(row ~ '.joined_rut') }} then {{ row }}.joined_rut
+        when right({{ row }}.written_id, 1) = {{ row }}.check_digit_of_rut
+            then {{ row }}.written_id
+    end
+{%- endmacro %}
+
+{#
     Whether a normalised RUT carries the check digit that its number asks for: the digits from
     the right times 2, 3, 4, 5, 6, 7, 2, 3, 4, summed, modulo 11 (Servicio de Registro Civil).
 #}

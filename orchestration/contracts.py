@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from orchestration import event_words
 from orchestration.contract_rows import FILLED, matching, one_of, problem, raise_for, read_rows
+from orchestration.currencies import HANDLED
 from orchestration.event_words import EVENT_WORD_FILES
 from orchestration.folders import Account, Folder, find_shared
 
@@ -38,9 +39,20 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
         "is_void",
         "name",
         "mail",
+        "currency",
+        "check_digit",
     ),
-    "payments": ("customer_id", "product_id", "due_date", "amount", "channel", "paid_on"),
-    "customers": ("customer_id", "name", "mail"),
+    "payments": (
+        "customer_id",
+        "product_id",
+        "due_date",
+        "amount",
+        "channel",
+        "paid_on",
+        "currency",
+        "check_digit",
+    ),
+    "customers": ("customer_id", "name", "mail", "check_digit"),
 }
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "invoices": ("customer_id", "product_id", "due_date", "amount"),
@@ -295,6 +307,14 @@ def _parse_pattern(text: str) -> str:
     return text
 
 
+def _parse_currency(text: str) -> str:
+    if text not in HANDLED:
+        raise ValueError(
+            "a currency code of ISO 4217 such as CLP, of a currency with two decimals at most"
+        )
+    return text
+
+
 def _parse_time_zone(text: str) -> ZoneInfo:
     if text not in _known_time_zones():
         raise ValueError("a name of the IANA time zone database such as America/Santiago")
@@ -336,7 +356,7 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "customer_id_scheme": one_of(CUSTOMER_ID_SCHEMES),
     "update_mode": one_of(UPDATE_MODES),
     "payment_flow": one_of(PAYMENT_FLOWS),
-    "currency": matching(r"[A-Z]{3}", "a currency code of ISO 4217 such as CLP"),
+    "currency": _parse_currency,
     "time_zone": _parse_time_zone,
     "cutoff_time": _parse_time,
     "sftp_host": FILLED,

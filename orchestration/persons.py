@@ -32,10 +32,16 @@ _OVERLAP = 4096
 # For each kind of file the staging model, and those of the columns kept that are null there when
 # they do not hold what they should: then the text may be anything.
 _ROW_MODELS = {
-    "invoices": ("stg_intake__invoices", ("due_date", "amount", "is_paid", "is_void")),
-    "payments": ("stg_intake__organization_payments", ("due_date", "amount", "paid_on")),
+    "invoices": ("stg_intake__invoices", ("due_date", "amount", "is_paid", "is_void", "currency")),
+    "payments": (
+        "stg_intake__organization_payments",
+        ("due_date", "amount", "paid_on", "currency"),
+    ),
     landing.CUSTOMERS: ("stg_intake__customers", ()),
 }
+
+# What is null where a column kept does not hold what it should, if not the column itself.
+_UNREAD = {"currency": "nullif(is_in_contract_currency, false)"}
 
 _EVENT_MODELS = ("stg_events__payment_events", "stg_events__enrollment_events")
 
@@ -291,7 +297,9 @@ def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
     found = Found()
     for model, unread in _ROW_MODELS.values():
         rows = _files_rows(persons, model)
-        missing = ", ".join(f"case when {name} is null then '{name}' end" for name in unread)
+        missing = ", ".join(
+            f"case when {_UNREAD.get(name, name)} is null then '{name}' end" for name in unread
+        )
         for file_id, line_number, person, is_exact, names in connection.execute(
             f"select file_id, line_number, person, is_exact, [{missing}] from {rows}"  # noqa: S608
         ).fetchall():

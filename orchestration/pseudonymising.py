@@ -21,7 +21,16 @@ from orchestration.landing import EventRange, LandedFile
 from orchestration.persons import LONGEST, Found, Persons, RefusedError, Row, pattern_of
 
 # What a row says of its debt; all else in it is of the person.
-_KEPT = ("product_id", "due_date", "amount", "is_paid", "is_void", "channel", "paid_on")
+_KEPT = (
+    "product_id",
+    "due_date",
+    "amount",
+    "is_paid",
+    "is_void",
+    "channel",
+    "paid_on",
+    "currency",
+)
 
 
 class Tokens:
@@ -51,6 +60,8 @@ class Tokens:
         """The new text of a field, or of an attribute, which has no name here."""
         if name == "customer_id":
             return row.pseudonym or self.of(text)
+        if name == "check_digit" and row.pseudonym:
+            return row.pseudonym[-1]
         return text if name in _KEPT and name not in row.unread else self.of(text)
 
 

@@ -47,6 +47,8 @@ _SPANISH: Mapping[str, str] = {
     "mail": "correo",
     "channel": "canal",
     "paid_on": "fecha de pago",
+    "currency": "moneda",
+    "check_digit": "dígito verificador",
 }
 
 
@@ -231,6 +233,8 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
     of_scheme: dict[str, list[int]] = {}
     for position, name in enumerate(names):
         meaning = aliases.field(layout.organization_id, layout.kind, name) if name else None
+        if meaning == "check_digit" and not is_rut:
+            meaning = None  # only a RUT has one
         if meaning is not None:
             found.setdefault(meaning, []).append(position)
             key = (layout.organization_id, layout.kind, normalise_header(name))

@@ -58,17 +58,19 @@ RAW_TABLES = {
         load_id bigint not null, file_id varchar not null, line_number bigint not null,
         customer_id varchar, product_id varchar, due_date varchar, amount varchar,
         is_paid varchar, is_void varchar, name varchar, mail varchar,
+        currency varchar, check_digit varchar,
         attributes varchar, attribute_length bigint
     """,
     "organization_payments": """
         load_id bigint not null, file_id varchar not null, line_number bigint not null,
         customer_id varchar, product_id varchar, due_date varchar, amount varchar,
-        channel varchar, paid_on varchar, attributes varchar, attribute_length bigint
+        channel varchar, paid_on varchar, currency varchar, check_digit varchar,
+        attributes varchar, attribute_length bigint
     """,
     "customers": """
         load_id bigint not null, file_id varchar not null, line_number bigint not null,
         customer_id varchar, name varchar, mail varchar, usable_mail varchar, cell_code varchar,
-        attributes varchar, attribute_length bigint
+        check_digit varchar, attributes varchar, attribute_length bigint
     """,
     "intake_decisions": """
         load_id bigint not null, file_id varchar not null, decision varchar not null,

@@ -94,6 +94,7 @@ class Row:
         mail: as it stands in the sheet.
         usable_mail: the address in its usual form if it can be written to, else None.
         cell_code: why a required cell cannot be read, None if it can (R15).
+        check_digit: of a RUT, where it has a column of its own.
         attributes: the other columns as a JSON object of texts, None if they are empty (R12).
         attribute_length: the length of the longest of them, in characters.
 
@@ -105,6 +106,7 @@ class Row:
     mail: str | None
     usable_mail: str | None
     cell_code: str | None
+    check_digit: str | None
     attributes: str | None
     attribute_length: int | None
 
@@ -200,6 +202,7 @@ class Workbook:
             mail=mail,
             usable_mail=_usable_mail(mail),
             cell_code=_find_cell_code(cells, formula_cells, columns, is_rut=self.is_rut),
+            check_digit=text("check_digit"),
             attributes=(
                 json.dumps(attributes, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
                 if attributes

@@ -20,6 +20,7 @@ coded as (
             when not {{ is_plausible_date('invoices.due_date') }} then 'invalid_due_date'
         end as due_date_code,
         case
+            when not invoices.is_in_contract_currency then 'other_currency'
             when invoices.amount is null then 'invalid_amount'
             when invoices.amount < 0 then 'negative_amount'
             when invoices.is_paid is null or invoices.is_void is null then 'invalid_flag'

@@ -23,6 +23,7 @@ coded as (
             end
         ) as key_code,
         case
+            when not organization_payments.is_in_contract_currency then 'other_currency'
             when
                 organization_payments.amount is null
                 and organization_payments.amount_text is not null

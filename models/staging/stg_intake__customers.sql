@@ -7,31 +7,46 @@ files as (
     select * from {{ ref('stg_intake__files') }}
 ),
 
+spelled as (
+    select
+        source.*,
+        files.organization_id,
+        files.customer_id_scheme,
+        {{ read_customer_id('source', 'files.customer_id_scheme') }}
+    from source
+    inner join files on source.file_id = files.file_id
+),
+
+joined as (
+    select
+        spelled.*,
+        {{ join_check_digit('spelled') }} as joined_rut
+    from spelled
+),
+
 renamed as (
     select
         -- ids
-        source.load_id,
-        source.file_id,
-        source.line_number,
-        files.organization_id,
-        files.customer_id_scheme,
-        {{ spell_id('source.customer_id') }} as customer_id_text,
-        {{ normalise_customer_id('source.customer_id', 'files.customer_id_scheme') }}
-            as customer_id,
+        joined.load_id,
+        joined.file_id,
+        joined.line_number,
+        joined.organization_id,
+        joined.customer_id_scheme,
+        {{ spell_id('joined.customer_id') }} as customer_id_text,
+        {{ choose_customer_id('joined') }} as customer_id,
 
         -- who it is
-        nullif(trim(source.name), '') as name,
-        nullif(trim(source.mail), '') as mail,
-        source.usable_mail,
+        nullif(trim(joined.name), '') as name,
+        nullif(trim(joined.mail), '') as mail,
+        joined.usable_mail,
 
         -- what else the row says
-        source.attributes,
-        source.attribute_length,
+        joined.attributes,
+        joined.attribute_length,
 
         -- why a cell cannot be read
-        source.cell_code
-    from source
-    inner join files on source.file_id = files.file_id
+        joined.cell_code
+    from joined
 )
 
 select * from renamed

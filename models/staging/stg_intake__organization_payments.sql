@@ -7,35 +7,58 @@ files as (
     select * from {{ ref('stg_intake__files') }}
 ),
 
+spelled as (
+    select
+        source.*,
+        files.organization_id,
+        files.customer_id_scheme,
+        files.currency as contract_currency,
+        files.decimal_separator,
+        files.date_format,
+        {{ read_customer_id('source', 'files.customer_id_scheme') }}
+    from source
+    inner join files on source.file_id = files.file_id
+),
+
+joined as (
+    select
+        spelled.*,
+        {{ join_check_digit('spelled') }} as joined_rut
+    from spelled
+),
+
 renamed as (
     select
         -- ids
-        source.load_id,
-        source.file_id,
-        source.line_number,
-        files.organization_id,
-        files.customer_id_scheme,
-        {{ spell_id('source.customer_id') }} as customer_id_text,
-        {{ normalise_customer_id('source.customer_id', 'files.customer_id_scheme') }}
-            as customer_id,
-        {{ spell_id('source.product_id') }} as product_id,
+        joined.load_id,
+        joined.file_id,
+        joined.line_number,
+        joined.organization_id,
+        joined.customer_id_scheme,
+        {{ spell_id('joined.customer_id') }} as customer_id_text,
+        {{ choose_customer_id('joined') }} as customer_id,
+        {{ spell_id('joined.product_id') }} as product_id,
 
         -- amounts
-        source.amount as amount_text,
-        {{ parse_amount('source.amount', 'files.decimal_separator') }} as amount,
-        files.currency,
+        joined.amount as amount_text,
+        case
+            when {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
+                then {{ parse_amount('joined.amount', 'joined.decimal_separator') }}
+        end as amount,
+        joined.contract_currency as currency,
+        {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
+            as is_in_contract_currency,
 
         -- dates
-        source.due_date as due_date_text,
-        {{ parse_date('source.due_date', 'files.date_format') }} as due_date,
-        {{ parse_date('source.paid_on', 'files.date_format') }} as paid_on,
+        joined.due_date as due_date_text,
+        {{ parse_date('joined.due_date', 'joined.date_format') }} as due_date,
+        {{ parse_date('joined.paid_on', 'joined.date_format') }} as paid_on,
 
         -- what else the row says
-        {{ undo_harmless("nullif(trim(source.channel), '')") }} as channel,
-        source.attributes,
-        source.attribute_length
-    from source
-    inner join files on source.file_id = files.file_id
+        {{ undo_harmless("nullif(trim(joined.channel), '')") }} as channel,
+        joined.attributes,
+        joined.attribute_length
+    from joined
 )
 
 select * from renamed

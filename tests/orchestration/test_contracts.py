@@ -200,7 +200,11 @@ class TestOrganizations:
             ("customer_id_scheme", "RUT", "rut or external_id"),
             ("update_mode", "", "replace or upsert"),
             ("payment_flow", "in process", "instant or in_process"),
-            ("currency", "peso", "a currency code of ISO 4217 such as CLP"),
+            (
+                "currency",
+                "peso",
+                "a currency code of ISO 4217 such as CLP, of a currency with two decimals at most",
+            ),
             (
                 "time_zone",
                 "Chile",
@@ -387,7 +391,8 @@ class TestOrganizations:
         write_organizations(seeds, ROW, ROW | {"organization_id": "other", "currency": "UYU"})
         assert problems_of(seeds) == [
             "organizations.csv, row 2, column currency: '' is not allowed;"
-            " allowed: a currency code of ISO 4217 such as CLP"
+            " allowed: a currency code of ISO 4217 such as CLP,"
+            " of a currency with two decimals at most"
         ]
 
     @pytest.mark.parametrize("count", [0, 2])
@@ -536,7 +541,7 @@ class TestColumnAliases:
             "column_aliases.csv, row 2, column file_kind: 'debts' is not allowed;"
             " allowed: invoices or payments or customers",
             "column_aliases.csv, row 3, column field: 'amount' is not allowed;"
-            " allowed: customer_id or name or mail",
+            " allowed: customer_id or name or mail or check_digit",
             "column_aliases.csv, row 5, column alias: 'FECHA' is not allowed;"
             " allowed: a name with letters or digits that means one field",
             "column_aliases.csv, row 6, column alias: '***' is not allowed;"

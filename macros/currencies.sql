@@ -1,0 +1,29 @@
+{#
+    Whether a row's own currency, as organizations write it, is that of its file's contract (R12). An
+    empty cell is. `$` and `pesos` are those of the contract where its currency is a peso; a word
+    that could be two currencies otherwise, such as `$` beside dollars, is not understood.
+#}
+{% macro is_contract_currency(text, currency) -%}
+    {%- set words = {
+        'ARS': ['$', 'ar$', 'peso', 'pesos', 'peso argentino', 'pesos argentinos'],
+        'BOB': ['bs', 'bs.', 'boliviano', 'bolivianos'],
+        'BRL': ['r$', 'real', 'reales'],
+        'CLP': ['$', 'ch$', 'clp$', 'peso', 'pesos', 'peso chileno', 'pesos chilenos'],
+        'COP': ['$', 'col$', 'peso', 'pesos', 'peso colombiano', 'pesos colombianos'],
+        'EUR': ['€', 'euro', 'euros'],
+        'MXN': ['$', 'mx$', 'peso', 'pesos', 'peso mexicano', 'pesos mexicanos'],
+        'PEN': ['s/', 's/.', 'sol', 'soles'],
+        'PYG': ['₲', 'gs', 'gs.', 'guaraní', 'guaraníes', 'guarani', 'guaranies'],
+        'USD': ['us$', 'u$s', 'dólar', 'dólares', 'dolar', 'dolares'],
+        'UYU': ['$', '$u', 'peso', 'pesos', 'peso uruguayo', 'pesos uruguayos'],
+    } -%}
+    {%- set said = 'lower(' ~ normal_id(text) ~ ')' -%}
+    case
+        when {{ text }} is null or {{ text }} = {{ currency }} or {{ said }} = '' then true
+        when {{ said }} = lower({{ currency }}) then true
+        {%- for code, of_code in words.items() %}
+        when {{ currency }} = '{{ code }}' then {{ said }} in ('{{ of_code | join("', '") }}')
+        {%- endfor %}
+        else false
+    end
+{%- endmacro %}

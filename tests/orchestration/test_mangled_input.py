@@ -1,0 +1,108 @@
+"""What was mangled before it was sent is noticed, and takes no debt away (R5, R12, R15)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestration.contract_rows import ContractError
+from orchestration.contracts import read_organizations
+from tests.orchestration.houses import Deposit, House, csv_of, xlsx_of
+from tests.orchestration.oracle import text_of_rut
+
+DUE = "2026-12-05"
+# Numbers that are by bad luck somebody else's RUT when their own check digit is left out.
+UNLUCKY = [
+    number
+    for number in range(13_656_000, 13_656_400)
+    if text_of_rut(number // 10) == f"{number // 10}-{number % 10}"
+][:3]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """Three organizations: one whose file went through a spreadsheet, one with currencies of its
+    rows, one with check digits in a column.
+    """
+    contracts = {
+        "folios": {"max_rejected_share": "0.5"},
+        "mixed": {"customer_id_scheme": "rut"},
+        "digits": {"customer_id_scheme": "rut"},
+    }
+    house = House.make(tmp_path_factory.mktemp("mangled"), contracts)
+    folios = ("cliente", "folio", "vencimiento", "monto")
+    exact = [("C-1", f"12345678901{number}", DUE, "1000") for number in range(4)]
+    house.load(Deposit("folios", csv_of([folios, *exact])))
+    mixed = [
+        (text_of_rut(7_000_000 + number), f"A-{number}", DUE, "1000", currency)
+        for number, currency in enumerate(["CLP", "UF", "USD", ""])
+    ]
+    digits = [
+        (str(number), text_of_rut(number)[-1], f"P-{number}", DUE, "1000") for number in UNLUCKY
+    ]
+    house.load(
+        Deposit("folios", csv_of([folios, *exact[:3], ("C-1", "1,23457E+11", DUE, "1000")])),
+        Deposit("mixed", csv_of([("rut", "producto", "vencimiento", "monto", "Moneda"), *mixed])),
+        Deposit("digits", csv_of([("rut", "DV", "producto", "vencimiento", "monto"), *digits])),
+        Deposit(
+            "digits",
+            xlsx_of(
+                [
+                    ("RUT", "Dígito verificador", "Nombre"),
+                    (UNLUCKY[0], text_of_rut(UNLUCKY[0])[-1], "Ana"),
+                    (text_of_rut(7_654_321), "x", "Eva"),
+                ]
+            ),
+            "customers",
+        ),
+    )
+    return house
+
+
+def test_each_mangled_row_has_its_code(house: House) -> None:
+    assert house.refused_rows() == [
+        ("digits", "customers", 3, "invalid_rut"),
+        ("folios", "invoices", 5, "inexact_id"),
+        ("mixed", "invoices", 3, "other_currency"),
+        ("mixed", "invoices", 4, "other_currency"),
+    ]
+
+
+def test_an_id_in_scientific_notation_makes_no_debt_and_takes_none_away(house: House) -> None:
+    assert house.query(
+        "select product_id, status, kept_because from debts where organization_id = 'folios'"
+        " order by all"
+    ) == [
+        ("123456789010", "pending", None),
+        ("123456789011", "pending", None),
+        ("123456789012", "pending", None),
+        ("123456789013", "pending", "rejected_row"),
+    ]
+
+
+def test_an_amount_in_another_currency_is_no_debt_and_in_no_sum(house: House) -> None:
+    assert house.query(
+        "select product_id, amount, attributes from debts where organization_id = 'mixed'"
+        " order by all"
+    ) == [("A-0", 1000, None), ("A-3", 1000, None)]
+    assert house.query(
+        "select accepted_amount, rejected_amount, unidentified_count from intake_files"
+        " where organization_id = 'mixed'"
+    ) == [(2000, 0, 0)]
+
+
+def test_a_rut_with_its_check_digit_in_another_column_is_its_own_person(house: House) -> None:
+    owners = [text_of_rut(number) for number in UNLUCKY]
+    assert house.query(
+        "select customer_id from debts where organization_id = 'digits' order by all"
+    ) == [(owner,) for owner in sorted(owners)]
+    assert house.query("select customer_id, name from customers") == [(owners[0], "Ana")]
+
+
+@pytest.mark.parametrize("currency", ["CLF", "XAU", "UFX", "KWD", "clp"])
+def test_a_contract_in_a_currency_that_cannot_be_handled_is_wrong(
+    tmp_path: Path, currency: str
+) -> None:
+    with pytest.raises(ContractError, match=f"column currency: '{currency}' is not allowed"):
+        read_organizations(House.make(tmp_path, {"agua": {"currency": currency}}).home.seeds)
