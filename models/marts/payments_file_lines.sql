@@ -42,7 +42,8 @@ told_last as (
     select
         payment_key,
         max(case when status = 'autorizado' then load_id end)
-        >= max(case when status = 'reversado' then load_id else 0 end) as is_told_authorized
+        >= max(case when status = 'reversado' then load_id else 0 end) as is_told_authorized,
+        sum(amount) = 0 as is_nothing
     from published
     group by payment_key
 ),
@@ -106,7 +107,10 @@ changed as (
                 and payments.standing_amount = 0
                 and not coalesce(told_last.is_told_authorized, false)
                 then 'autorizado'
-            when payments.status in ('rejected', 'reversed') and told_last.is_told_authorized
+            when
+                payments.status in ('rejected', 'reversed')
+                and told_last.is_told_authorized
+                and told_last.is_nothing
                 then 'reversado'
             {%- else %}
             when payments.status = 'authorized' and payments.standing_amount = 0 then 'autorizado'

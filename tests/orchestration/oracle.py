@@ -317,7 +317,11 @@ def _publish(
                 is_told = bool(own) and own[-1].status == "autorizado"
                 if payment.state == "authorized" and not is_told:
                     due.append(("autorizado", difference, currency))
-                elif payment.state in ("rejected", "reversed") and is_told:
+                elif (
+                    payment.state in ("rejected", "reversed")
+                    and is_told
+                    and not sum(line.amount for line in own)
+                ):
                     due.append(("reversado", difference, currency))
         if (
             payment.state == "in_process"
