@@ -19,7 +19,8 @@ from typing import Any
 from orchestration import event_files, landing, publishing
 from orchestration.contracts import Organization
 from orchestration.home import Home
-from orchestration.intake import Arrival, Seen, choose
+from orchestration.inbox import Seen, choose, find_new
+from orchestration.recognizing import Arrival
 from orchestration.sftp import SftpError, connect
 from orchestration.timing import MAX_DAYS_BACK, newest_due_date
 
@@ -226,7 +227,8 @@ def _look_into_inboxes(
         except SftpError:
             return {}
         business_date = newest_due_date(organization, now)
-        arrivals, _ = choose(organization, listing, seen[organization_id], business_date)
+        new = find_new(organization, listing, seen[organization_id], business_date)
+        arrivals, _ = choose(new)
         return {organization_id: _mark_arrivals(arrivals)}
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="arrivals") as pool:

@@ -18,9 +18,10 @@ from orchestration.contracts import Organization, read_column_aliases, read_orga
 from orchestration.delimited import find_encoding, read_header
 from orchestration.folders import Folder, find_shared
 from orchestration.home import Home
-from orchestration.intake import file_limit, find_misnamed, receive, recognise
+from orchestration.inbox import file_limit, receive
 from orchestration.landing import LandedFile, Manifest
 from orchestration.reading import Layout, read
+from orchestration.recognizing import find_misnamed, recognise
 from orchestration.sftp import Client, Listing, SftpError, connect
 
 _MODELS = ("+intake_files", "+intake_rejections")
@@ -143,7 +144,7 @@ def _look(
                 )
                 checked.file = receive(
                     trial, organization, client, newest, _now, file_limit(environment)
-                )
+                ).file
     except SftpError as error:
         checked.error = (error.code, str(error))
     return checked

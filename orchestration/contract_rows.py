@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from orchestration.errors import WrongUseError
+
+# Columns that files of former versions do not have, and their values there.
+ADDED: Mapping[str, str] = {"quiet_seconds": "60"}
 
 
 class ContractError(WrongUseError):
@@ -26,12 +29,13 @@ def read_rows(
         with path.open(encoding="utf-8-sig", newline="") as source:
             reader = csv.reader(source, strict=True)
             header = next(reader, [])
-            if sorted(header) != sorted(columns):
+            added = dict.fromkeys(ADDED.keys() & columns, "")
+            if sorted(header) != sorted({*columns} - (added.keys() - {*header})):
                 raise ContractError(header_problem(path.name, header, columns))
             line = reader.line_num + 1
             for cells in reader:
                 if len(cells) == len(header):
-                    rows.append((line, dict(zip(header, cells, strict=True))))
+                    rows.append((line, added | dict(zip(header, cells, strict=True))))
                 elif cells:
                     problems.append(
                         f"{path.name}, row {line}: {len(cells)} columns;"
@@ -53,7 +57,7 @@ def raise_for(problems: Sequence[str]) -> None:
 
 def header_problem(name: str, header: Sequence[str], columns: Sequence[str]) -> str:
     """How it is said that a file has other columns than it must have."""
-    missing = [column for column in columns if column not in header]
+    missing = [column for column in columns if column not in (*header, *ADDED)]
     unknown = [column for column in header if column not in columns]
     doubled = sorted({column for column in header if header.count(column) > 1})
     parts = [("missing", missing), ("unknown", unknown), ("doubled", doubled)]

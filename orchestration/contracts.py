@@ -18,7 +18,15 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from orchestration import event_words
-from orchestration.contract_rows import FILLED, matching, one_of, problem, raise_for, read_rows
+from orchestration.contract_rows import (
+    ADDED,
+    FILLED,
+    matching,
+    one_of,
+    problem,
+    raise_for,
+    read_rows,
+)
 from orchestration.currencies import HANDLED
 from orchestration.event_words import EVENT_WORD_FILES
 from orchestration.folders import Account, Folder, find_shared
@@ -81,7 +89,9 @@ DEFAULTED = (
     "date_format",
     "max_withdrawal_share",
     "max_rejected_share",
+    "quiet_seconds",
 )
+_DAY_SECONDS = 86_400
 DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
 
 
@@ -89,7 +99,8 @@ DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
 class Organization:
     """The contract of one organization: a row of organizations.csv, its defaults filled in.
 
-    `cutoff_time` is in `time_zone`; the shares are parts of one; `delimiter` is the character.
+    `cutoff_time` is in `time_zone`; the shares are parts of one; `delimiter` is the character;
+    `quiet_seconds` is how long a file stands still before it counts (R13).
     """
 
     organization_id: str
@@ -113,6 +124,7 @@ class Organization:
     date_format: str
     max_withdrawal_share: Decimal
     max_rejected_share: Decimal
+    quiet_seconds: int = 60
 
     @property
     def folders(self) -> tuple[Folder, Folder]:
@@ -271,7 +283,7 @@ def _read_defaults(seeds: Path, problems: list[str]) -> tuple[set[str], dict[str
         problems.append(f"{DEFAULTS}: {len(rows)} readable rows; allowed: exactly one")
         return set(DEFAULTED), {}
     line, row = rows[0]
-    cells = {column: cell for column, cell in row.items() if cell}
+    cells = {**ADDED, **{column: cell for column, cell in row.items() if cell}}
     return set(cells), _parse_cells(DEFAULTS, line, cells, problems)
 
 
@@ -345,6 +357,12 @@ def _parse_share(text: str) -> Decimal:
     return Decimal(text)
 
 
+def _parse_quiet_seconds(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > _DAY_SECONDS:
+        raise ValueError(f"whole seconds from 0 to {_DAY_SECONDS}")
+    return int(text)
+
+
 def _parse_delimiter(text: str) -> str:
     return DELIMITERS[one_of(DELIMITERS)(text)]
 
@@ -371,4 +389,5 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "date_format": one_of(DATE_FORMATS),
     "max_withdrawal_share": _parse_share,
     "max_rejected_share": _parse_share,
+    "quiet_seconds": _parse_quiet_seconds,
 }

@@ -6,7 +6,7 @@ end, then a manifest that is not in `raw` yet. Only then is something new taken 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -47,6 +47,7 @@ def carry_next(
     business_date: date,
     environment: Mapping[str, str],
     clock: Clock = utc_now,
+    say: Callable[[str], None] = lambda _: None,
 ) -> CarriedLoad:
     """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one.
 
@@ -72,7 +73,7 @@ def carry_next(
     contracts = landing.keep_contracts(home)
     organizations = read_contracts(landing.contracts_path(home, contracts))
     manifest = intake.take(
-        connection, home, contracts, organizations, business_date, environment, clock
+        connection, home, contracts, organizations, business_date, environment, clock, say
     )
     rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows, is_recovered=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from orchestration import decisions, landing, soundness, uploads, warehouse
+from orchestration import decisions, landing, progress, soundness, uploads, warehouse
 from orchestration.contracts import read_organizations
 from orchestration.errors import ToldError
 from orchestration.home import Home
@@ -157,7 +158,14 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
     # dbt tells of each model and test; on a terminal that would hide what matters.
     log = home.root / "logs" / f"{business_date}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    terminal = sys.stdout
+
+    def say_meanwhile(text: str) -> None:
+        with redirect_stdout(terminal):
+            say(text)
+
     with ExitStack() as stack:
+        stack.enter_context(progress.listening(say_meanwhile))
         with _told_of_dagster(home):
             job = stack.enter_context(opened_job())
         while not is_done():

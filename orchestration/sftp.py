@@ -174,7 +174,11 @@ class Client:
             return str(self._sftp.normalize(path))
 
     def download(
-        self, folder: str, file: RemoteFile, target: BinaryIO, most_bytes: int | None = None
+        self,
+        folder: str,
+        file: RemoteFile,
+        target: BinaryIO | None,
+        most_bytes: int | None = None,
     ) -> Download:
         """Read a file that does not change meanwhile (R13).
 
@@ -187,6 +191,7 @@ class Client:
             folder: where it is.
             file: as it was listed.
             target: takes the bytes; worth nothing if this raises. It can be emptied and begun anew.
+                None: nobody does.
             most_bytes: how many it may have.
 
         Raises:

@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration import loads, warehouse
+from orchestration import loads, progress, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 
@@ -78,12 +78,18 @@ def load(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take what is new for a business date and copy it into `raw`, in one transaction."""
     home = installation.home()
+
+    def say(text: str) -> None:
+        context.log.info(text)
+        progress.tell(text)
+
     with guarded(), warehouse.connect(home) as connection:
         carried = loads.carry_next(
             connection,
             home,
             date.fromisoformat(context.partition_key),
             installation.environment(),
+            say=say,
         )
     looks = [f"{look.organization_id}: {look.outcome}" for look in carried.manifest.looks]
     if looks:  # told together: each telling is a write of Dagster's

@@ -14,6 +14,17 @@ from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import LoopbackServer
 
 
+def take_at_once(seeds: Path) -> None:
+    """Have contracts take files that have just been written: nobody is still uploading them."""
+    path = seeds / "organization_defaults.csv"
+    with path.open(encoding="utf-8", newline="") as source:
+        (defaults,) = csv.DictReader(source)
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, list(defaults), lineterminator="\n")
+        writer.writeheader()
+        writer.writerow({**defaults, "quiet_seconds": "0"})
+
+
 def make(root: Path, server: LoopbackServer) -> tuple[Home, dict[str, str]]:
     """Make the home, its contracts and the folders on the server.
 
@@ -25,6 +36,7 @@ def make(root: Path, server: LoopbackServer) -> tuple[Home, dict[str, str]]:
     seeds.mkdir(parents=True)
     for seed in (PROJECT / "seeds").iterdir():
         shutil.copyfile(seed, seeds / seed.name)  # with modes of its own
+    take_at_once(seeds)
     path = seeds / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))

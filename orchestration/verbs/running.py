@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestration import (
     alerts,
     deadlines,
-    intake,
+    inbox,
     ledger,
     locking,
     reporting,
@@ -37,7 +37,7 @@ def run(business_date: datetime | None) -> None:
     with told(), alerts.sent_if_raised(f"the run of {day} did not happen"):
         home = open_home()
         read_contracts(home.seeds)
-        intake.file_limit(os.environ)
+        inbox.file_limit(os.environ)
         deadlines.read_limits(os.environ)
         with locking.exclusive(home):
             is_good = run_day(console, home, day)

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestration.demo.installation import take_at_once
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import HOST, LoopbackServer
 
@@ -29,6 +30,7 @@ def make(root: Path, server: LoopbackServer, organization_ids: list[str]) -> Ins
     """Make a home anew with organizations in replace mode."""
     seeds = root / "seeds"
     shutil.copytree(PROJECT / "seeds", seeds)
+    take_at_once(seeds)
     path = seeds / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
         columns = list(csv.DictReader(source).fieldnames or [])

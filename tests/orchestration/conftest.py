@@ -88,6 +88,7 @@ def make_organization(sftp_server: LoopbackServer) -> MakeOrganization:
                 "sftp_username": sftp_server.username,
                 "inbox_dir": f"{folder}/inbox",
                 "outbox_dir": f"{folder}/outbox",
+                "quiet_seconds": 0,
                 **changes,
             },
         )

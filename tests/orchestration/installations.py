@@ -234,6 +234,7 @@ def _run(
 
 def _write_seeds(folder: Path, server: LoopbackServer, deposits: Mapping[str, Deposit]) -> None:
     shutil.copytree(PROJECT / "seeds", folder)
+    installation.take_at_once(folder)
     path = folder / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
         columns = list(csv.DictReader(source).fieldnames or [])

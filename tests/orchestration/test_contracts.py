@@ -161,6 +161,7 @@ class TestOrganizations:
                 "date_format": "YYYY-MM-DD",
                 "max_withdrawal_share": "0.5",
                 "max_rejected_share": "0.2",
+                "quiet_seconds": "60",
             }
         ]
 
@@ -183,7 +184,7 @@ class TestOrganizations:
             " allowed: instant or in_process",
             "organizations.csv, row 3, column payments_pattern: 'YYYY-MM-DD_toku_payments.csv'"
             " is not allowed; allowed: another pattern than invoices_pattern",
-            "organizations.csv, row 4: 2 columns; allowed: 21 as in the header",
+            "organizations.csv, row 4: 2 columns; allowed: 22 as in the header",
         ]
 
     @pytest.mark.parametrize(
@@ -282,6 +283,9 @@ class TestOrganizations:
             ("max_withdrawal_share", "1", Decimal(1)),
             ("max_withdrawal_share", "1.000000", Decimal(1)),
             ("max_rejected_share", "0.000001", Decimal("0.000001")),
+            ("quiet_seconds", "0", 0),
+            ("quiet_seconds", "86400", 86400),
+            ("quiet_seconds", "", 60),
         ],
     )
     def test_a_value_at_the_edge_of_what_is_allowed_is_read(
@@ -289,6 +293,27 @@ class TestOrganizations:
     ) -> None:
         write_organizations(seeds, ROW | {column: cell})
         assert read_organizations(seeds) == [Organization(**{**vars(LUMINA), column: value})]
+
+    @pytest.mark.parametrize("cell", ["-1", "1.5", "86401", "a minute"])
+    def test_a_quiet_time_is_whole_seconds_of_a_day(self, seeds: Path, cell: str) -> None:
+        write_organizations(seeds, ROW | {"quiet_seconds": cell})
+        assert problems_of(seeds) == [
+            f"organizations.csv, row 2, column quiet_seconds: {cell!r} is not allowed;"
+            " allowed: whole seconds from 0 to 86400"
+        ]
+
+    def test_contracts_of_former_versions_have_no_quiet_time_and_are_read(
+        self, seeds: Path
+    ) -> None:
+        for name in ("organizations.csv", "organization_defaults.csv"):
+            with (seeds / name).open(encoding="utf-8", newline="") as source:
+                rows = list(csv.DictReader(source))
+            columns = [column for column in rows[0] if column != "quiet_seconds"]
+            with (seeds / name).open("w", encoding="utf-8", newline="") as target:
+                writer = csv.DictWriter(target, columns, extrasaction="ignore")
+                writer.writeheader()
+                writer.writerows(rows)
+        assert {each.quiet_seconds for each in read_organizations(seeds)} == {60}
 
     def test_a_tab_typed_as_the_delimiter_is_not_taken_for_an_empty_cell(self, seeds: Path) -> None:
         write_organizations(seeds, ROW | {"delimiter": "\t"})
@@ -298,8 +323,8 @@ class TestOrganizations:
         ]
 
     def test_columns_missing_unknown_and_doubled_are_one_problem(self, seeds: Path) -> None:
-        header = ",".join(("password", "name", *COLUMNS[:-1]))
-        (seeds / "organizations.csv").write_text(f"{header}\n{'secret,' * 22}\n", encoding="utf-8")
+        header = ",".join(("password", "name", *COLUMNS[:-2], COLUMNS[-1]))
+        (seeds / "organizations.csv").write_text(f"{header}\n{'secret,' * 23}\n", encoding="utf-8")
         assert problems_of(seeds) == [
             "organizations.csv, row 1: missing columns: max_rejected_share;"
             f" unknown columns: password; doubled columns: name; allowed: {', '.join(COLUMNS)}"
@@ -367,9 +392,9 @@ class TestOrganizations:
     ) -> None:
         write_organizations(seeds, ROW)
         with (seeds / "organizations.csv").open("a", encoding="utf-8") as target:
-            target.write("hunter2," * 21 + "\n")
+            target.write("hunter2," * 22 + "\n")
         assert problems_of(seeds) == [
-            "organizations.csv, row 3: 22 columns; allowed: 21 as in the header"
+            "organizations.csv, row 3: 23 columns; allowed: 22 as in the header"
         ]
 
     def test_a_bad_default_is_reported_once_and_where_it_stands(self, seeds: Path) -> None:

@@ -13,14 +13,16 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import intake, landing, loads, warehouse
+from orchestration import landing, loads, warehouse
 from orchestration.contract_rows import ContractError
 from orchestration.contracts import Organization, read_organizations
 from orchestration.home import PROJECT, Home
-from orchestration.intake import Arrival, Seen, choose, look_into, take
+from orchestration.inbox import Seen, choose, find_new, look_into
+from orchestration.intake import take
 from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST
-from orchestration.sftp import Listing, RemoteFile
+from orchestration.recognizing import Arrival
+from orchestration.sftp import Client, Listing, RemoteFile
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 TODAY = date(2026, 3, 3)
@@ -50,20 +52,24 @@ def _seen(**changes: datetime | int) -> Seen:
     return dataclasses.replace(receipt, **changes)
 
 
+def _choose(organization: Organization, listing: list[RemoteFile], *rest) -> tuple:
+    return choose(find_new(organization, listing, *rest))
+
+
 class TestChoosing:
     """The decision, on listings and receipts alone."""
 
     def test_an_empty_inbox_gives_nothing(self):
-        assert choose(LUMINA, [], {}, TODAY) == ([], 0)
+        assert _choose(LUMINA, [], {}, TODAY) == ([], 0)
 
     def test_the_oldest_debts_file_is_taken_and_the_others_wait(self):
         listing = [_debts(3), _debts(1), _debts(2)]
         oldest = Arrival("invoices", date(2026, 3, 1), _debts(1))
-        assert choose(LUMINA, listing, {}, TODAY) == ([oldest], 2)
+        assert _choose(LUMINA, listing, {}, TODAY) == ([oldest], 2)
 
     def test_payments_files_are_taken_all_at_once_in_order(self):
         listing = [_payments(3), _debts(3), _payments(2)]
-        assert choose(LUMINA, listing, {}, TODAY) == (
+        assert _choose(LUMINA, listing, {}, TODAY) == (
             [
                 Arrival("invoices", date(2026, 3, 3), _debts(3)),
                 Arrival("payments", date(2026, 3, 2), _payments(2)),
@@ -77,29 +83,29 @@ class TestChoosing:
         first = _remote("2026-03-03_b.csv", modified_at=WRITTEN - timedelta(seconds=1))
         listing = [_remote("2026-03-03_a.csv"), first]
         expected = ([Arrival("invoices", TODAY, first)], 1)
-        assert choose(organization, listing, {}, TODAY) == expected
+        assert _choose(organization, listing, {}, TODAY) == expected
 
     def test_files_for_later_dates_stay(self):
-        assert choose(LUMINA, [_debts(4), _payments(4)], {}, TODAY) == ([], 0)
+        assert _choose(LUMINA, [_debts(4), _payments(4)], {}, TODAY) == ([], 0)
 
     def test_files_of_no_pattern_are_left_alone(self):
         listing = [_remote("readme.txt"), _remote("2026-03-03_toku_invoices.csv.part")]
-        assert choose(LUMINA, listing, {}, TODAY) == ([], 0)
+        assert _choose(LUMINA, listing, {}, TODAY) == ([], 0)
 
     def test_a_name_with_a_day_of_no_calendar_is_taken_with_its_code(self):
         remote = _remote("2026-02-30_toku_invoices.csv")
         expected = [Arrival("invoices", TODAY, remote, "invalid_file_date")]
-        assert choose(LUMINA, [remote], {}, TODAY) == (expected, 0)
+        assert _choose(LUMINA, [remote], {}, TODAY) == (expected, 0)
 
     def test_a_file_that_was_received_is_passed_over(self):
         seen = {("invoices", _debts(2).name): _seen()}
         expected = [Arrival("invoices", date(2026, 3, 3), _debts(3))]
-        assert choose(LUMINA, [_debts(2), _debts(3)], seen, TODAY) == (expected, 0)
+        assert _choose(LUMINA, [_debts(2), _debts(3)], seen, TODAY) == (expected, 0)
 
     def test_the_receipt_of_another_kind_of_file_does_not_count(self):
         seen = {("payments", _debts(3).name): _seen()}
         expected = [Arrival("invoices", TODAY, _debts(3))]
-        assert choose(LUMINA, [_debts(3)], seen, TODAY) == (expected, 0)
+        assert _choose(LUMINA, [_debts(3)], seen, TODAY) == (expected, 0)
 
     @pytest.mark.parametrize(
         "change",
@@ -114,7 +120,7 @@ class TestChoosing:
         seen = {("invoices", _debts(3).name): _seen()}
         changed = _debts(3, **change)
         expected = [Arrival("invoices", TODAY, changed)]
-        assert choose(LUMINA, [changed], seen, TODAY) == (expected, 0)
+        assert _choose(LUMINA, [changed], seen, TODAY) == (expected, 0)
 
     @pytest.mark.parametrize(
         ("seconds", "is_taken"), [(-60, True), (0, True), (1.9, True), (2, False)]
@@ -123,7 +129,7 @@ class TestChoosing:
         received_at = WRITTEN.replace(tzinfo=None) + timedelta(seconds=seconds)
         seen = {("invoices", _debts(3).name): _seen(received_at=received_at)}
         expected = [Arrival("invoices", TODAY, _debts(3))] if is_taken else []
-        assert choose(LUMINA, [_debts(3)], seen, TODAY) == (expected, 0)
+        assert _choose(LUMINA, [_debts(3)], seen, TODAY) == (expected, 0)
 
 
 class TestLooking:
@@ -236,14 +242,14 @@ class TestLooking:
     ):
         for day in (1, 2, 3):
             self._put(inbox, _debts(day).name)
-        look_at_folder = intake.Client.look
+        look_at_folder = Client.look
 
-        def look_then_lose(client: intake.Client, folder: str) -> Listing:
+        def look_then_lose(client: Client, folder: str) -> Listing:
             listing = look_at_folder(client, folder)
             (inbox / _debts(1).name).unlink()
             return listing
 
-        monkeypatch.setattr(intake.Client, "look", look_then_lose)
+        monkeypatch.setattr(Client, "look", look_then_lose)
         look, files = look_into(home, organization, {}, TODAY, environment, _clock)
         assert look == Look("lumina", "looked", files_seen=3, files_taken=1, files_waiting=1)
         assert [file.file_name for file in files] == [_debts(2).name]

@@ -24,10 +24,11 @@ import paramiko
 import pytest
 import stamina
 
-from orchestration import intake, landing, remote_reading
+from orchestration import inbox, landing, remote_reading
+from orchestration.contract_rows import ContractError
 from orchestration.contracts import Organization
 from orchestration.home import Home
-from orchestration.intake import Seen, look_into
+from orchestration.inbox import Seen, look_into
 from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST, LoopbackServer, serve
 from orchestration.remote_reading import Attributes
@@ -105,7 +106,7 @@ def own_place(home, make_organization, tmp_path) -> Iterator[Place]:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch) -> Iterator[None]:
     """Nobody waits for long: neither for a server that is silent nor between two attempts."""
-    monkeypatch.setattr(intake, "connect", partial(connect, timeout_seconds=1))
+    monkeypatch.setattr(inbox, "connect", partial(connect, timeout_seconds=1))
     with stamina.set_testing(True, attempts=2, cap=True):
         yield
 
@@ -290,7 +291,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from orchestration.contracts import read_organizations
 from orchestration.home import Home
-from orchestration.intake import look_into
+from orchestration.inbox import look_into
 import dataclasses
 home, seeds, port, username, inbox = sys.argv[1:]
 organization = dataclasses.replace(
@@ -513,7 +514,7 @@ class TestLargeFiles:
 
     @pytest.mark.parametrize("text", ["", "1", "1TB", "-1GB", "1 GB", "0x1GB", "1gb", "1GB\n"])
     def test_a_limit_that_is_no_size_is_a_wrong_contract(self, place, text):
-        with pytest.raises(intake.ContractError) as raised:
+        with pytest.raises(ContractError) as raised:
             place.look(SALDO_FILE_LIMIT=text)
         assert str(raised.value) == (
             f"SALDO_FILE_LIMIT: {text!r} is not allowed; allowed: a size such as 500MB or 4GB"

@@ -1,0 +1,215 @@
+"""Uploads that stand still, and servers without an end: what a load takes of them (R13, R20)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from bent_sftp import USERNAME, Bends, serve_bent
+
+from orchestration import intake, landing, warehouse
+from orchestration.clock import utc_now
+from orchestration.landing import Look, Manifest
+from orchestration.settling import Sightings, is_quiet
+from orchestration.sftp import RemoteFile
+
+TODAY = date(2026, 3, 3)
+NAME = "2026-03-03_toku_invoices.csv"
+NOW = datetime(2026, 3, 3, 8, tzinfo=UTC)
+MINUTE = timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(
+    ("quiet", "age_by_server", "seen_before", "expected"),
+    [
+        (0, None, 0, True),
+        (60, None, 0, False),
+        (60, None, 59, False),
+        (60, None, 60, True),
+        (60, 59, 0, False),
+        (60, 60, 0, True),
+        (60, -3600, 0, False),
+        (60, -3600, 60, True),
+    ],
+)
+def test_a_file_is_quiet_by_two_looks_or_by_its_servers_clock(
+    quiet, age_by_server, seen_before, expected
+):
+    file = RemoteFile(NAME, 1, NOW - timedelta(days=9))
+    clock = None
+    if age_by_server is not None:
+        clock = file.modified_at + timedelta(seconds=age_by_server)
+    first_seen = NOW - timedelta(seconds=seen_before)
+    assert is_quiet(timedelta(seconds=quiet), file, first_seen, NOW, clock) is expected
+
+
+def test_a_file_without_a_time_is_quiet_by_two_looks_alone():
+    file = RemoteFile(NAME, 1, None)
+    assert not is_quiet(MINUTE, file, NOW, NOW, NOW)
+    assert is_quiet(MINUTE, file, NOW - MINUTE, NOW, None)
+
+
+class TestSightings:
+    """When a file was first seen as it is."""
+
+    def test_it_is_remembered_until_the_file_changes(self, home):
+        file = RemoteFile(NAME, 1, NOW)
+        first = Sightings(home, NOW)
+        assert first.note("lumina", file) == NOW
+        first.write()
+        later = Sightings(home, NOW + MINUTE)
+        assert later.note("lumina", file) == NOW
+        for other in (dataclasses.replace(file, size=2), dataclasses.replace(file, name="x")):
+            assert later.note("lumina", other) == NOW + MINUTE
+        assert later.note("andes_seguros", file) == NOW + MINUTE
+
+    def test_no_name_is_in_what_is_remembered(self, home):
+        sightings = Sightings(home, NOW)
+        sightings.note("lumina", RemoteFile("12345678-5.csv", 1, NOW))
+        sightings.write()
+        assert "12345678" not in (home.scratch / "sightings.json").read_text()
+
+    @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"a": "never"}'])
+    def test_a_spoiled_note_and_one_of_the_future_cost_a_wait_and_nothing_else(self, home, content):
+        (home.scratch / "sightings.json").write_text(content)
+        assert Sightings(home, NOW).note("lumina", RemoteFile(NAME, 1, NOW)) == NOW
+
+
+@pytest.fixture
+def take(home, sftp_server) -> Callable[..., tuple[Manifest, list[str]]]:
+    """Take what is new of organizations; what was told meanwhile comes along."""
+
+    def take_new(organizations, environment=None, meanwhile=lambda: None):
+        told: list[str] = []
+
+        def say(text: str) -> None:
+            told.append(text)
+            meanwhile()
+
+        ids = [each.organization_id for each in organizations]
+        with warehouse.connect(home) as connection:
+            manifest = intake.take(
+                connection,
+                home,
+                landing.keep_contracts(home),
+                organizations,
+                TODAY,
+                {**sftp_server.environment(ids), **(environment or {})},
+                utc_now,
+                say,
+            )
+        return manifest, told
+
+    return take_new
+
+
+class TestWaiting:
+    """A load waits once for all files that may still be uploaded."""
+
+    @pytest.fixture
+    def organizations(self, make_organization):
+        return [
+            make_organization(name, quiet_seconds=6)
+            for name in ("lumina", "andes_seguros", "colegio_pehuen")
+        ]
+
+    @pytest.fixture
+    def inboxes(self, organizations, sftp_server) -> list[Path]:
+        return [sftp_server.root / each.inbox_dir for each in organizations]
+
+    def test_files_that_stand_still_are_taken_after_one_wait_for_all(
+        self, take, organizations, inboxes
+    ):
+        for inbox in inboxes:
+            (inbox / NAME).write_bytes(b"x")
+        manifest, told = take(organizations)
+        assert [re.sub("[0-9]", "N", each) for each in told] == [
+            "waiting N seconds: files of lumina, andes_seguros, colegio_pehuen may still be"
+            " uploaded"
+        ]
+        assert manifest.looks == tuple(
+            Look(each.organization_id, "looked", files_seen=1, files_taken=1)
+            for each in organizations
+        )
+
+    def test_a_file_that_goes_on_growing_is_left_and_told(self, take, home, organizations, inboxes):
+        for inbox in inboxes[:2]:
+            (inbox / NAME).write_bytes(b"x")
+        manifest, _ = take(organizations, meanwhile=lambda: (inboxes[0] / NAME).write_bytes(b"xy"))
+        changed = "the file changed while Saldo waited for its upload to end"
+        assert manifest.looks == (
+            Look("lumina", "still_growing", changed, files_seen=1),
+            Look("andes_seguros", "looked", files_seen=1, files_taken=1),
+            Look("colegio_pehuen", "looked"),
+        )
+        assert not list((home.landing / "lumina").iterdir())
+
+    def test_a_file_that_is_taken_away_meanwhile_counts_for_it_was_received_whole(
+        self, take, organizations, inboxes
+    ):
+        (inboxes[0] / NAME).write_bytes(b"x")
+        manifest, _ = take(organizations, meanwhile=(inboxes[0] / NAME).unlink)
+        assert [file.file_name for file in manifest.files] == [NAME]
+
+    def test_an_old_file_is_taken_at_once(self, take, organizations, inboxes):
+        (inboxes[0] / NAME).write_bytes(b"x")
+        os.utime(inboxes[0] / NAME, (1_700_000_000, 1_700_000_000))
+        manifest, told = take(organizations)
+        assert (told, [file.file_name for file in manifest.files]) == ([], [NAME])
+
+    def test_nothing_is_waited_for_where_the_contract_says_so(
+        self, take, make_organization, sftp_server
+    ):
+        organization = make_organization(quiet_seconds=0)
+        (sftp_server.root / organization.inbox_dir / NAME).write_bytes(b"x")
+        manifest, told = take([organization])
+        assert (told, [file.file_name for file in manifest.files]) == ([], [NAME])
+
+
+def test_servers_without_an_end_hold_up_nobody(take, make_organization, sftp_server, tmp_path):
+    """R20: names announced or listed without end, names and bytes that come slowly."""
+    bends = {
+        "announcing": Bends(announced_names=4_000_000_000),
+        "endless": Bends(is_endless=True),
+        "slow_names": Bends(seconds_a_name=0.5),
+        "slow_bytes": Bends(seconds_a_byte=0.5),
+    }
+    limits = {"SALDO_LOOK_SECONDS": "5", "SALDO_LISTING_LIMIT": "5000"}
+    with ExitStack() as stack:
+        organizations, hosts = [make_organization("andes_seguros")], []
+        (sftp_server.root / organizations[0].inbox_dir / NAME).write_bytes(b"x")
+        environment = dict(limits)
+        for name, bend in bends.items():
+            root = tmp_path / name
+            (root / "inbox").mkdir(parents=True)
+            (root / "inbox" / NAME).write_bytes(b"x" * 1000)
+            server = stack.enter_context(serve_bent(root, tmp_path / f"{name}_keys", bend))
+            environment |= server.environment(name)
+            hosts.append(server.known_hosts_file.read_text())
+            organizations.append(
+                dataclasses.replace(
+                    make_organization("lumina"),
+                    organization_id=name,
+                    sftp_port=server.port,
+                    sftp_username=USERNAME,
+                    inbox_dir="inbox",
+                )
+            )
+        known_hosts = tmp_path / "known_hosts"
+        known_hosts.write_text(sftp_server.known_hosts_file.read_text() + "".join(hosts))
+        environment["SFTP_KNOWN_HOSTS_FILE"] = str(known_hosts)
+        manifest, _ = take(organizations, environment)
+    assert {look.organization_id: look.outcome for look in manifest.looks} == {
+        "andes_seguros": "looked",
+        "announcing": "server_failed",
+        "endless": "listing_too_long",
+        "slow_names": "timed_out",
+        "slow_bytes": "timed_out",
+    }
+    assert [file.organization_id for file in manifest.files] == ["andes_seguros"]
