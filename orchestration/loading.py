@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -228,7 +229,18 @@ def _load_file(
         "record_count": record_count,
         "file_code": code,
         "file_message": message,
+        "ends_with_line_end": _ends_with_line_end(path) if encoding is not None else None,
     }
+
+
+def _ends_with_line_end(path: Path) -> bool | None:
+    """Whether the last record of a text has its line end (R13); None for a text without a byte."""
+    with path.open("rb") as content:
+        size = content.seek(0, os.SEEK_END)
+        if not size:
+            return None
+        content.seek(size - 1)
+        return content.read() in (b"\n", b"\r")
 
 
 def _load_customers(

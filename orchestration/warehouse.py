@@ -52,7 +52,7 @@ RAW_TABLES = {
         date_format varchar not null, decimal_separator varchar not null,
         max_withdrawal_share decimal(9, 6) not null, max_rejected_share decimal(9, 6) not null,
         encoding varchar, record_count bigint not null, file_code varchar, file_message varchar,
-        listed_size bigint
+        listed_size bigint, ends_with_line_end boolean
     """,
     "invoices": """
         load_id bigint not null, file_id varchar not null, line_number bigint not null,

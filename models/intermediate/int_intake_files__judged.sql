@@ -65,6 +65,8 @@ weighed as (
         coalesce(differences.withdrawn_count, 0) as withdrawn_count,
         coalesce(differences.kept_in_process_count, 0) as kept_in_process_count,
         coalesce(pending.pending_count, 0) as pending_count,
+        screened.screening = 'candidate' and coalesce(screened.is_maybe_truncated, false)
+            as may_be_half,
         screened.screening = 'candidate'
         and screened.kind = 'invoices'
         and screened.decision is null
@@ -81,11 +83,15 @@ judged as (
         file_id,
         judging_load_id as load_id,
         case
-            when trips_breaker then 'held'
+            when may_be_half or trips_breaker then 'held'
             when screening = 'candidate' then 'applied'
             else screening
         end as verdict,
-        case when trips_breaker then 'too_many_withdrawals' else screen_code end as code,
+        case
+            when may_be_half then 'maybe_truncated'
+            when trips_breaker then 'too_many_withdrawals'
+            else screen_code
+        end as code,
         -- of a file that is refused, every row is refused
         case when screening = 'refused' then 0 else row_count - rejected_count end
             as accepted_count,

@@ -176,6 +176,29 @@ former_versions as (
         )
 ),
 
+-- R13: whether the file that was applied before ended its last record as the others.
+former_endings as (
+    select
+        questions.file_id,
+        files.ends_with_line_end,
+        row_number() over (
+            partition by questions.file_id
+            order by files.load_id desc
+        ) as ending_rank
+    from questions
+    inner join files
+        on
+            questions.organization_id = files.organization_id
+            and questions.kind = files.kind
+            and questions.load_id > files.load_id
+    inner join standing_verdicts
+        on
+            files.file_id = standing_verdicts.file_id
+            and standing_verdicts.verdict_rank = 1
+            and standing_verdicts.verdict = 'applied'
+    where questions.kind = 'invoices'
+),
+
 -- R8: files apply in (business date, received) order. A replace file states the whole base, so
 -- what is older than one comes too late, whatever its own mode.
 newer_applied as (
@@ -210,7 +233,14 @@ measured as (
         newer_applied.newer_count is not null as is_late,
         newer_applied.newer_count is not null
         and (questions.update_mode = 'replace' or newer_applied.newer_replace_count > 0)
-            as is_overtaken
+            as is_overtaken,
+        coalesce(
+            questions.update_mode = 'replace'
+            and questions.decision is null
+            and not questions.ends_with_line_end
+            and former_endings.ends_with_line_end,
+            false
+        ) as is_maybe_truncated
     from questions
     left join row_counts on questions.file_id = row_counts.file_id
     left join former_versions
@@ -218,6 +248,10 @@ measured as (
             questions.file_id = former_versions.file_id
             and former_versions.version_rank = 1
     left join newer_applied on questions.file_id = newer_applied.file_id
+    left join former_endings
+        on
+            questions.file_id = former_endings.file_id
+            and former_endings.ending_rank = 1
 ),
 
 coded as (
@@ -250,6 +284,7 @@ screened as (
         business_date,
         is_late,
         decision,
+        is_maybe_truncated,
         max_withdrawal_share,
         row_count,
         rejected_count,

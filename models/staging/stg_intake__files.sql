@@ -16,6 +16,7 @@ renamed as (
         byte_count,
         encoding,
         record_count,
+        ends_with_line_end,
 
         -- the contract it is read by
         update_mode,
