@@ -117,7 +117,7 @@ class House:
         lines = "".join(f"{json.dumps(event)}\n" for event in events).encode()
         name = f"load_{self.number:02d}.jsonl"
         (self.home.events / name).write_bytes(lines)
-        kept = landing.keep_events(self.home, EventRange(name, 0, len(lines), 0)) if lines else None
+        kept = landing.keep_anew(self.home, landing.EVENTS, lambda target: target.write(lines))
         manifest = Manifest(
             load_id=self.number,
             loaded_at=self.loaded_at,
@@ -125,7 +125,7 @@ class House:
             contracts=landing.keep_contracts(self.home),
             looks=tuple(Look(each, "looked") for each in self.organizations),
             files=tuple(files),
-            events=(kept,) if kept else (),
+            events=(EventRange(name, 0, len(lines), 0, kept),) if lines else (),
         )
         landing.write_manifest(self.home, manifest)
         with warehouse.connect(self.home) as connection:

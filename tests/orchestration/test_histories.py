@@ -7,12 +7,10 @@ builds. SALDO_HISTORIES sets how many, SALDO_HISTORIES_SEED which; `make test-de
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +23,7 @@ from orchestration.dbt_project import run_dbt
 from orchestration.event_words import ENROLLMENT_STATUSES, PAYMENT_CHANNELS, PAYMENT_STATUSES
 from orchestration.home import PROJECT, Home
 from orchestration.landing import EventRange, LandedFile, Manifest
+from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query
 from tests.orchestration.histories import (
     Contract,
     History,
@@ -33,30 +32,14 @@ from tests.orchestration.histories import (
     PaymentEvent,
     business_date,
     csv_bytes,
-    describe,
     draw_many,
     json_line,
 )
-from tests.orchestration.oracle import FileReference, Outcome, replay
+from tests.orchestration.oracle import FileReference, replay
 
 COUNT = int(os.environ.get("SALDO_HISTORIES", "600"))
 SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
 START = datetime(2026, 3, 1, 8)
-
-Rows = list[tuple[object, ...]]
-
-
-@dataclass(frozen=True)
-class Told:
-    """Histories that a warehouse was built from, and what the oracle says of each load."""
-
-    home: Home
-    histories: Sequence[History]
-    outcomes: Sequence[Sequence[Outcome]]
-
-    @property
-    def load_count(self) -> int:
-        return len(self.histories[0].loads)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +63,7 @@ def incremental(told: Told) -> Told:
         if number == told.load_count:
             shutil.copyfile(told.home.warehouse, _one_load_earlier(told))
         _carry(told.home)
-        _assert_as_the_oracle_says(told, number)
+        assert_as_the_oracle_says(told, number)
     return told
 
 
@@ -95,9 +78,9 @@ def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) 
     copy.create()
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
-    before = [_query(copy, sql) for sql in queries]
+    before = [query(copy, sql) for sql in queries]
     run_dbt(copy, *_BUILD, "--full-refresh")
-    assert [_query(copy, sql) for sql in queries] == before
+    assert [query(copy, sql) for sql in queries] == before
 
 
 def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_history(
@@ -109,7 +92,7 @@ def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_his
     shutil.copyfile(_one_load_earlier(incremental), copy.warehouse)
     _carry(copy, "--full-refresh")
     for sql in (_DEBTS, _HISTORY_OF_STATES, *_DERIVED):
-        assert _query(copy, sql) == _query(incremental.home, sql)
+        assert query(copy, sql) == query(incremental.home, sql)
 
 
 def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
@@ -118,15 +101,15 @@ def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
-    before = _query(copy, _HISTORY)
+    before = query(copy, _HISTORY)
     with duckdb.connect(str(copy.warehouse)) as connection:
         newest = _loaded_at(incremental.load_count)
         connection.execute(
             "update debts_history set file_status = 'mistaken' where dbt_valid_from = ?", [newest]
         )
-    assert _query(copy, _HISTORY) != before
+    assert query(copy, _HISTORY) != before
     run_dbt(copy, *_BUILD)
-    assert _query(copy, _HISTORY) == before
+    assert query(copy, _HISTORY) == before
 
 
 def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
@@ -139,9 +122,9 @@ def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
     for _ in range(incremental.load_count):
         _carry(copy)
     every_column = "select * from debts order by debt_id"
-    assert _query(copy, every_column) == _query(incremental.home, every_column)
+    assert query(copy, every_column) == query(incremental.home, every_column)
     for sql in (_HISTORY, *_DERIVED):
-        assert _query(copy, sql) == _query(incremental.home, sql)
+        assert query(copy, sql) == query(incremental.home, sql)
 
 
 def test_a_build_of_the_newest_load_again_changes_nothing(
@@ -151,14 +134,14 @@ def test_a_build_of_the_newest_load_again_changes_nothing(
     copy.create()
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
-    before = [_query(copy, sql) for sql in queries]
+    before = [query(copy, sql) for sql in queries]
     run_dbt(copy, *_BUILD)
-    assert [_query(copy, sql) for sql in queries] == before
+    assert [query(copy, sql) for sql in queries] == before
 
 
 def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told) -> None:
     for number in range(1, incremental.load_count + 1):
-        as_of = _query(
+        as_of = query(
             incremental.home,
             f"""
             select
@@ -206,15 +189,15 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "in_process"}
 
     queries = (_DEBTS, _HISTORY, *_DERIVED)
-    told = [_query(home, sql) for sql in queries]
+    told = [query(home, sql) for sql in queries]
     replayed = Home(tmp_path / "replayed", home.seeds)
     shutil.copytree(home.landing, replayed.landing)
     replayed.create()
     for _ in range(2):
         _carry(replayed)
-    assert [_query(replayed, sql) for sql in queries] == told
+    assert [query(replayed, sql) for sql in queries] == told
     run_dbt(home, *_BUILD, "--full-refresh")
-    assert [_query(home, sql) for sql in queries] == told
+    assert [query(home, sql) for sql in queries] == told
 
 
 def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_replay(
@@ -266,7 +249,7 @@ def _one_payment(organization_id: str, scheme: str, customer_id: str, status: st
 
 
 def _statuses(home: Home) -> dict[object, object]:
-    return dict(_query(home, "select organization_id, status from debts"))  # type: ignore[arg-type]
+    return dict(query(home, "select organization_id, status from debts"))  # type: ignore[arg-type]
 
 
 _BUILD = ("build", "--quiet", "--exclude-resource-type", "unit_test")
@@ -296,49 +279,6 @@ _DERIVED = (
     "select * from daily_balance order by all",
 )
 
-_COMPARED = """
-select
-    debts.organization_id, customer_id, product_id, due_date, amount, debts.currency, status,
-    is_in_base, kept_because, attributes, file_status, files.load_id, files.file_name, payment_id
-from debts
-left join raw.intake_files as files on debts.first_file_id = files.file_id
-order by debts.organization_id, customer_id, product_id, due_date
-"""
-
-_VERDICTS = """
-select organization_id, load_id, file_name, status, code
-from intake_files
-order by all
-"""
-
-_LINES = """
-select
-    organization_id, business_date, line_number, payment_id, main.normal_id(customer_id),
-    main.normal_id(product_id), due_date, status, amount, currency
-from payments_file_lines
-order by all
-"""
-
-_EXCEPTIONS = """
-select
-    organization_id, code,
-    case when code <> 'listed_after_paid' then payment_id else '' end as payment_id,
-    main.normal_id(customer_id) as customer_id,
-    main.normal_id(product_id) as product_id,
-    due_date,
-    case when code = 'unpublished_money' then currency else '' end as currency,
-    load_id, is_open
-from payment_exceptions
-inner join raw.loads on payment_exceptions.opened_at = loads.loaded_at
-order by all
-"""
-
-_REFUSED = """
-select organization_id, load_id, file_name, line_number, code
-from intake_rejections
-order by all
-"""
-
 
 def _one_load_earlier(told: Told) -> Path:
     """Where the warehouse is kept as it was before the last load."""
@@ -352,108 +292,6 @@ def _carry(home: Home, *options: str) -> None:
     run_dbt(home, *_BUILD, *options)
     with warehouse.connect(home) as connection:
         warehouse.finish_load(connection, carried.manifest.load_id)
-
-
-def _assert_as_the_oracle_says(told: Told, number: int) -> None:
-    said = [
-        (history, outcomes[number - 1])
-        for history, outcomes in zip(told.histories, told.outcomes, strict=True)
-    ]
-    tables = {
-        "debts": (_as_debts(told.home), [row for each in said for row in _debts_of(*each)]),
-        "verdicts": (
-            _query(told.home, _VERDICTS),
-            [row for each in said for row in _verdicts_of(*each)],
-        ),
-        "refused rows": (
-            _query(told.home, _REFUSED),
-            [row for each in said for row in _refused_of(*each)],
-        ),
-        "lines of payments files": (
-            _query(told.home, _LINES),
-            [row for each in said for row in _lines_of(*each)],
-        ),
-        "exceptions": (
-            _query(told.home, _EXCEPTIONS),
-            [row for each in said for row in _exceptions_of(*each)],
-        ),
-    }
-    for table, (found, expected) in tables.items():
-        extra, missing = set(found) - set(expected), set(expected) - set(found)
-        if extra or missing or len(found) != len(expected):
-            culprit = min(str(row[0]) for row in extra | missing)
-            history = next(
-                each for each in told.histories if each.contract.organization_id == culprit
-            )
-            story = describe(replace(history, loads=history.loads[:number]))
-            pytest.fail(
-                f"{table} after load {number} of {told.load_count}, seed {SEED};"
-                f" organizations that differ: {len({row[0] for row in extra | missing})}\n"
-                f"warehouse: {sorted(map(str, (r for r in extra if r[0] == culprit)))}\n"
-                f"oracle:    {sorted(map(str, (r for r in missing if r[0] == culprit)))}\n{story}"
-            )
-
-
-def _as_debts(home: Home) -> Rows:
-    return [(*row[:9], _as_attributes(row[9]), *row[10:]) for row in _query(home, _COMPARED)]
-
-
-def _as_attributes(text: object) -> frozenset[tuple[str, str]]:
-    return frozenset(json.loads(str(text)).items()) if text else frozenset()
-
-
-def _debts_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    for debt in outcome.debts.values():
-        yield (
-            history.contract.organization_id,
-            debt.customer_id,
-            debt.product_id,
-            debt.due_date,
-            debt.amount,
-            debt.currency,
-            debt.status,
-            debt.is_in_base,
-            debt.kept_because,
-            frozenset((debt.attributes or {}).items()),
-            debt.file_status,
-            *debt.first_file,
-            debt.payment_id,
-        )
-
-
-def _verdicts_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    for reference, verdict in outcome.verdicts.items():
-        yield (history.contract.organization_id, *reference, *verdict)
-
-
-def _refused_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    for reference, rows in outcome.refused_rows.items():
-        for row in rows:
-            yield (history.contract.organization_id, *reference, *row)
-
-
-def _lines_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    number_of = Counter[date]()
-    for line in outcome.lines:
-        number_of[line.business_date] += 1
-        yield (
-            history.contract.organization_id,
-            line.business_date,
-            number_of[line.business_date],
-            line.payment_id,
-            *line.key,
-            *line[3:],
-        )
-
-
-def _exceptions_of(history: History, outcome: Outcome) -> Iterator[tuple[object, ...]]:
-    for (code, payment_id, key, currency), opening in outcome.exceptions.items():
-        yield (history.contract.organization_id, code, payment_id, *key, currency, *opening)
-
-
-def _query(home: Home, sql: str) -> Rows:
-    with duckdb.connect(str(home.warehouse), read_only=True) as connection:
-        return connection.execute(sql).fetchall()
 
 
 def _business_date(number: int) -> date:
