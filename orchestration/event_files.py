@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import stat
 import time
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ from orchestration import landing
 from orchestration.home import Home
 from orchestration.landing import EventRange
 
+_NAME = re.compile(r".*\.jsonl([.-][0-9]+)?", re.DOTALL)
 _BLOCK_BYTES = 1 << 20
 # A clock of a file system may stand still for as long: what is written then shows no other time.
 _CLOCK_GRAIN_SECONDS = 2
@@ -64,8 +66,11 @@ _START = Position(0, 0)
 
 
 def find(home: Home) -> list[Path]:
-    """Whatever is called like a file of events, by name."""
-    return sorted(path for path in home.events.iterdir() if path.name.endswith(".jsonl"))
+    """Whatever is called like a file of events, by name.
+
+    logrotate adds a number or a date to the name of a file that nobody may have read to its end.
+    """
+    return sorted(path for path in home.events.iterdir() if _NAME.fullmatch(path.name))
 
 
 def look_at(path: Path) -> os.stat_result | None:

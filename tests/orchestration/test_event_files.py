@@ -125,15 +125,23 @@ class TestOtherFiles:
         path.write_bytes(b"three\n")
         assert take(home, positions) == [_range("a.jsonl", b"three\n")]
 
-    def test_a_file_that_was_renamed_is_another_and_so_is_the_new_one(self, home):
+    @pytest.mark.parametrize(
+        "name", ["a-1.jsonl", "a.jsonl.1", "a.jsonl-20260302", "a.jsonl-1772427600"]
+    )
+    def test_a_file_that_was_renamed_is_another_and_so_is_the_new_one(self, home, name):
         path, positions = home.events / "a.jsonl", {"a.jsonl": _after(self.FORMER)}
         path.write_bytes(self.FORMER + b"last\n")
-        path.rename(home.events / "a-1.jsonl")
+        path.rename(home.events / name)
         path.write_bytes(b"three\nfour\nfive\n")
-        assert take(home, positions) == [
-            _range("a-1.jsonl", self.FORMER + b"last\n"),
+        assert sorted(take(home, positions), key=lambda each: each.source_file != name) == [
+            _range(name, self.FORMER + b"last\n"),
             _range("a.jsonl", b"three\nfour\nfive\n"),
         ]
+
+    def test_a_compressed_or_half_written_file_is_none(self, home):
+        for name in ("a.jsonl.gz", "a.jsonl.1.gz", "a.jsonl.part", "a.json"):
+            (home.events / name).write_bytes(b"one\n")
+        assert take(home, {}) == []
 
     def test_a_change_far_before_the_position_is_seen_though_size_and_time_are_the_same(self, home):
         path = home.events / "a.jsonl"
