@@ -222,6 +222,8 @@ def _load_file(
                     raise RowsRefusedError(
                         f"{file.organization_id}, file {file.sha256}: {error}"
                     ) from None
+    # A file that an erasure deleted has neither bytes nor a line end any more.
+    is_text = encoding is not None and bool(file.stored_sha256)
     return {
         "file_id": file.file_id,
         **{name: value for name, value in asdict(file).items() if name not in _OF_THE_BYTES},
@@ -229,7 +231,7 @@ def _load_file(
         "record_count": record_count,
         "file_code": code,
         "file_message": message,
-        "ends_with_line_end": _ends_with_line_end(path) if encoding is not None else None,
+        "ends_with_line_end": _ends_with_line_end(path) if is_text else None,
     }
 
 

@@ -120,6 +120,7 @@ def test_a_run_for_which_there_is_no_room_is_told_by_the_command(
 ):
     settings = (home.dagster / "dagster.yaml").read_bytes()
     mount_small_disk(home.dagster, megabytes=1)
+    home.dagster.chmod(0o700)
     (home.dagster / "dagster.yaml").write_bytes(settings)
     with suppress(OSError), (home.dagster / "filling").open("wb", buffering=0) as filling:
         while True:

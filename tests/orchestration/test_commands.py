@@ -109,8 +109,8 @@ def test_held_shows_the_difference_that_the_file_would_make(
     result = operator.command("held")
     assert result.returncode == 1
     (row,) = [line.split() for line in result.stdout.splitlines() if "colegio_pehuen" in line]
-    # new, changed, same, withdrawn, kept in process
-    assert row == [held_id, "colegio_pehuen", "0", "0", "15", "45", "0"]
+    # new, changed, same, withdrawn, kept in process, rows of nobody
+    assert row == [held_id, "colegio_pehuen", "0", "0", "15", "45", "0", "0"]
     assert operator.answer()["estado"] == "retenido"
 
 

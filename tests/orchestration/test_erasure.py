@@ -309,7 +309,7 @@ def _totals(home: Home) -> dict[str, tuple[int, Any]]:
 def former(week: Site) -> Former:
     tables, sent = week.tables(), week.sent()
     assert len(tables) > 15
-    assert len(_rows_of(tables["debts_history"], {MARTA})) == 6
+    assert len(_rows_of(tables["debts_history"], {MARTA})) == 8
     assert len(_rows_of(tables["customers_history"], {MARTA})) == 2
     return Former(tables, sent, _totals(week.home))
 

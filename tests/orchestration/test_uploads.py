@@ -206,7 +206,7 @@ class TestLoading:
         for row in (["RUT", "Nombre"], ["1-9", "Ana"], ["2-7", "Eva"]):
             workbook.active.append(row)
         workbook.save(tmp_path / "w")
-        make_row, calls = loading.workbooks._make_row, []
+        make_row, calls = loading.workbooks.Workbook._make_row, []
 
         def break_second(*arguments):
             calls.append(arguments)
@@ -214,7 +214,7 @@ class TestLoading:
                 raise ValueError("2-7 is broken")
             return make_row(*arguments)
 
-        with patch.object(loading.workbooks, "_make_row", break_second):
+        with patch.object(loading.workbooks.Workbook, "_make_row", break_second):
             assert self._load(home, tmp_path / "w")[0][:2] == (0, "not_a_workbook")
         with warehouse.connect(home) as connection:
             assert connection.execute("select * from raw.customers").fetchall() == []
