@@ -68,9 +68,12 @@
             else trim({{ text }})
         end
     {%- endset -%}
+    {%- set number = '([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?' -%}
     case
-        when {{ matches(plain, '^-?([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?$') }}
+        when {{ matches(plain, '^-?' ~ number ~ '$') }}
             then try_cast(replace({{ plain }}, ',', '') as decimal(18, 2))
+        when {{ matches(plain, '^' ~ number ~ '-$') }}
+            then -try_cast(translate({{ plain }}, ',-', '') as decimal(18, 2))
     end
 {%- endmacro %}
 

@@ -27,6 +27,15 @@ En los archivos que se envían, un texto que una planilla ejecutaría como fórm
 `+`, `-`, `@`, tabulación o salto de línea) lleva un apóstrofo delante: `'=1+1`. Los montos no lo
 llevan. En los archivos que se reciben, ese apóstrofo delante de un identificador no cuenta:
 `'+56912345678` y `+56912345678` son el mismo.
+
+En el archivo de pagos, un mismo número de pago puede venir en varias líneas: un pago puede pagar
+varias deudas, y cada línea dice cuánto se pagó de una de ellas. Una línea `reversado` trae, en
+negativo, lo que se devolvió desde el archivo anterior: todo el pago de esa deuda o solo una parte.
+Mientras se haya devuelto solo una parte, la deuda sigue pagada y no se cobra de nuevo. Las líneas
+`autorizado` y `reversado` de un pago y una deuda suman siempre lo recibido menos lo devuelto.
+
+En el archivo de pagos propios de la organización, un monto negativo (`-1000` o `1000-`) anula lo
+que ese archivo había pagado, por ejemplo un cheque protestado: la deuda se puede cobrar de nuevo.
 """
 _TITLES = {"row": "Por fila", "file": "Por archivo"}
 

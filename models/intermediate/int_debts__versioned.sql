@@ -1,4 +1,5 @@
--- Each version of the debts that payments are for, with what the version before it said.
+-- Each version of the debts that payments are for, processors' or organizations' own, with what the
+-- version before it said.
 {{ config(materialized='table') }}
 
 with history as (
@@ -9,9 +10,16 @@ payment_versions as (
     select * from {{ ref('int_payments__versioned') }}
 ),
 
+own_versions as (
+    select * from {{ ref('int_organization_payments__versioned') }}
+),
+
 paid_for as (
-    select distinct debt_id
+    select debt_id
     from payment_versions
+    union distinct
+    select debt_id
+    from own_versions
 ),
 
 versioned as (

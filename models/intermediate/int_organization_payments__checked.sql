@@ -1,3 +1,5 @@
+-- The rows of the organizations' own payments files with their codes (R15). A negative amount is
+-- good: it takes back what was paid (R25).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with organization_payments as (
@@ -28,7 +30,6 @@ coded as (
                 organization_payments.amount is null
                 and organization_payments.amount_text is not null
                 then 'invalid_amount'
-            when organization_payments.amount < 0 then 'negative_amount'
             when organization_payments.attribute_length > 256 then 'attribute_too_long'
         end as value_code
     from organization_payments

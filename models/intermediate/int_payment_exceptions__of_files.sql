@@ -1,5 +1,5 @@
--- What files do to debts that payments paid or hold (R6, R25): each row is a moment at which the
--- condition of its code came true.
+-- What files do to debts that payments paid or hold, and what organizations' own payments files say
+-- of debts (R6, R25): each row is a moment at which the condition of its code came true.
 with debt_versions as (
     select * from {{ ref('int_debts__versioned') }}
 ),
@@ -14,6 +14,16 @@ payments as (
 
 listed_after_paid as (
     select * from {{ ref('int_debts__listed_after_paid') }}
+),
+
+own_versions as (
+    select
+        *,
+        lead(valid_from) over (
+            partition by debt_id
+            order by load_id
+        ) as valid_to
+    from {{ ref('int_organization_payments__versioned') }}
 ),
 
 still_listed as (
@@ -74,10 +84,70 @@ changed_in_process as (
         )
 ),
 
+own_amount_differs as (
+    select
+        'amount_differs' as code,
+        concat('own|', own_versions.debt_id) as subject,
+        debt_versions.organization_id,
+        cast(null as {{ dbt.type_string() }}) as payment_id,
+        own_versions.debt_id,
+        greatest(own_versions.valid_from, debt_versions.valid_from) as began_at,
+        cast(null as {{ dbt.type_string() }}) as event_id,
+        case
+            when own_versions.valid_from >= debt_versions.valid_from then own_versions.file_id
+            else debt_versions.version_file_id
+        end as file_id,
+        own_versions.valid_to is null and debt_versions.valid_to is null as is_open
+    from own_versions
+    inner join debt_versions
+        on
+            own_versions.debt_id = debt_versions.debt_id
+            and (
+                own_versions.valid_to is null
+                or own_versions.valid_to > debt_versions.valid_from
+            )
+            and (
+                debt_versions.valid_to is null
+                or own_versions.valid_from < debt_versions.valid_to
+            )
+    where
+        own_versions.is_counted
+        and own_versions.has_all_amounts
+        and (
+            own_versions.paid_amount <> debt_versions.amount
+            or own_versions.currency <> debt_versions.currency
+        )
+),
+
+taken_back as (
+    select
+        'taken_back' as code,
+        own_versions.debt_id as subject,
+        own_versions.organization_id,
+        cast(null as {{ dbt.type_string() }}) as payment_id,
+        own_versions.debt_id,
+        own_versions.valid_from as began_at,
+        cast(null as {{ dbt.type_string() }}) as event_id,
+        own_versions.file_id,
+        own_versions.valid_to is null
+        and (
+            debts.debt_id is null
+            or debts.status <> 'paid'
+            or debts.paid_because = 'organization_payments'
+        ) as is_open
+    from own_versions
+    left join debts on own_versions.debt_id = debts.debt_id
+    where own_versions.is_taken_back
+),
+
 begun as (
     select * from still_listed
     union all
     select * from changed_in_process
+    union all
+    select * from own_amount_differs
+    union all
+    select * from taken_back
 )
 
 select * from begun

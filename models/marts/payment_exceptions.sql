@@ -16,6 +16,10 @@ payments as (
     select * from {{ ref('payments') }}
 ),
 
+organization_payments as (
+    select * from {{ ref('int_organization_payments__counted') }}
+),
+
 loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
@@ -59,13 +63,26 @@ told as (
         ranked.payment_id,
         ranked.debt_id,
         coalesce(
-            own_debts.customer_id, payments.customer_id, events.customer_id
+            own_debts.customer_id,
+            payments.customer_id,
+            organization_payments.customer_id,
+            events.customer_id
         ) as customer_id,
-        coalesce(own_debts.product_id, payments.product_id, events.product_id) as product_id,
-        coalesce(own_debts.due_date, payments.due_date, events.due_date) as due_date,
+        coalesce(
+            own_debts.product_id,
+            payments.product_id,
+            organization_payments.product_id,
+            events.product_id
+        ) as product_id,
+        coalesce(
+            own_debts.due_date,
+            payments.due_date,
+            organization_payments.due_date,
+            events.due_date
+        ) as due_date,
         coalesce(payments.channel, events.channel) as channel,
         payments.status as payment_status,
-        payments.amount as payment_amount,
+        coalesce(payments.amount, organization_payments.paid_amount) as payment_amount,
         own_debts.status as debt_status,
         own_debts.amount as debt_amount,
         coalesce(
@@ -85,6 +102,10 @@ told as (
             ranked.organization_id = payments.organization_id
             and ranked.payment_id = payments.payment_id
             and ranked.debt_id = payments.debt_id
+    left join organization_payments
+        on
+            ranked.debt_id = organization_payments.debt_id
+            and ranked.payment_id is null
     left join own_debts on ranked.debt_id = own_debts.debt_id
     left join events
         on

@@ -57,7 +57,7 @@ order by all
 _EXCEPTIONS = """
 select
     organization_id, code,
-    case when code <> 'listed_after_paid' then payment_id else '' end as payment_id,
+    case when code = 'listed_after_paid' then '' else coalesce(payment_id, '') end as payment_id,
     main.normal_id(customer_id) as customer_id,
     main.normal_id(product_id) as product_id,
     due_date,

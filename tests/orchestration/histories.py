@@ -453,7 +453,7 @@ class _Story:
         """Draw what makes a row refused: a column and its text (R15)."""
         faults: list[tuple[int, tuple[str, Sequence[str]]]] = [
             (6, ("amount", ("", "mil", "10.001", "1.000,50", "NaN", "-0.001"))),
-            (4, ("amount", ("-1", "-0.01", " -1000.00"))),
+            (4, ("amount", ("-1", "-0.01", " -1000.00", "1000-"))),
             (3, ("is_paid", ("quizás", "2", "sip"))),
             (2, ("is_void", ("-", "nunca"))),
             (4, ("product_id", ("", " \u200b ", "1,23457E+11", "1.2 e 5"))),
@@ -487,13 +487,17 @@ class _Story:
         return IntakeFile("payments", file_date, PAYMENTS_HEADER, tuple(records))
 
     def _draw_payments_record(self) -> tuple[str, ...]:
+        choices = self.choices
         key = self._draw_payable_key()
-        amount = _pick(self.choices, AMOUNTS)
+        owed = self.amounts.get(key, AMOUNTS[0])
+        amount = _pick_weighted(choices, [(6, owed), (4, _pick(choices, AMOUNTS))])
         row = self._write_cells({**self._key_forms(key), "amount": _amount_forms(amount)})
-        if _happens(self.choices, 15):
-            row[_pick(self.choices, PAYMENTS_HEADER[:3])] = ""
-        elif _happens(self.choices, 15):
-            row["amount"] = _pick(self.choices, ("", "1000x", "-5"))
+        if _happens(choices, 15):
+            row[_pick(choices, PAYMENTS_HEADER[:3])] = ""
+        elif _happens(choices, 10):
+            row["amount"] = _pick(choices, ("", "1000x"))
+        elif _happens(choices, 30):  # taken back
+            row["amount"] = _pick(choices, (f"-{amount}", f"{amount:.2f}-", "-5"))
         return tuple(row.values())
 
     def _draw_payable_key(self) -> Key:

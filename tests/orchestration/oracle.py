@@ -180,6 +180,7 @@ class CheckedRow:
     is_paid: bool = False
     is_void: bool = False
     attributes: Mapping[str, str] | None = None
+    is_without_amount: bool = False
 
 
 @dataclass(frozen=True)
@@ -277,6 +278,7 @@ def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcom
             [row for file in applied[applied_before:] for row in file.valid_rows.values()],
             events,
             payments,
+            _own_payments(accepted_payments),
             lines,
         )
         outcomes.append(
@@ -366,6 +368,7 @@ class _Watch:
         rows: Sequence[CheckedRow],
         events: Sequence[PaymentEvent],
         payments: Sequence[_Payment],
+        own_payments: Mapping[Key, _OwnPayment],
         lines: Sequence[Line],
     ) -> None:
         """Open what came true in a load, and close what no longer is."""
@@ -375,16 +378,22 @@ class _Watch:
             *self._about_payments(business_date, payments, debts),
             *_second_payments(payments),
             *_unpublished_money(payments, lines),
+            *_own_of_another_amount(own_payments, debts),
         }
         opened = (
             now
             | set(_of_unknown_status(self.contract, events))
             | set(_touched_by_a_file(before, debts, rows))
+            | {
+                Exceptional("taken_back", "", key)
+                for key, own in own_payments.items()
+                if not own.is_paid_last
+            }
         )
         now |= {
             each
             for each in {*self.exceptions, *opened}
-            if _goes_on(self.contract, each, debts, payments, events)
+            if _goes_on(self.contract, each, debts, payments, own_payments, events)
         }
         former = self.exceptions
         self.exceptions = {
@@ -465,6 +474,15 @@ def _of_unknown_status(contract: Contract, events: Iterable[PaymentEvent]) -> It
             yield Exceptional("unknown_status", each.payment_id, _key_of(contract, each))
 
 
+def _own_of_another_amount(
+    own_payments: Mapping[Key, _OwnPayment], debts: Mapping[Key, Debt]
+) -> Iterator[Exceptional]:
+    for key, own in own_payments.items():
+        is_told = own.is_counted and own.has_all_amounts
+        if is_told and key in debts and debts[key].amount != own.paid:
+            yield Exceptional("amount_differs", "", key)
+
+
 def _touched_by_a_file(
     before: Mapping[Key, Debt], debts: Mapping[Key, Debt], rows: Sequence[CheckedRow]
 ) -> Iterator[Exceptional]:
@@ -495,11 +513,22 @@ def _goes_on(
     each: Exceptional,
     debts: Mapping[Key, Debt],
     payments: Sequence[_Payment],
+    own_payments: Mapping[Key, _OwnPayment],
     events: Sequence[PaymentEvent],
 ) -> bool:
     """Whether what a file or an unknown status opened is still so."""
     if each.code == "listed_after_paid":
         return debts[each.key].status == "paid" and debts[each.key].file_status == "listed"
+    if each.code == "taken_back":
+        own = own_payments.get(each.key)
+        if own is None or own.is_paid_last:
+            return False
+        debt = debts.get(each.key)
+        is_paid_otherwise = debt is not None and (
+            any(payment.state == "authorized" and payment.key == each.key for payment in payments)
+            or (debt.file_status == "paid" and not own.is_counted)
+        )
+        return not is_paid_otherwise
     if each.code == "changed_in_process":
         part = each.payment_id, each.key
         return any(payment.state == "in_process" and payment.part == part for payment in payments)
@@ -578,7 +607,8 @@ def derive_debts(
             spelled.setdefault(key, row.ids)
     in_file_order = sorted(applied, key=lambda file: file.order)
     newest_rows = {key: row for file in in_file_order for key, row in file.valid_rows.items()}
-    paid_by_organization = _paid_by_organization(accepted_payments)
+    own_payments = _own_payments(accepted_payments)
+    paid_by_organization = {key for key, own in own_payments.items() if own.is_counted}
     payments = list(_payments(contract, events))
 
     debts = {}
@@ -646,10 +676,39 @@ def _kept_because(status: str, file_status: str) -> str | None:
     return None
 
 
-def _paid_by_organization(accepted: Sequence[ReceivedFile]) -> set[Key]:
-    """The debts that the organization's own payments files name: of each name the newest (R6)."""
+@dataclass
+class _OwnPayment:
+    """What the organization's own payments files say of a debt.
+
+    Args:
+        paid: how much was paid, less what was taken back; never negative.
+        is_paid_last: whether the newest row pays; else it takes back.
+        has_all_amounts: whether every row says how much.
+
+    """
+
+    paid: Decimal = Decimal(0)
+    is_paid_last: bool = False
+    has_all_amounts: bool = True
+
+    @property
+    def is_counted(self) -> bool:
+        return self.paid > 0 or self.is_paid_last
+
+
+def _own_payments(accepted: Sequence[ReceivedFile]) -> dict[Key, _OwnPayment]:
+    """Read the organization's own payments files: of each name the newest (R6, R25)."""
     newest = {file.file.name: file for file in accepted}
-    return {key for file in newest.values() for key in file.readable_keys}
+    told: dict[Key, _OwnPayment] = {}
+    for file in sorted(newest.values(), key=lambda each: each.order):
+        for row in file.rows:
+            if row.key is None:
+                continue
+            own = told.setdefault(row.key, _OwnPayment())
+            own.paid = max(own.paid + row.amount, Decimal(0))
+            own.is_paid_last = row.amount >= 0
+            own.has_all_amounts = own.has_all_amounts and not row.is_without_amount
+    return told
 
 
 @dataclass
@@ -825,14 +884,14 @@ def _check_row(
         code = None
     elif amount is None:
         code = "invalid_amount"
-    elif amount < 0:
+    elif amount < 0 and file.kind == "invoices":
         code = "negative_amount"
     elif is_paid is None or is_void is None:
         code = "invalid_flag"
     elif any(len(text) > LONGEST_ATTRIBUTE for text in attributes.values()):
         code = "attribute_too_long"
     if code:
-        return CheckedRow(line_number, key, code, parts)
+        return CheckedRow(line_number, key, code, parts=parts, is_without_amount=amount is None)
     return CheckedRow(
         line_number,
         key,
@@ -843,6 +902,7 @@ def _check_row(
         bool(is_paid),
         bool(is_void),
         attributes or None,
+        is_without_amount=amount is None,
     )
 
 
@@ -911,9 +971,9 @@ def _read_date(text: str) -> date | None:
 
 def _read_amount(text: str) -> Decimal | None:
     """Read a number that needs no more than two decimals; trailing zeros do not count."""
-    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", text):
+    if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?-", text):
         return None
-    amount = Decimal(text)
+    amount = -Decimal(text[:-1]) if text.endswith("-") else Decimal(text)
     return round(amount, 2) if amount == round(amount, 2) else None
 
 

@@ -321,7 +321,16 @@ AMOUNTS = {
         _with("1500.50", "1500,50"), "wrong_field_count", decimal_separator=","
     ),
     "negative": _one_cell(
-        3, {"-1": None, "-0.01": None, "-1,000.00": None, "-0": Decimal(0)}, "negative_amount"
+        3,
+        {
+            "-1": None,
+            "-0.01": None,
+            "-1,000.00": None,
+            "1000-": None,
+            "1,000.00-": None,
+            "-0": Decimal(0),
+        },
+        "negative_amount",
     ),
 }
 

@@ -94,6 +94,12 @@ def payments_file(day: int, *products: str) -> IntakeFile:
     return _file("payments", day, [row(each) for each in products], FIELDS[:3])
 
 
+def own_payments(day: int, *amounts: tuple[str, str]) -> IntakeFile:
+    """An organization's own payments file of (product, amount)."""
+    rows = [row(product_id, amount) for product_id, amount in amounts]
+    return _file("payments", day, rows, FIELDS[:4])
+
+
 def _file(kind: str, day: int, rows: Iterable[Row], header: tuple[str, ...]) -> IntakeFile:
     rows = list(rows)
     header = (*header, *(name for each in rows[:1] for name in each if name not in FIELDS))
@@ -980,6 +986,7 @@ EVERY_CASE = """
     exception second_payment
     exception amount_differs
     exception partly_reversed
+    exception taken_back
     exception event_not_counted
     exception listed_after_paid
     exception changed_in_process
@@ -990,6 +997,7 @@ EVERY_CASE = """
     exception closed second_payment
     exception closed amount_differs
     exception closed partly_reversed
+    exception closed taken_back
     exception closed event_not_counted
     exception closed listed_after_paid
     exception closed changed_in_process
@@ -1181,6 +1189,48 @@ def test_r25_files_that_list_a_paid_debt_or_change_one_in_process() -> None:
     )
     assert exceptions(outcome, "listed_after_paid") == {("", "A"): (2, False)}
     assert exceptions(outcome, "changed_in_process") == {("p2", "B"): (2, True)}
+
+
+def test_r25_an_own_payment_of_another_amount_is_an_exception_zero_too() -> None:
+    told = own_payments(1, ("A", "1000"), ("B", "999.99"), ("C", "0"), ("D", ""), ("E", "400"))
+    more = own_payments(2, ("E", "600"))
+    debts_file = invoices(1, *(row(product_id) for product_id in "ABCDE"))
+    first, second = replay(
+        History(REPLACE, (Load(debts_file, payments=(told,)), Load(payments=(more,))))
+    )
+    assert statuses(first) == dict.fromkeys("ABCDE", "paid")
+    assert exceptions(first, "amount_differs") == {("", each): (1, True) for each in "BCE"}
+    assert exceptions(second, "amount_differs")["", "E"] == (1, False)
+
+
+def test_r25_a_negative_row_of_the_own_payments_file_takes_back_what_it_paid() -> None:
+    outcomes = replay(
+        History(
+            REPLACE,
+            (
+                Load(
+                    invoices(1, *(row(product_id) for product_id in "ABCD")),
+                    payments=(own_payments(1, ("A", "1000"), ("B", "1000"), ("C", "1000")),),
+                    events=(event("e1", "p1", "authorized", "C"),),
+                ),
+                Load(
+                    payments=(
+                        own_payments(2, ("A", "-1000"), ("B", "400-"), ("C", "-1000"), ("D", "-5")),
+                    )
+                ),
+                Load(payments=(own_payments(3, ("A", "1000")),)),
+            ),
+        )
+    )
+    paid = {"A": "paid", "B": "paid", "C": "paid", "D": "pending"}
+    assert [statuses(each) for each in outcomes] == [paid, {**paid, "A": "pending"}, paid]
+    assert exceptions(outcomes[2], "taken_back") == {
+        ("", "A"): (2, False),
+        ("", "B"): (2, True),
+        ("", "C"): (2, False),
+        ("", "D"): (2, True),
+    }
+    assert exceptions(outcomes[2], "amount_differs") == {("", "B"): (2, True)}
 
 
 def test_r25_business_days_pass_over_weekends_and_bank_holidays() -> None:

@@ -1,0 +1,168 @@
+-- What an organization's own payments files say of a debt, at the end of each load that changed it
+-- (R6, R25). A row pays, a row with a negative amount takes back. The debt counts as paid while
+-- more was paid than taken back, or while the newest row pays. Of each file name the newest applied
+-- version counts. Whatever else is wrong with a row that pays, its debt must not be charged; a row
+-- that takes back counts only when it is accepted.
+{{ config(materialized='incremental', unique_key='own_version_id') }}
+
+with organization_payments as (
+    select * from {{ ref('int_organization_payments__checked') }}
+    where debt_id is not null
+),
+
+files as (
+    select * from {{ ref('stg_intake__files') }}
+    where kind = 'payments'
+),
+
+standing as (
+    select * from {{ ref('int_intake_files__standing') }}
+    where verdict = 'applied'
+),
+
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
+applied as (
+    select
+        files.file_id,
+        files.load_id,
+        files.business_date,
+        standing.load_id as applied_load_id,
+        lead(standing.load_id) over (
+            partition by files.organization_id, files.file_name
+            order by standing.load_id
+        ) as replaced_load_id
+    from files
+    inner join standing on files.file_id = standing.file_id
+),
+
+named as (
+    select
+        organization_payments.organization_id,
+        organization_payments.debt_id,
+        organization_payments.customer_id,
+        organization_payments.product_id,
+        organization_payments.due_date,
+        organization_payments.line_number,
+        organization_payments.amount,
+        organization_payments.currency,
+        coalesce(organization_payments.amount < 0, false) as takes_back,
+        applied.file_id,
+        applied.business_date,
+        applied.applied_load_id,
+        applied.replaced_load_id
+    from organization_payments
+    inner join applied
+        on
+            organization_payments.load_id = applied.load_id
+            and organization_payments.file_id = applied.file_id
+    where
+        organization_payments.rejection_code is null
+        or coalesce(organization_payments.amount, 0) >= 0
+),
+
+keys as (
+    select
+        debt_id,
+        min(organization_id) as organization_id,
+        min(customer_id) as customer_id,
+        min(product_id) as product_id,
+        min(due_date) as due_date
+    from named
+    group by debt_id
+),
+
+moments as (
+    select
+        debt_id,
+        applied_load_id as load_id
+    from named
+    union distinct
+    select
+        debt_id,
+        replaced_load_id as load_id
+    from named
+    where replaced_load_id is not null
+),
+
+told as (
+    select
+        moments.debt_id,
+        moments.load_id,
+        named.file_id,
+        named.applied_load_id,
+        named.amount,
+        named.currency,
+        named.takes_back,
+        sum(named.amount) over row_order as balance,
+        row_number() over row_order as position
+    from moments
+    left join named
+        on
+            moments.debt_id = named.debt_id
+            and moments.load_id >= named.applied_load_id
+            and (named.replaced_load_id is null or moments.load_id < named.replaced_load_id)
+    {%- if is_incremental() %}
+    inner join loads
+        on
+            moments.load_id = loads.load_id
+            and loads.is_current
+    {%- endif %}
+    window row_order as (
+        partition by moments.debt_id, moments.load_id
+        order by
+            named.business_date asc nulls first,
+            named.applied_load_id asc nulls first,
+            named.file_id asc nulls first,
+            named.line_number asc nulls first
+        rows between unbounded preceding and current row
+    )
+),
+
+summed as (
+    select
+        debt_id,
+        load_id,
+        max(currency) as currency,
+        max(case when applied_load_id = load_id then file_id end) as file_id,
+        -- what is taken back beyond what was paid is not carried on
+        cast(coalesce(sum(amount), 0) - least(coalesce(min(balance), 0), 0) as decimal(18, 2))
+            as paid_amount,
+        max(case when file_id is not null and amount is null then 1 else 0 end) = 0
+            as has_all_amounts,
+        coalesce(max(case when takes_back then position end), 0)
+        > coalesce(max(case when not takes_back then position end), 0) as is_taken_back,
+        coalesce(max(case when takes_back then position end), 0)
+        < coalesce(max(case when not takes_back then position end), 0) as is_paid_last
+    from told
+    group by
+        debt_id,
+        load_id
+),
+
+versioned as (
+    select
+        md5(
+            concat(summed.debt_id, '|', cast(summed.load_id as {{ dbt.type_string() }}))
+        ) as own_version_id,
+        keys.organization_id,
+        summed.debt_id,
+        keys.customer_id,
+        keys.product_id,
+        keys.due_date,
+        summed.load_id,
+        summed.file_id,
+        summed.currency,
+        summed.paid_amount,
+        summed.has_all_amounts,
+        summed.is_taken_back,
+        summed.is_paid_last or summed.paid_amount > 0 as is_counted,
+        loads.loaded_at as valid_from
+    from summed
+    inner join keys on summed.debt_id = keys.debt_id
+    inner join loads on summed.load_id = loads.load_id
+)
+
+select * from versioned
