@@ -284,7 +284,11 @@ def test_a_full_disk_is_one_sentence_at_every_stage(
         usage = shutil.disk_usage(root)
         size = (usage.used + (free << 20)) // 1024
         subprocess.run(["mount", "-o", f"remount,size={size}k", str(root)], check=True)
-        _fails(small.command("run", "--date", day), f"the disk of {root} takes nothing more (")
+        ran = small.command("run", "--date", day)
+        # Dagster's own tables may be the first that find no room.
+        is_dagsters = "Dagster failed" in ran.stderr
+        full = "at the room on that disk" if is_dagsters else "takes nothing more ("
+        _fails(ran, full)
         assert small.command("held").stdout == "no file is held\n"
     subprocess.run(["mount", "-o", f"remount,size={4 * used}", str(root)], check=True)
     for installed in (undisturbed, small):

@@ -60,7 +60,7 @@ PAYING, LATE = text_of_rut(9182736), text_of_rut(9281736)
 # What is the person's in the rows that analysts read, and what is made of it.
 OF_THE_PERSON = {
     "customer_id", "name", "mail", "mail_status", "attributes", "reason", "debt_id", "payment_key",
-    "customer_key", "enrollment_key", "exception_key", "dbt_scd_id", "customer_id_text",
+    "customer_key", "enrollment_key", "exception_id", "dbt_scd_id", "customer_id_text",
     "due_date_text", "amount_text", "is_reachable",
 }  # fmt: skip
 Rows = list[dict[str, Any]]

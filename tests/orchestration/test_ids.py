@@ -279,4 +279,4 @@ def test_a_person_is_found_by_every_spelling(tmp_path: Path) -> None:
     lines = sorted(sorted(rows) for rows in found.rows.values())
     assert lines == [[2], [2], [2, 3, 4, 5]]
     assert {row.pseudonym for rows in found.rows.values() for row in rows.values()} == {"borrado-1"}
-    assert {name: list(rows) for name, rows in found.events.items()} == {"load_01.jsonl": [1]}
+    assert {name: list(rows) for name, rows in found.events.items()} == {(1, "load_01.jsonl"): [1]}
