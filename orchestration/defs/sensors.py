@@ -8,7 +8,12 @@ import dagster as dg
 from orchestration import arrivals, timing
 from orchestration.clock import utc_now
 from orchestration.contracts import read_organizations
-from orchestration.defs.in_flight import find_due_dates, find_killed_runs, is_run_in_flight
+from orchestration.defs.in_flight import (
+    find_due_dates,
+    find_killed_runs,
+    find_overlooked_run,
+    is_run_in_flight,
+)
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
 from orchestration.home import Home
 from orchestration.run_alerts import send_alert_of
@@ -94,16 +99,25 @@ def landed_loads(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Skip
 
 
 @dg.sensor(
+    job=business_date,
     minimum_interval_seconds=60,
     default_status=_STATUS,
-    description="Runs whose process was killed are marked as failed, so that others may start.",
+    description=(
+        "Runs whose process was killed are marked as failed, so that others may start, and asked"
+        " for again if Dagster has not started them again a minute later."
+    ),
 )
-def killed_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Mark them; Dagster's run retries start them again."""
-    killed = find_killed_runs(context.instance, Home.from_environment())
+def killed_runs(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Mark them; Dagster's run retries start them again, but for those that they overlook."""
+    home = Home.from_environment()
+    killed = find_killed_runs(context.instance, home)
     for run in killed:
         context.instance.report_run_failed(run, "the process of this run was killed")
-    return dg.SkipReason(f"{len(killed)} killed runs found")
+    overlooked = find_overlooked_run(context.instance, utc_now())
+    if overlooked is None or is_run_in_flight(context.instance, home):
+        return dg.SkipReason(f"{len(killed)} killed runs found")
+    partition = overlooked.tags.get("dagster/partition")
+    return dg.RunRequest(run_key=overlooked.run_id, partition_key=partition)
 
 
 @dg.run_status_sensor(

@@ -6,12 +6,21 @@ They are asked as Dagster's daemon asks them, with the instance of an installati
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._daemon.auto_run_reexecution.auto_run_reexecution import filter_runs_to_should_retry
+from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
 from orchestration import landing, locking
 from orchestration.definitions import defs as assemble
@@ -185,6 +194,75 @@ with dg.DagsterInstance.get() as instance:
         assert ask(instance, sensors.killed_runs) == "0 killed runs found"
         assert self._status(instance, run.run_id) == dg.DagsterRunStatus.CANCELED
 
+    @pytest.mark.parametrize("is_overlooked", [True, False])
+    def test_a_killed_run_that_dagster_overlooks_is_asked_for_again_a_minute_later(
+        self,
+        ask: Ask,
+        instance: dg.DagsterInstance,
+        monkeypatch: pytest.MonkeyPatch,
+        is_overlooked: bool,
+    ) -> None:
+        """Dagster notes that a run failed, and a moment later that it shall start again.
+
+        Its daemon, which looks between the two, passes it over and never looks again.
+        """
+        run = self._start(instance)
+        restarting = _Restarting(instance)
+        with monkeypatch.context() as patched:
+            if is_overlooked:
+                restarting.looks_before_the_status_is_written(patched)
+            instance.report_run_failed(run, "the process of this run was killed")
+        restarting.look()
+        assert restarting.found == ([] if is_overlooked else [run.run_id])
+        self._set_time(monkeypatch, datetime.now(UTC) + timedelta(seconds=50))
+        assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+        self._set_time(monkeypatch, datetime.now(UTC) + timedelta(seconds=70))
+        asked = ask(instance, sensors.killed_runs)
+        if not is_overlooked:
+            assert asked == "0 killed runs found"
+            return
+        assert isinstance(asked, dg.RunRequest)
+        assert (asked.run_key, asked.partition_key) == (run.run_id, DAY.isoformat())
+        # Whatever was run since has carried through what that one left.
+        self._start(instance, dg.DagsterRunStatus.SUCCESS)
+        assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+
+    def test_only_a_run_of_the_daemon_that_shall_start_again_is_asked_for(
+        self, ask: Ask, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._set_time(monkeypatch, datetime.now(UTC) + timedelta(hours=1))
+        failed, again = dg.DagsterRunStatus.FAILURE, {"dagster/will_retry": "true"}
+        for tags, is_of_daemon in (
+            ({"dagster/will_retry": "false"}, True),
+            ({**again, "dagster/auto_retry_run_id": "another"}, True),
+            (again, False),
+        ):
+            self._start(instance, failed, tags, is_of_daemon=is_of_daemon)
+            assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+
+    @staticmethod
+    def _start(
+        instance: dg.DagsterInstance,
+        status: dg.DagsterRunStatus = dg.DagsterRunStatus.STARTED,
+        tags: Mapping[str, str] | None = None,
+        *,
+        is_of_daemon: bool = True,
+    ) -> dg.DagsterRun:
+        origin = RemoteJobOrigin(
+            RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("saldo"), "__repository__"),
+            "business_date",
+        )
+        return instance.create_run_for_job(
+            _nothing,
+            status=status,
+            tags={"dagster/partition": DAY.isoformat(), **(tags or {})},
+            remote_job_origin=origin if is_of_daemon else None,
+        )
+
+    @staticmethod
+    def _set_time(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+        monkeypatch.setattr(sensors, "utc_now", lambda: now)
+
     @staticmethod
     def _status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
         run = instance.get_run_by_id(run_id)
@@ -195,6 +273,44 @@ with dg.DagsterInstance.get() as instance:
 @dg.job
 def _nothing() -> None:
     pass
+
+
+class _Restarting(EventLogConsumerDaemon):
+    """The part of Dagster's daemon that starts killed runs again; here it only says which."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        super().__init__()
+        self._instance = instance
+        self.found: list[str] = []
+        self.look()
+
+    @property
+    def handle_updated_runs_fns(self) -> Sequence[Callable[..., Iterator[None]]]:
+        return [self._find]
+
+    def look(self) -> None:
+        list(self.run_iteration(SimpleNamespace(instance=self._instance)))
+
+    def looks_before_the_status_is_written(self, patched: pytest.MonkeyPatch) -> None:
+        """Have it look at the moment at which it passes a run over."""
+        storage = self._instance.run_storage
+        handle = storage.handle_run_event
+
+        def slowly(*arguments: Any) -> None:
+            self.look()
+            handle(*arguments)
+
+        patched.setattr(storage, "handle_run_event", slowly)
+
+    def _find(self, _: object, records: Sequence[dg.RunRecord], __: object) -> Iterator[None]:
+        runs = [record.dagster_run for record in records]
+        self.found += [run.run_id for run in filter_runs_to_should_retry(runs, self._instance)]
+        self._tag_as_started_again()
+        yield from ()
+
+    def _tag_as_started_again(self) -> None:
+        for run_id in self.found:
+            self._instance.add_run_tags(run_id, {"dagster/auto_retry_run_id": "another"})
 
 
 class TestLandedLoads:
