@@ -17,14 +17,14 @@ applied as (
         files.file_id,
         files.load_id,
         files.organization_id,
-        files.update_mode,
+        standing.update_mode,
         standing.load_id as applied_load_id,
         standing.judged_at as applied_at,
         row_number() over (
             partition by files.organization_id
             order by files.business_date, files.load_id
         ) as file_order,
-        count(case when files.update_mode = 'replace' then 1 end) over (
+        count(case when standing.update_mode = 'replace' then 1 end) over (
             partition by files.organization_id
             order by files.business_date, files.load_id
             rows between unbounded preceding and current row

@@ -87,6 +87,7 @@ judged as (
             when screening = 'candidate' then 'applied'
             else screening
         end as verdict,
+        update_mode,
         case
             when may_be_half then 'maybe_truncated'
             when trips_breaker then 'too_many_withdrawals'
@@ -103,7 +104,7 @@ judged as (
         new_count,
         changed_count,
         case
-            when screening = 'candidate' and kind in ('invoices', 'customers')
+            when screening in ('candidate', 'held') and kind in ('invoices', 'customers')
                 then row_count - rejected_count - new_count - changed_count
             else 0
         end as unchanged_count,

@@ -37,6 +37,7 @@ standing_verdicts as (
     select
         former_verdicts.file_id,
         former_verdicts.verdict,
+        former_verdicts.update_mode,
         row_number() over (
             partition by former_verdicts.file_id
             order by former_verdicts.load_id desc
@@ -48,9 +49,15 @@ standing_verdicts as (
 applied as (
     select
         files.organization_id,
-        files.update_mode,
+        standing_verdicts.update_mode,
+        files.customer_id_scheme,
+        files.currency,
         files.business_date,
-        files.load_id
+        files.load_id,
+        row_number() over (
+            partition by files.organization_id
+            order by files.business_date desc, files.load_id desc
+        ) as newness
     from files
     inner join standing_verdicts on files.file_id = standing_verdicts.file_id
     where
@@ -199,6 +206,24 @@ former_endings as (
     where questions.kind = 'invoices'
 ),
 
+-- R11: under another id scheme or currency the same debts have other names or other amounts. A file
+-- in `upsert` mode, too, states the whole base then: what the former contract named ends with it.
+contracted as (
+    select
+        questions.file_id,
+        applied.organization_id is not null
+        and (
+            questions.customer_id_scheme is distinct from applied.customer_id_scheme
+            or questions.currency is distinct from applied.currency
+        ) as has_new_contract
+    from questions
+    left join applied
+        on
+            questions.organization_id = applied.organization_id
+            and questions.kind = 'invoices'
+            and applied.newness = 1
+),
+
 -- R8: files apply in (business date, received) order. A replace file states the whole base, so
 -- what is older than one comes too late, whatever its own mode.
 newer_applied as (
@@ -230,10 +255,14 @@ measured as (
         coalesce(row_counts.accepted_amount, 0) as accepted_amount,
         coalesce(row_counts.rejected_amount, 0) as rejected_amount,
         coalesce(questions.sha256 = former_versions.sha256, false) as is_duplicate,
+        contracted.has_new_contract,
         newer_applied.newer_count is not null as is_late,
         newer_applied.newer_count is not null
-        and (questions.update_mode = 'replace' or newer_applied.newer_replace_count > 0)
-            as is_overtaken,
+        and (
+            questions.update_mode = 'replace'
+            or contracted.has_new_contract
+            or newer_applied.newer_replace_count > 0
+        ) as is_overtaken,
         coalesce(
             questions.update_mode = 'replace'
             and questions.decision is null
@@ -242,6 +271,7 @@ measured as (
             false
         ) as is_maybe_truncated
     from questions
+    inner join contracted on questions.file_id = contracted.file_id
     left join row_counts on questions.file_id = row_counts.file_id
     left join former_versions
         on
@@ -263,6 +293,7 @@ coded as (
             when file_code is not null then file_code
             when rejected_count > max_rejected_share * row_count then 'too_many_rejected_rows'
             when is_overtaken then 'older_than_applied'
+            when has_new_contract and decision is null then 'contract_changed'
             when
                 kind = 'invoices'
                 and update_mode = 'replace'
@@ -280,7 +311,7 @@ screened as (
         load_id,
         organization_id,
         kind,
-        update_mode,
+        case when has_new_contract then 'replace' else update_mode end as update_mode,
         business_date,
         is_late,
         decision,
@@ -295,6 +326,7 @@ screened as (
         case screen_code
             when 'same_bytes_again' then 'duplicate'
             when 'older_than_applied' then 'superseded'
+            when 'contract_changed' then 'held'
             when 'empty_file' then case when file_code is null then 'held' else 'refused' end
             else case when screen_code is null then 'candidate' else 'refused' end
         end as screening

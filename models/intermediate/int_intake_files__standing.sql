@@ -18,6 +18,7 @@ standing as (
         file_id,
         load_id,
         verdict,
+        update_mode,
         code,
         accepted_count,
         rejected_count,

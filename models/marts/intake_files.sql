@@ -21,7 +21,7 @@ told as (
         files.kind,
         files.file_name,
         files.business_date,
-        files.update_mode,
+        standing.update_mode,
         loads.loaded_at as seen_at,
         files.received_at,
         standing.verdict as status,

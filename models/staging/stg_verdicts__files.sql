@@ -3,6 +3,7 @@
     ('file_id', dbt.type_string()),
     ('load_id', 'bigint'),
     ('verdict', dbt.type_string()),
+    ('update_mode', dbt.type_string()),
 ] -%}
 
 with source as (
@@ -13,7 +14,8 @@ renamed as (
     select
         file_id,
         load_id,
-        verdict
+        verdict,
+        update_mode
     from source
 )
 
