@@ -21,7 +21,7 @@ from typing import IO, Any, BinaryIO
 from orchestration.contracts import CONTRACT_FILES, Organization
 from orchestration.event_words import EVENT_WORD_FILES
 from orchestration.home import Home
-from orchestration.sealing import changed, missing, seal, unseal
+from orchestration.sealing import changed, missing, read_sealed, seal, unseal
 
 # No organization can be called like the folders that begin with a line.
 EVENTS = "_events"
@@ -431,6 +431,12 @@ def remove_unnamed(home: Home, organization_id: str) -> None:
 def write_erasure(home: Home, name: str, record: Mapping[str, Any]) -> None:
     """Note that persons have been erased: which receipts' bytes are now which, and no person."""
     write_whole(home.landing / "_erasures" / f"{name}.json", seal(record).encode())
+
+
+def has_erased(home: Home, organization_id: str) -> bool:
+    """Whether a person of an organization has ever been erased."""
+    records = (home.landing / "_erasures").glob("*.json")
+    return any(read_sealed(path).get("organization_id") == organization_id for path in records)
 
 
 def recent_manifests(home: Home, since: datetime) -> list[Manifest]:

@@ -317,10 +317,7 @@ def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:
 def find_changed(
     connection: duckdb.DuckDBPyConnection, files: Sequence[OutgoingFile]
 ) -> list[OutgoingFile]:
-    """The files of which other bytes have been sent than they would have now (R23).
-
-    Those that were sent exist no more once a person in them has been erased.
-    """
+    """The files of which other bytes have been sent than they would have now (R23)."""
     sent = set(
         connection.execute(
             "select organization_id, file_name, load_id, sha256 from raw.deliveries"

@@ -6,10 +6,13 @@ raw.deliveries says which of them need not be sent any more.
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +27,8 @@ DELIVERED = ("delivered", "already_there")
 LEFT_TO_PEOPLE = ("taken_unread", "unconfirmed")
 PAYMENTS_FILE = "payments_file"
 PAYMENTS_MANIFEST = "payments_manifest"
+# What the macro make_harmless() puts before a text that a spreadsheet would run.
+_HARMLESS = re.compile(r"^'(?=[=+\-@\t\n\r])")
 # What all attempts to send a file come to.
 _STANDING = """
 select
@@ -78,6 +83,14 @@ class OutgoingFile:
     def sha256(self) -> str:
         """The hash of the bytes, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
+
+    def as_older_versions_wrote_it(self, delimiter: str) -> OutgoingFile:
+        """The same payments file without the apostrophes that make formulas harmless (R22)."""
+        rows = csv.reader(io.StringIO(self.content.decode(), newline=""), delimiter=delimiter)
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        writer.writerows([_HARMLESS.sub("", cell) for cell in row] for row in rows)
+        return replace(self, content=text.getvalue().encode())
 
     def path(self, home: Home) -> Path | None:
         """Where it is kept on this machine; None for answers, whose names are not ours (R13)."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 
 import click
+import duckdb
 from rich.console import Console
 
-from orchestration import delivery, ledger, locking, outgoing, reporting, warehouse
-from orchestration.contracts import read_contracts
+from orchestration import delivery, landing, ledger, locking, outgoing, reporting, warehouse
+from orchestration.contracts import Organization, read_contracts
+from orchestration.home import Home
+from orchestration.outgoing import OutgoingFile
 from orchestration.verbs.common import DATE, find_organization, open_home, told
 
 
@@ -28,14 +32,15 @@ def republish(organization_id: str, business_date: datetime) -> None:
                 connection, organization.organization_id, business_date.date()
             )
             changed = ledger.find_changed(connection, files)
+            why_changed = _find_why(connection, home, organization, changed)
         if not files:
             raise click.BadParameter(
                 f"{organization_id} has no payments file of {business_date:%Y-%m-%d}"
             )
         if changed:
             click.echo(
-                f"saldo: what {organization_id} was sent for {business_date:%Y-%m-%d} exists no"
-                " more, a person in it has been erased: nothing else is sent in its place",
+                f"saldo: what {organization_id} was sent for {business_date:%Y-%m-%d}"
+                f" {why_changed}: nothing else is sent in its place",
                 err=True,
             )
             sys.exit(1)
@@ -44,3 +49,22 @@ def republish(organization_id: str, business_date: datetime) -> None:
             ledger.restore(connection, home)
         reporting.show_deliveries(console, home, deliveries)
         sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)
+
+
+def _find_why(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    organization: Organization,
+    changed: Sequence[OutgoingFile],
+) -> str:
+    """Why what was sent is not what would be sent now, as the end of a sentence."""
+    payments = [each for each in changed if each.kind == outgoing.PAYMENTS_FILE]
+    former = [each.as_older_versions_wrote_it(organization.delimiter) for each in payments]
+    if former and not ledger.find_changed(connection, former):
+        return (
+            "is of an older version of Saldo, which put no apostrophe before what a spreadsheet"
+            " would run as a formula"
+        )
+    if landing.has_erased(home, organization.organization_id):
+        return "exists no more, a person in it has been erased"
+    return "is of an older version of Saldo, which wrote it in other bytes"

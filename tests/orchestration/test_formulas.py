@@ -5,9 +5,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 
-from orchestration import outgoing, warehouse
+from orchestration import ledger, outgoing, warehouse
+from orchestration.home import PROJECT
 from tests.orchestration.houses import Deposit, House, csv_of, event_of
 
 DUE = "2026-03-31"
@@ -76,3 +81,47 @@ def test_a_file_of_ours_runs_nothing_and_comes_back_to_the_same_debts(tmp_path: 
         ["'=2+2", "'@P", DUE, "-5"],
         ["C-2", "P", DUE, "'=5"],
     ]
+
+
+def test_what_an_older_version_sent_is_told_as_that_and_not_as_erased(tmp_path: Path) -> None:
+    """R23: nothing else is sent in its place."""
+    house = House.make(
+        tmp_path,
+        {each: {"payment_flow": "instant", "delimiter": ";"} for each in ("agua", "gas")},
+    )
+    key = {"customer_id": "=1+1", "product_id": "'quoted'", "due_date": DUE}
+    paid = [event_of(each, 0, channel='=A;"1"', **key) for each in ("agua", "gas")]
+    debts = csv_of([HEADER, (*key.values(), "1000")], ";")
+    house.load(*(Deposit(each, debts) for each in ("agua", "gas")), events=paid)
+    with warehouse.connect(house.home) as connection:
+        files = outgoing.read_undelivered(connection)
+    with ledger.open_batch(house.home) as batch:
+        for file in files:
+            content = file.content.replace(b"'=", b"=")
+            if file.organization_id == "gas":
+                content = content.replace(b".00;", b";")
+            batch.note_outcomes(
+                (dataclasses.replace(file, content=content), "delivered", None, False)
+            )
+    assert _republish(house, "agua") == (
+        "saldo: what agua was sent for 2026-03-01 is of an older version of Saldo, which put no"
+        " apostrophe before what a spreadsheet would run as a formula: nothing else is sent in its"
+        " place\n"
+    )
+    assert _republish(house, "gas") == (
+        "saldo: what gas was sent for 2026-03-01 is of an older version of Saldo, which wrote it in"
+        " other bytes: nothing else is sent in its place\n"
+    )
+
+
+def _republish(house: House, organization_id: str) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", "orchestration", "republish", organization_id, "2026-03-01"],
+        cwd=PROJECT,
+        env={**os.environ, **house.home.environment()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    return result.stderr
