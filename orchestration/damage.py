@@ -57,6 +57,15 @@ def damaged_database(path: Path) -> DamagedError:
     )
 
 
+def full_disk(folder: Path) -> DiskFullError:
+    """What to say when nothing more can be written into a folder."""
+    megabytes = shutil.disk_usage(folder).free // 1_000_000
+    return DiskFullError(
+        f"the disk of {folder} takes nothing more ({megabytes} MB are free now):"
+        " make room, then say the same again; what was kept before is as it was"
+    )
+
+
 @contextmanager
 def told_of(path: Path) -> Iterator[None]:
     """Have errors that say that a database is damaged name it, and what to do.
@@ -99,11 +108,7 @@ def explain(error: BaseException, home: Home) -> ToldError | None:
         if isinstance(each, DamagedError | DiskFullError):
             return each
     if is_of_full_disk(error):
-        megabytes = shutil.disk_usage(home.root).free // 1_000_000
-        return DiskFullError(
-            f"the disk of {home.root} takes nothing more ({megabytes} MB are free now):"
-            " make room, then say the same again; what was kept before is as it was"
-        )
+        return full_disk(home.root)
     return damaged_database(home.warehouse) if is_of_damage(error) else None
 
 

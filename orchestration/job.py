@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
 
@@ -11,6 +12,22 @@ import dagster as dg
 
 from orchestration import run_alerts
 from orchestration.definitions import defs
+from orchestration.home import Home
+
+_PRINTED_ONCE = {
+    "compute_logs": {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a run failed, and whether that is all that there is to say."""
+
+    said: str
+    says_all: bool
 
 
 @dataclass(frozen=True)
@@ -20,36 +37,46 @@ class Job:
     definition: dg.JobDefinition
     instance: dg.DagsterInstance
 
-    def run(self, business_date: date) -> str | None:
-        """Run the job once and send its alert; how it failed, None if it did not.
+    def run(self, business_date: date, output: io.TextIOBase) -> Failure | None:
+        """Run the job once and send its alert.
 
-        Raises:
-            ToldError: it failed, and the message is all that there is to say.
+        Args:
+            business_date: the partition.
+            output: what its steps and Dagster print goes there.
+
+        Returns:
+            How it failed; None if it did not.
 
         """
-        result = self.definition.execute_in_process(
-            instance=self.instance,
-            partition_key=business_date.isoformat(),
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            raise_on_error=False,
-        )
+        with redirect_stdout(output), redirect_stderr(output):
+            result = self.definition.execute_in_process(
+                instance=self.instance,
+                partition_key=business_date.isoformat(),
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                raise_on_error=False,
+            )
         run_alerts.send_alert_of(self.instance, result.run_id)
-        told = run_alerts.find_told_error(result.all_events)
-        if told is not None:
-            raise told
-        return None if result.success else _describe_failure(result)
+        return None if result.success else _find_failure(result)
 
 
 @contextmanager
-def opened_job() -> Iterator[Job]:
-    """The job as the home of this process has it."""
+def opened_job(home: Home) -> Iterator[Job]:
+    """The job as a home has it.
+
+    The log of the date keeps what its steps print. Dagster would keep it a second time, by
+    processes of its own that write to the terminal when a disk is full.
+    """
     definition = defs().resolve_job_def("business_date")
-    with dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.local_temp(str(home.dagster), _PRINTED_ONCE) as instance:
         yield Job(definition, instance)
 
 
-def _describe_failure(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
-        if event.is_step_failure:
-            return run_alerts.describe_error(event)
-    return "the run failed before its first step"
+def _find_failure(result: dg.ExecuteInProcessResult) -> Failure:
+    failures = [event for event in result.all_events if event.is_step_failure]
+    for event in failures:
+        told = run_alerts.find_told(event)
+        if told is not None:
+            return Failure(told, says_all=True)
+    if failures:
+        return Failure(run_alerts.describe_error(failures[0]), says_all=False)
+    return Failure("the run failed before its first step", says_all=False)

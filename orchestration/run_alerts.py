@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import dagster as dg
 
 from orchestration import alerts
 from orchestration.alerts import Alert
-from orchestration.errors import ToldError
 from orchestration.redaction import redact
 
 # Marks a failed step whose description is all that there is to say.
@@ -46,7 +45,7 @@ def send_alert_of(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def describe_error(event: dg.DagsterEvent) -> str:
     """What a failed step said at the root of its error; a sentence if the machine is the cause."""
-    told = _told_by(event)
+    told = find_told(event)
     if told is not None:
         return told
     error = event.step_failure_data.error
@@ -57,16 +56,8 @@ def describe_error(event: dg.DagsterEvent) -> str:
     return f"step {event.step_key} failed: {redact(said, os.environ)}"
 
 
-def find_told_error(events: Iterable[dg.DagsterEvent]) -> ToldError | None:
-    """What to say of a run of which one sentence says all; None if there is more to say."""
-    for event in events:
-        told = _told_by(event) if event.is_step_failure else None
-        if told is not None:
-            return ToldError(told)
-    return None
-
-
-def _told_by(event: dg.DagsterEvent) -> str | None:
+def find_told(event: dg.DagsterEvent) -> str | None:
+    """What to say of a failed step of which one sentence says all; None if there is more to say."""
     failure = event.step_failure_data.user_failure_data
     return failure.description if failure is not None and TOLD in failure.metadata else None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from orchestration import decisions, landing, progress, soundness, uploads, warehouse
+from orchestration import damage, decisions, landing, progress, soundness, uploads, warehouse
 from orchestration.contracts import read_organizations
 from orchestration.errors import ToldError
 from orchestration.home import Home
@@ -38,6 +40,22 @@ class LoadRun:
 
     load_id: int
     business_date: date
+
+
+class _Log(io.TextIOBase):
+    """A file to print to, which loses a line that finds no room: what needs room tells of it."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab", buffering=0)
+
+    def write(self, text: str, /) -> int:
+        with suppress(OSError):
+            self._file.write(text.encode())
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun]:
@@ -167,19 +185,16 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
     with ExitStack() as stack:
         stack.enter_context(progress.listening(say_meanwhile))
         with _told_of_dagster(home):
-            job = stack.enter_context(opened_job())
+            job = stack.enter_context(opened_job(home))
         while not is_done():
             is_recovery = is_recovery_due(home)
             if is_recovery:
                 say("carrying a load through that landed before")
-            with (
-                _told_of_dagster(home),
-                log.open("a", encoding="utf-8") as output,
-                redirect_stdout(output),
-            ):
-                failure = job.run(business_date)
+            with _told_of_dagster(home), _Log(log) as output:
+                failure = job.run(business_date, output)
             if failure is not None:
-                raise RunFailedError(f"{failure}\nthe whole log: {log}")
+                log_line = "" if failure.says_all else f"\nthe whole log: {log}"
+                raise RunFailedError(failure.said + log_line)
             with warehouse.connect(home) as connection:
                 load_id = warehouse.last_load_id(connection)
             manifest = landing.read_manifest(home, load_id)
@@ -193,16 +208,18 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
 
 @contextmanager
 def _told_of_dagster(home: Home) -> Iterator[None]:
-    """Say in a sentence why Dagster failed, as with settings that it cannot read or a full disk."""
+    """Say in a sentence why Dagster failed: a full disk, or settings that it cannot read."""
     try:
         yield
     except ToldError:
         raise
     except Exception as error:
+        if damage.is_of_full_disk(error):
+            raise damage.full_disk(home.dagster) from error
         first_line = str(error).partition("\n")[0]
         raise DagsterFailedError(
             f"Dagster failed ({type(error).__name__}: {first_line}): look at its settings in"
-            f" {home.dagster} and at the room on that disk, then run again"
+            f" {home.dagster}, then run again"
         ) from error
 
 

@@ -100,7 +100,7 @@ def test_whatever_is_kept_is_for_its_own_user_whatever_the_umask(
 
 
 def test_a_home_that_others_could_read_is_closed_and_that_is_said_once(home: Home) -> None:
-    (home.landing / "_loads" / "1.json").write_text("{}")
+    (home.landing / "of_an_organization.csv").write_text("")
     (home.root / "project").symlink_to(PROJECT)
     before = (PROJECT / "seeds").stat().st_mode
     open_all(home.root)

@@ -127,7 +127,7 @@ def test_a_run_for_which_there_is_no_room_is_told_by_the_command(
             filling.write(bytes(4096))
     result = _run(home, taken, "orchestration", "run", "--date", "2026-03-02")
     assert result.returncode == 1
-    assert result.stderr.startswith("saldo: Dagster failed (")
+    assert result.stderr.startswith(f"saldo: the disk of {home.dagster} takes nothing more (")
     (alert,) = map(json.loads, taken.read_text().splitlines())
     assert alert["title"] == "the run of 2026-03-02 did not happen"
 

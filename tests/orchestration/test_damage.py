@@ -172,7 +172,8 @@ def test_a_run_that_the_machine_made_fail_says_so_in_one_sentence(
         alert = run_alerts.alert_of(instance, run)
     assert alert is not None
     assert alert.lines == (_said(home.warehouse),)
-    assert str(run_alerts.find_told_error(result.all_events)) == _said(home.warehouse)
+    (failed,) = (event for event in result.all_events if event.is_step_failure)
+    assert run_alerts.find_told(failed) == _said(home.warehouse)
 
 
 def _told_of(read: Callable[..., Any], home: Home) -> str | None:

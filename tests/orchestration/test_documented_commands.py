@@ -273,7 +273,9 @@ class TestUserInterface:
         page.goto(f"{address}/asset-groups")
         for room in ("outside", "raw", "staging", "intermediate", "marts", "exports", "outbox"):
             expect(page.get_by_text(room, exact=True).first).to_be_visible()
-        expect(page.get_by_role("button", name="Materialize all (85)")).to_be_visible()
+        expect(
+            page.get_by_role("button", name=re.compile(r"Materialize all \(\d+\)"))
+        ).to_be_visible()
         expect(page.get_by_role("dialog")).to_have_count(0)
 
     def test_an_asset_tells_what_it_is_and_its_checks_have_passed(
