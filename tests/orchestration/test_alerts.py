@@ -115,9 +115,9 @@ def test_a_run_that_dagster_cannot_begin_is_told_by_the_command(home: Home, take
     assert alert["lines"] == [f"DagsterFailedError: {result.stderr[7:-1]}"]
 
 
-def test_a_run_for_which_there_is_no_room_is_told_by_the_command(
-    home: Home, taken: Path, mount_small_disk: Callable[..., None]
-):
+@pytest.fixture
+def full(home: Home, mount_small_disk: Callable[..., None]) -> Home:
+    """A home without room for anything of Dagster's but its settings."""
     settings = (home.dagster / "dagster.yaml").read_bytes()
     mount_small_disk(home.dagster, megabytes=1)
     home.dagster.chmod(0o700)
@@ -125,9 +125,13 @@ def test_a_run_for_which_there_is_no_room_is_told_by_the_command(
     with suppress(OSError), (home.dagster / "filling").open("wb", buffering=0) as filling:
         while True:
             filling.write(bytes(4096))
-    result = _run(home, taken, "orchestration", "run", "--date", "2026-03-02")
+    return home
+
+
+def test_a_run_for_which_there_is_no_room_is_told_by_the_command(full: Home, taken: Path):
+    result = _run(full, taken, "orchestration", "run", "--date", "2026-03-02")
     assert result.returncode == 1
-    assert result.stderr.startswith(f"saldo: the disk of {home.dagster} takes nothing more (")
+    assert result.stderr.startswith(f"saldo: the disk of {full.dagster} takes nothing more (")
     (alert,) = map(json.loads, taken.read_text().splitlines())
     assert alert["title"] == "the run of 2026-03-02 did not happen"
 
@@ -142,25 +146,45 @@ def test_wrong_contracts_are_told_by_the_command(home: Home, taken: Path, tmp_pa
     assert alert["lines"] == [f"ContractError: {result.stderr[7:-1]}"]
 
 
-def test_a_service_that_failed_is_told_by_its_unit(home: Home, taken: Path):
-    folder = PROJECT / "docs" / "deploy"
-    for name in ("saldo-daemon", "saldo-webserver"):
-        unit = (folder / f"{name}.service").read_text().splitlines()
-        assert "OnFailure=saldo-alert@%p.service" in unit
-        started = next(
-            line.partition("=")[2].replace("%i", name)
-            for line in (folder / "saldo-alert@.service").read_text().splitlines()
-            if line.startswith("ExecStart=")
-        )
-        _, option, *arguments = shlex.split(started)
-        assert option == "-m"
-        result = _run(home, taken, *arguments)
-        assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
-    alerts = [json.loads(line) for line in taken.read_text().splitlines()]
-    assert [alert["title"] for alert in alerts] == [
-        "saldo-daemon has failed and stays down",
-        "saldo-webserver has failed and stays down",
-    ]
+def _unit_says(name: str, setting: str) -> list[str]:
+    """What a unit of the documentation says, with the commands of this environment."""
+    lines = (PROJECT / "docs" / "deploy" / f"{name}.service").read_text().splitlines()
+    said = [line.partition("=")[2] for line in lines if line.startswith(f"{setting}=")]
+    commands = str(Path(sys.executable).parent)
+    return [each.replace("/opt/saldo/.venv/bin", commands) for each in said]
+
+
+def _as_the_unit_does(home: Home, taken: Path, command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of a unit, whose working folder is the project."""
+    return subprocess.run(
+        shlex.split(command),
+        cwd=PROJECT,
+        env={**os.environ, **home.environment(), "SALDO_ALERT_COMMAND": _command(taken)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["saldo-daemon", "saldo-webserver"])
+def test_a_service_that_cannot_start_for_want_of_room_fails_and_its_unit_tells(
+    full: Home, taken: Path, name: str
+):
+    steps = [*_unit_says(name, "ExecStartPre"), *_unit_says(name, "ExecStart")]
+    # systemd goes no further than the first that fails, and after five times runs `OnFailure`
+    failed = any(_as_the_unit_does(full, taken, step).returncode for step in steps)
+    assert failed
+    (told_by,) = _unit_says(name, "OnFailure")
+    template, _, instance = told_by.replace("%p", name).removesuffix(".service").partition("@")
+    (command,) = _unit_says(f"{template}@", "ExecStart")
+    result = _as_the_unit_does(full, taken, command.replace("%i", instance))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    (alert,) = map(json.loads, taken.read_text().splitlines())
+    assert (alert["level"], alert["title"], alert["lines"]) == (
+        "failed",
+        f"{name} has failed and stays down",
+        [f"see: journalctl --unit {name}; then: systemctl start {name}"],
+    )
 
 
 def test_without_configuration_nothing_is_sent(receiver):

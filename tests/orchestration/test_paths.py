@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import openpyxl
 import pytest
+import requests
 
 from orchestration.demo import installation
 from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT
 from orchestration.loopback_sftp import serve
+from tests.orchestration.clones import Clone
 from tests.orchestration.installations import Installed
 
 NAME = "it's a höme, 100% new"
+# What the user interface shows of the first day, and whether the daemon beside it is at work.
+SHOWN = """
+{
+  repositoriesOrError { ... on RepositoryConnection { nodes { name } } }
+  assetOrError(assetKey: {path: ["debts"]}) {
+    ... on Asset { assetMaterializations { partition } }
+  }
+  instance { daemonHealth { daemonStatus(daemonType: "SENSOR") { healthy } } }
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +105,64 @@ def test_make_sql_opens_the_published_copy(installed: Installed) -> None:
         check=False,
     )
     assert (result.returncode, result.stdout) == (0, "debts\n254\n"), result.stderr
+
+
+def test_make_pages_serves_the_pages_and_previews_a_workbook(installed: Installed) -> None:
+    workbook = installed.home.root / "clientes de abril.xlsx"
+    sheet = openpyxl.Workbook()
+    sheet.active.append(["rut", "nombre"])
+    sheet.active.append(["11111111-1", "Eva"])
+    sheet.save(workbook)
+    with _made(installed, "pages", "SALDO_PAGES_PORT") as address, requests.Session() as browser:
+        page = browser.get(f"{address}/customers")
+        assert page.status_code == 200
+        (token,) = re.findall(r'name="form_token" value="([^"]+)"', page.text)
+        preview = browser.post(
+            f"{address}/customers",
+            data={"organization_id": "lumina", "form_token": token},
+            files={"workbook": (workbook.name, workbook.read_bytes())},
+            headers={"Origin": address},
+        )
+        assert preview.status_code == 200, preview.text
+        assert "Preview of clientes de abril.xlsx" in preview.text
+        assert "Eva" in preview.text
+
+
+def test_make_dev_serves_the_user_interface_with_its_daemon(installed: Installed) -> None:
+    with _made(installed, "dev", "SALDO_UI_PORT") as address:
+        while True:
+            answer = requests.post(
+                f"{address}/graphql", json={"query": SHOWN}, headers={"Origin": address}
+            )
+            shown = answer.json()["data"]
+            assert shown["repositoriesOrError"]["nodes"] == [{"name": "__repository__"}]
+            assert {"partition": DAYS[0].isoformat()} in shown["assetOrError"][
+                "assetMaterializations"
+            ]
+            if shown["instance"]["daemonHealth"]["daemonStatus"]["healthy"]:
+                break
+            time.sleep(0.5)
+
+
+@contextmanager
+def _made(installed: Installed, target: str, port_variable: str) -> Iterator[str]:
+    """What `make TARGET` serves in that home until the block ends: its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    home = Clone(
+        PROJECT,
+        installed.server_root.parent / f"{target}.log",
+        {**os.environ, **installed.environment, port_variable: str(port)},
+    )
+    with home.running(f"make --silent --old-file=.venv/ready {target}") as process:
+        address = f"http://127.0.0.1:{port}"
+        while True:
+            assert process.poll() is None, home.log.read_text()
+            try:
+                requests.get(address)
+            except requests.ConnectionError:
+                time.sleep(0.2)
+            else:
+                break
+        yield address
