@@ -34,6 +34,10 @@ negativo, lo que se devolvió desde el archivo anterior: todo el pago de esa deu
 Mientras se haya devuelto solo una parte, la deuda sigue pagada y no se cobra de nuevo. Las líneas
 `autorizado` y `reversado` de un pago y una deuda suman siempre lo recibido menos lo devuelto.
 
+Un archivo sin la columna `status` trae las mismas líneas, salvo las que están en proceso: un monto
+negativo es lo devuelto. Un monto 0 dice que la deuda quedó pagada sin dinero. Si eso se anula, no
+hay otra línea de monto 0, que parecería otro pago.
+
 En el archivo de pagos propios de la organización, un monto negativo (`-1000` o `1000-`) anula lo
 que ese archivo había pagado, por ejemplo un cheque protestado: la deuda se puede cobrar de nuevo.
 """

@@ -130,7 +130,8 @@ due as (
         currency,
         amount,
         status,
-        true as is_money
+        -- without a status, nothing given back would look like another authorization of nothing
+        amount <> 0 or status = 'autorizado' as is_told_instantly
     from changed
     where status is not null
     union all
@@ -139,7 +140,7 @@ due as (
         currency,
         amount,
         'en proceso de pago' as status,
-        false as is_money
+        false as is_told_instantly
     from payments
     where
         status = 'in_process'
@@ -183,7 +184,7 @@ numbered as (
     inner join open_publications as publications
         on
             payments.organization_id = publications.organization_id
-            and (due.is_money or publications.payment_flow = 'in_process')
+            and (due.is_told_instantly or publications.payment_flow = 'in_process')
 )
 
 select * from numbered

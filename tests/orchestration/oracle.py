@@ -321,6 +321,7 @@ def _publish(
                     due.append(("autorizado", difference, currency))
                 elif (
                     payment.state in ("rejected", "reversed")
+                    and contract.payment_flow == "in_process"
                     and is_told
                     and not sum(line.amount for line in own)
                 ):

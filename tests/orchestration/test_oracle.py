@@ -1141,6 +1141,17 @@ def test_r23_authorized_once_in_process_each_day_reversed_as_a_new_line() -> Non
     assert said(after(replace(REPLACE, payment_flow="instant"), *loads)) == money
 
 
+def test_r23_the_instant_flow_says_nothing_of_nothing_given_back() -> None:
+    loads = (
+        Load(invoices(1, row("A")), events=(event("e1", "p1", "authorized", amount="0"),)),
+        Load(events=(event("e2", "p1", "rejected", hour=30, amount="0"),)),
+        Load(events=(event("e3", "p1", "authorized", hour=60, amount="0"),)),
+    )
+    told = [(1, "p1", "autorizado", 0), (2, "p1", "reversado", 0), (3, "p1", "autorizado", 0)]
+    assert said(after(REPLACE, *loads)) == told
+    assert said(after(replace(REPLACE, payment_flow="instant"), *loads)) == told[:1]
+
+
 def test_r23_a_second_load_of_a_date_says_nothing_and_its_money_waits() -> None:
     loads = (
         Load(invoices(1, row("A"))),
