@@ -284,8 +284,8 @@ QUESTIONS = re.findall(
 )
 
 
-def test_the_documented_questions_are_fourteen() -> None:
-    assert len(QUESTIONS) == 14
+def test_the_documented_questions_are_fifteen() -> None:
+    assert len(QUESTIONS) == 15
 
 
 @pytest.mark.parametrize(("question", "sql", "answer"), QUESTIONS)
