@@ -3,15 +3,15 @@
     a RUT without dots, blanks and leading zeros, with its hyphen and an upper-case K
     (`12.345.678-k` becomes `12345678-K`). What has not the shape of a RUT becomes null.
 #}
-{% macro normalise_customer_id(customer_id, scheme) -%}
+{% macro normalize_customer_id(customer_id, scheme) -%}
     case
-        when {{ scheme }} = 'rut' then {{ normalise_rut(customer_id) }}
+        when {{ scheme }} = 'rut' then {{ normalize_rut(customer_id) }}
         else {{ spell_id(customer_id) }}
     end
 {%- endmacro %}
 
 {# People type the hyphen as a dash of another kind; text programs do it for them. #}
-{% macro normalise_rut(rut) -%}
+{% macro normalize_rut(rut) -%}
     {%- set dashed -%} translate({{ normal_id(rut) }}, '‒–—−', '----') {%- endset -%}
     {%- set plain -%} upper(translate({{ dashed }}, '.- ', '')) {%- endset -%}
     case
@@ -32,7 +32,7 @@
     a column of its own (R12), that and the number that it belongs to.
 #}
 {% macro read_customer_id(row, scheme) -%}
-    {{ normalise_customer_id(row ~ '.customer_id', scheme) }} as written_id,
+    {{ normalize_customer_id(row ~ '.customer_id', scheme) }} as written_id,
     case
         when {{ scheme }} = 'rut' and {{ row }}.check_digit is not null
             then nullif(upper(replace({{ normal_id(row ~ '.check_digit') }}, '-', '')), '')
@@ -72,7 +72,7 @@
 {%- endmacro %}
 
 {#
-    Whether a normalised RUT carries the check digit that its number asks for: the digits from
+    Whether a normalized RUT carries the check digit that its number asks for: the digits from
     the right times 2, 3, 4, 5, 6, 7, 2, 3, 4, summed, modulo 11 (Servicio de Registro Civil).
 #}
 {% macro is_valid_rut(rut) -%}

@@ -21,7 +21,7 @@ from orchestration.home import Home
 from orchestration.inbox import file_limit, receive
 from orchestration.landing import LandedFile, Manifest
 from orchestration.reading import Layout, read
-from orchestration.recognizing import find_misnamed, recognise
+from orchestration.recognizing import find_misnamed, recognize
 from orchestration.sftp import Client, Listing, SftpError, connect
 
 _MODELS = ("+intake_files", "+intake_rejections")
@@ -130,7 +130,7 @@ def _look(
             arrivals = [
                 arrival
                 for remote in listing.files
-                for arrival in recognise(organization, remote, _now().date())
+                for arrival in recognize(organization, remote, _now().date())
                 if arrival.kind == "invoices"
             ]
             if arrivals:

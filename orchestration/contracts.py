@@ -153,12 +153,12 @@ class Aliases:
             header: as it stands in the file.
 
         """
-        name = normalise_header(header)
+        name = normalize_header(header)
         own = self.fields.get((organization_id, file_kind, name))
         return own or self.fields.get(("", file_kind, name))
 
 
-def normalise_header(text: str) -> str:
+def normalize_header(text: str) -> str:
     """A header name without case, accents and punctuation: `Fecha de Vencimiento` and
     `fecha_de_vencimiento` are one.
     """
@@ -255,7 +255,7 @@ def read_column_aliases(seeds: Path) -> Aliases:
             allowed = " or ".join(FIELDS[kind])
             problems.append(problem(COLUMN_ALIASES, line, "field", field, allowed))
             continue
-        key = (organization_id, kind, normalise_header(alias))
+        key = (organization_id, kind, normalize_header(alias))
         if not key[2] or fields.setdefault(key, field) != field:
             allowed = "a name with letters or digits that means one field"
             problems.append(problem(COLUMN_ALIASES, line, "alias", alias, allowed))

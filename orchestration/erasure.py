@@ -98,7 +98,7 @@ def erase(
     """
     scheme = organization.customer_id_scheme
     named = [
-        persons.normalise(scheme, text, place) for place, text in enumerate(customer_ids, start=1)
+        persons.normalize(scheme, text, place) for place, text in enumerate(customer_ids, start=1)
     ]
     done = finish(home, say) if is_unfinished(home) else None
     places: dict[str, int] = {}

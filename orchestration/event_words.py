@@ -14,7 +14,7 @@ PAYMENT_STATUSES = "payment_statuses.csv"
 ENROLLMENT_STATUSES = "enrollment_statuses.csv"
 EVENT_WORD_FILES = (PAYMENT_CHANNELS, PAYMENT_STATUSES, ENROLLMENT_STATUSES)
 
-# What a status of a payment event and of an enrolment event can mean (R21, R27).
+# What a status of a payment event and of an enrollment event can mean (R21, R27).
 PAYMENT_STATES = ("in_process", "authorized", "rejected", "reversed")
 ENROLLMENT_STATES = ("active", "inactive")
 _CHANNEL_COLUMNS = ("raw_channel", "label", "takes_days", "normal_business_days")

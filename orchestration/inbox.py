@@ -21,7 +21,7 @@ from orchestration.contracts import Organization
 from orchestration.deadlines import read_limits
 from orchestration.home import Home
 from orchestration.landing import LandedFile, Look
-from orchestration.recognizing import Arrival, find_misnamed, recognise
+from orchestration.recognizing import Arrival, find_misnamed, recognize
 from orchestration.settling import Sightings, is_quiet
 from orchestration.sftp import (
     Client,
@@ -139,7 +139,7 @@ def find_new(
     arrivals = [
         arrival
         for remote in listing
-        for arrival in recognise(organization, remote, business_date)
+        for arrival in recognize(organization, remote, business_date)
         if arrival.business_date <= business_date
         and _is_new(
             remote,

@@ -1,4 +1,4 @@
-"""Events: what a line of `events/*.jsonl` is: an event of a payment (R21), an enrolment of a
+"""Events: what a line of `events/*.jsonl` is: an event of a payment (R21), an enrollment of a
 payment method (R27), or neither.
 """
 

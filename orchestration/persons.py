@@ -147,7 +147,7 @@ class Found:
     record_counts: dict[str, int] = field(default_factory=dict)
 
 
-def normalise(scheme: str, text: str, place: int) -> str:
+def normalize(scheme: str, text: str, place: int) -> str:
     """A customer id as it may be: a RUT in the form that RUTs are compared in (R1)."""
     text = text.strip()
     if scheme == "rut":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contracts import FIELDS, REQUIRED, RUT_HEADERS, Aliases, normalise_header
+from orchestration.contracts import FIELDS, REQUIRED, RUT_HEADERS, Aliases, normalize_header
 from orchestration.delimited import (
     ESCAPE,
     ESCAPES,
@@ -237,7 +237,7 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
             meaning = None  # only a RUT has one
         if meaning is not None:
             found.setdefault(meaning, []).append(position)
-            key = (layout.organization_id, layout.kind, normalise_header(name))
+            key = (layout.organization_id, layout.kind, normalize_header(name))
             if key in aliases.fields:
                 own.setdefault(meaning, []).append(position)
             if meaning == "customer_id" and (key[2] in RUT_HEADERS) == is_rut:

@@ -27,7 +27,7 @@ class Arrival:
     file_code: str | None = None
 
 
-def recognise(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
+def recognize(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
     """What a file in an inbox is by its name; empty if it is none of ours.
 
     Args:

@@ -1,4 +1,4 @@
--- Assumes R6: a debt with an authorised payment, or one that its organization calls paid, is paid
+-- Assumes R6: a debt with an authorized payment, or one that its organization calls paid, is paid
 -- and not in the base. A row here means that a customer could be charged twice.
 {{ config(meta={'dagster': {'ref': {'name': 'debts'}}}) }}
 

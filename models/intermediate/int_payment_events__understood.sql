@@ -86,7 +86,7 @@ understood as (
         events.organization_id,
         events.payment_id,
         coalesce(
-            {{ normalise_customer_id('events.customer_id', 'understanding.customer_id_scheme') }},
+            {{ normalize_customer_id('events.customer_id', 'understanding.customer_id_scheme') }},
             events.customer_id
         ) as customer_id,
         events.product_id,

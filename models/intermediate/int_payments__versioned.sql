@@ -136,7 +136,7 @@ changed as (
         or former_uncounted_event_id is distinct from uncounted_event_id
 ),
 
-localised as (
+localized as (
     select
         md5(
             concat(
@@ -180,4 +180,4 @@ localised as (
     {%- endif %}
 )
 
-select * from localised
+select * from localized

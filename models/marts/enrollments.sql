@@ -65,7 +65,7 @@ read_events as (
             when events.has_contract then events.customer_id
             else
                 coalesce(
-                    {{ normalise_customer_id(
+                    {{ normalize_customer_id(
                         'events.customer_id', 'next_contracts.customer_id_scheme'
                     ) }},
                     events.customer_id

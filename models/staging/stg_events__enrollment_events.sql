@@ -25,7 +25,7 @@ renamed as (
         source.organization_id,
         source.payment_method_id,
         coalesce(
-            {{ normalise_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
+            {{ normalize_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
             trim(source.customer_id)
         ) as customer_id,
 

@@ -29,7 +29,7 @@ renamed as (
         source.organization_id,
         source.payment_id,
         coalesce(
-            {{ normalise_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
+            {{ normalize_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
             trim(source.customer_id)
         ) as customer_id,
         coalesce({{ spell_id('source.product_id') }}, trim(source.product_id)) as product_id,

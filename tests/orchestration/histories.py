@@ -31,7 +31,7 @@ from oracle import (
     FileReference,
     Key,
     normal_id,
-    normalise_customer_id,
+    normalize_customer_id,
     replay,
     text_of_rut,
 )
@@ -318,7 +318,7 @@ def _draw_keys(choices: Choices, contract: Contract) -> list[Key]:
 
 @dataclass
 class _Story:
-    """A history in the making: what the organization has said so far colours what it says next."""
+    """A history in the making: what the organization has said so far colors what it says next."""
 
     choices: Choices
     contract: Contract
@@ -550,7 +550,7 @@ class _Story:
 
     def _part_of(self, event: PaymentEvent) -> tuple[str, Key]:
         scheme = self.contract.customer_id_scheme
-        customer_id = normalise_customer_id(scheme, event.customer_id) or event.customer_id
+        customer_id = normalize_customer_id(scheme, event.customer_id) or event.customer_id
         return event.payment_id, Key(customer_id, normal_id(event.product_id), event.due_date)
 
     def _draw_event_amount(self, state: str, former: Sequence[PaymentEvent]) -> Decimal:

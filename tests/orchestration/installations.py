@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import duckdb
 
-from orchestration.contracts import normalise_header
+from orchestration.contracts import normalize_header
 from orchestration.demo import installation
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import HOST, LoopbackServer, serve
@@ -185,7 +185,7 @@ def as_attributes(text: object) -> dict[str, str] | None:
 
 def organization_of(case: str) -> str:
     """The organization id of a case."""
-    return f"case_{normalise_header(case)}"
+    return f"case_{normalize_header(case)}"
 
 
 @contextmanager

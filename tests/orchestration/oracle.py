@@ -802,7 +802,7 @@ class _Payment:
 
 
 def _key_of(contract: Contract, event: PaymentEvent) -> Key:
-    customer_id = normalise_customer_id(contract.customer_id_scheme, event.customer_id)
+    customer_id = normalize_customer_id(contract.customer_id_scheme, event.customer_id)
     return Key(
         customer_id or normal_id(event.customer_id), normal_id(event.product_id), event.due_date
     )
@@ -861,7 +861,7 @@ def _check_row(
     customer_text, product_text, due_text, amount_text, paid_text, void_text = (
         cells.get(name, "").strip() for name in FIELDS
     )
-    customer_id = normalise_customer_id(contract.customer_id_scheme, customer_text)
+    customer_id = normalize_customer_id(contract.customer_id_scheme, customer_text)
     due_date = _read_date(due_text)
     code = _check_id(customer_text, "missing_customer_id") or (
         "invalid_rut" if customer_id is None else None
@@ -916,7 +916,7 @@ def _check_id(text: str, code_of_none: str) -> str | None:
     return "id_too_long" if len(text) > LONGEST_ID else None
 
 
-def normalise_customer_id(scheme: str, text: str) -> str | None:
+def normalize_customer_id(scheme: str, text: str) -> str | None:
     """Give a customer id as it is compared (R1); None if there is none or it is no RUT.
 
     Args:

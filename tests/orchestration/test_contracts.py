@@ -23,7 +23,7 @@ from orchestration.contracts import (
     REQUIRED,
     Organization,
     is_due,
-    normalise_header,
+    normalize_header,
     read_column_aliases,
     read_contracts,
     read_organizations,
@@ -660,18 +660,18 @@ class TestHeaderNames:
         ],
     )
     def test_a_name_loses_case_accents_and_punctuation(self, text: str, name: str) -> None:
-        assert normalise_header(text) == name
+        assert normalize_header(text) == name
 
     @given(st.text())
     def test_any_text_becomes_plain_words_that_stay_as_they_are(self, text: str) -> None:
-        name = normalise_header(text)
+        name = normalize_header(text)
         assert all(word.isascii() and word.isalnum() for word in name.split("_")) or name == ""
         assert name == name.lower()
-        assert normalise_header(name) == name
+        assert normalize_header(name) == name
 
     @given(st.text("aábcdeéfghiíjklmnñoópqrstuúüvwxyz0123456789 _-.()"))
     def test_upper_case_is_the_same_name(self, text: str) -> None:
-        assert normalise_header(text.upper()) == normalise_header(text)
+        assert normalize_header(text.upper()) == normalize_header(text)
 
 
 # Whatever stands in a pattern beside the tokens stands for itself, so it must not form one.

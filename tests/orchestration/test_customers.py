@@ -1,6 +1,6 @@
 """Customers from a workbook to the marts, by the command that operators use (R26, R27).
 
-One story over several runs, each in a process of its own: debts and enrolments come first, then
+One story over several runs, each in a process of its own: debts and enrollments come first, then
 uploads. What is expected is written down here from the story.
 """
 
@@ -89,7 +89,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Customers]:
 
 @pytest.fixture(scope="module")
 def with_debts(installed: Customers) -> Customers:
-    """Lumina's debts, and enrolments of people whom nobody has created yet."""
+    """Lumina's debts, and enrollments of people whom nobody has created yet."""
     installed.upload(DAYS[0])
     lines = [
         _enrollment(1, "19.153.032-2", "active"),
@@ -125,7 +125,7 @@ def second_upload(
     return first_upload[0]
 
 
-def test_enrolments_wait_for_customers_whom_nobody_has_created(with_debts: Customers) -> None:
+def test_enrollments_wait_for_customers_whom_nobody_has_created(with_debts: Customers) -> None:
     assert with_debts.query(
         "select payment_method_id, customer_id, type, products, method_status, status, code,"
         " accepted_at from enrollments order by all"

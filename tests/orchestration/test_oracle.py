@@ -45,7 +45,7 @@ from oracle import (
     check_digit,
     count_business_days,
     normal_id,
-    normalise_customer_id,
+    normalize_customer_id,
     replay,
 )
 
@@ -153,12 +153,12 @@ def invoices_name(day: int) -> str:
     "text", ["18441919-K", "18.441.919-k", "0018441919-K", " 018.441.919-K ", "18.441919-k"]
 )
 def test_r1_all_forms_of_a_rut_are_one_customer(text: str) -> None:
-    assert normalise_customer_id("rut", text) == "18441919-K"
+    assert normalize_customer_id("rut", text) == "18441919-K"
 
 
 @pytest.mark.parametrize("text", ["", "-", "0-0", "18441919-1", "18441919", "18441919-", "AL-1"])
 def test_r1_a_text_with_no_number_or_a_wrong_check_digit_is_no_rut(text: str) -> None:
-    assert normalise_customer_id("rut", text) is None
+    assert normalize_customer_id("rut", text) is None
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_r1_check_digits_are_modulo_eleven(number: int, digit: str) -> None:
 
 def test_r1_external_ids_keep_zeros_and_case() -> None:
     texts = [" 007 ", "7", "AL-1", "al-1", " "]
-    known = [normalise_customer_id("external_id", text) for text in texts]
+    known = [normalize_customer_id("external_id", text) for text in texts]
     assert known == ["007", "7", "AL-1", "al-1", None]
 
 
@@ -1067,7 +1067,7 @@ def _event_cases(history: History) -> Iterable[str]:
         if each.status not in STATES:
             yield "event of unknown status"
             continue
-        customer = normalise_customer_id(scheme, each.customer_id)
+        customer = normalize_customer_id(scheme, each.customer_id)
         assert customer is not None
         own = debts_of.setdefault(each.payment_id, set())
         own.add(Key(customer, normal_id(each.product_id), each.due_date))

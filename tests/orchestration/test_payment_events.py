@@ -55,7 +55,7 @@ class TestEvents:
     """What an event is read as."""
 
     def test_an_event_is_its_fields_as_text(self, tmp_path):
-        assert _read(tmp_path, _line(colour="red")) == [Event(1, EVENT)]
+        assert _read(tmp_path, _line(color="red")) == [Event(1, EVENT)]
 
     def test_a_line_end_of_windows_and_letters_of_any_script_are_read(self, tmp_path):
         line = _line(product_id="Póliza 😀").replace(b"\n", b"\r\n")

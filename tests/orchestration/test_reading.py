@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestration import delimited
-from orchestration.contracts import Aliases, normalise_header
+from orchestration.contracts import Aliases, normalize_header
 from orchestration.reading import (
     Layout,
     Reading,
@@ -54,7 +54,7 @@ def _aliases(*more: tuple[str, str, str, str]) -> Aliases:
     general += [("", "customers", field, field) for field in ("customer_id", "name", "mail")]
     return Aliases(
         {
-            (organization, kind, normalise_header(alias)): field
+            (organization, kind, normalize_header(alias)): field
             for organization, kind, alias, field in [*general, *more]
         }
     )

@@ -254,10 +254,10 @@ ENROLLMENT = {
 }
 LINES = {
     "a payment": PAYMENT,
-    "an enrolment": ENROLLMENT,
+    "an enrollment": ENROLLMENT,
     "a payment with half a character": {**PAYMENT, "reason": "Marca \ud800"},
     "a payment without its date": {**PAYMENT, "due_date": "Marca"},
-    "an enrolment of no list": {**ENROLLMENT, "products": "Marca"},
+    "an enrollment of no list": {**ENROLLMENT, "products": "Marca"},
     "a kind that nobody knows": {**PAYMENT, "kind": "Marca"},
     "a kind that is no text": {**PAYMENT, "kind": ["Marca"]},
     "a list": ["Marca", "18273645-7"],

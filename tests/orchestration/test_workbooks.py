@@ -60,7 +60,7 @@ def _ids(path: Path) -> list[tuple[str | None, str | None]]:
 
 
 def test_a_workbook_saved_by_libreoffice_is_read_cell_by_cell() -> None:
-    """A merged title, formulas, dates, a hidden row, column and sheet, an error, coloured ends."""
+    """A merged title, formulas, dates, a hidden row, column and sheet, an error, colored ends."""
     sheet, rows = _read(FIXTURES / "customers_libreoffice.xlsx")
     assert sheet == Sheet(
         title="Clientes",
