@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration import landing, warehouse
-from orchestration.errors import WrongUseError
+from orchestration.errors import ToldError, WrongUseError
 from orchestration.home import Home
 from orchestration.landing import Decision
 
@@ -26,6 +26,13 @@ REFUSED = "refused"
 
 class NotHeldError(WrongUseError):
     """The file that an operator named does not wait for a decision; the message says why."""
+
+
+class OvertakenError(ToldError):
+    """The file that an operator named waited once; a newer one has been applied since (R8)."""
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"file {file_id} is superseded: a newer file has been applied")
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
 
     Raises:
         NotHeldError: there is no such file, or it does not wait.
+        OvertakenError: it does not wait any more, as a newer one has been applied.
 
     """
     row = None
@@ -79,7 +87,7 @@ def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
     if row is None:
         raise NotHeldError(f"there is no file {file_id}; `held` lists those that wait")
     if row[0] == "superseded":
-        raise NotHeldError(f"file {file_id} is superseded: a newer file has been applied")
+        raise OvertakenError(file_id)
     if row[0] != "held":
         raise NotHeldError(f"file {file_id} is {row[0]}: only held files wait for a decision")
 

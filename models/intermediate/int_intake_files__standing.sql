@@ -1,6 +1,12 @@
--- Each file's verdict that stands: the newest.
+-- Each file's verdict that stands: the newest. Verdicts are kept as they were given. A held file is
+-- superseded by the load that applies a file which R8 puts after it, as if it had come late itself:
+-- whatever is held states the whole base. `judged_at` stays the instant at which it was compared.
 with judged as (
     select * from {{ ref('int_intake_files__judged') }}
+),
+
+files as (
+    select * from {{ ref('stg_intake__files') }}
 ),
 
 ranked as (
@@ -13,27 +19,64 @@ ranked as (
     from judged
 ),
 
+newest as (
+    select
+        ranked.*,
+        files.organization_id,
+        files.kind,
+        files.business_date,
+        files.load_id as file_load_id
+    from ranked
+    inner join files on ranked.file_id = files.file_id
+    where ranked.verdict_rank = 1
+),
+
+overtaken as (
+    select
+        held.file_id,
+        min(applied.load_id) as load_id
+    from newest as held
+    inner join newest as applied
+        on
+            held.organization_id = applied.organization_id
+            and applied.verdict = 'applied'
+            and applied.kind = 'invoices'
+            and (
+                held.business_date < applied.business_date
+                or (
+                    held.business_date = applied.business_date
+                    and held.file_load_id < applied.file_load_id
+                )
+            )
+    where held.verdict = 'held' and held.kind = 'invoices'
+    group by held.file_id
+),
+
 standing as (
     select
-        file_id,
-        load_id,
-        verdict,
-        update_mode,
-        code,
-        accepted_count,
-        rejected_count,
-        unidentified_count,
-        accepted_amount,
-        rejected_amount,
-        new_count,
-        changed_count,
-        unchanged_count,
-        withdrawn_count,
-        kept_in_process_count,
-        pending_count,
-        judged_at
-    from ranked
-    where verdict_rank = 1
+        newest.file_id,
+        coalesce(overtaken.load_id, newest.load_id) as load_id,
+        case when overtaken.file_id is null then newest.verdict else 'superseded' end as verdict,
+        newest.update_mode,
+        case when overtaken.file_id is null then newest.code else 'older_than_applied' end as code,
+        newest.accepted_count,
+        newest.rejected_count,
+        newest.unidentified_count,
+        newest.accepted_amount,
+        newest.rejected_amount,
+        -- a file that is not applied makes no difference
+        case when overtaken.file_id is null then newest.new_count else 0 end as new_count,
+        case when overtaken.file_id is null then newest.changed_count else 0 end as changed_count,
+        case when overtaken.file_id is null then newest.unchanged_count else 0 end
+            as unchanged_count,
+        case when overtaken.file_id is null then newest.withdrawn_count else 0 end
+            as withdrawn_count,
+        case when overtaken.file_id is null then newest.kept_in_process_count else 0 end
+            as kept_in_process_count,
+        case when overtaken.file_id is null then newest.pending_count else 0 end as pending_count,
+        newest.judged_at
+    from newest
+    left join overtaken on newest.file_id = overtaken.file_id
 )
 
 select * from standing

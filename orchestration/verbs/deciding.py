@@ -12,7 +12,7 @@ from rich.console import Console
 
 from orchestration import decisions, locking, publishing, runs
 from orchestration.contracts import read_contracts
-from orchestration.decisions import HeldFile
+from orchestration.decisions import HeldFile, OvertakenError
 from orchestration.printing import as_text, make_table, say
 from orchestration.verbs.common import open_home, told
 
@@ -82,10 +82,16 @@ def _show_held(console: Console, files: Sequence[HeldFile]) -> None:
 
 
 def _show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
-    """Print what became of a file."""
+    """Print what became of a file.
+
+    Raises:
+        OvertakenError: a newer one was applied before the decision, by a run or an earlier word.
+
+    """
     row = connection.execute(
         """
         select
+            status,
             organization_id || ' ' || file_name || ': ' || status
             || coalesce(' (' || code || '): ' || message, '')
         from main.intake_files
@@ -93,4 +99,7 @@ def _show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id:
         """,
         [file_id],
     ).fetchone()
-    say(console, row[0] if row else f"there is no file {file_id}")
+    status, said = row or ("", f"there is no file {file_id}")
+    if status == "superseded":
+        raise OvertakenError(file_id)
+    say(console, said)

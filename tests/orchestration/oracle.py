@@ -245,7 +245,7 @@ def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcom
         for decision in load.decisions:
             for file in received:
                 if file.reference == decision.file and verdicts[file.reference].status == "held":
-                    verdicts[file.reference] = _decide(decision, file, applied)
+                    verdicts[file.reference] = _decide(decision)
                     if verdicts[file.reference].status == "applied":
                         applied.append(file)
         for intake_file in load.files:
@@ -260,6 +260,9 @@ def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcom
             received.append(file)
             if verdicts[reference].status == "applied" and intake_file.kind == "invoices":
                 applied.append(file)
+        for file in received:
+            if verdicts[file.reference].status == "held" and _is_older(file, applied):
+                verdicts[file.reference] = Verdict("superseded", "older_than_applied")
         events.extend(load.events)
         accepted_payments = [
             file
@@ -572,12 +575,10 @@ def _judge(
     return Verdict("applied", None)
 
 
-def _decide(decision: Decision, file: ReceivedFile, applied: Sequence[ReceivedFile]) -> Verdict:
-    """Judge a held file again after an operator's word: only its order counts now (R8, R17)."""
+def _decide(decision: Decision) -> Verdict:
+    """Judge a file that is still held again: an operator's word alone counts now (R17)."""
     if decision.decision == "refused":
         return Verdict("refused", "refused_by_operator")
-    if _is_older(file, applied):
-        return Verdict("superseded", "older_than_applied")
     return Verdict("applied", None)
 
 

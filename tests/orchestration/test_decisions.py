@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from orchestration.decisions import NotHeldError, check_held, read_held
+from orchestration.decisions import NotHeldError, OvertakenError, check_held, read_held
 
 
 @pytest.fixture
@@ -34,7 +34,6 @@ def test_only_held_files_wait_for_a_decision(published: duckdb.DuckDBPyConnectio
         ("nowhere", "there is no file nowhere; `held` lists those that wait"),
         ("applied", "file applied is applied: only held files wait for a decision"),
         ("refused", "file refused is refused: only held files wait for a decision"),
-        ("superseded", "file superseded is superseded: a newer file has been applied"),
     ],
 )
 def test_a_file_that_does_not_wait_is_told_with_why(
@@ -44,3 +43,12 @@ def test_a_file_that_does_not_wait_is_told_with_why(
         check_held(published, file_id)
     assert str(raised.value) == said
     assert raised.value.exit_status == 2
+
+
+def test_a_file_that_a_newer_one_has_overtaken_is_no_wrong_use(
+    published: duckdb.DuckDBPyConnection,
+) -> None:
+    with pytest.raises(OvertakenError) as raised:
+        check_held(published, "superseded")
+    assert str(raised.value) == "file superseded is superseded: a newer file has been applied"
+    assert raised.value.exit_status == 1

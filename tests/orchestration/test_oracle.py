@@ -620,7 +620,7 @@ def test_r17_an_operator_decides_about_a_held_file(
 
 
 @pytest.mark.parametrize("newer_day", [2, 3])
-def test_r17_an_approved_file_is_superseded_when_a_newer_one_was_applied_since(
+def test_r17_a_held_file_is_superseded_once_a_newer_one_is_applied_whatever_is_said_afterwards(
     newer_day: int,
 ) -> None:
     held = FileReference(2, invoices_name(2))
@@ -972,7 +972,7 @@ EVERY_CASE = """
     upsert debt paid paid
     decision applied
     decision refused
-    decision superseded
+    held file overtaken
     late upsert file applied
     correction of a debts file applied
     correction of a payments file applied
@@ -1031,6 +1031,10 @@ def _file_cases(history: History) -> Iterable[str]:
             if status == "applied" and file.name in names:
                 yield f"correction of a {file.kind.replace('invoices', 'debts')} file applied"
             names.add(file.name)
+        former = outcomes[number - 2].verdicts if number > 1 else {}
+        for reference, verdict in former.items():
+            if verdict.status == "held" and outcome.verdicts[reference].status == "superseded":
+                yield "held file overtaken"
         for decision in load.decisions:
             yield f"decision {outcome.verdicts[decision.file].status}"
             if outcome.verdicts[decision.file].status == "refused":

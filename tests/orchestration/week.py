@@ -105,10 +105,9 @@ def live(home: Home, server_root: Path) -> Iterator[datetime]:
     _path(server_root, short).write_bytes(short.content)
     yield _at(THURSDAY, 8, 0)
     yield _at(THURSDAY, 8, 5)
-    # Of the two files that wait by now, the newer is right and the older, of Tuesday, is not.
-    older, newer = _held_files(home)
-    _say_while_a_run_is_at_work(home, "approve", newer)
-    _say_while_a_run_is_at_work(home, "refuse", older)
+    # That of Tuesday waits no longer: Wednesday's, which was applied, has overtaken it.
+    (short_one,) = _held_files(home)
+    _say_while_a_run_is_at_work(home, "approve", short_one)
     yield _at(THURSDAY, 9, 0)
     yield _at(THURSDAY, 9, 1)
     yield _at(THURSDAY, 9, 2)
