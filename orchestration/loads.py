@@ -32,13 +32,11 @@ class CarriedLoad:
     Args:
         manifest: what it holds.
         rows: rows written by table of `raw`; empty when a former run wrote them.
-        is_recovered: whether a former run began it.
 
     """
 
     manifest: Manifest
     rows: Mapping[str, int]
-    is_recovered: bool
 
 
 def carry_next(
@@ -76,7 +74,7 @@ def carry_next(
         connection, home, contracts, organizations, business_date, environment, clock, say
     )
     rows = loading.load(connection, home, manifest)
-    return CarriedLoad(manifest, rows, is_recovered=False)
+    return CarriedLoad(manifest, rows)
 
 
 def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLoad | None:
@@ -95,9 +93,9 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
         manifest = landing.read_manifest(home, unfinished)
         if manifest is None:
             raise missing(landing.manifest_path(home, unfinished))
-        return CarriedLoad(manifest, {}, is_recovered=True)
+        return CarriedLoad(manifest, {})
     manifest = landing.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:
         return None
     rows = loading.load(connection, home, manifest)
-    return CarriedLoad(manifest, rows, is_recovered=True)
+    return CarriedLoad(manifest, rows)

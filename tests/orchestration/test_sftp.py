@@ -8,11 +8,10 @@ import io
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +21,7 @@ import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from orchestration.contracts import Organization
-from orchestration.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.loopback_sftp import HOST, serve
 from orchestration.sftp import (
     Client,
     Download,
@@ -32,6 +31,7 @@ from orchestration.sftp import (
     StillGrowingError,
     connect,
 )
+from tests.orchestration.freezing import frozen, processes_of
 
 MODIFIED_AT = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 NAME = "2026-03-02_toku_payments.csv"
@@ -102,35 +102,6 @@ def refused(sftp_server, retries) -> Callable[..., str]:
         return raised.value.code
 
     return attempt
-
-
-def _processes_of(server: LoopbackServer) -> list[int]:
-    """The listening process and those of its connections."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    pairs = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
-    processes = [server.process_id]
-    for parent in processes:
-        processes += [child for child, its_parent in pairs if its_parent == parent]
-    return processes
-
-
-@contextmanager
-def _frozen(server: LoopbackServer) -> Iterator[None]:
-    """The server and the processes of its connections stand still until the block ends."""
-    processes = _processes_of(server)
-    # A connection of a former test may be ending.
-    for process in processes:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            # One of them may have ended with the one that was let go before it.
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
 
 
 def _answer_until(listener: socket.socket, host_key: paramiko.PKey, silent_at: str) -> None:
@@ -551,7 +522,7 @@ class TestFrozenServer:
         with ExitStack() as stack:
 
             def freeze() -> None:
-                stack.enter_context(_frozen(sftp_server))
+                stack.enter_context(frozen(sftp_server))
 
             outbox = place.organization.outbox_dir
             acts = {
@@ -574,7 +545,7 @@ class TestFrozenServer:
     ):
         organization = make_organization()
         environment = sftp_server.environment(["lumina"])
-        with _frozen(sftp_server):
+        with frozen(sftp_server):
             assert refused(organization, environment, 0.3) == "timed_out"
         assert [each.caused_by.code for each in retries] == ["timed_out"] * 2
 
@@ -585,7 +556,7 @@ def test_a_server_that_dies_loses_the_connection(make_organization, tmp_path):
         environment = server.environment(["lumina"])
         with connect(organization, environment, timeout_seconds=5) as client:
             assert client.list_files(".") == []
-            for process in _processes_of(server):
+            for process in processes_of(server):
                 os.kill(process, signal.SIGKILL)
             with pytest.raises(SftpError) as raised:
                 client.list_files(".")

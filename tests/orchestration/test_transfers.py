@@ -33,6 +33,7 @@ from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST, LoopbackServer, serve
 from orchestration.remote_reading import Attributes
 from orchestration.sftp import connect
+from tests.orchestration.freezing import processes_of
 
 TODAY = date(2026, 3, 3)
 WRITTEN = datetime(2026, 3, 3, 7, tzinfo=UTC)
@@ -230,7 +231,7 @@ class TestServersThatFail:
         stopped: list[int] = []
 
         def harm() -> None:
-            for process in _processes_of(own_place.server):
+            for process in processes_of(own_place.server):
                 os.kill(process, signal_number)
                 stopped.append(process)
 
@@ -519,15 +520,3 @@ class TestLargeFiles:
         assert str(raised.value) == (
             f"SALDO_FILE_LIMIT: {text!r} is not allowed; allowed: a size such as 500MB or 4GB"
         )
-
-
-def _processes_of(server: LoopbackServer) -> list[int]:
-    """The listening process and those of its connections."""
-    listing = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
-    )
-    pairs = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
-    processes = [server.process_id]
-    for parent in processes:
-        processes += [child for child, its_parent in pairs if its_parent == parent]
-    return processes
