@@ -16,6 +16,7 @@ import pytest
 from orchestration.contracts import Organization, read_organizations
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
+from tests.orchestration.proxying import find_nginx
 
 
 class MakeOrganization(Protocol):
@@ -25,11 +26,12 @@ class MakeOrganization(Protocol):
 
 
 def pytest_report_header() -> list[str]:
-    """Say which SFTP server and which browser the tests use."""
-    sshd, chromium = find_sshd(), _find_chromium()
+    """Say which SFTP server, which browser and which proxy the tests use."""
+    sshd, chromium, nginx = find_sshd(), _find_chromium(), find_nginx()
     return [
         f"SFTP server: {f'OpenSSH ({sshd})' if sshd else 'the asyncssh stand-in'}",
         f"browser: {chromium or 'none, the pages are not used in one'}",
+        f"proxy: {nginx or 'none, the documented login is not tried'}",
         f"small disks: {'mounted' if os.geteuid() == 0 else 'none without root'}",
     ]
 
@@ -40,6 +42,15 @@ def chromium() -> str:
     path = _find_chromium()
     if path is None:
         pytest.skip("no chromium is installed: the pages were not used in a browser")
+    return path
+
+
+@pytest.fixture(scope="session")
+def nginx() -> str:
+    """Where nginx is; a test without it is skipped, and the report says so."""
+    path = find_nginx()
+    if path is None:
+        pytest.skip("no nginx is installed: the documented login was not tried")
     return path
 
 

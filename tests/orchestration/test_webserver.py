@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -20,6 +21,8 @@ from websockets.typing import Origin, Subprotocol
 
 from orchestration.home import PROJECT, Home
 from orchestration.pages.guards import OriginError, read_origins
+from tests.orchestration import proxying
+from tests.orchestration.proxying import Proxy
 
 PROXY = "https://saldo.example.cl"
 LAUNCH = """
@@ -99,6 +102,13 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
         process.terminate()
         assert process.wait() == 0
+
+
+@pytest.fixture(scope="module")
+def proxy(served: Served, nginx: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    folder = tmp_path_factory.mktemp("proxy") / "saldo"
+    with proxying.serve_proxy(nginx, folder, served.port) as proxy:
+        yield proxy
 
 
 @pytest.fixture(autouse=True)
@@ -298,6 +308,83 @@ class TestOperators:
         with _listen(served, host, f"http://{host}:{{port}}") as connection:
             connection.send(json.dumps({"type": "connection_init"}))
             assert json.loads(connection.recv()) == {"type": "connection_ack"}
+
+
+LOGIN = "Basic " + base64.b64encode(f"{proxying.USER}:{proxying.PASSWORD}".encode()).decode()
+WRONG = "Basic " + base64.b64encode(f"{proxying.USER}:another".encode()).decode()
+
+
+class TestProxy:
+    """The documented nginx: who gives no name and password gets nowhere, and no site gets further
+    by the browser of somebody who did.
+    """
+
+    @pytest.mark.parametrize("path", ["/", "/runs", "/graphql", "/server_info"])
+    @pytest.mark.parametrize("login", [{}, {"Authorization": WRONG}])
+    def test_without_a_login_nothing_is_shown(
+        self, proxy: Proxy, path: str, login: dict[str, str]
+    ) -> None:
+        answer = proxy.ask("GET", path, **login)
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Basic realm="Saldo"')
+
+    def test_with_it_the_user_interface_answers(self, proxy: Proxy) -> None:
+        answer = proxy.ask("GET", "/", Authorization=LOGIN)
+        assert answer.status == 200
+        assert b">Dagster</title>" in answer.data
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+    @pytest.mark.parametrize(
+        ("headers", "status"),
+        [
+            ({"Origin": PROXY, "Authorization": LOGIN}, 200),
+            ({"Origin": PROXY}, 401),
+            ({"Origin": SITE, "Authorization": LOGIN}, 403),
+            ({"Authorization": LOGIN}, 403),
+            ({"Origin": SITE, "Host": "evil.example", "Authorization": LOGIN}, 400),
+        ],
+    )
+    def test_only_its_own_page_writes(
+        self, proxy: Proxy, headers: dict[str, str], status: int
+    ) -> None:
+        """With a configuration that is none, so that even what passes launches no run."""
+        config = {"ops": {"models": {"config": {"select": "x"}}}}
+        asked = {"query": LAUNCH, "variables": {"config": config}}
+        answer = proxy.ask(
+            "POST",
+            "/graphql",
+            json.dumps(asked).encode(),
+            **{"Content-Type": "application/json", **headers},
+        )
+        assert answer.status == status
+        if status == 200:
+            told = json.loads(answer.data)["data"]["launchRun"]
+            assert told["__typename"] == "RunConfigValidationInvalid"
+
+    @pytest.mark.parametrize(
+        ("origin", "login", "status"), [(PROXY, None, 401), (SITE, LOGIN, 403)]
+    )
+    def test_no_stranger_opens_a_web_socket(
+        self, proxy: Proxy, origin: str, login: str | None, status: int
+    ) -> None:
+        with pytest.raises(InvalidStatus) as refused:
+            _listen_through(proxy, origin, login)
+        assert refused.value.response.status_code == status
+
+    def test_its_page_listens_to_what_happens(self, proxy: Proxy) -> None:
+        with _listen_through(proxy, PROXY, LOGIN) as connection:
+            connection.send(json.dumps({"type": "connection_init"}))
+            assert json.loads(connection.recv()) == {"type": "connection_ack"}
+
+
+def _listen_through(proxy: Proxy, origin: str, login: str | None) -> ClientConnection:
+    """Open a web socket as a page does that knows the user interface by the proxy."""
+    return connect(
+        f"ws://{proxying.NAME}/graphql",
+        sock=proxy.connect(),
+        origin=Origin(origin),
+        subprotocols=[Subprotocol("graphql-ws")],
+        additional_headers={} if login is None else {"Authorization": login},
+    )
 
 
 def test_a_port_that_is_taken_is_told(served: Served) -> None:
