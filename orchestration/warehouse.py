@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -107,6 +108,11 @@ RAW_TABLES = {
 }
 
 
+# As long as the steps of a run wait for it.
+_READERS_WAIT_SECONDS = 300.0
+_THEN_AGAIN = "; wait for it to end, then run again"
+
+
 class OlderWarehouseError(ToldError):
     """The tables of `raw` are not those of this version."""
 
@@ -139,6 +145,34 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
             connection.close()
 
 
+def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
+    """Wait until no other process has the warehouse open, as who reads it has (R29).
+
+    Args:
+        home: whose warehouse.
+        say: told who has it open, once, when there is something to wait for.
+
+    Raises:
+        WarehouseBusyError: a process still has it open after five minutes.
+        DamagedError: it cannot be read.
+
+    """
+    patience_ends = time.monotonic() + _READERS_WAIT_SECONDS
+    has_said = False
+    while True:
+        try:
+            with connect(home):
+                return
+        except WarehouseBusyError as error:
+            if time.monotonic() >= patience_ends:
+                raise
+            if not has_said:
+                held = str(error).removesuffix(_THEN_AGAIN)
+                say(f"{held}; waiting for at most {_READERS_WAIT_SECONDS:.0f} seconds")
+                has_said = True
+        time.sleep(0.5)
+
+
 def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnection:
     settings = {
         "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
@@ -155,7 +189,7 @@ def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnectio
         if holder is None:
             raise
         raise WarehouseBusyError(
-            f"{home.warehouse} is held by process {holder[1]}; wait for it to end, then run again"
+            f"{home.warehouse} is held by process {holder[1]}{_THEN_AGAIN}"
         ) from None
     return connection
 

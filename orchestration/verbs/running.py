@@ -22,6 +22,7 @@ from orchestration import (
 from orchestration.contracts import read_contracts
 from orchestration.defs.partitions import business_dates
 from orchestration.home import Home
+from orchestration.printing import say
 from orchestration.verbs.common import DATE, open_home, told
 
 
@@ -40,6 +41,7 @@ def run(business_date: datetime | None) -> None:
         inbox.file_limit(os.environ)
         deadlines.read_limits(os.environ)
         with locking.exclusive(home):
+            warehouse.wait_until_free(home, lambda text: say(console, text))
             is_good = run_day(console, home, day)
     sys.exit(0 if is_good else 1)
 
