@@ -60,6 +60,7 @@ STAGING = {
     "stg_intake__organization_payments",
 }
 INTERMEDIATE = {
+    "int_balances__moved",
     "int_business_dates__numbered",
     "int_customers__checked",
     "int_customers__compared",
