@@ -8,6 +8,12 @@
     post_hook='{{ create_normal_id_function() }}',
 ) }}
 
+{#- What files say of a debt. #}
+{%- set stated = [
+    'debt_id', 'organization_id', 'customer_id', 'product_id', 'due_date', 'amount', 'currency',
+    'attributes', 'file_status', 'first_file_id', 'version_file_id', 'version_line_number',
+] %}
+
 with payments as (
     select * from {{ ref('payments') }}
 ),
@@ -63,35 +69,17 @@ touched as (
 
 file_states as (
     select
-        file_changes.debt_id,
-        file_changes.organization_id,
-        file_changes.customer_id,
-        file_changes.product_id,
-        file_changes.due_date,
-        file_changes.amount,
-        file_changes.currency,
-        file_changes.attributes,
-        file_changes.file_status,
-        file_changes.first_file_id,
-        file_changes.version_file_id,
-        file_changes.version_line_number,
+        {%- for column in stated %}
+        file_changes.{{ column }},
+        {%- endfor %}
         current_load.loaded_at as changed_at
     from file_changes
     cross join current_load
     union all
     select
-        held_debts.debt_id,
-        held_debts.organization_id,
-        held_debts.customer_id,
-        held_debts.product_id,
-        held_debts.due_date,
-        held_debts.amount,
-        held_debts.currency,
-        held_debts.attributes,
-        held_debts.file_status,
-        held_debts.first_file_id,
-        held_debts.version_file_id,
-        held_debts.version_line_number,
+        {%- for column in stated %}
+        held_debts.{{ column }},
+        {%- endfor %}
         current_load.loaded_at as changed_at
     from {{ this }} as held_debts
     cross join current_load
@@ -106,18 +94,9 @@ listed as (
 
 file_states as (
     select
-        debt_id,
-        organization_id,
-        customer_id,
-        product_id,
-        due_date,
-        amount,
-        currency,
-        attributes,
-        file_status,
-        first_file_id,
-        version_file_id,
-        version_line_number,
+        {%- for column in stated %}
+        {{ column }},
+        {%- endfor %}
         file_changed_at as changed_at
     from listed
 ),
