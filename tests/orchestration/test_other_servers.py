@@ -151,6 +151,42 @@ class TestAttributes:
         with place.client() as client, pytest.raises(StillGrowingError):
             client.download("inbox", RemoteFile(NAME, None, None), Meddler())
 
+    def test_a_second_reading_that_breaks_off_leaves_the_file_for_the_next_look(
+        self, beside, monkeypatch
+    ):
+        """A file that is gone by then was whole; one that cannot be read again may be half."""
+        place = beside(has_size=False)
+        place.put(NAME, b"debt")
+        ask_again = Client._ask_unless_gone
+
+        def break_off_from_now_on(client, path):
+            place.server.bends.most_waiting_reads = 0
+            return ask_again(client, path)
+
+        monkeypatch.setattr(Client, "_ask_unless_gone", break_off_from_now_on)
+        with place.client() as client, pytest.raises(SftpError) as raised:
+            client.download("inbox", RemoteFile(NAME, None, None), io.BytesIO())
+        assert raised.value.code == "connection_lost"
+
+    def test_a_file_that_is_taken_away_before_its_second_reading_was_received_whole(
+        self, beside, monkeypatch
+    ):
+        place = beside(has_size=False)
+        place.put(NAME, b"debt")
+        ask_again = Client._ask_unless_gone
+
+        def ask_and_take_away(client, path):
+            answer = ask_again(client, path)
+            (place.server.root / "inbox" / NAME).unlink()
+            return answer
+
+        monkeypatch.setattr(Client, "_ask_unless_gone", ask_and_take_away)
+        target = io.BytesIO()
+        with place.client() as client:
+            download = client.download("inbox", RemoteFile(NAME, None, None), target)
+        assert (target.getvalue(), download.byte_count) == (b"debt", 4)
+        assert download.is_taken_away
+
     def test_a_file_without_a_size_is_left_once_it_has_more_bytes_than_it_may_have(self, beside):
         place = beside(has_size=False)
         place.put(NAME, b"12345")

@@ -207,6 +207,21 @@ def _content(connection: duckdb.DuckDBPyConnection, table: str) -> list[object]:
     return [relation.description, *relation.fetchall()]
 
 
+@pytest.mark.parametrize("is_anew", [True, False])
+def test_only_a_copy_that_is_made_anew_holds_nothing_of_what_is_gone(
+    published: Home, is_anew: bool
+) -> None:
+    """An erasure asks for that: a copy that begins as the former keeps what is not overwritten."""
+    with warehouse.connect(published) as connection:
+        connection.execute("create or replace table main.customers as select 'Marta' as amount")
+        publishing.publish(connection, published, lambda: FIRST)
+        assert b"Marta" in published.analytics.read_bytes()
+        _make_tables(connection, 2)
+        publishing.publish(connection, published, lambda: SECOND, is_anew=is_anew)
+    assert _read(published) == (2, datetime(2026, 3, 3, 8))
+    assert (b"Marta" in published.analytics.read_bytes()) is not is_anew
+
+
 def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
     published: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
