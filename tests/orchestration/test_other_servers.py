@@ -219,6 +219,24 @@ class TestOutstandingReads:
         assert target.getvalue() == content
         assert capfd.readouterr() == ("", "")
 
+    def test_of_a_file_that_is_shorter_when_it_is_begun_anew_nothing_former_is_kept(self, beside):
+        place = beside(most_waiting_reads=32, has_size=False, has_time=False)
+        place.put(NAME, BIG[: 32768 * 80])
+        lengths = []
+
+        class Shortening(io.BytesIO):
+            def seek(self, *where):
+                lengths.append(len(self.getvalue()))
+                place.put(NAME, b"debt")
+                return super().seek(*where)
+
+        target = Shortening()
+        with place.client() as client:
+            download = client.download("inbox", RemoteFile(NAME, None, None), target)
+        assert lengths[0] > len(b"debt")
+        assert target.getvalue() == b"debt"
+        assert download.sha256 == hashlib.sha256(b"debt").hexdigest()
+
     def test_what_was_uploaded_is_read_back_with_as_few(self, beside):
         place = beside(most_waiting_reads=4)
         content = BIG[: 32768 * 80]
