@@ -8,6 +8,7 @@
         'ARS': ['$', 'ar$', 'peso', 'pesos', 'peso argentino', 'pesos argentinos'],
         'BOB': ['bs', 'bs.', 'boliviano', 'bolivianos'],
         'BRL': ['r$', 'real', 'reales'],
+        'CLF': ['uf', 'u.f.', 'unidad de fomento', 'unidades de fomento'],
         'CLP': ['$', 'ch$', 'clp$', 'peso', 'pesos', 'peso chileno', 'pesos chilenos'],
         'COP': ['$', 'col$', 'peso', 'pesos', 'peso colombiano', 'pesos colombianos'],
         'EUR': ['€', 'euro', 'euros'],
@@ -25,5 +26,23 @@
         when {{ currency }} = '{{ code }}' then {{ said }} in ('{{ of_code | join("', '") }}')
         {%- endfor %}
         else false
+    end
+{%- endmacro %}
+
+{#
+    What depends on how many decimals a currency has: one of the expressions in `by_decimals`, whose
+    keys are 2, 3 and 4 (R12).
+#}
+{% macro choose_by_decimals(currency, by_decimals) -%}
+    case
+        {%- for decimals in [3, 4] %}
+        when {{ currency }} in (
+            {%- for code, of_code in var('decimals_of_currencies').items() if of_code == decimals -%}
+            '{{ code }}' {{- ', ' if not loop.last }}
+            {%- endfor -%}
+        )
+            then {{ by_decimals[decimals] }}
+        {%- endfor %}
+        else {{ by_decimals[2] }}
     end
 {%- endmacro %}

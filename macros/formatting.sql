@@ -12,10 +12,18 @@
     end
 {%- endmacro %}
 
-{# An amount with two decimals and no thousands mark, as the contract's decimal separator asks. #}
-{% macro format_amount(amount, decimal_separator) -%}
+{#
+    An amount with the decimals of its currency, two at least, and no thousands mark, as the contract's
+    decimal separator asks (R12, R22).
+#}
+{% macro format_amount(amount, currency, decimal_separator) -%}
+    {%- set texts = {} -%}
+    {%- for decimals in [2, 3, 4] -%}
+        {%- set rounded = 'cast(' ~ amount ~ ' as decimal(38, ' ~ decimals ~ '))' -%}
+        {%- do texts.update({decimals: 'cast(' ~ rounded ~ ' as ' ~ dbt.type_string() ~ ')'}) -%}
+    {%- endfor -%}
     replace(
-        cast(cast({{ amount }} as decimal(38, 2)) as {{ dbt.type_string() }}),
+        {{ choose_by_decimals(currency, texts) }},
         '.',
         {{ decimal_separator }}
     )

@@ -56,24 +56,34 @@
 {%- endmacro %}
 
 {#
-    A text as an amount of money with at most two decimals, else null. The contract names the
-    decimal separator; the other of point and comma may group thousands. `10000.0000` is ten
-    thousand; `1.005` is refused, for an amount is never rounded, and so is `15.000`, which is
-    fifteen thousand to whoever groups thousands with a point.
+    A text as an amount of money, else null. The contract names the decimal separator; the other of
+    point and comma may group thousands. An amount is never rounded: it has the decimals of its
+    currency, two at least, and zeros beyond them. `10000.0000` is ten thousand pesos and `1.005` is
+    refused. So is `15.000`, which is fifteen thousand to whoever groups thousands with a point, unless
+    the currency has three decimals. Of four decimals the last is not written when it is zero:
+    `2.534` is an amount in UF, and `2.500` may be thousands.
 #}
-{% macro parse_amount(text, decimal_separator) -%}
+{% macro parse_amount(text, decimal_separator, currency) -%}
     {%- set plain -%}
         case
             when {{ decimal_separator }} = ',' then translate(trim({{ text }}), '.,', ',.')
             else trim({{ text }})
         end
     {%- endset -%}
-    {%- set number = '([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.]([0-9]{1,2}|[0-9]{2}00+))?' -%}
+    {%- set forms = {} -%}
+    {%- for decimals, fraction in [
+        (2, '[0-9]{1,2}|[0-9]{2}00+'),
+        (3, '[0-9]{1,3}|[0-9]{3}0+'),
+        (4, '[0-9]{1,2}|[0-9]{2}[1-9]|[0-9]{4}0*'),
+    ] -%}
+        {%- set number = '([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.](' ~ fraction ~ '))?' -%}
+        {%- do forms.update({decimals: matches(plain, '^(-?' ~ number ~ '|' ~ number ~ '-)$')}) -%}
+    {%- endfor -%}
     case
-        when {{ matches(plain, '^-?' ~ number ~ '$') }}
-            then try_cast(replace({{ plain }}, ',', '') as decimal(18, 2))
-        when {{ matches(plain, '^' ~ number ~ '-$') }}
-            then -try_cast(translate({{ plain }}, ',-', '') as decimal(18, 2))
+        when not {{ choose_by_decimals(currency, forms) }} then null
+        when {{ matches(plain, '-$') }}
+            then -try_cast(translate({{ plain }}, ',-', '') as {{ var('money_type') }})
+        else try_cast(replace({{ plain }}, ',', '') as {{ var('money_type') }})
     end
 {%- endmacro %}
 

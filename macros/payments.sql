@@ -50,8 +50,8 @@
         ('status', events ~ '.status'),
         ('amount', events ~ '.amount'),
         ('currency', events ~ '.currency'),
-        ('received_amount', 'cast(null as decimal(18, 2))'),
-        ('reversed_amount', 'cast(0 as decimal(18, 2))'),
+        ('received_amount', 'cast(null as ' ~ var('money_type') ~ ')'),
+        ('reversed_amount', 'cast(0 as ' ~ var('money_type') ~ ')'),
         ('uncounted_event_id', 'cast(null as ' ~ dbt.type_string() ~ ')'),
     ]) }}
 {%- endmacro %}
@@ -63,10 +63,10 @@
         ('event_number', 'cast(null as bigint)'),
         ('event_id', no_text),
         ('status', no_text),
-        ('amount', 'cast(null as decimal(18, 2))'),
+        ('amount', 'cast(null as ' ~ var('money_type') ~ ')'),
         ('currency', no_text),
-        ('received_amount', 'cast(null as decimal(18, 2))'),
-        ('reversed_amount', 'cast(0 as decimal(18, 2))'),
+        ('received_amount', 'cast(null as ' ~ var('money_type') ~ ')'),
+        ('reversed_amount', 'cast(0 as ' ~ var('money_type') ~ ')'),
         ('uncounted_event_id', no_text),
     ]) }}
 {%- endmacro %}
@@ -115,7 +115,7 @@
         case
             when event.status <> 'reversed' or not {{ stands }} then event.status
             when event.currency <> state.currency then state.status
-            when state.reversed_amount + event.amount < state.received_amount then 'authorized'
+            when event.amount < state.received_amount - state.reversed_amount then 'authorized'
             else 'reversed'
         end
     {%- endset -%}
@@ -132,7 +132,13 @@
             case
                 when {{ stands }} and event.status = 'rejected' then state.received_amount
                 when {{ stands }} and event.status = 'reversed' and event.currency = state.currency
-                    then least(state.received_amount, state.reversed_amount + event.amount)
+                    -- no sum above what was received: it may be longer than an amount
+                    then
+                        case
+                            when event.amount < state.received_amount - state.reversed_amount
+                                then state.reversed_amount + event.amount
+                            else state.received_amount
+                        end
                 when
                     {{ keeps_amounts }}
                     or (
@@ -142,7 +148,7 @@
                     )
                     then state.reversed_amount
                 else 0
-            end as decimal(18, 2)
+            end as {{ var('money_type') }}
         )
     {%- endset -%}
 

@@ -38,6 +38,9 @@ Un archivo sin la columna `status` trae las mismas líneas, salvo las que están
 negativo es lo devuelto. Un monto 0 dice que la deuda quedó pagada sin dinero. Si eso se anula, no
 hay otra línea de monto 0, que parecería otro pago.
 
+En los archivos que enviamos, los montos llevan los decimales de su moneda: cuatro en UF (`CLF`),
+dos en pesos. Un monto recibido con más decimales que su moneda se rechaza: nunca se redondea.
+
 En el archivo de pagos propios de la organización, un monto negativo (`-1000` o `1000-`) anula lo
 que ese archivo había pagado, por ejemplo un cheque protestado: la deuda se puede cobrar de nuevo.
 """

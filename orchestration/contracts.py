@@ -27,7 +27,7 @@ from orchestration.contract_rows import (
     raise_for,
     read_rows,
 )
-from orchestration.currencies import HANDLED
+from orchestration.currencies import CURRENCIES
 from orchestration.event_words import EVENT_WORD_FILES
 from orchestration.folders import Account, Folder, find_shared
 
@@ -320,10 +320,8 @@ def _parse_pattern(text: str) -> str:
 
 
 def _parse_currency(text: str) -> str:
-    if text not in HANDLED:
-        raise ValueError(
-            "a currency code of ISO 4217 such as CLP, of a currency with two decimals at most"
-        )
+    if text not in CURRENCIES:
+        raise ValueError("a currency code of ISO 4217 such as CLP, or CLF for the UF")
     return text
 
 

@@ -1,10 +1,14 @@
-"""The currencies that contracts may have: those of ISO 4217 with two decimals at most (R12).
-
-Amounts are kept with two decimals. A currency with more of them, such as the Chilean UF (CLF, with
-four), cannot be: its amounts would be rounded.
-"""
+"""The currencies that contracts may have, and how many decimals their amounts have (R12)."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+
+import yaml
+
+from orchestration.home import PROJECT
 
 # Codes of ISO 4217 in use, without those of metals, funds and tests.
 _CODES = """
@@ -16,5 +20,28 @@ NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD 
 STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UYW UZS VES VND VUV WST XAF XCD
 XOF XPF YER ZAR ZMW ZWG
 """
-_MORE_THAN_TWO_DECIMALS = frozenset({"BHD", "CLF", "IQD", "JOD", "KWD", "LYD", "OMR", "TND", "UYW"})
-HANDLED = frozenset(_CODES.split()) - _MORE_THAN_TWO_DECIMALS
+CURRENCIES = frozenset(_CODES.split())
+_LEAST_DECIMALS = 2
+
+
+def decimals_of(currency: str) -> int:
+    """How many decimals an amount may have: those of ISO 4217, and two at least.
+
+    Args:
+        currency: a code of ISO 4217; of another text it is two.
+
+    """
+    return _more_decimals().get(currency, _LEAST_DECIMALS)
+
+
+def in_form(amount: Decimal, currency: str) -> Decimal:
+    """An amount, or a sum of amounts, with the decimals of its currency and no others."""
+    return round(amount, decimals_of(currency))
+
+
+@cache
+def _more_decimals() -> Mapping[str, int]:
+    """The currencies with more decimals than two, which the models read in the same place."""
+    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
+    found: Mapping[str, int] = project["vars"]["decimals_of_currencies"]
+    return found

@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import duckdb
 
+from orchestration.currencies import in_form
 from orchestration.ledger import OUTCOMES, OUTCOMES_PARAMETERS
 from orchestration.redaction import redactor
 
@@ -147,6 +149,7 @@ from ranked
 where newest_rank = 1
 order by organization_id, currency
 """
+_AMOUNTS = ("received", "published")
 
 
 @dataclass(frozen=True)
@@ -233,7 +236,10 @@ def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
 
 def find_unbalanced_days(connection: duckdb.DuckDBPyConnection) -> Finding:
     """The newest day of each organization whose base or money does not add up."""
-    days = _fetch(connection, _NEWEST_BALANCES)
+    days = [
+        day | {name: str(in_form(Decimal(day[name]), day["currency"])) for name in _AMOUNTS}
+        for day in _fetch(connection, _NEWEST_BALANCES)
+    ]
     rows = [day for day in days if day["does_not_add_up"]]
     found = _find(rows, "the newest day of everyone adds up", "days that do not add up", "currency")
     return Finding(found.sentence, found.rows, {"days": len(days)}, tuple(days))

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -245,7 +244,7 @@ class _Total:
     status: str
     currency: str
     line_count: int
-    amount: Decimal
+    amount: str
     first_event_at: datetime
     last_event_at: datetime
 
@@ -272,7 +271,7 @@ def _write_manifest(
                 "status": each.status,
                 "currency": each.currency,
                 "row_count": each.line_count,
-                "amount": str(each.amount),
+                "amount": each.amount,
             }
             for each in totals
         ],

@@ -13,6 +13,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from orchestration.currencies import decimals_of
+
 REQUIRED = (
     "event_id",
     "occurred_at",
@@ -42,7 +44,9 @@ ENROLLMENT_REQUIRED = (
 )
 _CHUNK = 1 << 20
 _YEARS = range(1990, 2101)
-_MAX_AMOUNT = Decimal(10) ** 16
+# What an amount of money has before the decimal point, in every currency, is less.
+_MAX_AMOUNT = Decimal(10) ** 14
+_DECIMALS_IN_WORDS = {2: "two", 3: "three", 4: "four"}
 _MAX_DIGITS = 40
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
 # The fields that are about the person, and may be any text; the others are what happened.
@@ -200,10 +204,12 @@ def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusa
         return refusal
     if not _is_date(fields["due_date"]):
         return Refusal(line_number, "invalid_due_date", "due_date is not YYYY-MM-DD")
-    amount = _parse_amount(fields["amount"])
+    decimals = decimals_of(fields["currency"] or "")
+    amount = _parse_amount(fields["amount"], decimals)
     if amount is None:
+        most = _DECIMALS_IN_WORDS[decimals]
         return Refusal(
-            line_number, "invalid_amount", "amount is not a number of at most two decimals"
+            line_number, "invalid_amount", f"amount is not a number of at most {most} decimals"
         )
     return Event(
         line_number,
@@ -278,7 +284,7 @@ def _is_date(text: str | None) -> bool:
         return False
 
 
-def _parse_amount(text: str | None) -> Decimal | None:
+def _parse_amount(text: str | None, decimals: int) -> Decimal | None:
     try:
         amount = Decimal((text or "").strip())
     except InvalidOperation:
@@ -288,4 +294,4 @@ def _parse_amount(text: str | None) -> Decimal | None:
         return None
     if amount.is_signed() or not amount < _MAX_AMOUNT:
         return None
-    return amount if amount == amount.quantize(Decimal("0.01")) else None
+    return amount if amount == round(amount, decimals) else None

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestration.checking import Checked
+from orchestration.currencies import in_form
 from orchestration.delivery import Delivery
 from orchestration.home import Home
 from orchestration.ledger import OUTCOMES, OUTCOMES_PARAMETERS
@@ -30,7 +31,8 @@ base as (
         count(*) filter (status = 'paid') as paid_count,
         count(*) filter (status = 'withdrawn') as withdrawn_count,
         count(*) filter (status = 'void') as void_count,
-        sum(amount) filter (is_in_base) as base_amount
+        sum(amount) filter (is_in_base) as base_amount,
+        max(currency) as currency
     from main.debts
     group by organization_id
 ),
@@ -70,7 +72,8 @@ select
     coalesce(lines.line_count, 0),
     coalesce(base.void_count, 0),
     days.is_inbox_read and days.status not in ('held', 'refused'),
-    coalesce(exceptions.open_count, 0)
+    coalesce(exceptions.open_count, 0),
+    coalesce(base.currency, '')
 from days
 left join base on days.organization_id = base.organization_id
 left join exceptions on days.organization_id = exceptions.organization_id
@@ -165,6 +168,7 @@ def show_day(
 
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
+    rows = [(*row[:11], in_form(row[11], row[16]), *row[12:]) for row in rows]
     for title, columns in _TABLES.items():
         table = make_table(title.format(day=business_date), columns)
         for row in rows:

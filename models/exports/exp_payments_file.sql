@@ -6,7 +6,10 @@
     ('due_date', format_date('lines.due_date', 'publications.date_format')),
     ('channel', make_harmless('lines.channel')),
     ('status', 'lines.status'),
-    ('amount', format_amount('lines.amount', 'publications.decimal_separator')),
+    (
+        'amount',
+        format_amount('lines.amount', 'lines.currency', 'publications.decimal_separator'),
+    ),
     ('payment_id', make_harmless('lines.payment_id')),
     ('date', format_date('lines.paid_on', 'publications.date_format')),
 ] %}

@@ -17,7 +17,8 @@ totals as (
         lines.status,
         lines.currency,
         count(lines.payment_id) as line_count,
-        cast(coalesce(sum(lines.amount), 0) as decimal(38, 2)) as total_amount,
+        {{ format_amount('coalesce(sum(lines.amount), 0)', 'lines.currency', "'.'") }}
+            as total_amount,
         min(lines.occurred_at) as first_event_at,
         max(lines.occurred_at) as last_event_at
     from publications

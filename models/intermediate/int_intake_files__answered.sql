@@ -34,6 +34,7 @@ answered as (
         ranked.file_id,
         ranked.kind,
         ranked.sha256,
+        ranked.currency,
         ranked.received_at,
         ranked.record_count,
         standing.load_id,

@@ -128,8 +128,10 @@ summed as (
         max(currency) as currency,
         max(case when applied_load_id = load_id then file_id end) as file_id,
         -- what is taken back beyond what was paid is not carried on
-        cast(coalesce(sum(amount), 0) - least(coalesce(min(balance), 0), 0) as decimal(18, 2))
-            as paid_amount,
+        cast(
+            coalesce(sum(amount), 0) - least(coalesce(min(balance), 0), 0)
+            as {{ var('money_sum_type') }}
+        ) as paid_amount,
         max(case when file_id is not null and amount is null then 1 else 0 end) = 0
             as has_all_amounts,
         coalesce(max(case when takes_back then position end), 0)

@@ -83,7 +83,9 @@ states as (
         folded.state.amount,
         folded.state.currency,
         folded.state.status,
-        cast(coalesce(folded.state.received_amount, 0) as decimal(18, 2)) as received_amount,
+        cast(
+            coalesce(folded.state.received_amount, 0) as {{ var('money_type') }}
+        ) as received_amount,
         folded.state.reversed_amount,
         folded.state.occurred_at,
         folded.state.event_id,

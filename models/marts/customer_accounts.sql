@@ -96,10 +96,14 @@ everyone as (
         known.name,
         known.mail,
         coalesce(owed.pending_count, 0) as pending_count,
-        cast(coalesce(owed.pending_amount, 0) as decimal(38, 2)) as pending_amount,
+        cast(
+            coalesce(owed.pending_amount, 0) as {{ var('money_sum_type') }}
+        ) as pending_amount,
         owed.oldest_due_date,
         coalesce(owed.in_process_count, 0) as in_process_count,
-        cast(coalesce(owed.in_process_amount, 0) as decimal(38, 2)) as in_process_amount,
+        cast(
+            coalesce(owed.in_process_amount, 0) as {{ var('money_sum_type') }}
+        ) as in_process_amount,
         coalesce(owed.other_currency_count, 0) as other_currency_count,
         coalesce(known.active_method_count, 0) as active_method_count,
         coalesce(known.waiting_method_count, 0) as waiting_method_count,

@@ -77,16 +77,18 @@ balanced as (
         cast({{ movement }}_count as bigint) as {{ movement }}_count,
         {%- endfor %}
         cast(closing_count as bigint) as closing_count,
-        cast(closing_amount - base_amount as decimal(38, 2)) as opening_amount,
+        cast(closing_amount - base_amount as {{ var('money_sum_type') }}) as opening_amount,
         {%- for movement in movements %}
-        cast({{ movement }}_amount as decimal(38, 2)) as {{ movement }}_amount,
+        cast({{ movement }}_amount as {{ var('money_sum_type') }}) as {{ movement }}_amount,
         {%- endfor %}
-        cast(closing_amount as decimal(38, 2)) as closing_amount,
-        cast(closing_held_amount - received_amount + published_amount as decimal(38, 2))
-            as opening_held_amount,
-        cast(received_amount as decimal(38, 2)) as received_amount,
-        cast(published_amount as decimal(38, 2)) as published_amount,
-        cast(closing_held_amount as decimal(38, 2)) as closing_held_amount
+        cast(closing_amount as {{ var('money_sum_type') }}) as closing_amount,
+        cast(
+            closing_held_amount - received_amount + published_amount
+            as {{ var('money_sum_type') }}
+        ) as opening_held_amount,
+        cast(received_amount as {{ var('money_sum_type') }}) as received_amount,
+        cast(published_amount as {{ var('money_sum_type') }}) as published_amount,
+        cast(closing_held_amount as {{ var('money_sum_type') }}) as closing_held_amount
     from closed
 )
 

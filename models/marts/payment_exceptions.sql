@@ -82,13 +82,16 @@ told as (
         ) as due_date,
         coalesce(payments.channel, events.channel) as channel,
         payments.status as payment_status,
-        coalesce(payments.amount, organization_payments.paid_amount) as payment_amount,
+        cast(
+            coalesce(payments.amount, organization_payments.paid_amount)
+            as {{ var('money_sum_type') }}
+        ) as payment_amount,
         own_debts.status as debt_status,
         own_debts.amount as debt_amount,
         coalesce(
             ranked.currency, payments.currency, own_debts.currency, events.currency
         ) as currency,
-        cast(ranked.held_now as decimal(38, 2)) as held_amount,
+        cast(ranked.held_now as {{ var('money_sum_type') }}) as held_amount,
         ranked.began_at as opened_at,
         loads.business_date as opened_on,
         ranked.event_id as opened_by_event_id,

@@ -167,7 +167,7 @@ numbered as (
         payments.due_date,
         payments.channel_label as channel,
         due.status,
-        cast(due.amount as decimal(18, 2)) as amount,
+        cast(due.amount as {{ var('money_type') }}) as amount,
         due.currency,
         payments.payment_id,
         cast(

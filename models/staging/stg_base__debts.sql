@@ -5,7 +5,7 @@
     ('customer_id', dbt.type_string()),
     ('product_id', dbt.type_string()),
     ('due_date', 'date'),
-    ('amount', 'decimal(18, 2)'),
+    ('amount', var('money_type')),
     ('currency', dbt.type_string()),
     ('attributes', dbt.type_string()),
     ('status', dbt.type_string()),

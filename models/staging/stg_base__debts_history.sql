@@ -1,7 +1,7 @@
 {%- set base = source('base', 'debts_history') -%}
 {%- set columns = [
     ('debt_id', dbt.type_string()),
-    ('amount', 'decimal(18, 2)'),
+    ('amount', var('money_type')),
     ('currency', dbt.type_string()),
     ('attributes', dbt.type_string()),
     ('status', dbt.type_string()),

@@ -35,7 +35,7 @@ renamed as (
         coalesce({{ spell_id('source.product_id') }}, trim(source.product_id)) as product_id,
 
         -- amounts
-        cast(source.amount as decimal(18, 2)) as amount,
+        cast(source.amount as {{ var('money_type') }}) as amount,
         source.currency,
 
         -- dates and times

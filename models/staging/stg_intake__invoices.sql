@@ -43,7 +43,10 @@ renamed as (
         joined.amount as amount_text,
         case
             when {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
-                then {{ parse_amount('joined.amount', 'joined.decimal_separator') }}
+                then
+                    {{ parse_amount(
+                        'joined.amount', 'joined.decimal_separator', 'joined.contract_currency'
+                    ) }}
         end as amount,
         joined.contract_currency as currency,
         {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}

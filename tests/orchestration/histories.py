@@ -287,6 +287,7 @@ EXTERNAL_IDS = ("AL-1", "al-1", "007", "7")
 PRODUCTS = ("LUZ-1", "luz-1", "01", "Ñ, 1")
 DUE_DATES = (date(2026, 3, 31), date(2026, 4, 30))
 AMOUNTS = tuple(Decimal(text) for text in ("1000", "0", "1500.5", "123456.78", "1000.01"))
+AMOUNTS_OF_UF = tuple(Decimal(text) for text in ("0.1234", "0", "2.534", "1000.0101", "1000.01"))
 ATTRIBUTE_NAMES = ("plan", "zona")
 ATTRIBUTES = ("", "A", 'B, "norte"', "ñ" * LONGEST_ATTRIBUTE)
 
@@ -296,7 +297,7 @@ def _draw_contract(choices: Choices, organization_id: str) -> Contract:
         organization_id,
         update_mode=_pick_weighted(choices, [(65, "replace"), (35, "upsert")]),
         customer_id_scheme=_pick(choices, ("external_id", "rut")),
-        currency=_pick(choices, ("CLP", "PEN")),
+        currency=_pick_weighted(choices, [(4, "CLP"), (4, "PEN"), (2, "CLF")]),
         max_withdrawal_share=Decimal(_pick_weighted(choices, [(4, "0.5"), (4, "1"), (2, "0.2")])),
         max_rejected_share=Decimal(_pick_weighted(choices, [(3, "0.2"), (4, "1"), (3, "0.5")])),
         payment_flow=_pick_weighted(choices, [(7, "in_process"), (3, "instant")]),
@@ -428,7 +429,7 @@ class _Story:
     def _draw_row(self, key: Key, *, is_refused: bool) -> dict[str, str]:
         choices = self.choices
         if key not in self.amounts or _happens(choices, 20):
-            self.amounts[key] = _pick(choices, AMOUNTS)
+            self.amounts[key] = self._draw_amount()
         for name in self.attribute_names:
             if (key, name) not in self.attributes or _happens(choices, 10):
                 self.attributes[key, name] = _pick(choices, ATTRIBUTES)
@@ -439,7 +440,7 @@ class _Story:
         row = self._write_cells(
             {
                 **self._key_forms(key),
-                "amount": _amount_forms(self.amounts[key]),
+                "amount": self._amount_forms(self.amounts[key]),
                 "is_paid": TRUE_FORMS if is_paid else FALSE_FORMS,
                 "is_void": TRUE_FORMS if is_void else FALSE_FORMS,
             }
@@ -451,8 +452,9 @@ class _Story:
 
     def _draw_fault(self, key: Key) -> tuple[str, str]:
         """Draw what makes a row refused: a column and its text (R15)."""
+        too_small = "0.00001" if self.contract.currency == "CLF" else "0.001"
         faults: list[tuple[int, tuple[str, Sequence[str]]]] = [
-            (6, ("amount", ("", "mil", "10.001", "1.000,50", "NaN", "-0.001"))),
+            (6, ("amount", ("", "mil", f"1{too_small}", "1.000,50", "NaN", f"-{too_small}"))),
             (4, ("amount", ("-1", "-0.01", " -1000.00", "1000-"))),
             (3, ("is_paid", ("quizás", "2", "sip"))),
             (2, ("is_void", ("-", "nunca"))),
@@ -489,15 +491,16 @@ class _Story:
     def _draw_payments_record(self) -> tuple[str, ...]:
         choices = self.choices
         key = self._draw_payable_key()
-        owed = self.amounts.get(key, AMOUNTS[0])
-        amount = _pick_weighted(choices, [(6, owed), (4, _pick(choices, AMOUNTS))])
-        row = self._write_cells({**self._key_forms(key), "amount": _amount_forms(amount)})
+        any_amount = self._draw_amount()
+        amount = _pick_weighted(choices, [(6, self.amounts.get(key, any_amount)), (4, any_amount)])
+        forms = self._amount_forms(amount)
+        row = self._write_cells({**self._key_forms(key), "amount": forms})
         if _happens(choices, 15):
             row[_pick(choices, PAYMENTS_HEADER[:3])] = ""
         elif _happens(choices, 10):
             row["amount"] = _pick(choices, ("", "1000x"))
         elif _happens(choices, 30):  # taken back
-            row["amount"] = _pick(choices, (f"-{amount}", f"{amount:.2f}-", "-5"))
+            row["amount"] = _pick(choices, (f"-{amount}", f"{forms[1]}-", "-5"))
         return tuple(row.values())
 
     def _draw_payable_key(self) -> Key:
@@ -522,6 +525,7 @@ class _Story:
         state = _pick_weighted(choices, _NEXT_STATES[_state_of(former[-1]) if former else ""])
         texts = [raw for raw, mapped in STATES.items() if mapped == state] or UNKNOWN_STATUSES
         is_foreign = _happens(choices, 3)
+        amount = self._draw_event_amount(state, former)
         return PaymentEvent(
             event_id=event_id,
             occurred_at=self._draw_instant(),
@@ -529,7 +533,7 @@ class _Story:
             customer_id=_pick(choices, self._key_forms(key)["customer_id"]),
             product_id=_pick(choices, self._key_forms(key)["product_id"]),
             due_date=key.due_date,
-            amount=str(self._draw_event_amount(state, former)),
+            amount=str(round(amount, 2) if is_foreign else amount),
             status=_pick(choices, texts),
             currency="USD" if is_foreign else self.contract.currency,
             channel=_pick(choices, ("webpay", "pac", "caja_los_andes")),
@@ -556,7 +560,7 @@ class _Story:
     def _draw_event_amount(self, state: str, former: Sequence[PaymentEvent]) -> Decimal:
         """Draw an amount: mostly the one paid; of a reversal also a part of it, or the rest."""
         choices = self.choices
-        any_amount = _pick(choices, AMOUNTS)
+        any_amount = self._draw_amount()
         paid = next(
             (Decimal(e.amount) for e in reversed(former) if _state_of(e) != "reversed"), None
         )
@@ -565,7 +569,7 @@ class _Story:
         if state != "reversed":
             return _pick_weighted(choices, [(85, paid), (15, any_amount)])
         taken_back = sum(Decimal(e.amount) for e in former if _state_of(e) == "reversed")
-        a_quarter = (paid / 4).quantize(Decimal("0.01"))
+        a_quarter = (paid / 4).quantize(self._smallest)
         rest = max(paid - taken_back, Decimal(0))
         return _pick_weighted(choices, [(40, paid), (35, a_quarter), (20, rest), (5, any_amount)])
 
@@ -578,6 +582,18 @@ class _Story:
         return instant.astimezone(timezone(timedelta(hours=offset)))
 
     # one value, many texts
+
+    @property
+    def _smallest(self) -> Decimal:
+        """The smallest amount of the contract's currency."""
+        return Decimal("0.0001" if self.contract.currency == "CLF" else "0.01")
+
+    def _draw_amount(self) -> Decimal:
+        is_uf = self.contract.currency == "CLF"
+        return _pick(self.choices, AMOUNTS_OF_UF if is_uf else AMOUNTS)
+
+    def _amount_forms(self, amount: Decimal) -> Sequence[str]:
+        return (str(amount), str(amount.quantize(self._smallest)), f"{amount:.4f}")
 
     def _key_forms(self, key: Key) -> dict[str, Sequence[str]]:
         customer_id: Sequence[str] = (key.customer_id,)
@@ -659,10 +675,6 @@ def _state_of(event: PaymentEvent) -> str:
 
 TRUE_FORMS = ("true", "1", "SÍ", "si", "X", "Verdadero", "yes", "t", "Y")
 FALSE_FORMS = ("", "false", "0", "No", "FALSO", "f", "n")
-
-
-def _amount_forms(amount: Decimal) -> Sequence[str]:
-    return (str(amount), f"{amount:.2f}", f"{amount:.4f}")
 
 
 def _with_wrong_digit(rut: str) -> str:

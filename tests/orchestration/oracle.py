@@ -875,7 +875,7 @@ def _check_row(
     )
     key = Key(*parts) if None not in parts else None
     ids = (customer_id if contract.customer_id_scheme == "rut" else customer_text, product_text)
-    amount = _read_amount(amount_text)
+    amount = _read_amount(amount_text, 4 if contract.currency == "CLF" else 2)
     is_paid, is_void = _read_flag(paid_text), _read_flag(void_text)
     attributes = {name: text for name, text in cells.items() if name not in NO_ATTRIBUTES and text}
 
@@ -971,12 +971,12 @@ def _read_date(text: str) -> date | None:
     return read if FIRST_YEAR <= read.year <= LAST_YEAR else None
 
 
-def _read_amount(text: str) -> Decimal | None:
-    """Read a number that needs no more than two decimals; trailing zeros do not count."""
+def _read_amount(text: str, decimals: int) -> Decimal | None:
+    """Read a number that needs no more decimals; trailing zeros do not count."""
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?-", text):
         return None
     amount = -Decimal(text[:-1]) if text.endswith("-") else Decimal(text)
-    return round(amount, 2) if amount == round(amount, 2) else None
+    return round(amount, decimals) if amount == round(amount, decimals) else None
 
 
 def _read_flag(text: str) -> bool | None:

@@ -26,7 +26,7 @@ def publish(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute(
         f"create table exports.exp_payments_totals ({key}, status varchar, currency varchar,"
-        " line_count bigint, total_amount decimal(38, 2), first_event_at timestamp,"
+        " line_count bigint, total_amount varchar, first_event_at timestamp,"
         " last_event_at timestamp)"
     )
     connection.execute(
@@ -41,7 +41,7 @@ def publish(connection: duckdb.DuckDBPyConnection) -> None:
         ('lumina', '2026-03-03', 3, '2026-03-03_toku_invoices.csv.result.csv', 0, 'linea');
         insert into exports.exp_payments_totals values
         ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 'autorizado', 'CLP', 1,
-            1500.00, '2026-03-02 12:00', '2026-03-02 12:00');
+            '1500.00', '2026-03-02 12:00', '2026-03-02 12:00');
         insert into exports.exp_payments_file values
         ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 1, '19153032-2,LUZ-001'),
         ('lumina', '2026-03-03', 3, '2026-03-03_toku_payments.csv', 0,

@@ -204,7 +204,7 @@ class TestOrganizations:
             (
                 "currency",
                 "peso",
-                "a currency code of ISO 4217 such as CLP, of a currency with two decimals at most",
+                "a currency code of ISO 4217 such as CLP, or CLF for the UF",
             ),
             (
                 "time_zone",
@@ -416,8 +416,7 @@ class TestOrganizations:
         write_organizations(seeds, ROW, ROW | {"organization_id": "other", "currency": "UYU"})
         assert problems_of(seeds) == [
             "organizations.csv, row 2, column currency: '' is not allowed;"
-            " allowed: a currency code of ISO 4217 such as CLP,"
-            " of a currency with two decimals at most"
+            " allowed: a currency code of ISO 4217 such as CLP, or CLF for the UF"
         ]
 
     @pytest.mark.parametrize("count", [0, 2])

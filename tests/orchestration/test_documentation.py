@@ -23,7 +23,7 @@ def test_the_documentation_is_one_file_with_types_and_is_written_while_a_run_is_
         re.findall(r"exposure\.saldo\.\w+", page)
     )
     assert _type_of(page, "due_date") == "DATE"
-    assert _type_of(page, "amount") == "DECIMAL(18,2)"
+    assert _type_of(page, "amount") == "DECIMAL(18,4)"
     assert str(Path.home()) not in page
 
 

@@ -71,13 +71,26 @@ class TestEvents:
             ("3.14e4", "31400"),
             ('" 31400 "', "31400"),
             ("0", "0"),
-            ("9999999999999999.99", "9999999999999999.99"),
+            ("99999999999999.99", "99999999999999.99"),
             ("1.000", "1.000"),
         ],
     )
     def test_an_amount_may_be_a_number_or_text_and_stays_exact(self, tmp_path, written, amount):
         line = _line(amount=0).replace(b'"amount": 0', f'"amount": {written}'.encode())
         assert _read(tmp_path, line) == [Event(1, {**EVENT, "amount": amount})]
+
+    @pytest.mark.parametrize(("currency", "most"), [("CLF", "0.1234"), ("KWD", "0.123")])
+    def test_an_amount_may_have_the_decimals_of_its_currency(self, tmp_path, currency, most):
+        fields = {"currency": currency, "amount": most}
+        words = {"CLF": "four", "KWD": "three"}
+        assert _read(tmp_path, _line(**fields) + _line(**fields | {"amount": f"{most}5"})) == [
+            Event(1, EVENT | fields),
+            Refusal(
+                2,
+                "invalid_amount",
+                f"amount is not a number of at most {words[currency]} decimals",
+            ),
+        ]
 
     @pytest.mark.parametrize(
         ("written", "kept"),
@@ -176,7 +189,7 @@ class TestRefusals:
             "-1",
             "-0",
             "1.005",
-            "10000000000000000",
+            "100000000000000",
             "1e999999999",
             "1e-999999999",
         ],
