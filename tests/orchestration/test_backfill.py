@@ -25,7 +25,7 @@ from orchestration.demo.samples import DAYS
 from orchestration.home import PROJECT, Home
 from orchestration.loopback_sftp import serve
 
-MONDAY, TUESDAY = (day.isoformat() for day in DAYS[:2])
+MONDAY, TUESDAY, WEDNESDAY = (day.isoformat() for day in DAYS)
 ORGANIZATIONS = ("andes_seguros", "colegio_pehuen", "lumina")
 PATIENCE_SECONDS = 400
 
@@ -210,3 +210,34 @@ def test_a_lost_warehouse_is_rebuilt_from_the_landing_area_by_running_any_date(
     assert site.tables() == before
     assert len(before["raw.loads"]) == 3
     assert site.outboxes() == {}
+
+
+def test_the_command_waits_for_the_run_of_the_daemon_and_each_file_is_taken_once(
+    site: Site,
+) -> None:
+    """Both are asked for the date whose files have just come."""
+    installation.upload(site.home, site.server_root, DAYS[2])
+    former = site.runs()
+    site.run(WEDNESDAY)
+    site.wait_until(lambda: "at work" in str(locking.holder(site.home)))
+    held_by = str(locking.holder(site.home))
+    command = subprocess.run(
+        [sys.executable, "-m", "orchestration", "run", "--date", WEDNESDAY],
+        cwd=PROJECT,
+        env={**os.environ, **site.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in command.stderr
+    assert f"is held by {held_by}; waiting for at most 1800 seconds" in command.stderr
+    site.wait_for_runs(*[status for _, status in former], "SUCCESS", "SUCCESS")
+    with duckdb.connect(str(site.home.warehouse), read_only=True) as connection:
+        files = connection.execute(
+            "select organization_id, count(*) from intake_files"
+            f" where business_date = '{WEDNESDAY}' group by all order by all"
+        ).fetchall()
+    assert files == [("colegio_pehuen", 1), ("lumina", 1)]
+    assert {name for name in site.outboxes() if name.endswith("payments.csv")} == {
+        f"{organization_id}/{WEDNESDAY}_toku_payments.csv" for organization_id in ORGANIZATIONS
+    }
