@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestration import dbt_project, landing, loading, warehouse
+from orchestration import arriving, dbt_project, landing, loading, warehouse
 from orchestration.contracts import Organization, read_column_aliases, read_organizations
 from orchestration.delimited import find_encoding, read_header
 from orchestration.folders import Folder, find_shared
@@ -98,7 +98,8 @@ def check(
     """Connect to each organization's server and try its newest debts file.
 
     Args:
-        home: the installation, whose contracts are used; nothing is written to it.
+        home: the installation, whose contracts are used. Only a file that its inbox gives once,
+            and has no more, is left in it for the next load.
         organizations: those to be checked.
         environment: where the secrets of the servers are.
 
@@ -107,13 +108,14 @@ def check(
         trial = Home(Path(folder), home.seeds)
         trial.create()
         named = [folder for each in read_organizations(home.seeds) for folder in each.folders]
-        found = [_look(trial, each, named, environment) for each in organizations]
+        found = [_look(home, trial, each, named, environment) for each in organizations]
         if any(each.file for each in found):
             _try_files(trial, found)
         return found
 
 
 def _look(
+    home: Home,
     trial: Home,
     organization: Organization,
     named: Sequence[Folder],
@@ -142,9 +144,20 @@ def _look(
                         str(each.remote.modified_at),
                     ),
                 )
-                checked.file = receive(
+                received = receive(
                     trial, organization, client, newest, _now, file_limit(environment)
-                ).file
+                )
+                checked.file = received.file
+                if received.download.is_taken_away:
+                    content = landing.stored_path(trial, received.file)
+                    arriving.leave(
+                        home,
+                        organization.organization_id,
+                        newest.remote,
+                        received.download,
+                        content,
+                    )
+                    checked.notes.append("gives a file once: this one is kept for the next run")
     except SftpError as error:
         checked.error = (error.code, str(error))
     return checked

@@ -27,6 +27,7 @@ from typing import BinaryIO
 import duckdb
 
 from orchestration import (
+    arriving,
     delivery,
     event_files,
     landing,
@@ -150,7 +151,9 @@ def finish(home: Home, say: runs.Say) -> Request:
             request = _plan(home, request)
         except Exception:
             home.erasure.unlink()
-            landing.remove_unnamed(home, request.organization_id)
+            landing.remove_unnamed(
+                home, request.organization_id, arriving.named(home, request.organization_id)
+            )
             raise
         _write(home, request)
     _rewrite(home, request)
@@ -258,7 +261,9 @@ def _rewrite(home: Home, request: Request) -> None:
         },
     )
     landing.sweep(home)
-    landing.remove_unnamed(home, request.organization_id)
+    landing.remove_unnamed(
+        home, request.organization_id, arriving.named(home, request.organization_id)
+    )
 
 
 def _as_kept(file: LandedFile, request: Request) -> LandedFile:

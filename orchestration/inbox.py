@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from orchestration import landing
+from orchestration import arriving, landing
+from orchestration.arriving import Arriving, Left
 from orchestration.clock import Clock, utc_now
 from orchestration.contract_rows import ContractError
 from orchestration.contracts import Organization
@@ -73,6 +74,7 @@ class Unsettled:
         remote: as it was listed.
         ready_at: when it has been quiet for long enough.
         is_first: whether nothing else had brought the same bytes.
+        arriving: its note.
 
     """
 
@@ -80,6 +82,7 @@ class Unsettled:
     remote: RemoteFile
     ready_at: datetime
     is_first: bool
+    arriving: Arriving | None = None
 
 
 @dataclass
@@ -93,6 +96,7 @@ class Looked:
         problems: codes and sentences, the worst first.
         files_seen: how many files there are.
         files_waiting: how many wait for a further load.
+        arriving: notes that are to be forgotten once a manifest names the files.
 
     """
 
@@ -102,6 +106,7 @@ class Looked:
     problems: list[tuple[str, str]] = field(default_factory=list)
     files_seen: int = 0
     files_waiting: int = 0
+    arriving: list[Arriving] = field(default_factory=list)
 
     def look(self) -> Look:
         """The outcome, as it is kept."""
@@ -233,7 +238,14 @@ def begin(
         with connect(organization, environment) as client:
             listing = client.look(organization.inbox_dir)
             looked.files_seen = len(listing.files)
-            left = find_new(organization, listing.files, known, business_date, compares_bytes=True)
+            former, problems = arriving.find_left(
+                home, organization.organization_id, listing.files, environment
+            )
+            looked.problems += problems
+            remotes = [*listing.files, *former]
+            left = find_new(organization, remotes, known, business_date, compares_bytes=True)
+            new = {each.remote for each in left}
+            looked.arriving += [former[each].arriving for each in former if each not in new]
             first_seen = {
                 each.remote: sightings.note(organization.organization_id, each.remote)
                 for each in left
@@ -247,7 +259,9 @@ def begin(
                     break
                 for arrival in arrivals:
                     try:
-                        received = receive(home, organization, client, arrival, clock, limit)
+                        received = receive(
+                            home, organization, client, arrival, clock, limit, former
+                        )
                     except SftpError as error:
                         if error.code == "timed_out" or not client.is_connected:
                             raise
@@ -255,8 +269,10 @@ def begin(
                             looked.problems.append((error.code, str(error)))
                         is_in_line = error.code == "still_growing"
                     else:
-                        former = known.get((arrival.kind, arrival.remote.name))
-                        is_in_line = former is None or not _is_same_receipt(former, received.file)
+                        if received.arriving is not None:
+                            looked.arriving.append(received.arriving)
+                        last = known.get((arrival.kind, arrival.remote.name))
+                        is_in_line = last is None or not _is_same_receipt(last, received.file)
                         if is_in_line:
                             seen_at = first_seen[arrival.remote]
                             _sort(looked, received, arrival.remote, listing, seen_at, clock())
@@ -313,7 +329,9 @@ def _sort(
     if is_whole or is_quiet(quiet, remote, first_seen, now, server_clock):
         looked.files.append(received.file)
     else:
-        again = Unsettled(received.file, remote, first_seen + quiet, received.is_first)
+        again = Unsettled(
+            received.file, remote, first_seen + quiet, received.is_first, received.arriving
+        )
         looked.unsettled.append(again)
 
 
@@ -333,6 +351,8 @@ def _is_as_it_was(client: Client, folder: str, unsettled: Unsettled) -> bool:
 
 
 def _discard(home: Home, unsettled: Unsettled) -> None:
+    if unsettled.arriving is not None:
+        unsettled.arriving.forget()
     if unsettled.is_first:
         landed = unsettled.landed
         landing.stored_path(home, landed).unlink(missing_ok=True)
@@ -391,12 +411,14 @@ class Received:
         file: as it landed.
         download: how it was received.
         is_first: whether its bytes were not in the landing area.
+        arriving: its note, None if no byte of it was received.
 
     """
 
     file: LandedFile
     download: Download
     is_first: bool
+    arriving: Arriving | None = None
 
 
 def receive(
@@ -406,8 +428,18 @@ def receive(
     arrival: Arrival,
     clock: Clock,
     limit: int,
+    left: Mapping[RemoteFile, Left] | None = None,
 ) -> Received:
     """Download a file and keep it in the landing area (R13).
+
+    Args:
+        home: where it goes.
+        organization: whose file it is.
+        client: the connection to the inbox.
+        arrival: the file.
+        clock: the time.
+        limit: how many bytes it may have.
+        left: files that are not downloaded, for a former run has received them.
 
     Raises:
         SftpError: what Client.download raises; nothing is kept.
@@ -417,18 +449,21 @@ def receive(
     remote = arrival.remote
     file_code: str | None = "file_too_large"
     download, is_first = Download("", remote.size or 0), False
-    if remote.size is None or remote.size <= limit:
-        with landing.receiving(home, organization_id) as (target, part):
+    noted: Arriving | None = None
+    if left and remote in left:
+        noted, download = left[remote].arriving, left[remote].download
+        file_code = arrival.file_code
+    elif remote.size is None or remote.size <= limit:
+        with arriving.receiving(home, organization_id, remote) as (target, begun):
             try:
                 download = client.download(organization.inbox_dir, remote, target, limit)
             except TooLargeError:
                 download = Download("", limit + 1)
-            else:
-                file_code = arrival.file_code
-                target.flush()
-                path = landing.file_path(home, organization_id, download.sha256)
-                is_first = not path.exists()
-                landing.keep(home, organization_id, part, download.sha256)
+        noted = begun
+        if download.sha256:
+            file_code = arrival.file_code
+            is_first = not landing.file_path(home, organization_id, download.sha256).exists()
+            noted = arriving.keep(home, organization_id, begun, download)
     landed = LandedFile.of(
         organization,
         kind=arrival.kind,
@@ -441,7 +476,7 @@ def receive(
         file_code=file_code,
         listed_size=None if remote.size == download.byte_count else remote.size,
     )
-    return Received(landed, download, is_first)
+    return Received(landed, download, is_first, noted)
 
 
 def _naive_utc(instant: datetime | None) -> datetime | None:

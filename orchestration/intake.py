@@ -14,7 +14,7 @@ from datetime import date
 
 import duckdb
 
-from orchestration import decisions, event_files, inbox, landing, uploads
+from orchestration import arriving, decisions, event_files, inbox, landing, uploads
 from orchestration.clock import Clock, utc_now
 from orchestration.contracts import Organization, is_due
 from orchestration.home import Home
@@ -97,6 +97,8 @@ def take(
         events=tuple(event_files.take(home, event_positions(connection))),
     )
     landing.write_manifest(home, manifest)
+    for looked in results:
+        arriving.forget(looked.arriving)
     return manifest
 
 

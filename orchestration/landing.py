@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
@@ -357,8 +357,9 @@ def contracts_path(home: Home, contracts: str) -> Path:
 
 def sweep(home: Home) -> None:
     """Remove the half-received files that a killed run left."""
-    for part in home.landing.glob("*/.*.part"):
-        part.unlink(missing_ok=True)
+    for pattern in ("*/.*.part", "_arriving/*/.*.part"):
+        for part in home.landing.glob(pattern):
+            part.unlink(missing_ok=True)
 
 
 def write_manifest(home: Home, manifest: Manifest) -> None:
@@ -414,9 +415,16 @@ def read_manifests(home: Home) -> Iterator[Manifest]:
             yield manifest
 
 
-def remove_unnamed(home: Home, organization_id: str) -> None:
-    """Delete an organization's files, and ranges of events, that no manifest names."""
-    named: dict[str, set[str]] = {organization_id: set(), EVENTS: set()}
+def remove_unnamed(home: Home, organization_id: str, spared: Collection[str] = ()) -> None:
+    """Delete an organization's files, and ranges of events, that no manifest names.
+
+    Args:
+        home: where they are.
+        organization_id: whose files.
+        spared: the hashes of files that the next load is to name.
+
+    """
+    named: dict[str, set[str]] = {organization_id: set(spared), EVENTS: set()}
     for manifest in read_manifests(home):
         named[EVENTS] |= {each.sha256 for each in manifest.events}
         for file in manifest.files:

@@ -398,13 +398,18 @@ class Client:
             The hash of its bytes, and how many they are.
 
         """
+        former: SftpError | None = None
         while True:
             try:
                 return self._receive_once(path, size, target, most_bytes)
             except SftpError as error:
                 is_break = error.code in ("connection_lost", "timed_out")
+                if error.code == "gone" and former is not None:
+                    # It went with the connection, and is not one that nobody has begun to read.
+                    raise former from None
                 if not is_break or len(self._windows) == 1 or self._deadline.is_over:
                     raise
+                former = error
                 try:
                     self._sftp = self._open_sftp(1)
                 except SftpError:
@@ -425,6 +430,9 @@ class Client:
                 with translated(_DOWNLOADING, missing="gone"):
                     chunk = next(chunks, None)
                 if chunk is None:
+                    # The file may be gone once it is closed: by then all of it is here.
+                    if target is not None:
+                        target.flush()
                     return digest.hexdigest(), byte_count
                 byte_count += len(chunk)
                 self._deadline.allow(len(chunk))

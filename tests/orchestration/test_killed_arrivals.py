@@ -1,0 +1,158 @@
+"""A file that its mailbox gives once is not lost with the run that had read it (R13, R29)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+from bent_sftp import USERNAME, Bends, BentServer, serve_bent
+
+from orchestration import checking, landing
+from orchestration.contracts import read_organizations
+from orchestration.demo import installation
+from orchestration.home import PROJECT
+from orchestration.landing import LandedFile
+from orchestration.loopback_sftp import HOST
+from tests.orchestration.houses import House
+
+DAY = date(2026, 3, 3)
+NAME = f"{DAY}_toku_invoices.csv"
+ROWS = "".join(f"C-{number},P-{number},2026-03-31,1000\n" for number in range(8000))
+CONTENT = f"cliente,producto,vencimiento,monto\n{ROWS}".encode()
+# Carries one load, and dies where it is told to.
+PROGRAM = f"""
+import os, sys
+from datetime import date
+from orchestration import loads, warehouse
+from orchestration.home import Home
+from tests.orchestration.killing import arm_at
+if len(sys.argv) > 1:
+    arm_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+home = Home.from_environment()
+with warehouse.connect(home) as connection:
+    day = date.fromisoformat("{DAY}")
+    carried = loads.carry_next(connection, home, day, os.environ)
+    warehouse.finish_load(connection, carried.manifest.load_id)
+"""
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """A server that removes what was read, and the installation that reads it."""
+
+    server: BentServer
+    house: House
+
+    def put(self) -> None:
+        (self.server.root / "inbox" / NAME).write_bytes(CONTENT)
+
+    def carry(self, *dies: str) -> int:
+        """Carry one load, and die on the way if told so; the exit status."""
+        home = self.house.home
+        return subprocess.run(
+            [sys.executable, "-c", PROGRAM, *dies],
+            cwd=PROJECT,
+            env={**os.environ, **home.environment(), **self.server.environment("agua")},
+            check=False,
+        ).returncode
+
+    def outcomes(self) -> list[str]:
+        """How the looks of all loads ended."""
+        manifests = landing.read_manifests(self.house.home)
+        return [look.outcome for manifest in manifests for look in manifest.looks]
+
+    def landed(self) -> list[LandedFile]:
+        """The files of all loads."""
+        manifests = landing.read_manifests(self.house.home)
+        return [file for manifest in manifests for file in manifest.files]
+
+    def left(self) -> list[Path]:
+        """What waits to be named by a load."""
+        return list((self.house.home.landing / "_arriving").glob("*/*"))
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+    with serve_bent(tmp_path / "server", tmp_path / "state", Bends(is_read_once=True)) as server:
+        for folder in ("inbox", "outbox"):
+            (server.root / folder).mkdir()
+        contract = {
+            "sftp_host": HOST,
+            "sftp_port": str(server.port),
+            "sftp_username": USERNAME,
+            "inbox_dir": "inbox",
+            "outbox_dir": "outbox",
+        }
+        house = House.make(tmp_path, {"agua": contract})
+        installation.take_at_once(house.home.seeds)
+        yield Mailbox(server, house)
+
+
+@pytest.mark.parametrize(
+    ("place", "when", "has_size"),
+    [
+        ("orchestration.sftp:Client._receive_once", "before", True),
+        ("orchestration.sftp:Client._receive_once", "after", True),
+        # Without a size nothing says that it is whole until the server has it no more.
+        ("orchestration.arriving:keep", "after", False),
+        ("orchestration.landing:keep", "before", False),
+        ("orchestration.landing:keep", "after", True),
+        ("orchestration.landing:write_manifest", "before", True),
+        ("orchestration.landing:write_manifest", "after", True),
+        ("orchestration.arriving:forget", "after", True),
+    ],
+)
+def test_wherever_a_run_dies_the_file_is_landed_once_and_whole(
+    mailbox: Mailbox, place: str, when: str, has_size: bool
+) -> None:
+    mailbox.server.bends.has_size = has_size
+    mailbox.put()
+    assert mailbox.carry(place, when, "1") == -signal.SIGKILL
+    assert mailbox.carry() == 0
+    assert mailbox.carry() == 0
+    (file,) = mailbox.landed()
+    assert (file.file_name, file.file_code) == (NAME, None)
+    assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert set(mailbox.outcomes()) == {"looked"}
+    assert mailbox.left() == []
+
+
+def test_what_is_not_whole_is_told_each_time_until_it_has_been_sent_again(
+    mailbox: Mailbox,
+) -> None:
+    mailbox.put()
+    assert mailbox.carry("orchestration.deadlines:Deadline.allow", "after", "2") == -signal.SIGKILL
+    assert [mailbox.carry(), mailbox.carry()] == [0, 0]
+    assert (mailbox.landed(), mailbox.outcomes()) == ([], ["half_received"] * 2)
+    (look,) = next(reversed(list(landing.read_manifests(mailbox.house.home)))).looks
+    assert look.detail == (
+        f"{NAME}: a run was ended while it received the file, and the inbox has it no more:"
+        " have it sent again"
+    )
+    mailbox.put()
+    assert mailbox.carry() == 0
+    (file,) = mailbox.landed()
+    assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert mailbox.outcomes() == ["half_received"] * 2 + ["looked"]
+    assert mailbox.left() == []
+
+
+def test_what_a_check_has_read_is_landed_by_the_next_run(mailbox: Mailbox) -> None:
+    mailbox.put()
+    home = mailbox.house.home
+    (checked,) = checking.check(
+        home, read_organizations(home.seeds), mailbox.server.environment("agua")
+    )
+    assert (checked.record_count, checked.accepted_count) == (8000, 8000)
+    assert "gives a file once: this one is kept for the next run" in checked.notes
+    assert mailbox.carry() == 0
+    (file,) = mailbox.landed()
+    assert landing.stored_path(home, file).read_bytes() == CONTENT
+    assert mailbox.left() == []
