@@ -186,6 +186,8 @@ def look_into(
 ) -> tuple[Look, list[LandedFile]]:
     """Look into one inbox, and a second time where something may still be on its way.
 
+    Whoever gets the files has them: no later look knows of them.
+
     Raises:
         ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is no size or number.
 
@@ -195,6 +197,7 @@ def look_into(
     if looked.unsettled:
         time.sleep(organization.quiet_seconds)
         settle(home, looked, environment)
+    arriving.forget(looked.arriving)
     return looked.look(), looked.files
 
 
@@ -362,8 +365,11 @@ def _describe(error: Exception) -> tuple[str, str]:
     if isinstance(error, SftpError):
         return error.code, str(error)
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return "disk_full", "no space is left on this machine"
-    return "failed", type(error).__name__
+        return "disk_full", "no space is left on this machine: make room, then run again"
+    return (
+        "failed",
+        f"{type(error).__name__}: run again, and if it stays so look into the run's log",
+    )
 
 
 def file_limit(environment: Mapping[str, str]) -> int:

@@ -483,7 +483,7 @@ def connect(
             yield Client(open_sftp, deadline, limits)
         except SftpError:
             if deadline.is_over:
-                raise SftpError("timed_out", deadline.message) from None
+                raise SftpError("timed_out", deadline.message, has_advice=True) from None
             raise
 
 
@@ -506,5 +506,7 @@ def _name_part(name: str, sha256: str) -> str:
 
 def _join(folder: str, name: str) -> str:
     if "/" in name or name in {"", ".", ".."}:
-        raise SftpError("invalid_name", "a file name holds no / and is no folder")
+        raise SftpError(
+            "invalid_name", "a file name holds no / and is no folder: change the contract's pattern"
+        )
     return f"{folder.rstrip('/')}/{name}"

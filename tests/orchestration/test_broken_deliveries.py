@@ -16,6 +16,7 @@ from orchestration.delivery import Delivery, deliver
 from orchestration.home import Home
 from orchestration.loopback_sftp import LoopbackServer
 from orchestration.outgoing import OutgoingFile
+from orchestration.ssh import WHAT_TO_DO
 from tests.orchestration.freezing import frozen
 
 SECRET = "19153032-2"
@@ -83,7 +84,7 @@ def test_a_server_that_freezes_is_not_asked_again_and_all_of_its_files_are_timed
     outbox = sftp_server.root / lumina.outbox_dir
     monkeypatch.setattr(delivery, "connect", partial(sftp.connect, timeout_seconds=1))
     harm(lambda stack: stack.enter_context(frozen(sftp_server)))
-    said = "downloading a file: the server did not answer in time"
+    said = f"downloading a file: the server did not answer in time: {WHAT_TO_DO['timed_out']}"
     outcomes = deliver(home, FILES, [lumina], environment)
     assert outcomes == [
         Delivery(FILES[0], "delivered"),

@@ -19,9 +19,13 @@ from orchestration.home import Home
 from orchestration.ledger import LedgerError
 from orchestration.loopback_sftp import HOST
 from orchestration.outgoing import FileKey, OutgoingFile, read_publication, read_undelivered
+from orchestration.ssh import WHAT_TO_DO
 from tests.orchestration.publications import CONTENT, publish
 
-TAKEN = "a file with other content has this name already"
+TAKEN = (
+    "a file with other content has this name already:"
+    " have the organization remove or rename it, then run again"
+)
 
 
 def _file(day: int = 3, organization_id: str = "lumina", content: bytes = CONTENT) -> OutgoingFile:
@@ -175,7 +179,7 @@ def test_an_organization_whose_server_is_down_stops_no_other(
         taken.bind((HOST, 0))
         andes = make_organization("andes_seguros", sftp_port=taken.getsockname()[1])
         outcomes = deliver(home, files, [lumina, andes], environment)
-    down = "nothing answers at the server's address"
+    down = f"nothing answers at the server's address: {WHAT_TO_DO['unreachable']}"
     assert {each.file: (each.outcome, each.detail, each.is_delivered) for each in outcomes} == {
         files[0]: ("unreachable", down, False),
         files[1]: ("delivered", None, True),

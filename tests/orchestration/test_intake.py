@@ -23,6 +23,7 @@ from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST
 from orchestration.recognizing import Arrival
 from orchestration.sftp import Client, Listing, RemoteFile
+from orchestration.ssh import WHAT_TO_DO
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 TODAY = date(2026, 3, 3)
@@ -277,7 +278,7 @@ class TestLooking:
             return _clock()
 
         look, files = look_into(home, organization, {}, TODAY, environment, clock)
-        told = "the file changed while it was read"
+        told = f"the file changed while it was read: {WHAT_TO_DO['still_growing']}"
         assert look == Look("lumina", "still_growing", told, files_seen=2, files_taken=1)
         assert [file.file_name for file in files] == [_payments(2).name]
         assert self._landed_names(home) == [f"lumina/{SHA256}"]
@@ -297,7 +298,11 @@ class TestLooking:
     def test_a_missing_folder_is_the_outcome(self, home, make_organization, environment):
         organization = make_organization(inbox_dir="nowhere")
         assert look_into(home, organization, {}, TODAY, environment, _clock) == (
-            Look("lumina", "no_folder", "listing nowhere: no such file or folder"),
+            Look(
+                "lumina",
+                "no_folder",
+                f"listing nowhere: no such file or folder: {WHAT_TO_DO['no_folder']}",
+            ),
             [],
         )
 
@@ -313,7 +318,11 @@ class TestLooking:
             organizations = [lumina, without_secret, andes]
             manifest = _take(connection, home, organizations, environment)
         assert manifest.looks == (
-            Look("lumina", "unreachable", "nothing answers at the server's address"),
+            Look(
+                "lumina",
+                "unreachable",
+                f"nothing answers at the server's address: {WHAT_TO_DO['unreachable']}",
+            ),
             Look(
                 "colegio_pehuen",
                 "no_credentials",

@@ -31,6 +31,7 @@ from orchestration.sftp import (
     StillGrowingError,
     connect,
 )
+from orchestration.ssh import WHAT_TO_DO
 from tests.orchestration.freezing import frozen, processes_of
 
 MODIFIED_AT = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
@@ -280,7 +281,10 @@ class TestUpload:
 
         with pytest.raises(SftpError) as raised:
             place.client.upload(place.organization.outbox_dir, NAME, BIG, begin=change_what_is_kept)
-        said = ("upload_damaged", "the server did not keep what was sent")
+        said = (
+            "upload_damaged",
+            f"the server did not keep what was sent: {WHAT_TO_DO['upload_damaged']}",
+        )
         assert (raised.value.code, raised.value.args[-1]) == said
         assert place.names() == []
 

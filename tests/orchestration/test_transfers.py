@@ -24,7 +24,8 @@ import paramiko
 import pytest
 import stamina
 
-from orchestration import inbox, landing, remote_reading
+from orchestration import arriving, inbox, landing, remote_reading
+from orchestration.arriving import Arriving
 from orchestration.contract_rows import ContractError
 from orchestration.contracts import Organization
 from orchestration.home import Home
@@ -32,7 +33,8 @@ from orchestration.inbox import Seen, look_into
 from orchestration.landing import LandedFile, Look
 from orchestration.loopback_sftp import HOST, LoopbackServer, serve
 from orchestration.remote_reading import Attributes
-from orchestration.sftp import connect
+from orchestration.sftp import RemoteFile, connect
+from orchestration.ssh import WHAT_TO_DO
 from tests.orchestration.freezing import processes_of
 
 TODAY = date(2026, 3, 3)
@@ -40,7 +42,10 @@ WRITTEN = datetime(2026, 3, 3, 7, tzinfo=UTC)
 RECEIVED = datetime(2026, 3, 3, 8, tzinfo=UTC)
 INVOICES = "2026-03-03_toku_invoices.csv"
 PAYMENTS = "2026-03-03_toku_payments.csv"
-CHANGED = ("still_growing", "the file changed while it was read")
+CHANGED = (
+    "still_growing",
+    f"the file changed while it was read: {WHAT_TO_DO['still_growing']}",
+)
 BIG = bytes(range(256)) * 65536  # 16 MiB, long enough to be met half-way
 
 
@@ -125,11 +130,13 @@ def _at_the_first_chunk(
     monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
 ) -> Iterator[None]:
     """Something happens when the first bytes of a download have arrived."""
-    receiving = landing.receiving
+    receiving = arriving.receiving
 
     @contextmanager
-    def meddled(home: Home, organization_id: str) -> Iterator[tuple[object, Path]]:
-        with receiving(home, organization_id) as (target, part):
+    def meddled(
+        home: Home, organization_id: str, remote: RemoteFile
+    ) -> Iterator[tuple[object, Arriving]]:
+        with receiving(home, organization_id, remote) as (target, noted):
             write = target.write
 
             class Target:
@@ -142,10 +149,10 @@ def _at_the_first_chunk(
                         act()
                     return write(content)
 
-            yield Target(), part
+            yield Target(), noted
 
     with monkeypatch.context() as patched:
-        patched.setattr(landing, "receiving", meddled)
+        patched.setattr(arriving, "receiving", meddled)
         yield
 
 
@@ -319,7 +326,8 @@ print(look.outcome, "|", look.detail, "|", len(files))
             text=True,
             check=True,
         )
-        assert said.stdout == "disk_full | no space is left on this machine | 0\n"
+        told = "no space is left on this machine: make room, then run again"
+        assert said.stdout == f"disk_full | {told} | 0\n"
         assert place.landed() == set()
         assert _names(place.look()[1]) == [(INVOICES, None), (PAYMENTS, None)]
 

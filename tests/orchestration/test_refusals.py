@@ -1,0 +1,69 @@
+"""Each refusal of a server or an inbox says in one sentence what to do (R20)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestration.home import PROJECT
+from orchestration.ssh import WHAT_TO_DO, SftpError
+
+SERVER_ERRORS = {"SftpError", "StillGrowingError", "TooLargeError", "NameTakenError"}
+# Sentences that are made elsewhere, and what they say there.
+MADE_ELSEWHERE = {
+    "disagreement": ": ask for one of these on the server",
+    "deadline.message": ": ask the organization",
+    "_explain_refusal(given, wanted, secret)": ": check the user name and the secret",
+}
+
+
+def _refusals() -> Iterator[tuple[str, str, str]]:
+    """Where a server's error is made, its code, and its sentence as the source has it."""
+    for path in sorted((PROJECT / "orchestration").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        pairs = {
+            target.id: node.value
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in SERVER_ERRORS:
+                arguments = list(node.args)
+                if isinstance(arguments[0], ast.Starred):
+                    arguments = list(pairs[ast.unparse(arguments[0].value)].elts)
+                code, sentence = arguments[:2]
+                named = ast.literal_eval(code) if isinstance(code, ast.Constant) else "no_folder"
+                yield f"{Path(path).name}:{node.lineno}", named, ast.unparse(sentence)
+
+
+REFUSALS = list(_refusals())
+
+
+def test_the_refusals_are_found() -> None:
+    assert {code for _, code, _ in REFUSALS} == {
+        *WHAT_TO_DO.keys() - {"gone"},
+        "host_key_changed",
+        "host_key_unknown",
+        "invalid_name",
+        "listing_too_long",
+        "login_refused",
+        "no_common_algorithm",
+        "no_credentials",
+    }
+
+
+@pytest.mark.parametrize(("place", "code", "sentence"), REFUSALS)
+def test_a_refusal_says_what_to_do(place: str, code: str, sentence: str) -> None:
+    said = MADE_ELSEWHERE.get(sentence, sentence)
+    assert code in WHAT_TO_DO or ": " in said or sentence.startswith("f'set ")
+
+
+def test_what_to_do_is_the_end_of_the_sentence() -> None:
+    told = {code: str(SftpError(code, "what is wrong")) for code in WHAT_TO_DO}
+    assert told == {code: f"what is wrong: {advice}" for code, advice in WHAT_TO_DO.items()}
+    assert str(SftpError("timed_out", "so: do that", has_advice=True)) == "so: do that"
