@@ -13,9 +13,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -114,12 +114,25 @@ class Ran:
         home: where it keeps everything.
         server_root: the folder of the SFTP server; an organization's inbox is below its id.
         command: the run, with all that it printed.
+        environment: its variables.
 
     """
 
     home: Home
     server_root: Path
     command: subprocess.CompletedProcess[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another command of the same installation."""
+        return subprocess.run(
+            [sys.executable, "-m", "orchestration", *arguments],
+            cwd=PROJECT,
+            env=dict(self.environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def query(self, sql: str, *parameters: object) -> Rows:
         """Ask the writer's warehouse, where raw rows are too."""
@@ -190,7 +203,10 @@ def organization_of(case: str) -> str:
 
 @contextmanager
 def one_run(
-    root: Path, deposits: Mapping[str, Deposit], environment: Mapping[str, str] | None = None
+    root: Path,
+    deposits: Mapping[str, Deposit],
+    environment: Mapping[str, str] | None = None,
+    trusted: Sequence[Path] = (),
 ) -> Iterator[Ran]:
     """Run one business date for all cases.
 
@@ -198,6 +214,7 @@ def one_run(
         root: a folder for everything.
         deposits: by case.
         environment: more variables for the run.
+        trusted: files with the keys of servers that some contracts name, beside the one of all.
 
     """
     home = Home(root / "home", root / "seeds")
@@ -212,24 +229,12 @@ def one_run(
             path.write_bytes(deposit.content)
             if deposit.size:
                 os.truncate(path, deposit.size)
-        yield Ran(home, server.root, _run(home, server, deposits, environment or {}))
-
-
-def _run(
-    home: Home,
-    server: LoopbackServer,
-    deposits: Mapping[str, Deposit],
-    environment: Mapping[str, str],
-) -> subprocess.CompletedProcess[str]:
-    secrets = server.environment([organization_of(case) for case in deposits])
-    return subprocess.run(
-        [sys.executable, "-m", "orchestration", "run", "--date", DAY],
-        cwd=PROJECT,
-        env={**os.environ, **home.environment(), **secrets, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        secrets = server.environment([organization_of(case) for case in deposits])
+        with Path(secrets["SFTP_KNOWN_HOSTS_FILE"]).open("a") as known_hosts:
+            known_hosts.writelines(each.read_text() for each in trusted)
+        variables = {**os.environ, **home.environment(), **secrets, **(environment or {})}
+        ran = Ran(home, server.root, subprocess.CompletedProcess([], 0), variables)
+        yield replace(ran, command=ran.again("run", "--date", DAY))
 
 
 def _write_seeds(folder: Path, server: LoopbackServer, deposits: Mapping[str, Deposit]) -> None:

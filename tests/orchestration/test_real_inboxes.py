@@ -1,0 +1,198 @@
+"""One run over what organizations and servers of the real world do, and a check of it (R12-R18).
+
+Each case is an organization: what it left in its inbox, and the server that it has.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from bent_sftp import PASSWORD, USERNAME, Bends, serve_bent
+
+from tests.orchestration.installations import (
+    INVOICES,
+    Deposit,
+    Ran,
+    Rows,
+    one_run,
+    organization_of,
+)
+from tests.orchestration.oracle import text_of_rut
+
+HEADER = "rut,producto,vencimiento,monto\n"
+WHOLE = f"{HEADER}12345678-5,P-1,2026-03-31,1000\n".encode()
+DEBT = ("12345678-5", "P-1", Decimal(1000))
+BIG = HEADER.encode() + b"".join(
+    b"12345678-5,P-%06d,2026-03-31,1000\n" % number for number in range(100_000)
+)
+# A number that is by bad luck somebody else's RUT when its own check digit is left out.
+UNLUCKY = 13_656_002
+
+
+@dataclass(frozen=True)
+class Case:
+    """What comes of an inbox.
+
+    Args:
+        content: of its debts file.
+        outcome: of the look.
+        status: of the file, None if there is none.
+        code: likewise.
+        refused: line and code of each refused row.
+        debts: customer, product, amount; None: not looked at.
+        bends: how its server differs; None: OpenSSH.
+        contract: how it differs from the usual.
+        name: of the file.
+        checked: what a check says of it.
+
+    """
+
+    content: bytes = WHOLE
+    outcome: str = "looked"
+    status: str | None = "applied"
+    code: str | None = None
+    refused: Rows = field(default_factory=list)
+    debts: Rows | None = field(default_factory=lambda: [DEBT])
+    bends: Bends | None = None
+    contract: dict[str, str] = field(default_factory=dict)
+    name: str = INVOICES
+    checked: str | None = None
+
+
+CASES = {
+    "no type": Case(bends=Bends(has_type=False)),
+    "no permissions": Case(bends=Bends(has_permissions=False)),
+    "no time": Case(bends=Bends(has_time=False), checked="server: gives no times"),
+    "no size": Case(bends=Bends(has_size=False), checked="server: gives no sizes"),
+    "another size": Case(bends=Bends(extra_size=7)),
+    "a mailbox that gives once": Case(bends=Bends(is_read_once=True)),
+    "few reads at once": Case(BIG, debts=None, bends=Bends(most_waiting_reads=16)),
+    "key and password": Case(bends=Bends(logins=("publickey", "password"))),
+    "a name in capitals": Case(name="2026-03-02_TOKU_INVOICES.CSV"),
+    "nearly the name": Case(
+        outcome="misnamed",
+        status=None,
+        debts=[],
+        name="2026-03-02_toku_invoice.csv",
+        checked="inbox: misnamed: 2026-03-02_toku_invoice.csv",
+    ),
+    "an upload that has not ended": Case(
+        outcome="still_growing",
+        status=None,
+        debts=[],
+        name=f"{INVOICES}.filepart",
+        checked=f"inbox: still_growing: {INVOICES}.filepart",
+    ),
+    "ids in scientific notation": Case(
+        WHOLE + b'12345678-5,"1,23457E+11",2026-03-31,1000\n',
+        refused=[(3, "inexact_id")],
+        checked="line 3: inexact_id",
+    ),
+    "blanks and invisible characters": Case(
+        HEADER.encode() + "12345678-5\u00a0,\u200bP-1\t,2026-03-31,1000\n".encode(),
+        debts=[("12345678-5", "\u200bP-1", Decimal(1000))],
+    ),
+    "damaged UTF-8": Case(
+        f"{HEADER[:-1]},nota\n12345678-5,P-1,2026-03-31,1000,«ñandú» ".encode() + b"\xf1\n",
+        status="refused",
+        code="damaged_encoding",
+        debts=[],
+        checked="the whole file: refused (damaged_encoding)",
+    ),
+    "UTF-8 with a BOM": Case(codecs.BOM_UTF8 + WHOLE),
+    "UF": Case(
+        f"{HEADER[:-1]},moneda\n"
+        "12345678-5,P-1,2026-03-31,0.1234,UF\n"
+        "12345678-5,P-2,2026-03-31,0.12345,UF\n".encode(),
+        refused=[(3, "invalid_amount")],
+        debts=[("12345678-5", "P-1", Decimal("0.1234"))],
+        contract={"currency": "CLF"},
+        checked="line 3: invalid_amount",
+    ),
+    "rows in other currencies": Case(
+        f"{HEADER[:-1]},moneda\n"
+        "12345678-5,P-1,2026-03-31,1000,CLP\n"
+        "12345678-5,P-2,2026-03-31,25.5,UF\n"
+        "12345678-5,P-3,2026-03-31,120,USD\n".encode(),
+        refused=[(3, "other_currency"), (4, "other_currency")],
+        checked="line 4: other_currency",
+    ),
+    "check digits apart": Case(
+        "rut,dv,producto,vencimiento,monto\n"
+        f"{UNLUCKY},{text_of_rut(UNLUCKY)[-1]},P-1,2026-03-31,1000\n"
+        "12345678,4,P-2,2026-03-31,1000\n".encode(),
+        refused=[(3, "invalid_rut")],
+        debts=[(text_of_rut(UNLUCKY), "P-1", Decimal(1000))],
+        checked="line 3: invalid_rut",
+    ),
+    "a row of totals": Case(
+        WHOLE + b"Total general,,,1000\n",
+        refused=[(3, "invalid_rut")],
+        checked="line 3: invalid_rut",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    root = tmp_path_factory.mktemp("inboxes")
+    deposits: dict[str, Deposit] = {}
+    environment: dict[str, str] = {}
+    trusted: list[Path] = []
+    with ExitStack() as stack:
+        for number, (case, each) in enumerate(CASES.items()):
+            contract = dict(each.contract)
+            if each.bends is not None:
+                state = root / f"bent_{number}"
+                bent = stack.enter_context(serve_bent(root / "server", state, each.bends))
+                contract |= {"sftp_port": str(bent.port), "sftp_username": USERNAME}
+                trusted.append(bent.known_hosts_file)
+                if "password" in each.bends.logins:
+                    environment[f"SFTP_PASSWORD_{organization_of(case).upper()}"] = PASSWORD
+            deposits[case] = Deposit(each.content, contract, each.name)
+        yield stack.enter_context(one_run(root, deposits, environment, trusted))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_run_reads_each_inbox_as_a_person_would(ran: Ran, case: str) -> None:
+    expected, organization_id = CASES[case], organization_of(case)
+    looks = ran.query(
+        "select outcome from raw.inbox_looks where organization_id = ?", organization_id
+    )
+    assert looks == [(expected.outcome,)], ran.command.stderr
+    file = [] if expected.status is None else [(expected.status, expected.code)]
+    assert ran.files(organization_id) == file
+    assert ran.refused_rows(organization_id) == expected.refused
+    if expected.debts is not None:
+        found = [(row[0], row[1], row[3]) for row in ran.debts(organization_id)]
+        assert found == expected.debts
+
+
+def test_the_run_says_of_each_inbox_what_is_wrong_and_prints_no_lines_of_libraries(
+    ran: Ran,
+) -> None:
+    assert ran.command.returncode == 1
+    said = ran.command.stdout + ran.command.stderr
+    for case, each in CASES.items():
+        if each.outcome != "looked":
+            assert f"{organization_of(case)} inbox not read ({each.outcome}): " in said
+    assert not re.search(r"Traceback|stamina|paramiko", said)
+
+
+def test_a_check_says_all_of_it_before_there_is_a_run(ran: Ran) -> None:
+    checked = ran.again("check")
+    assert checked.returncode == 1
+    sections = re.split(r"^(case_\w+)\s*─*$", checked.stdout, flags=re.MULTILINE)
+    told = dict(zip(sections[1::2], sections[2::2], strict=True))
+    expected = {organization_of(case): each.checked for case, each in CASES.items() if each.checked}
+    assert {name: text for name, text in expected.items() if text not in told[name]} == {}
+    good = "no type", "no permissions", "key and password", "a name in capitals"
+    for name in map(organization_of, good):
+        assert "records: 1, of which 1 accepted" in told[name]
