@@ -41,6 +41,9 @@ hay otra línea de monto 0, que parecería otro pago.
 En los archivos que enviamos, los montos llevan los decimales de su moneda: cuatro en UF (`CLF`),
 dos en pesos. Un monto recibido con más decimales que su moneda se rechaza: nunca se redondea.
 
+Una fila que no es una deuda, como `Total general` al pie de un informe, se rechaza con el código de
+lo primero que le falta (el cliente o el producto) y se informa con su línea; las demás se aplican.
+
 En el archivo de pagos propios de la organización, un monto negativo (`-1000` o `1000-`) anula lo
 que ese archivo había pagado, por ejemplo un cheque protestado: la deuda se puede cobrar de nuevo.
 """
