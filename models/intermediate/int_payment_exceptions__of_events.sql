@@ -1,7 +1,15 @@
--- Events that nobody understood (R21): each row is a moment at which the condition of its code
--- came true.
+-- Events that nobody understood, that are ahead of their time, or whose id came before with other
+-- content (R21): each row is a moment at which the condition of its code came true.
 with events as (
     select * from {{ ref('int_payment_events__deduplicated') }}
+),
+
+counted as (
+    select * from {{ ref('int_payment_events__understood') }}
+),
+
+contradicted as (
+    select * from {{ ref('int_payment_events__contradicted') }}
 ),
 
 payments as (
@@ -12,19 +20,31 @@ loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
 
-identified as (
+newest_load as (
+    select max(loaded_at) as loaded_at
+    from loads
+),
+
+concerned as (
     select
-        *,
-        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id
+        events.*,
+        loads.loaded_at,
+        {{ hash_debt(
+            'events.organization_id', 'events.customer_id', 'events.product_id', 'events.due_date'
+        ) }} as debt_id,
+        events.occurred_at > {{ dbt.dateadd('day', 1, 'loads.loaded_at') }} as is_ahead
     from events
-    where status is null
+    inner join loads on events.load_id = loads.load_id
+    where
+        events.status is null
+        or events.occurred_at > {{ dbt.dateadd('day', 1, 'loads.loaded_at') }}
 ),
 
 keyed as (
     select
         *,
         {{ hash_payment('organization_id', 'payment_id', 'debt_id') }} as payment_key
-    from identified
+    from concerned
 ),
 
 not_understood as (
@@ -35,7 +55,7 @@ not_understood as (
         keyed.organization_id,
         keyed.payment_id,
         keyed.debt_id,
-        loads.loaded_at as began_at,
+        keyed.loaded_at as began_at,
         keyed.event_id,
         cast(null as {{ dbt.type_string() }}) as file_id,
         payments.payment_key is null
@@ -45,8 +65,85 @@ not_understood as (
             and keyed.event_number > payments.event_number
         ) as is_open
     from keyed
-    inner join loads on keyed.load_id = loads.load_id
     left join payments on keyed.payment_key = payments.payment_key
+    where keyed.status is null
+),
+
+ahead_of_time as (
+    select
+        'ahead_of_time' as code,
+        keyed.payment_key as subject,
+        keyed.organization_id,
+        keyed.payment_id,
+        keyed.debt_id,
+        keyed.loaded_at as began_at,
+        keyed.event_id,
+        cast(null as {{ dbt.type_string() }}) as file_id,
+        keyed.occurred_at > newest_load.loaded_at as is_open
+    from keyed
+    cross join newest_load
+    where keyed.is_ahead
+),
+
+contradicted_parts as (
+    select distinct
+        organization_id,
+        payment_id,
+        debt_id
+    from contradicted
+),
+
+newest_counted as (
+    select
+        contradicted_parts.organization_id,
+        contradicted_parts.payment_id,
+        contradicted_parts.debt_id,
+        max(counted.event_number) as event_number
+    from contradicted_parts
+    inner join counted
+        on
+            contradicted_parts.organization_id = counted.organization_id
+            and contradicted_parts.payment_id = counted.payment_id
+            and contradicted_parts.debt_id = {{ hash_debt(
+                'counted.organization_id',
+                'counted.customer_id',
+                'counted.product_id',
+                'counted.due_date'
+            ) }}
+    group by
+        contradicted_parts.organization_id,
+        contradicted_parts.payment_id,
+        contradicted_parts.debt_id
+),
+
+repeated_otherwise as (
+    select
+        'repeated_otherwise' as code,
+        {{ hash_payment(
+            'contradicted.organization_id', 'contradicted.payment_id', 'contradicted.debt_id'
+        ) }} as subject,
+        contradicted.organization_id,
+        contradicted.payment_id,
+        contradicted.debt_id,
+        loads.loaded_at as began_at,
+        contradicted.event_id,
+        cast(null as {{ dbt.type_string() }}) as file_id,
+        coalesce(newest_counted.event_number < contradicted.event_number, true) as is_open
+    from contradicted
+    inner join loads on contradicted.load_id = loads.load_id
+    left join newest_counted
+        on
+            contradicted.organization_id = newest_counted.organization_id
+            and contradicted.payment_id = newest_counted.payment_id
+            and contradicted.debt_id = newest_counted.debt_id
+),
+
+begun as (
+    select * from not_understood
+    union all
+    select * from ahead_of_time
+    union all
+    select * from repeated_otherwise
 )
 
-select * from not_understood
+select * from begun

@@ -12,6 +12,10 @@ events as (
     select * from {{ ref('int_payment_events__deduplicated') }}
 ),
 
+contradicted as (
+    select * from {{ ref('int_payment_events__contradicted') }}
+),
+
 payments as (
     select * from {{ ref('payments') }}
 ),
@@ -54,6 +58,26 @@ own_debts as (
     inner join concerned on debts.debt_id = concerned.debt_id
 ),
 
+-- Of which debt a repetition is that was not counted: of another one, maybe, than its first event.
+repetitions as (
+    select
+        organization_id,
+        event_id,
+        payment_id,
+        debt_id,
+        min(customer_id) as customer_id,
+        min(product_id) as product_id,
+        min(due_date) as due_date,
+        min(channel) as channel,
+        min(currency) as currency
+    from contradicted
+    group by
+        organization_id,
+        event_id,
+        payment_id,
+        debt_id
+),
+
 told as (
     select
         md5(concat(ranked.code, '|', ranked.organization_id, '|', ranked.subject)) as exception_id,
@@ -66,21 +90,24 @@ told as (
             own_debts.customer_id,
             payments.customer_id,
             organization_payments.customer_id,
+            repetitions.customer_id,
             events.customer_id
         ) as customer_id,
         coalesce(
             own_debts.product_id,
             payments.product_id,
             organization_payments.product_id,
+            repetitions.product_id,
             events.product_id
         ) as product_id,
         coalesce(
             own_debts.due_date,
             payments.due_date,
             organization_payments.due_date,
+            repetitions.due_date,
             events.due_date
         ) as due_date,
-        coalesce(payments.channel, events.channel) as channel,
+        coalesce(payments.channel, repetitions.channel, events.channel) as channel,
         payments.status as payment_status,
         cast(
             coalesce(payments.amount, organization_payments.paid_amount)
@@ -89,7 +116,11 @@ told as (
         own_debts.status as debt_status,
         own_debts.amount as debt_amount,
         coalesce(
-            ranked.currency, payments.currency, own_debts.currency, events.currency
+            ranked.currency,
+            payments.currency,
+            own_debts.currency,
+            repetitions.currency,
+            events.currency
         ) as currency,
         cast(ranked.held_now as {{ var('money_sum_type') }}) as held_amount,
         ranked.began_at as opened_at,
@@ -110,6 +141,13 @@ told as (
             ranked.debt_id = organization_payments.debt_id
             and ranked.payment_id is null
     left join own_debts on ranked.debt_id = own_debts.debt_id
+    left join repetitions
+        on
+            ranked.code = 'repeated_otherwise'
+            and ranked.organization_id = repetitions.organization_id
+            and ranked.event_id = repetitions.event_id
+            and ranked.payment_id = repetitions.payment_id
+            and ranked.debt_id = repetitions.debt_id
     left join events
         on
             ranked.organization_id = events.organization_id

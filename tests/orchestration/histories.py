@@ -574,9 +574,13 @@ class _Story:
         return _pick_weighted(choices, [(40, paid), (35, a_quarter), (20, rest), (5, any_amount)])
 
     def _draw_instant(self) -> datetime:
-        """Draw one of four instants a day, of today or late, written with one of two offsets."""
+        """Draw one of four instants a day, of today, late, or by a clock that is days ahead,
+        written with one of two offsets.
+        """
         quarter = self.choices.integer(0, 3)
         day = self._draw_past_date() if _happens(self.choices, 35) else self.today
+        if _happens(self.choices, 4):
+            day = self.today + timedelta(days=self.choices.integer(1, 9))
         instant = datetime(day.year, day.month, day.day, 6 * quarter, tzinfo=UTC)
         offset = _pick(self.choices, (0, -3))
         return instant.astimezone(timezone(timedelta(hours=offset)))

@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
@@ -218,6 +218,11 @@ class ReceivedFile:
         )
 
 
+def loaded_at(load_number: int) -> datetime:
+    """The instant of a load, UTC: there is one each day."""
+    return datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(days=load_number - 1)
+
+
 def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcome]:
     """Tell what must be true after each load of a history, in order.
 
@@ -362,7 +367,9 @@ class _Watch:
     contract: Contract
     exceptions: dict[Exceptional, Opening] = field(default_factory=dict)
     in_process_since: dict[tuple[str, Key], date] = field(default_factory=dict)
+    ahead_until: dict[Exceptional, datetime] = field(default_factory=dict)
     load_number: int = 0
+    event_count: int = 0
 
     def look(
         self,
@@ -378,15 +385,19 @@ class _Watch:
         """Open what came true in a load, and close what no longer is."""
         self.load_number += 1
         self._age(payments)
+        self._look_ahead(events)
         now = {
             *self._about_payments(business_date, payments, debts),
             *_second_payments(payments),
             *_unpublished_money(payments, lines),
             *_own_of_another_amount(own_payments, debts),
+            *(each for each, until in self.ahead_until.items() if until > self.loaded_at),
         }
         opened = (
             now
             | set(_of_unknown_status(self.contract, events))
+            | set(_repeated_otherwise(self.contract, events))
+            | set(self.ahead_until)
             | set(_touched_by_a_file(before, debts, rows))
             | {
                 Exceptional("taken_back", "", key)
@@ -415,6 +426,21 @@ class _Watch:
             for each in payments
             if each.state == "in_process"
         }
+
+    def _look_ahead(self, events: Sequence[PaymentEvent]) -> None:
+        """Note until when the events of this load are ahead that are so by more than a day."""
+        unique = _unique(events)
+        for each in unique[self.event_count :]:
+            if each.occurred_at > self.loaded_at + timedelta(days=1):
+                key = _key_of(self.contract, each)
+                exceptional = Exceptional("ahead_of_time", each.payment_id, key)
+                until = self.ahead_until.get(exceptional, each.occurred_at)
+                self.ahead_until[exceptional] = max(until, each.occurred_at)
+        self.event_count = len(unique)
+
+    @property
+    def loaded_at(self) -> datetime:
+        return loaded_at(self.load_number)
 
     def _about_payments(
         self, business_date: date, payments: Sequence[_Payment], debts: Mapping[Key, Debt]
@@ -487,6 +513,33 @@ def _own_of_another_amount(
             yield Exceptional("amount_differs", "", key)
 
 
+def _repeated_otherwise(
+    contract: Contract, events: Sequence[PaymentEvent]
+) -> dict[Exceptional, int]:
+    """What events with the id of an earlier one say otherwise, and where each last did."""
+    first: dict[str, PaymentEvent] = {}
+    found: dict[Exceptional, int] = {}
+    for place, each in enumerate(events):
+        former = first.setdefault(each.event_id, each)
+        if _content(contract, former) != _content(contract, each):
+            key = _key_of(contract, each)
+            found[Exceptional("repeated_otherwise", each.payment_id, key)] = place
+    return found
+
+
+def _content(contract: Contract, event: PaymentEvent) -> tuple[object, ...]:
+    return (
+        event.payment_id,
+        _key_of(contract, event),
+        Decimal(event.amount),
+        event.currency,
+        event.channel,
+        event.status,
+        event.reason,
+        event.occurred_at,
+    )
+
+
 def _touched_by_a_file(
     before: Mapping[Key, Debt], debts: Mapping[Key, Debt], rows: Sequence[CheckedRow]
 ) -> Iterator[Exceptional]:
@@ -520,7 +573,7 @@ def _goes_on(
     own_payments: Mapping[Key, _OwnPayment],
     events: Sequence[PaymentEvent],
 ) -> bool:
-    """Whether what a file or an unknown status opened is still so."""
+    """Whether what a file or an event opened is still so."""
     if each.code == "listed_after_paid":
         return debts[each.key].status == "paid" and debts[each.key].file_status == "listed"
     if each.code == "taken_back":
@@ -544,6 +597,16 @@ def _goes_on(
         ]
         newest = max(reversed(of_part), key=lambda event: event.occurred_at)
         return newest.status not in STATES
+    if each.code == "repeated_otherwise":
+        first = {event.event_id: place for place, event in reversed(list(enumerate(events)))}
+        counted = [
+            place
+            for place in first.values()
+            if (events[place].payment_id, _key_of(contract, events[place]))
+            == (each.payment_id, each.key)
+            and events[place].status in STATES
+        ]
+        return max(counted, default=-1) < _repeated_otherwise(contract, events)[each]
     return False
 
 

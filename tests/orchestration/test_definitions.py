@@ -79,6 +79,7 @@ INTERMEDIATE = {
     "int_organization_payments__checked",
     "int_organization_payments__counted",
     "int_organization_payments__versioned",
+    "int_payment_events__contradicted",
     "int_payment_events__deduplicated",
     "int_payment_events__understood",
     "int_payment_exceptions__begun",

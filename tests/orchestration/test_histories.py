@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -36,11 +36,10 @@ from tests.orchestration.histories import (
     draw_many,
     json_line,
 )
-from tests.orchestration.oracle import FileReference, replay
+from tests.orchestration.oracle import FileReference, loaded_at, replay
 
 COUNT = int(os.environ.get("SALDO_HISTORIES", "600"))
 SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
-START = datetime(2026, 3, 1, 8)
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +311,8 @@ def _business_date(number: int) -> date:
 
 
 def _loaded_at(number: int) -> datetime:
-    return START + timedelta(days=number - 1)
+    """The instant of a load, UTC without a zone, as manifests have it."""
+    return loaded_at(number).replace(tzinfo=None)
 
 
 def _align(histories: Sequence[History]) -> list[History]:

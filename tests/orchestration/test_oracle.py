@@ -992,6 +992,8 @@ EVERY_CASE = """
     exception changed_in_process
     exception in_process_too_long
     exception unknown_status
+    exception repeated_otherwise
+    exception ahead_of_time
     exception unknown_channel
     exception closed unknown_debt
     exception closed second_payment
@@ -1003,6 +1005,8 @@ EVERY_CASE = """
     exception closed changed_in_process
     exception closed in_process_too_long
     exception closed unknown_status
+    exception closed repeated_otherwise
+    exception closed ahead_of_time
     exception closed unknown_channel
     payment of no known debt
     two authorized payments of one debt
