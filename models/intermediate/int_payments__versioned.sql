@@ -98,6 +98,7 @@ sequenced as (
         *,
         lag(status) over load_order as former_status,
         lag(amount) over load_order as former_amount,
+        lag(currency) over load_order as former_currency,
         lag(received_amount) over load_order as former_received_amount,
         lag(reversed_amount) over load_order as former_reversed_amount,
         lag(event_id) over load_order as former_event_id,
@@ -133,6 +134,7 @@ changed as (
         former_event_id is distinct from event_id
         or former_status is distinct from status
         or former_amount is distinct from amount
+        or former_currency is distinct from currency
         or former_received_amount is distinct from received_amount
         or former_reversed_amount is distinct from reversed_amount
         or former_uncounted_event_id is distinct from uncounted_event_id
