@@ -248,7 +248,12 @@ def begin(
             remotes = [*listing.files, *former]
             left = find_new(organization, remotes, known, business_date, compares_bytes=True)
             new = {each.remote for each in left}
-            looked.arriving += [former[each].arriving for each in former if each not in new]
+            named = {(name, each.sha256) for (_, name), each in seen.items()}
+            looked.arriving += [
+                each.arriving
+                for remote, each in former.items()
+                if remote not in new and (remote.name, each.download.sha256) in named
+            ]
             first_seen = {
                 each.remote: sightings.note(organization.organization_id, each.remote)
                 for each in left
@@ -311,8 +316,10 @@ def settle(home: Home, looked: Looked, environment: Mapping[str, str]) -> None:
                     _discard(home, left.pop(0))
                     looked.problems.append(_STILL_UPLOADED)
     except Exception as error:
+        # The inbox may have given it once alone: the next look finds what was received.
         for each in left:
-            _discard(home, each)
+            if each.arriving is None:
+                _discard(home, each)
         looked.problems.insert(0, _describe(error))
 
 

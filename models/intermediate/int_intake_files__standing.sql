@@ -1,6 +1,8 @@
 -- Each file's verdict that stands: the newest. Verdicts are kept as they were given. A held file is
--- superseded by the load that applies a file which R8 puts after it, as if it had come late itself:
--- whatever is held states the whole base. `judged_at` stays the instant at which it was compared.
+-- superseded by the load that applies a file which R8 puts after it, if one of the two states the
+-- whole base: as if it had come late itself. An upsert file is held where its contract is new; once
+-- another of that contract is approved, what it adds is still wanted. An empty one adds nothing.
+-- `judged_at` stays the instant at which it was compared.
 with judged as (
     select * from {{ ref('int_intake_files__judged') }}
 ),
@@ -24,6 +26,7 @@ newest as (
         ranked.*,
         files.organization_id,
         files.kind,
+        files.update_mode as contract_update_mode,
         files.business_date,
         files.load_id as file_load_id
     from ranked
@@ -48,7 +51,14 @@ overtaken as (
                     and held.file_load_id < applied.file_load_id
                 )
             )
-    where held.verdict = 'held' and held.kind = 'invoices'
+    where
+        held.verdict = 'held'
+        and held.kind = 'invoices'
+        and (
+            held.contract_update_mode = 'replace'
+            or held.code = 'empty_file'
+            or applied.update_mode = 'replace'
+        )
     group by held.file_id
 ),
 

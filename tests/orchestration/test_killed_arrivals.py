@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ NAME = f"{DAY}_toku_invoices.csv"
 ROWS = "".join(f"C-{number},P-{number},2026-03-31,1000\n" for number in range(8000))
 CONTENT = f"cliente,producto,vencimiento,monto\n{ROWS}".encode()
 # Carries one load, and dies where it is told to.
-PROGRAM = f"""
+PROGRAM = """
 import os, sys
 from datetime import date
 from orchestration import loads, warehouse
@@ -37,7 +37,7 @@ if len(sys.argv) > 1:
     arm_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
 home = Home.from_environment()
 with warehouse.connect(home) as connection:
-    day = date.fromisoformat("{DAY}")
+    day = date.fromisoformat(os.environ["DAY"])
     carried = loads.carry_next(connection, home, day, os.environ)
     warehouse.finish_load(connection, carried.manifest.load_id)
 """
@@ -53,13 +53,18 @@ class Mailbox:
     def put(self) -> None:
         (self.server.root / "inbox" / NAME).write_bytes(CONTENT)
 
-    def carry(self, *dies: str) -> int:
-        """Carry one load, and die on the way if told so; the exit status."""
+    def carry(self, *dies: str, day: date = DAY) -> int:
+        """Carry one load of a date, and die on the way if told so; the exit status."""
         home = self.house.home
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *dies],
             cwd=PROJECT,
-            env={**os.environ, **home.environment(), **self.server.environment("agua")},
+            env={
+                **os.environ,
+                **home.environment(),
+                **self.server.environment("agua"),
+                "DAY": day.isoformat(),
+            },
             check=False,
         ).returncode
 
@@ -121,6 +126,17 @@ def test_wherever_a_run_dies_the_file_is_landed_once_and_whole(
     assert (file.file_name, file.file_code) == (NAME, None)
     assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert set(mailbox.outcomes()) == {"looked"}
+    assert mailbox.left() == []
+
+
+def test_a_run_of_an_earlier_date_leaves_what_a_killed_one_received(mailbox: Mailbox) -> None:
+    mailbox.put()
+    assert mailbox.carry("orchestration.landing:keep", "after", "1") == -signal.SIGKILL
+    assert mailbox.carry(day=DAY - timedelta(days=1)) == 0
+    assert mailbox.landed() == []
+    assert mailbox.carry() == 0
+    (file,) = mailbox.landed()
+    assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert mailbox.left() == []
 
 
