@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(VENV)/ready ## three business dates of three sample organizations
-	python -m orchestration.demo
+	python -m orchestration.devtools.demo
 
 test: $(VENV)/ready ## every test
 	python -m pytest --numprocesses 2 --dist loadfile
@@ -37,7 +37,7 @@ lint: $(VENV)/ready ## ruff, mypy and sqlfluff
 	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros
 
 docs: $(VENV)/ready ## dbt's documentation as one file, SALDO_HOME/docs/static_index.html
-	python -m orchestration.documentation
+	python -m orchestration.devtools.documentation
 
 sql: $(VENV)/ready ## a prompt on what analysts read
 	duckdb -readonly "$$SALDO_HOME/analytics.duckdb"
@@ -48,7 +48,7 @@ lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group bench --output-file requirements-bench.txt
 
 bank-holidays: $(VENV)/ready ## write seeds/bank_holidays.csv from the library
-	python -m orchestration.bank_holidays
+	python -m orchestration.devtools.bank_holidays
 
 clean: ## all but what SALDO_HOME holds
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,7 +2,7 @@
 
 from dagster import Definitions, definitions, load_from_defs_folder
 
-from orchestration.home import PROJECT
+from orchestration.installation.home import PROJECT
 
 
 @definitions

@@ -10,9 +10,9 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration import run_alerts
 from orchestration.definitions import defs
-from orchestration.home import Home
+from orchestration.installation.home import Home
+from orchestration.reports import run_alerts
 
 _PRINTED_ONCE = {
     "compute_logs": {

@@ -11,11 +11,14 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from orchestration import damage, decisions, landing, progress, soundness, uploads, warehouse
-from orchestration.contracts import read_organizations
-from orchestration.errors import ToldError
-from orchestration.home import Home
-from orchestration.sealing import missing
+from orchestration.contracts.organizations import read_organizations
+from orchestration.installation import damage, warehouse
+from orchestration.installation.errors import ToldError
+from orchestration.installation.home import Home
+from orchestration.intake import decisions, soundness, uploads
+from orchestration.landing import manifests
+from orchestration.landing.sealing import missing
+from orchestration.reports import progress
 
 # Business dates are counted by it where no organization's own says otherwise.
 DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
@@ -125,7 +128,7 @@ def set_aside(home: Home, say: Say) -> None:
 
     """
     soundness.require_landing(home)
-    if not landing.load_ids(home):
+    if not manifests.load_ids(home):
         return
     for path in (warehouse.log_path(home.set_aside), home.set_aside):
         path.unlink(missing_ok=True)
@@ -144,7 +147,7 @@ def run_landed(home: Home, say: Say) -> list[LoadRun]:
         RunFailedError: a step failed. Running again carries on from there.
 
     """
-    first = landing.read_manifest(home, 1)
+    first = manifests.read_manifest(home, 1)
     if first is None:
         return []
     return _run(home, first.business_date, say, lambda: not is_recovery_due(home))
@@ -197,9 +200,9 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
                 raise RunFailedError(failure.said + log_line)
             with warehouse.connect(home) as connection:
                 load_id = warehouse.last_load_id(connection)
-            manifest = landing.read_manifest(home, load_id)
+            manifest = manifests.read_manifest(home, load_id)
             if manifest is None:
-                raise missing(landing.manifest_path(home, load_id))
+                raise missing(manifests.manifest_path(home, load_id))
             runs.append(LoadRun(load_id, manifest.business_date))
             if not is_recovery and not manifest.is_followed:
                 break
@@ -229,5 +232,5 @@ def is_recovery_due(home: Home) -> bool:
         next_load_id = warehouse.last_load_id(connection) + 1
         return (
             warehouse.unfinished_load_id(connection) is not None
-            or landing.read_manifest(home, next_load_id) is not None
+            or manifests.read_manifest(home, next_load_id) is not None
         )

@@ -1,1 +1,4 @@
-"""Dagster's objects, one module per concept; what they do stands beside this folder."""
+"""Dagster's objects, one module per concept; what they do stands beside this folder.
+
+Not here: decisions. Each object calls a function of another package.
+"""

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import dagster as dg
 
-from orchestration import landing, publishing, warehouse
 from orchestration.defs.models import models
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
+from orchestration.delivery import published_copy
+from orchestration.installation import warehouse
+from orchestration.landing import manifests
 
 _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
 
@@ -17,7 +19,7 @@ _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
     deps=[
         key
         for key in models.keys
-        if key.path[-1] in {_PUBLISHED_MODELS.get(name, name) for name in publishing.PUBLISHED}
+        if key.path[-1] in {_PUBLISHED_MODELS.get(name, name) for name in published_copy.PUBLISHED}
         and key.path[0] != "seeds"
     ],
     group_name="published",
@@ -44,8 +46,8 @@ def analytics(
     with guarded(), warehouse.connect(home) as connection:
         unfinished = warehouse.unfinished_load_id(connection)
         finished = warehouse.last_load_id(connection) if unfinished is None else unfinished - 1
-        loads_to_carry = max(landing.last_load_id(home) - finished, 0)
-        rows = {} if loads_to_carry else publishing.publish(connection, home)
+        loads_to_carry = max(manifests.last_load_id(home) - finished, 0)
+        rows = {} if loads_to_carry else published_copy.publish(connection, home)
     for table, count in rows.items():
         context.log_event(
             dg.AssetObservation(

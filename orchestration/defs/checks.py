@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 import duckdb
 
-from orchestration import findings, ledger, warehouse
 from orchestration.defs.outbox import outbox_files
 from orchestration.defs.resources import Installation, guarded
-from orchestration.findings import Finding
+from orchestration.delivery import ledger
+from orchestration.installation import warehouse
+from orchestration.reports import findings
+from orchestration.reports.findings import Finding
 
 LOOKS = dg.AssetKey(["raw", "inbox_looks"])
 FILES = dg.AssetKey(["intake_files"])

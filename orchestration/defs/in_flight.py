@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from orchestration import landing, locking, timing
-from orchestration.contracts import Organization
-from orchestration.home import Home
+from orchestration.contracts.organizations import Organization
+from orchestration.installation import locking
+from orchestration.installation.home import Home
+from orchestration.intake import timing
+from orchestration.landing import manifests
 
 _COMING = [
     dg.DagsterRunStatus.QUEUED,
@@ -27,7 +29,7 @@ _NEWEST_RUNS = 20
 def find_due_dates(home: Home, organizations: Sequence[Organization], now: datetime) -> list[date]:
     """The business dates to run now by the looks in the manifests, oldest first."""
     since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
-    looks = timing.looks_of(landing.recent_manifests(home, since))
+    looks = timing.looks_of(manifests.recent_manifests(home, since))
     return timing.due_dates(organizations, looks, now)
 
 

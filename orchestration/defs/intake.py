@@ -5,9 +5,11 @@ from datetime import date
 
 import dagster as dg
 
-from orchestration import loads, progress, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
+from orchestration.installation import warehouse
+from orchestration.intake import loads
+from orchestration.reports import progress
 
 RAW_TABLES = {
     "loads": "The loads: the unit in which files, events and decisions enter.",

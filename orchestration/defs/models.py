@@ -15,12 +15,13 @@ from dagster_dbt import (
     dbt_assets,
 )
 
-from orchestration import locking, publishing, warehouse
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.home import Home
-from orchestration.redaction import Redacting
+from orchestration.delivery import published_copy
+from orchestration.installation import locking, warehouse
+from orchestration.installation.home import Home
+from orchestration.installation.redaction import Redacting
 
 _TABLE_NAME = "dagster/table_name"
 
@@ -127,7 +128,7 @@ def _metadata_of(
     if not node["columns"]:
         columns = [dg.TableColumn(name, kind) for name, kind in relation.columns]
         metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(dg.TableSchema(columns))
-    if relation.row_count is not None and node["name"] not in publishing.PUBLISHED:
+    if relation.row_count is not None and node["name"] not in published_copy.PUBLISHED:
         metadata["dagster/row_count"] = dg.MetadataValue.int(relation.row_count)
     return metadata
 

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from orchestration import delivery
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
+from orchestration.delivery import outbox
 
 
 @dg.asset(
@@ -32,7 +32,7 @@ def outbox_files(
 ) -> dg.MaterializeResult[None]:
     """Each organization's outbox: payments files, never overwritten, and answers to its files."""
     with guarded():
-        deliveries = delivery.deliver_due(
+        deliveries = outbox.deliver_due(
             installation.home(), installation.organizations(), installation.environment()
         )
     for level, is_delivered in ((context.log.info, True), (context.log.warning, False)):

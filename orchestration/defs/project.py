@@ -6,8 +6,8 @@ from functools import cache
 
 from dagster_dbt import DbtProject
 
-from orchestration.dbt_project import is_stale, project_folder, run_dbt
-from orchestration.home import PROJECT, Home
+from orchestration.installation.dbt_project import is_stale, project_folder, run_dbt
+from orchestration.installation.home import PROJECT, Home
 
 
 @cache

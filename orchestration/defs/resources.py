@@ -14,17 +14,17 @@ import dagster as dg
 from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
-from orchestration import locking
-from orchestration.contracts import (
+from orchestration.contracts.organizations import (
     Organization,
     read_contracts,
 )
-from orchestration.damage import explain
-from orchestration.dbt_project import DBT
 from orchestration.defs.project import project
-from orchestration.home import Home
-from orchestration.redaction import redact
-from orchestration.run_alerts import TOLD
+from orchestration.installation import locking
+from orchestration.installation.damage import explain
+from orchestration.installation.dbt_project import DBT
+from orchestration.installation.home import Home
+from orchestration.installation.redaction import redact
+from orchestration.reports.run_alerts import TOLD
 
 # What DuckDB says, in dbt's words too, when another process has the file open.
 _LOCKED = "Could not set lock on file"

@@ -5,10 +5,10 @@ from datetime import UTC
 
 import dagster as dg
 
-from orchestration.contracts import read_organizations
+from orchestration.contracts.organizations import read_organizations
 from orchestration.defs.in_flight import find_due_dates, is_run_in_flight
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
-from orchestration.home import Home
+from orchestration.installation.home import Home
 
 _STATUS = dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultScheduleStatus.STOPPED
 

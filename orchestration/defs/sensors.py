@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration import arrivals, timing
-from orchestration.clock import utc_now
-from orchestration.contracts import read_organizations
+from orchestration.contracts.organizations import read_organizations
 from orchestration.defs.in_flight import (
     find_due_dates,
     find_killed_runs,
@@ -15,8 +13,10 @@ from orchestration.defs.in_flight import (
     is_run_in_flight,
 )
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
-from orchestration.home import Home
-from orchestration.run_alerts import send_alert_of
+from orchestration.installation.clock import utc_now
+from orchestration.installation.home import Home
+from orchestration.intake import arrivals, timing
+from orchestration.reports.run_alerts import send_alert_of
 
 OUTBOX = dg.AssetKey(["outbox", "files"])
 ANALYTICS = dg.AssetKey(["published", "analytics"])

@@ -12,14 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from orchestration.contract_rows import ContractError
-from orchestration.damage import DamagedError
-from orchestration.home import Home
+from orchestration.contracts.tables import ContractError
+from orchestration.formats.workbook_files import LARGEST_FILE_BYTES
+from orchestration.installation.damage import DamagedError
+from orchestration.installation.home import Home
 from orchestration.pages import customers
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
 from orchestration.pages.loader import Loader
 from orchestration.pages.page import render_error
-from orchestration.workbooks import LARGEST_FILE_BYTES
 
 # The navigation, in order.
 PAGES = (customers.PAGE,)

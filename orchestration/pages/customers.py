@@ -21,10 +21,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from orchestration import landing, previews, publishing, uploads, workbooks
-from orchestration.contracts import Organization, read_column_aliases, read_organizations
-from orchestration.home import Home
-from orchestration.pages import guards
+from orchestration.contracts.organizations import (
+    Organization,
+    read_column_aliases,
+    read_organizations,
+)
+from orchestration.delivery import published_copy
+from orchestration.formats import workbook_files, workbook_template
+from orchestration.installation import whole_files
+from orchestration.installation.home import Home
+from orchestration.intake import uploads
+from orchestration.pages import guards, previews
 from orchestration.pages.page import Page, home_of, render
 
 _PATH = "/customers"
@@ -64,14 +71,14 @@ async def show_form(request: Request) -> Response:
         organizations=organizations,
         waiting=uploads.read_waiting(home, organizations),
         loaded=await run_in_threadpool(_read_loaded, home),
-        most_megabytes=workbooks.LARGEST_FILE_BYTES // 1_000_000,
+        most_megabytes=workbook_files.LARGEST_FILE_BYTES // 1_000_000,
     )
 
 
 async def send_template(request: Request) -> Response:
     """The empty workbook of an organization."""
     organization = _find_organization(home_of(request), request.path_params["organization_id"])
-    content = await run_in_threadpool(workbooks.write_template, organization)
+    content = await run_in_threadpool(workbook_template.write_template, organization)
     name = f"clientes_{organization.organization_id}.xlsx"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=_XLSX, headers=headers)
@@ -182,7 +189,7 @@ def _keep_preview(home: Home, organization: Organization, file: UploadFile, toke
             "file_name": file.filename,
             "preview": asdict(preview),
         }
-        landing.write_whole(part / "preview.json", json.dumps(kept).encode())
+        whole_files.write_whole(part / "preview.json", json.dumps(kept).encode())
         part.rename(_folder(home, token))
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -251,7 +258,7 @@ def _read_refusals(home: Home, file_id: str) -> Sequence[tuple[Any, ...]]:
 def _ask(home: Home, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
     if not home.analytics.exists():
         return []
-    with publishing.reading(home) as connection:
+    with published_copy.reading(home) as connection:
         rows: Sequence[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
     return rows
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from orchestration.home import PROJECT, Home
+from orchestration.installation.home import PROJECT, Home
 
 _RETRY_SECONDS = 10.0
 _MOST_TRIES = 180

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from orchestration.home import Home
+from orchestration.installation.home import Home
 from orchestration.pages import guards
 
 _TEMPLATES = jinja2.Environment(

@@ -8,8 +8,9 @@ import sys
 import click
 from rich.console import Console
 
-from orchestration import checking, reporting
-from orchestration.contracts import read_contracts
+from orchestration.contracts.organizations import read_contracts
+from orchestration.intake import checking
+from orchestration.reports import terminal
 from orchestration.verbs.common import find_organization, open_home, told
 
 
@@ -28,5 +29,5 @@ def check(organization_id: str | None, offline: bool) -> None:
             organizations = [find_organization(organizations, organization_id)]
         with console.status("connecting, listing, reading"):
             found = checking.check(home, organizations, os.environ)
-        reporting.show_checked(console, found)
+        terminal.show_checked(console, found)
         sys.exit(0 if all(each.is_good for each in found) else 1)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import click
 
-from orchestration.contract_rows import ContractError
-from orchestration.contracts import Organization
-from orchestration.damage import explain
-from orchestration.home import Home
+from orchestration.contracts.organizations import Organization
+from orchestration.contracts.tables import ContractError
+from orchestration.installation.damage import explain
+from orchestration.installation.home import Home
 
 DATE = click.DateTime(["%Y-%m-%d"])
 

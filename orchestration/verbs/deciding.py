@@ -10,10 +10,13 @@ import click
 import duckdb
 from rich.console import Console
 
-from orchestration import decisions, locking, publishing, runs
-from orchestration.contracts import read_contracts
-from orchestration.decisions import HeldFile, OvertakenError
-from orchestration.printing import as_text, make_table, say
+from orchestration import runs
+from orchestration.contracts.organizations import read_contracts
+from orchestration.delivery import published_copy
+from orchestration.installation import locking
+from orchestration.intake import decisions
+from orchestration.intake.decisions import HeldFile, OvertakenError
+from orchestration.reports.printing import as_text, make_table, say
 from orchestration.verbs.common import open_home, told
 
 
@@ -22,7 +25,7 @@ def held() -> None:
     """List the files that wait for a decision, with the difference that they would make."""
     console, home = Console(), open_home()
     with told():
-        with publishing.reading(home) as published:
+        with published_copy.reading(home) as published:
             files = decisions.read_held(published)
         _show_held(console, files)
         sys.exit(1 if files else 0)
@@ -47,14 +50,14 @@ def _decide(file_id: str, decision: str) -> None:
     console, home = Console(), open_home()
     with told():
         read_contracts(home.seeds)
-        with publishing.reading(home) as published:
+        with published_copy.reading(home) as published:
             decisions.check_held(published, file_id)
         decisions.note(home, file_id, decision, datetime.now(UTC))
         console.print(f"{file_id}: {decision}, noted", highlight=False)
         with locking.exclusive(home):
             with console.status("carrying out the decision"):
                 runs.run_decisions(home, console.print)
-            with publishing.reading(home) as published:
+            with published_copy.reading(home) as published:
                 _show_file(console, published, file_id)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 from rich.console import Console
 
-from orchestration import erasure, locking
-from orchestration.contracts import read_contracts
+from orchestration.contracts.organizations import read_contracts
+from orchestration.installation import locking
+from orchestration.privacy import erasure
 from orchestration.verbs.common import find_organization, open_home, told
 
 

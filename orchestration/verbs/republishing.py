@@ -11,10 +11,13 @@ import click
 import duckdb
 from rich.console import Console
 
-from orchestration import delivery, landing, ledger, locking, outgoing, reporting, warehouse
-from orchestration.contracts import Organization, read_contracts
-from orchestration.home import Home
-from orchestration.outgoing import OutgoingFile
+from orchestration.contracts.organizations import Organization, read_contracts
+from orchestration.delivery import ledger, outbox, outgoing
+from orchestration.delivery.outgoing import OutgoingFile
+from orchestration.installation import locking, warehouse
+from orchestration.installation.home import Home
+from orchestration.landing import manifests
+from orchestration.reports import terminal
 from orchestration.verbs.common import DATE, find_organization, open_home, told
 
 
@@ -44,10 +47,10 @@ def republish(organization_id: str, business_date: datetime) -> None:
                 err=True,
             )
             sys.exit(1)
-        deliveries = delivery.deliver(home, files, [organization], os.environ)
+        deliveries = outbox.deliver(home, files, [organization], os.environ)
         with warehouse.connect(home) as connection:
             ledger.restore(connection, home)
-        reporting.show_deliveries(console, home, deliveries)
+        terminal.show_deliveries(console, home, deliveries)
         sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)
 
 
@@ -65,6 +68,6 @@ def _find_why(
             "is of an older version of Saldo, which put no apostrophe before what a spreadsheet"
             " would run as a formula"
         )
-    if landing.has_erased(home, organization.organization_id):
+    if manifests.has_erased(home, organization.organization_id):
         return "exists no more, a person in it has been erased"
     return "is of an older version of Saldo, which wrote it in other bytes"

@@ -9,20 +9,16 @@ from datetime import date, datetime
 import click
 from rich.console import Console
 
-from orchestration import (
-    alerts,
-    deadlines,
-    inbox,
-    ledger,
-    locking,
-    reporting,
-    runs,
-    warehouse,
-)
-from orchestration.contracts import read_contracts
+from orchestration import runs
+from orchestration.contracts.organizations import read_contracts
 from orchestration.defs.partitions import business_dates
-from orchestration.home import Home
-from orchestration.printing import say
+from orchestration.delivery import ledger
+from orchestration.installation import locking, warehouse
+from orchestration.installation.home import Home
+from orchestration.intake import receiving
+from orchestration.reports import alerts, terminal
+from orchestration.reports.printing import say
+from orchestration.servers import deadlines
 from orchestration.verbs.common import DATE, open_home, told
 
 
@@ -38,7 +34,7 @@ def run(business_date: datetime | None) -> None:
     with told(), alerts.sent_if_raised(f"the run of {day} did not happen"):
         home = open_home()
         read_contracts(home.seeds)
-        inbox.file_limit(os.environ)
+        receiving.file_limit(os.environ)
         deadlines.read_limits(os.environ)
         with locking.exclusive(home):
             warehouse.wait_until_free(home, lambda text: say(console, text))
@@ -61,6 +57,6 @@ def run_day(console: Console, home: Home, day: date) -> bool:
     with console.status(f"business date {day}: fetching, loading, building, delivering"):
         runs.run_business_date(home, day, console.print)
     with warehouse.connect(home) as connection:
-        is_good = reporting.show_day(console, connection, home, day, told_before)
+        is_good = terminal.show_day(console, connection, home, day, told_before)
         ledger.note_told(home, warehouse.last_batch_id(connection))
     return is_good

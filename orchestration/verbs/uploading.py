@@ -9,9 +9,12 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from orchestration import alerts, locking, reporting, runs, uploads, warehouse
-from orchestration.contracts import read_contracts
-from orchestration.home import Home
+from orchestration import runs
+from orchestration.contracts.organizations import read_contracts
+from orchestration.installation import locking, warehouse
+from orchestration.installation.home import Home
+from orchestration.intake import uploads
+from orchestration.reports import alerts, terminal
 from orchestration.verbs.common import find_organization, open_home, told
 
 
@@ -43,4 +46,4 @@ def _run_uploads(console: Console, home: Home) -> bool:
         with console.status("loading what was uploaded"):
             done = runs.run_uploads(home, console.print)
         with warehouse.connect(home) as connection:
-            return reporting.show_uploads(console, connection, [run.load_id for run in done])
+            return terminal.show_uploads(console, connection, [run.load_id for run in done])

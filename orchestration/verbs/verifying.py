@@ -8,9 +8,11 @@ import sys
 import click
 from rich.console import Console
 
-from orchestration import locking, restoring, soundness, verifying, warehouse
-from orchestration.contracts import read_contracts
-from orchestration.printing import say
+from orchestration.contracts.organizations import read_contracts
+from orchestration.installation import locking, warehouse
+from orchestration.intake import restoring, soundness
+from orchestration.reports import verifying
+from orchestration.reports.printing import say
 from orchestration.verbs.common import open_home, told
 
 

@@ -6,8 +6,8 @@ import os
 
 import click
 
+from orchestration.pages.webserver import serve
 from orchestration.verbs.common import open_home, told
-from orchestration.webserver import serve
 
 
 @click.command()

@@ -20,8 +20,8 @@ from statistics import median
 
 from rich.console import Console
 
-from orchestration.home import PROJECT
-from orchestration.loopback_sftp import LoopbackServer, serve
+from orchestration.devtools.loopback_sftp import LoopbackServer, serve
+from orchestration.installation.home import PROJECT
 from tests.bench import peer_dbt
 from tests.bench.data import business_date, file_name
 from tests.bench.installation import Installation, make

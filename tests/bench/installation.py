@@ -7,9 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.demo.installation import take_at_once
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import HOST, LoopbackServer
+from orchestration.devtools.demo.installation import take_at_once
+from orchestration.devtools.loopback_sftp import HOST, LoopbackServer
+from orchestration.installation.home import PROJECT, Home
 
 
 @dataclass(frozen=True)

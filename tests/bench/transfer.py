@@ -6,8 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from orchestration.contracts import read_organizations
-from orchestration.sftp import connect
+from orchestration.contracts.organizations import read_organizations
+from orchestration.servers.connections import connect
 
 if __name__ == "__main__":
     seeds, name, target = sys.argv[1:]

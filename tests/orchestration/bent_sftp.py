@@ -22,7 +22,7 @@ from pathlib import Path
 import paramiko
 from paramiko.sftp import CMD_DATA, CMD_NAME, CMD_READ, CMD_READDIR
 
-from orchestration.loopback_sftp import HOST
+from orchestration.devtools.loopback_sftp import HOST
 
 USERNAME = "saldo"
 PASSWORD = "clave-inventada"

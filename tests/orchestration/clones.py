@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestration.home import PROJECT
+from orchestration.installation.home import PROJECT
 
 _BIN = Path(sys.prefix) / "bin"
 

@@ -11,7 +11,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from orchestration.home import Home
+from orchestration.installation.home import Home
 from tests.orchestration.histories import History, describe
 from tests.orchestration.oracle import Outcome
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 import pytest
 
-from orchestration.contracts import Organization, read_organizations
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
+from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
+from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.proxying import find_nginx
 
 

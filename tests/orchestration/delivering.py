@@ -13,9 +13,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from orchestration import delivery, warehouse
-from orchestration.contracts import Organization
-from orchestration.home import Home
+from orchestration.contracts.organizations import Organization
+from orchestration.delivery import outbox
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
 from tests.orchestration.killing import arm_at
 from tests.orchestration.publications import publish
 
@@ -23,19 +24,27 @@ from tests.orchestration.publications import publish
 # when a path holds a word), and at which of its calls.
 POINTS: dict[str, tuple[str, str, int]] = {
     "before the local file has its name": ("pathlib:Path.replace", "outbox", 1),
-    "before it connects": ("orchestration.delivery:connect", "before", 1),
+    "before it connects": ("orchestration.delivery.outbox:connect", "before", 1),
     "before the temporary name is there": ("paramiko:SFTPClient.open", "before", 1),
-    "before the intent is noted": ("orchestration.ledger:Batch.note_intent", "before", 1),
-    "before the intent is on the disk": ("orchestration.ledger:Batch.sync", "before", 1),
-    "before the first byte": ("orchestration.ledger:Batch.note_intent", "after", 1),
+    "before the intent is noted": ("orchestration.delivery.ledger:Batch.note_intent", "before", 1),
+    "before the intent is on the disk": ("orchestration.delivery.ledger:Batch.sync", "before", 1),
+    "before the first byte": ("orchestration.delivery.ledger:Batch.note_intent", "after", 1),
     "before the temporary name is closed": ("paramiko:SFTPFile.write", "after", 1),
-    "before it is read back": ("orchestration.sftp:Client._publish", "before", 1),
+    "before it is read back": ("orchestration.servers.sftp:Client._publish", "before", 1),
     "before the rename": ("paramiko:SFTPClient.rename", "before", 1),
     "after the rename": ("paramiko:SFTPClient.rename", "after", 1),
-    "before the outcome is noted": ("orchestration.ledger:Batch.note_outcomes", "before", 1),
-    "after the outcome is noted": ("orchestration.ledger:Batch.note_outcomes", "after", 1),
-    "before the ledger is in the warehouse": ("orchestration.warehouse:insert", "before", 1),
-    "after the ledger is in the warehouse": ("orchestration.ledger:restore", "after", 2),
+    "before the outcome is noted": (
+        "orchestration.delivery.ledger:Batch.note_outcomes",
+        "before",
+        1,
+    ),
+    "after the outcome is noted": ("orchestration.delivery.ledger:Batch.note_outcomes", "after", 1),
+    "before the ledger is in the warehouse": (
+        "orchestration.installation.warehouse:insert",
+        "before",
+        1,
+    ),
+    "after the ledger is in the warehouse": ("orchestration.delivery.ledger:restore", "after", 2),
 }
 
 
@@ -72,7 +81,7 @@ def _step(order: Order) -> None:
             )
     if order.point:
         arm_at(*POINTS[order.point])
-    delivery.deliver_due(order.home, [order.organization], order.environment)
+    outbox.deliver_due(order.home, [order.organization], order.environment)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from orchestration.loopback_sftp import LoopbackServer
+from orchestration.devtools.loopback_sftp import LoopbackServer
 
 
 def processes_of(server: LoopbackServer) -> list[int]:

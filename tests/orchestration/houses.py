@@ -18,11 +18,13 @@ from pathlib import Path
 import duckdb
 import openpyxl
 
-from orchestration import landing, loads, warehouse
-from orchestration.contracts import Organization, read_organizations
-from orchestration.dbt_project import run_dbt
-from orchestration.home import PROJECT, Home
-from orchestration.landing import EventRange, LandedFile, Look, Manifest
+from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.installation import warehouse
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loads
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
 
 FIRST_DAY = date(2026, 3, 1)
 _WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
@@ -117,17 +119,17 @@ class House:
         lines = "".join(f"{json.dumps(event)}\n" for event in events).encode()
         name = f"load_{self.number:02d}.jsonl"
         (self.home.events / name).write_bytes(lines)
-        kept = landing.keep_anew(self.home, landing.EVENTS, lambda target: target.write(lines))
+        kept = store.keep_anew(self.home, manifests.EVENTS, lambda target: target.write(lines))
         manifest = Manifest(
             load_id=self.number,
             loaded_at=self.loaded_at,
             business_date=day,
-            contracts=landing.keep_contracts(self.home),
+            contracts=store.keep_contracts(self.home),
             looks=tuple(Look(each, "looked") for each in self.organizations),
             files=tuple(files),
             events=(EventRange(name, 0, len(lines), 0, kept),) if lines else (),
         )
-        landing.write_manifest(self.home, manifest)
+        manifests.write_manifest(self.home, manifest)
         with warehouse.connect(self.home) as connection:
             loads.carry_landed(connection, self.home)
         run_dbt(self.home, "build", "--quiet", *_WITHOUT_TESTS)
@@ -152,7 +154,7 @@ class House:
         )
 
     def _land(self, deposit: Deposit, day: date) -> LandedFile:
-        suffix = "xlsx" if deposit.kind == landing.CUSTOMERS else "csv"
+        suffix = "xlsx" if deposit.kind == manifests.CUSTOMERS else "csv"
         landed = LandedFile.of(
             self.organizations[deposit.organization_id],
             kind=deposit.kind,
@@ -163,7 +165,7 @@ class House:
             modified_at=self.loaded_at,
             received_at=self.loaded_at,
         )
-        path = landing.file_path(self.home, landed.organization_id, landed.sha256)
+        path = store.file_path(self.home, landed.organization_id, landed.sha256)
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(deposit.content)
         return landed

@@ -22,10 +22,10 @@ from typing import TypeVar
 
 import duckdb
 
-from orchestration.contracts import normalize_header
-from orchestration.demo import installation
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.contracts.organizations import normalize_header
+from orchestration.devtools.demo import installation
+from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.installation.home import PROJECT, Home
 
 DAY = "2026-03-02"
 INVOICES = f"{DAY}_toku_invoices.csv"

@@ -17,36 +17,69 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration import definitions, locking, runs
-from orchestration.home import Home
+from orchestration import definitions, runs
+from orchestration.installation import locking
+from orchestration.installation.home import Home
 
 OUTBOX = ["outbox", "files"]
 PUBLISHED = ["published", "analytics"]
 # For each step: the function; whether death comes before or after it did its work, or when a path
 # holds a word; and the asset that is run alone, once all before it has been seen to end.
 STEPS: dict[str, tuple[str, str, list[str] | None]] = {
-    "before a received file has its name": ("orchestration.landing:keep", "before", None),
-    "before the manifest is written": ("orchestration.landing:write_manifest", "before", None),
-    "after the manifest is written": ("orchestration.landing:write_manifest", "after", None),
-    "within the transaction of the load": ("orchestration.loading:_load_events", "after", None),
-    "after the load is in raw": ("orchestration.loading:load", "after", None),
+    "before a received file has its name": ("orchestration.landing.store:keep", "before", None),
+    "before the manifest is written": (
+        "orchestration.landing.manifests:write_manifest",
+        "before",
+        None,
+    ),
+    "after the manifest is written": (
+        "orchestration.landing.manifests:write_manifest",
+        "after",
+        None,
+    ),
+    "within the transaction of the load": (
+        "orchestration.intake.loading:_load_events",
+        "after",
+        None,
+    ),
+    "after the load is in raw": ("orchestration.intake.loading:load", "after", None),
     "within the build, its dbt living on": ("", "build", None),
-    "before the load is finished": ("orchestration.warehouse:finish_load", "before", None),
+    "before the load is finished": (
+        "orchestration.installation.warehouse:finish_load",
+        "before",
+        None,
+    ),
     "before the local file has its name": ("pathlib:Path.replace", "outbox", None),
-    "before the upload": ("orchestration.sftp:Client.upload", "before", OUTBOX),
-    "before the intent is noted": ("orchestration.ledger:Batch.note_intent", "before", OUTBOX),
-    "after the intent is noted": ("orchestration.ledger:Batch.note_intent", "after", OUTBOX),
+    "before the upload": ("orchestration.servers.sftp:Client.upload", "before", OUTBOX),
+    "before the intent is noted": (
+        "orchestration.delivery.ledger:Batch.note_intent",
+        "before",
+        OUTBOX,
+    ),
+    "after the intent is noted": (
+        "orchestration.delivery.ledger:Batch.note_intent",
+        "after",
+        OUTBOX,
+    ),
     "before the rename of the upload": ("paramiko:SFTPClient.rename", "before", OUTBOX),
-    "before the outcome is noted": ("orchestration.ledger:Batch.note_outcomes", "before", OUTBOX),
-    "after the outcome is noted": ("orchestration.ledger:Batch.note_outcomes", "after", OUTBOX),
+    "before the outcome is noted": (
+        "orchestration.delivery.ledger:Batch.note_outcomes",
+        "before",
+        OUTBOX,
+    ),
+    "after the outcome is noted": (
+        "orchestration.delivery.ledger:Batch.note_outcomes",
+        "after",
+        OUTBOX,
+    ),
     "before the ledger is in the warehouse": (
-        "orchestration.warehouse:insert",
+        "orchestration.installation.warehouse:insert",
         "deliveries",
         OUTBOX,
     ),
     "before the published copy is in place": ("pathlib:Path.replace", "analytics", PUBLISHED),
     "after the published copy is in place": (
-        "orchestration.publishing:publish",
+        "orchestration.delivery.published_copy:publish",
         "after",
         PUBLISHED,
     ),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, date, datetime, timedelta
 
-from orchestration import event_files, landing, ledger, loads, warehouse
-from orchestration.contracts import read_organizations
-from orchestration.home import PROJECT, Home
-from orchestration.landing import LandedFile, Look, Manifest
-from orchestration.outgoing import OutgoingFile
+from orchestration.contracts.organizations import read_organizations
+from orchestration.delivery import ledger
+from orchestration.delivery.outgoing import OutgoingFile
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loads
+from orchestration.landing import event_files, manifests, store
+from orchestration.landing.manifests import LandedFile, Look, Manifest
 
 LUMINA = next(
     each for each in read_organizations(PROJECT / "seeds") if each.organization_id == "lumina"
@@ -23,7 +26,7 @@ EVENT = b'{"event_id": "1"}\n'
 def land(home: Home, load_id: int) -> Manifest:
     """A load of a debts file of Lumina and of a line of events."""
     content = DEBTS + f"19153032-2,A-2,2026-04-01,{load_id}\n".encode()
-    sha256 = landing.keep_anew(home, "lumina", lambda target: target.write(content) and None)
+    sha256 = store.keep_anew(home, "lumina", lambda target: target.write(content) and None)
     file = LandedFile.of(
         LUMINA,
         kind="invoices",
@@ -41,12 +44,12 @@ def land(home: Home, load_id: int) -> Manifest:
         load_id,
         AT + timedelta(load_id),
         DAY,
-        landing.keep_contracts(home),
+        store.keep_contracts(home),
         looks=(Look("lumina", "looked", files_seen=1, files_taken=1),),
         files=(file,),
         events=(event_range,),
     )
-    landing.write_manifest(home, manifest)
+    manifests.write_manifest(home, manifest)
     return manifest
 
 

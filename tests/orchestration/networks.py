@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 
-from orchestration.loopback_sftp import HOST
+from orchestration.devtools.loopback_sftp import HOST
 
 _PIECE = 16384
 

@@ -25,7 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from orchestration.home import PROJECT
+from orchestration.installation.home import PROJECT
 
 NAME = "saldo.example.cl"
 USER, PASSWORD = "ana", "clave-inventada"

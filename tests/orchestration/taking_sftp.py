@@ -12,7 +12,7 @@ from pathlib import Path
 
 import paramiko
 
-from orchestration.loopback_sftp import HOST
+from orchestration.devtools.loopback_sftp import HOST
 
 
 @dataclass

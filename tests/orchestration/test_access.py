@@ -13,9 +13,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from orchestration.access import ForeignHomeError
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation.access import ForeignHomeError
+from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.installations import Installed, install
 
 NOBODY = 65534

@@ -17,10 +17,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orchestration.alerts import Alert, send
-from orchestration.home import PROJECT, Home
-from orchestration.redaction import Redacting, redact
-from orchestration.run_alerts import alert_of
+from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.redaction import Redacting, redact
+from orchestration.reports.alerts import Alert, send
+from orchestration.reports.run_alerts import alert_of
 
 WARNING = Alert(
     "warning", "the run of 2026-03-02 has warnings", ("files missing: lumina (2026-03-02)",)

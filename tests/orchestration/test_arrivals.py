@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import duckdb
 import pytest
 
-from orchestration import arrivals, landing, warehouse
-from orchestration.arrivals import (
+from orchestration.installation import warehouse
+from orchestration.intake import arrivals
+from orchestration.intake.arrivals import (
     Asked,
     Memory,
     consider_events,
@@ -18,8 +19,9 @@ from orchestration.arrivals import (
     consider_spools,
     next_turn,
 )
-from orchestration.landing import LandedFile, Manifest
-from orchestration.timing import newest_due_date
+from orchestration.intake.timing import newest_due_date
+from orchestration.landing import manifests
+from orchestration.landing.manifests import LandedFile, Manifest
 
 NOW = datetime(2026, 3, 2, 15, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -181,7 +183,7 @@ class TestLooking:
         events = home.events / "today.jsonl"
         events.write_text("{}\n")
         assert look(Memory())[1] == []
-        landing.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
+        manifests.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
         before, after = (datetime(2026, 3, 2, hour, tzinfo=UTC).timestamp() for hour in (7, 9))
         os.utime(events, (before, before))
         assert look(Memory())[1] == []
@@ -191,10 +193,10 @@ class TestLooking:
     def test_events_count_though_operators_decided_since(self, home, look):
         events = home.events / "today.jsonl"
         events.write_text("{}\n")
-        landing.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
-        decisions = (landing.Decision("f1", "approved", datetime(2026, 3, 2, 10)),)
+        manifests.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
+        decisions = (manifests.Decision("f1", "approved", datetime(2026, 3, 2, 10)),)
         decided = Manifest(2, datetime(2026, 3, 2, 10), date(2026, 3, 2), "", decisions=decisions)
-        landing.write_manifest(home, decided)
+        manifests.write_manifest(home, decided)
         after = datetime(2026, 3, 2, 9, tzinfo=UTC).timestamp()
         os.utime(events, (after, after))
         assert look(Memory())[1] == [date(2026, 3, 2)]
@@ -228,4 +230,4 @@ class TestLooking:
             max_rejected_share="0.2",
         )
         manifest = Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2), files=(file,))
-        landing.write_manifest(home, manifest)
+        manifests.write_manifest(home, manifest)

@@ -19,11 +19,11 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration import locking
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import serve
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.devtools.loopback_sftp import serve
+from orchestration.installation import locking
+from orchestration.installation.home import PROJECT, Home
 
 MONDAY, TUESDAY, WEDNESDAY = (day.isoformat() for day in DAYS)
 ORGANIZATIONS = ("andes_seguros", "colegio_pehuen", "lumina")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from orchestration.bank_holidays import SEED, seed_text
+from orchestration.devtools.bank_holidays import SEED, seed_text
 
 
 def test_the_seed_is_what_the_library_says() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from orchestration.loopback_sftp import serve
+from orchestration.devtools.loopback_sftp import serve
 from tests.bench.__main__ import Bench, run_case
 from tests.bench.report import Row
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from orchestration import delivery, ledger, sftp
-from orchestration.contracts import Organization
-from orchestration.delivery import Delivery, deliver
-from orchestration.home import Home
-from orchestration.loopback_sftp import LoopbackServer
-from orchestration.outgoing import OutgoingFile
-from orchestration.ssh import WHAT_TO_DO
+from orchestration.contracts.organizations import Organization
+from orchestration.delivery import ledger, outbox
+from orchestration.delivery.outbox import Delivery, deliver
+from orchestration.delivery.outgoing import OutgoingFile
+from orchestration.devtools.loopback_sftp import LoopbackServer
+from orchestration.installation.home import Home
+from orchestration.servers import connections, sftp
+from orchestration.servers.errors import WHAT_TO_DO
 from tests.orchestration.freezing import frozen
 
 SECRET = "19153032-2"
@@ -81,8 +82,8 @@ def _noted(home: Home) -> list[tuple[OutgoingFile, str, str | None, bool]]:
 def test_a_server_that_freezes_is_not_asked_again_and_all_of_its_files_are_timed_out(
     home, lumina, environment, sftp_server, harm, monkeypatch
 ):
-    outbox = sftp_server.root / lumina.outbox_dir
-    monkeypatch.setattr(delivery, "connect", partial(sftp.connect, timeout_seconds=1))
+    folder = sftp_server.root / lumina.outbox_dir
+    monkeypatch.setattr(outbox, "connect", partial(connections.connect, timeout_seconds=1))
     harm(lambda stack: stack.enter_context(frozen(sftp_server)))
     said = f"downloading a file: the server did not answer in time: {WHAT_TO_DO['timed_out']}"
     outcomes = deliver(home, FILES, [lumina], environment)
@@ -93,12 +94,12 @@ def test_a_server_that_freezes_is_not_asked_again_and_all_of_its_files_are_timed
     ]
     assert [each.may_heal for each in outcomes] == [False, True, True]
     assert _noted(home) == [_note(each) for each in outcomes]
-    assert not (outbox / FILES[2].file_name).exists()
+    assert not (folder / FILES[2].file_name).exists()
 
     monkeypatch.undo()
     again = deliver(home, FILES[1:], [lumina], environment, {FILES[1].key})
     assert again == [Delivery(file, "delivered") for file in FILES[1:]]
-    assert sorted(path.name for path in outbox.iterdir()) == [file.file_name for file in FILES]
+    assert sorted(path.name for path in folder.iterdir()) == [file.file_name for file in FILES]
 
 
 def test_what_nobody_foresaw_ends_the_delivery_to_one_organization_and_is_told_by_its_kind(

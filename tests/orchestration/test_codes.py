@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 
-from orchestration.codes import PAGE, as_page
-from orchestration.home import PROJECT
+from orchestration.devtools.codes_page import PAGE, as_page
+from orchestration.installation.home import PROJECT
 
 
 def test_the_page_is_what_the_seed_gives() -> None:

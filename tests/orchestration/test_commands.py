@@ -16,10 +16,10 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from orchestration import ledger
 from orchestration.__main__ import main
-from orchestration.demo.samples import DAYS
-from orchestration.outgoing import OutgoingFile
+from orchestration.delivery import ledger
+from orchestration.delivery.outgoing import OutgoingFile
+from orchestration.devtools.demo.samples import DAYS
 from tests.orchestration.installations import Installed, install
 
 HELD = f"{DAYS[1]}_toku_invoices.csv"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.dbt_project import run_dbt
-from orchestration.demo.samples import DAYS
-from orchestration.home import Home
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.home import Home
 from tests.orchestration.comparing import query
 from tests.orchestration.installations import Installed, Rows, install
 

@@ -16,9 +16,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import contracts, event_words
-from orchestration.contract_rows import ContractError
-from orchestration.contracts import (
+from orchestration.contracts import event_words, organizations
+from orchestration.contracts.event_words import read_event_words
+from orchestration.contracts.organizations import (
     FIELDS,
     REQUIRED,
     Organization,
@@ -28,7 +28,7 @@ from orchestration.contracts import (
     read_contracts,
     read_organizations,
 )
-from orchestration.event_words import read_event_words
+from orchestration.contracts.tables import ContractError
 
 PROJECT = Path(__file__).parents[2]
 SEEDS = PROJECT / "seeds"
@@ -400,7 +400,7 @@ class TestOrganizations:
     def test_a_bad_default_is_reported_once_and_where_it_stands(self, seeds: Path) -> None:
         (default,) = read_seed("organization_defaults.csv")
         spoilt = default | {"date_format": "MM/DD/YYYY"}
-        write(seeds / "organization_defaults.csv", contracts.DEFAULTED, [spoilt])
+        write(seeds / "organization_defaults.csv", organizations.DEFAULTED, [spoilt])
         assert problems_of(seeds) == [
             "organization_defaults.csv, row 2, column date_format: 'MM/DD/YYYY' is not allowed;"
             " allowed: YYYY-MM-DD or DD-MM-YYYY or DD/MM/YYYY or YYYYMMDD"
@@ -410,7 +410,7 @@ class TestOrganizations:
         (default,) = read_seed("organization_defaults.csv")
         write(
             seeds / "organization_defaults.csv",
-            contracts.DEFAULTED,
+            organizations.DEFAULTED,
             [default | {"currency": ""}],
         )
         write_organizations(seeds, ROW, ROW | {"organization_id": "other", "currency": "UYU"})
@@ -422,18 +422,18 @@ class TestOrganizations:
     @pytest.mark.parametrize("count", [0, 2])
     def test_there_is_one_row_of_defaults(self, seeds: Path, count: int) -> None:
         defaults = read_seed("organization_defaults.csv") * count
-        write(seeds / "organization_defaults.csv", contracts.DEFAULTED, defaults)
+        write(seeds / "organization_defaults.csv", organizations.DEFAULTED, defaults)
         assert problems_of(seeds) == [
             f"organization_defaults.csv: {count} readable rows; allowed: exactly one"
         ]
 
     def test_what_every_contract_must_say_has_no_default(self, seeds: Path) -> None:
-        columns = (*contracts.DEFAULTED, "update_mode")
+        columns = (*organizations.DEFAULTED, "update_mode")
         (default,) = read_seed("organization_defaults.csv")
         write(seeds / "organization_defaults.csv", columns, [default | {"update_mode": "replace"}])
         assert problems_of(seeds) == [
             "organization_defaults.csv, row 1: unknown columns: update_mode;"
-            f" allowed: {', '.join(contracts.DEFAULTED)}"
+            f" allowed: {', '.join(organizations.DEFAULTED)}"
         ]
 
     def test_a_thousand_contracts_are_read_in_no_time(self, seeds: Path) -> None:
@@ -862,11 +862,11 @@ class TestAllowedValues:
             in {"organizations", "column_aliases", "payment_statuses", "enrollment_statuses"}
         }
         assert allowed == {
-            ("organizations", "customer_id_scheme"): contracts.CUSTOMER_ID_SCHEMES,
-            ("organizations", "update_mode"): contracts.UPDATE_MODES,
-            ("organizations", "payment_flow"): contracts.PAYMENT_FLOWS,
-            ("organizations", "date_format"): contracts.DATE_FORMATS,
-            ("organizations", "decimal_separator"): contracts.DECIMAL_SEPARATORS,
+            ("organizations", "customer_id_scheme"): organizations.CUSTOMER_ID_SCHEMES,
+            ("organizations", "update_mode"): organizations.UPDATE_MODES,
+            ("organizations", "payment_flow"): organizations.PAYMENT_FLOWS,
+            ("organizations", "date_format"): organizations.DATE_FORMATS,
+            ("organizations", "decimal_separator"): organizations.DECIMAL_SEPARATORS,
             ("column_aliases", "file_kind"): tuple(FIELDS),
             ("payment_statuses", "status"): event_words.PAYMENT_STATES,
             ("enrollment_statuses", "status"): event_words.ENROLLMENT_STATES,

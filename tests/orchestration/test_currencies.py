@@ -10,8 +10,9 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from orchestration import outgoing, warehouse
-from orchestration.currencies import CURRENCIES, decimals_of, in_form
+from orchestration.contracts.currencies import CURRENCIES, decimals_of, in_form
+from orchestration.delivery import outgoing
+from orchestration.installation import warehouse
 from tests.orchestration.houses import Deposit, House, csv_of, event_of
 
 DUE = "2026-03-31"

@@ -17,9 +17,9 @@ import duckdb
 import openpyxl
 import pytest
 
-from orchestration.dbt_project import run_dbt
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.installations import Installed, install
 
 # The first four owe to Lumina, two of them have a payment in process or have paid.

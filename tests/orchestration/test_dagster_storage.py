@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from orchestration.dagster_storage import EventLog
-from orchestration.home import Home
+from orchestration.installation.home import Home
 
 
 def test_a_run_and_its_checks_are_told_to_a_process_that_opens_the_log_later(

@@ -15,11 +15,15 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration import landing, publishing, run_alerts, runs, warehouse
-from orchestration.damage import DamagedError, DiskFullError, explain
+from orchestration import runs
 from orchestration.defs.resources import guarded
-from orchestration.home import Home
-from orchestration.landing import Manifest
+from orchestration.delivery import published_copy
+from orchestration.installation import warehouse
+from orchestration.installation.damage import DamagedError, DiskFullError, explain
+from orchestration.installation.home import Home
+from orchestration.landing import manifests
+from orchestration.landing.manifests import Manifest
+from orchestration.reports import run_alerts
 from tests.orchestration.damaging import UNREADABLE, flip
 
 MANIFEST = Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2))
@@ -28,7 +32,7 @@ MANIFEST = Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2))
 @pytest.fixture
 def kept(home: Home) -> Home:
     """A home with a load, a warehouse and a copy, both with some blocks of rows."""
-    landing.write_manifest(home, MANIFEST)
+    manifests.write_manifest(home, MANIFEST)
     with warehouse.connect(home) as connection:
         connection.execute("create table many as select hash(range) as h from range(300000)")
     with duckdb.connect(str(home.analytics)) as connection:
@@ -47,7 +51,10 @@ def _said(path: Path) -> str:
 def test_a_database_that_cannot_be_opened_is_told_by_its_name(
     kept: Home, damage: Callable[[bytes], bytes]
 ) -> None:
-    for path, read in ((kept.warehouse, warehouse.connect), (kept.analytics, publishing.reading)):
+    for path, read in (
+        (kept.warehouse, warehouse.connect),
+        (kept.analytics, published_copy.reading),
+    ):
         path.write_bytes(damage(path.read_bytes()))
         with pytest.raises(DamagedError) as error, read(kept):
             pass
@@ -56,7 +63,10 @@ def test_a_database_that_cannot_be_opened_is_told_by_its_name(
 
 
 def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home) -> None:
-    for path, read in ((kept.warehouse, warehouse.connect), (kept.analytics, publishing.reading)):
+    for path, read in (
+        (kept.warehouse, warehouse.connect),
+        (kept.analytics, published_copy.reading),
+    ):
         whole = path.read_bytes()
         told = []
         for share in range(10):
@@ -108,7 +118,7 @@ def test_a_log_without_its_warehouse_is_put_away_too(kept: Home) -> None:
 
 
 def test_nothing_is_put_away_where_nothing_landed(kept: Home) -> None:
-    landing.manifest_path(kept, 1).unlink()
+    manifests.manifest_path(kept, 1).unlink()
     runs.set_aside(kept, lambda _: None)
     assert [path.name for path in kept.root.glob("warehouse*")] == ["warehouse.duckdb"]
 

@@ -15,9 +15,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import landing, ledger, publishing, warehouse
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
+from orchestration.delivery import ledger, published_copy
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT, Home
+from orchestration.landing import manifests, store
 from tests.orchestration.damaging import UNREADABLE, flip
 from tests.orchestration.installations import Installed, install
 
@@ -86,7 +88,7 @@ def _tables(home: Home, path: Path) -> dict[str, list[tuple[object, ...]]]:
     with duckdb.connect(str(path), read_only=True) as connection:
         return {
             name: connection.execute(f"from main.{name} order by all").fetchall()
-            for name in publishing.PUBLISHED
+            for name in published_copy.PUBLISHED
         }
 
 
@@ -105,12 +107,12 @@ def test_each_row_of_the_page_is_a_test() -> None:
 
 
 def test_changed_bytes_are_never_replayed(damaged: Installed) -> None:
-    manifest = landing.read_manifest(damaged.home, 1)
+    manifest = manifests.read_manifest(damaged.home, 1)
     assert manifest is not None
     paths = [
-        landing.contracts_path(damaged.home, manifest.contracts),
-        landing.stored_path(damaged.home, manifest.files[0]),
-        landing.events_path(damaged.home, manifest.events[0].sha256),
+        store.contracts_path(damaged.home, manifest.contracts),
+        store.stored_path(damaged.home, manifest.files[0]),
+        store.events_path(damaged.home, manifest.events[0].sha256),
     ]
     organizations = paths[0] / "organizations.csv"
     for path in (organizations, *paths[1:]):
@@ -130,7 +132,7 @@ def test_changed_bytes_are_never_replayed(damaged: Installed) -> None:
 
 
 def test_no_number_is_given_again(damaged: Installed) -> None:
-    path = landing.manifest_path(damaged.home, 1)
+    path = manifests.manifest_path(damaged.home, 1)
     content = path.read_bytes()
     path.unlink()
     before = sorted(damaged.home.landing.rglob("*"))

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from orchestration import warehouse
-from orchestration.dbt_project import run_dbt
-from orchestration.home import PROJECT, Home
+from orchestration.installation import warehouse
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.home import PROJECT, Home
 
 DEBT_RULES = {f"R{number}" for number in range(1, 11)}
 

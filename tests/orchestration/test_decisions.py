@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from orchestration.decisions import NotHeldError, OvertakenError, check_held, read_held
+from orchestration.intake.decisions import NotHeldError, OvertakenError, check_held, read_held
 
 
 @pytest.fixture

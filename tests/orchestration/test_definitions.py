@@ -10,8 +10,8 @@ import pytest
 from dagster._config import ConfigType, ConfigTypeKind
 
 from orchestration.definitions import defs as assemble
-from orchestration.home import PROJECT
-from orchestration.publishing import PUBLISHED
+from orchestration.delivery.published_copy import PUBLISHED
+from orchestration.installation.home import PROJECT
 
 RAW = {
     "contract_channels",

@@ -12,14 +12,20 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import ledger, warehouse
-from orchestration.clock import Clock, utc_now
-from orchestration.delivery import Delivery, deliver
-from orchestration.home import Home
-from orchestration.ledger import LedgerError
-from orchestration.loopback_sftp import HOST
-from orchestration.outgoing import FileKey, OutgoingFile, read_publication, read_undelivered
-from orchestration.ssh import WHAT_TO_DO
+from orchestration.delivery import ledger
+from orchestration.delivery.ledger import LedgerError
+from orchestration.delivery.outbox import Delivery, deliver
+from orchestration.delivery.outgoing import (
+    FileKey,
+    OutgoingFile,
+    read_publication,
+    read_undelivered,
+)
+from orchestration.devtools.loopback_sftp import HOST
+from orchestration.installation import warehouse
+from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.home import Home
+from orchestration.servers.errors import WHAT_TO_DO
 from tests.orchestration.publications import CONTENT, publish
 
 TAKEN = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from orchestration import documentation, warehouse
-from orchestration.home import Home
+from orchestration.devtools import documentation
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
 
 
 def test_the_documentation_is_one_file_with_types_and_is_written_while_a_run_is_at_work(

@@ -19,10 +19,10 @@ import requests
 from playwright.sync_api import Page, expect, sync_playwright
 
 from orchestration.__main__ import VERBS
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT
-from orchestration.loopback_sftp import LoopbackServer
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.devtools.loopback_sftp import LoopbackServer
+from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone, make_clone
 
 README, OPERATIONS = PROJECT / "README.md", PROJECT / "docs" / "operations.md"

@@ -17,14 +17,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.demo.samples import (
+from orchestration.devtools.demo.samples import (
     DAYS,
     Debt,
     andes_seguros_debts,
     colegio_pehuen_debts,
     lumina_debts,
 )
-from orchestration.home import PROJECT
+from orchestration.installation.home import PROJECT
 from tests.orchestration.installations import Installed, install
 
 Row = tuple[str, str, date, Decimal, str, bool, str | None, str | None]

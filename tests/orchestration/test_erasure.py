@@ -30,19 +30,21 @@ import openpyxl
 import pytest
 from click.testing import CliRunner
 
-from orchestration import event_files, landing, loading, uploads, warehouse
 from orchestration.__main__ import main
-from orchestration.contracts import read_organizations
-from orchestration.demo import installation
-from orchestration.demo.samples import (
+from orchestration.contracts.organizations import read_organizations
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import (
     DAYS,
     andes_seguros_debts,
     colegio_pehuen_debts,
     files_of,
     lumina_debts,
 )
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import serve
+from orchestration.devtools.loopback_sftp import serve
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loading, uploads
+from orchestration.landing import event_files, manifests
 from tests.orchestration.erasing import STEPS
 from tests.orchestration.oracle import check_digit, text_of_rut
 
@@ -558,7 +560,7 @@ def test_the_bytes_kept_have_their_hash_for_a_name_and_the_record_names_no_perso
     assert (told["organization_id"], told["persons"]) == ("lumina", 1)
     receipts = {
         file.file_id: file
-        for manifest in landing.read_manifests(home)
+        for manifest in manifests.read_manifests(home)
         for file in manifest.files
         if file.kept_sha256 is not None
     }
@@ -621,11 +623,11 @@ def killed(copies: tuple[Site, Site], erased: Erased) -> Erased:
         if step == "before the manifests":
             assert stat.S_IMODE(site.home.erasure.stat().st_mode) == 0o600
             # meanwhile nothing new is taken
-            manifests = len(list(landing.read_manifests(site.home)))
+            count = len(list(manifests.read_manifests(site.home)))
             result = site.says("run", "--date", f"{WEDNESDAY}")
             assert result.returncode == 1
             assert "say `python -m orchestration erase` again" in result.stderr
-            assert len(list(landing.read_manifests(site.home))) == manifests
+            assert len(list(manifests.read_manifests(site.home))) == count
         elif step == "while the warehouse is built":
             begun = site.home.warehouse.stat().st_ino
     # what had been built was not built again, then or now

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestration import event_files, landing
-from orchestration.event_files import MESSAGES, Position, take
-from orchestration.home import Home
-from orchestration.landing import EventRange, Manifest
+from orchestration.installation.home import Home
+from orchestration.landing import event_files, store
+from orchestration.landing.event_files import MESSAGES, Position, take
+from orchestration.landing.manifests import EventRange, Manifest
 from tests.orchestration.installations import Installed, install
 
 _NOW = (datetime(2026, 3, 2, 8), date(2026, 3, 2))
@@ -47,7 +47,7 @@ def _refused(name: str, code: str) -> EventRange:
 
 
 def _bytes_of(home: Home, event_range: EventRange) -> bytes:
-    return landing.events_path(home, event_range.sha256).read_bytes()
+    return store.events_path(home, event_range.sha256).read_bytes()
 
 
 class TestNewLines:

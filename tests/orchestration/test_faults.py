@@ -24,10 +24,10 @@ import duckdb
 import paramiko
 import pytest
 
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS, files_of
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS, files_of
+from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.installations import Installed, Rows, install
 from tests.orchestration.networks import Network, network
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration.file_names import InvalidFileDateError, file_date, find_near_misses
+from orchestration.contracts.file_names import InvalidFileDateError, file_date, find_near_misses
 
 LITERALS = st.text(st.characters(exclude_characters="YMD*", exclude_categories=["Cs"]), max_size=8)
 

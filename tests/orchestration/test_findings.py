@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from orchestration import findings
+from orchestration.reports import findings
 
 BALANCE = {
     "organization_id": "'lumina'",

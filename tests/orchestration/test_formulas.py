@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestration import ledger, outgoing, warehouse
-from orchestration.home import PROJECT
+from orchestration.delivery import ledger, outgoing
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT
 from tests.orchestration.houses import Deposit, House, csv_of, event_of
 
 DUE = "2026-03-31"

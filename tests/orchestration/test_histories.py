@@ -18,12 +18,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import landing, loads, warehouse
-from orchestration.contracts import CONTRACT_FILES
-from orchestration.dbt_project import run_dbt
-from orchestration.event_words import EVENT_WORD_FILES, PAYMENT_STATUSES
-from orchestration.home import PROJECT, Home
-from orchestration.landing import EventRange, LandedFile, Manifest
+from orchestration.contracts.event_words import EVENT_WORD_FILES, PAYMENT_STATUSES
+from orchestration.contracts.organizations import CONTRACT_FILES
+from orchestration.installation import warehouse
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loads
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import EventRange, LandedFile, Manifest
 from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query
 from tests.orchestration.histories import (
     Contract,
@@ -227,11 +229,11 @@ def _forget_words(home: Home) -> None:
     for name in EVENT_WORD_FILES:
         (folder / name).unlink()
     kept = [name for name in CONTRACT_FILES if name not in EVENT_WORD_FILES]
-    once = landing.name_contracts({name: (folder / name).read_bytes() for name in kept})
+    once = store.name_contracts({name: (folder / name).read_bytes() for name in kept})
     folder.rename(folder.with_name(once))
-    manifest = landing.read_manifest(home, 1)
+    manifest = manifests.read_manifest(home, 1)
     assert manifest is not None
-    landing.write_manifest(home, replace(manifest, contracts=once))
+    manifests.write_manifest(home, replace(manifest, contracts=once))
 
 
 def _one_payment(organization_id: str, scheme: str, customer_id: str, status: str) -> History:
@@ -398,20 +400,20 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
     ).encode()
     name = f"load_{number:02d}.jsonl"
     (home.events / name).write_bytes(lines)
-    kept = landing.keep_anew(home, landing.EVENTS, lambda target: target.write(lines))
-    landing.write_manifest(
+    kept = store.keep_anew(home, manifests.EVENTS, lambda target: target.write(lines))
+    manifests.write_manifest(
         home,
         Manifest(
             load_id=number,
             loaded_at=_loaded_at(number),
             business_date=_business_date(number),
-            contracts=landing.keep_contracts(home),
+            contracts=store.keep_contracts(home),
             looks=tuple(
-                landing.Look(history.contract.organization_id, "looked") for history in histories
+                manifests.Look(history.contract.organization_id, "looked") for history in histories
             ),
             files=tuple(files),
             decisions=tuple(
-                landing.Decision(
+                manifests.Decision(
                     file_id=_file_id(history, decision.file),
                     decision=decision.decision,
                     decided_at=_loaded_at(number),
@@ -428,7 +430,7 @@ def _land(home: Home, number: int, histories: Sequence[History]) -> None:
 
 def _land_file(home: Home, number: int, history: History, file: IntakeFile) -> LandedFile:
     landed = _as_landed(number, history, file)
-    path = landing.file_path(home, landed.organization_id, landed.sha256)
+    path = store.file_path(home, landed.organization_id, landed.sha256)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(csv_bytes(file))
     return landed

@@ -28,12 +28,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration import landing, loading
-from orchestration.contracts import read_column_aliases
-from orchestration.home import PROJECT, Home
-from orchestration.payment_events import Refusal, read_lines
-from orchestration.reading import Layout, RowsRefusedError, insert_rows, read
-from orchestration.warehouse import RAW_TABLES
+from orchestration.contracts.organizations import read_column_aliases
+from orchestration.formats.event_lines import Refusal, read_lines
+from orchestration.formats.file_columns import Layout
+from orchestration.formats.text_files import RowsRefusedError, insert_rows, read
+from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.warehouse import RAW_TABLES
+from orchestration.intake import loading
+from orchestration.landing import manifests, store
 from tests.orchestration.installations import Deposit, Ran, Rows, one_run, organization_of
 
 EXAMPLES = int(os.environ.get("SALDO_FUZZ", "500"))
@@ -347,11 +349,11 @@ def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
 ) -> None:
     content = _csv(ONE_ROW)
     sha256 = hashlib.sha256(content).hexdigest()
-    path = landing.file_path(home, "lumina", sha256)
+    path = store.file_path(home, "lumina", sha256)
     path.parent.mkdir()
     path.write_bytes(content)
     noon = datetime(2026, 3, 2, 12)
-    file = landing.LandedFile(
+    file = manifests.LandedFile(
         organization_id="lumina",
         kind="invoices",
         file_name=f"{CANARY}.csv",

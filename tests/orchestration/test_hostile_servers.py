@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from bent_sftp import USERNAME, Bends, serve_bent
 
-from orchestration import landing, warehouse
-from orchestration.contracts import Organization, read_organizations
-from orchestration.home import PROJECT, Home
-from orchestration.intake import take
-from orchestration.landing import Look
-from orchestration.loopback_sftp import HOST
+from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.devtools.loopback_sftp import HOST
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake.taking import take
+from orchestration.landing import store
+from orchestration.landing.manifests import Look
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 TODAY = date(2026, 3, 3)
@@ -79,7 +80,7 @@ def test_each_is_told_for_itself_and_the_file_of_the_honest_one_is_taken(
             manifest = take(
                 connection,
                 home,
-                landing.keep_contracts(home),
+                store.keep_contracts(home),
                 made,
                 TODAY,
                 environment,

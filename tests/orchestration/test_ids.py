@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration import persons
+from orchestration.privacy import id_spellings, persons
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
 
 BLANKS = " \t\u00a0\u1680\u2000\u2003\u2007\u2009\u202f\u205f\u2028\u2029\u3000\u2800\u3164"
@@ -271,9 +271,9 @@ def test_a_person_is_found_by_every_spelling(tmp_path: Path) -> None:
         Deposit("agua", xlsx_of([("Identificador", "Nombre"), (somebody(), "Ana")]), "customers"),
         events=[event_of("agua", 1, customer_id=somebody(), product_id="P 1", due_date=DUE)],
     )
-    named = persons.normal_ids(house.home, [somebody(), "Ñ 007-A"])
+    named = id_spellings.normal_ids(house.home, [somebody(), "Ñ 007-A"])
     assert named == ["Ñ 007-A"] * 2
-    asked = persons.Persons("agua", "external_id", {named[0]: "borrado-1"})
+    asked = id_spellings.Persons("agua", "external_id", {named[0]: "borrado-1"})
     with persons.asking(house.home, asked) as connection:
         found = persons.find(connection, asked)
     lines = sorted(sorted(rows) for rows in found.rows.values())

@@ -13,17 +13,20 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import landing, loads, warehouse
-from orchestration.contract_rows import ContractError
-from orchestration.contracts import Organization, read_organizations
-from orchestration.home import PROJECT, Home
-from orchestration.inbox import Seen, choose, find_new, look_into
-from orchestration.intake import take
-from orchestration.landing import LandedFile, Look
-from orchestration.loopback_sftp import HOST
-from orchestration.recognizing import Arrival
-from orchestration.sftp import Client, Listing, RemoteFile
-from orchestration.ssh import WHAT_TO_DO
+from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.contracts.tables import ContractError
+from orchestration.devtools.loopback_sftp import HOST
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loads
+from orchestration.intake.inbox import Seen, choose, find_new, look_into
+from orchestration.intake.recognizing import Arrival
+from orchestration.intake.taking import take
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import LandedFile, Look
+from orchestration.servers.errors import WHAT_TO_DO
+from orchestration.servers.remote_files import Listing, RemoteFile
+from orchestration.servers.sftp import Client
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 TODAY = date(2026, 3, 3)
@@ -201,7 +204,7 @@ class TestLooking:
             ),
         ]
         assert self._landed_names(home) == sorted([f"lumina/{SHA256}", f"lumina/{other}"])
-        assert landing.file_path(home, "lumina", other).read_bytes() == b"other"
+        assert store.file_path(home, "lumina", other).read_bytes() == b"other"
 
     @pytest.mark.parametrize(
         "odd", ["..", "..\n", " ; rm -rf *", "'; drop table raw.loads; --", "\\..\\..\\x", "ñ😀"]
@@ -333,7 +336,7 @@ class TestLooking:
         assert [(file.organization_id, file.file_name) for file in manifest.files] == [
             ("andes_seguros", _debts(3).name)
         ]
-        assert landing.read_manifest(home, 1) == manifest
+        assert manifests.read_manifest(home, 1) == manifest
 
     def test_an_organization_before_its_cut_off_is_not_looked_at(
         self, home, organization, environment
@@ -342,7 +345,7 @@ class TestLooking:
             manifest = take(
                 connection,
                 home,
-                landing.keep_contracts(home),
+                store.keep_contracts(home),
                 [organization],
                 TODAY,
                 environment,
@@ -390,8 +393,8 @@ def test_a_file_of_ours_that_comes_back_is_known_by_its_bytes(home, make_organiz
     }
 
 
-def _take(connection, home, organizations, environment) -> landing.Manifest:
-    contracts = landing.keep_contracts(home)
+def _take(connection, home, organizations, environment) -> manifests.Manifest:
+    contracts = store.keep_contracts(home)
     return take(connection, home, contracts, organizations, TODAY, environment, _clock)
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 from bent_sftp import USERNAME, Bends, BentServer, serve_bent
 
-from orchestration import checking, landing
-from orchestration.contracts import read_organizations
-from orchestration.demo import installation
-from orchestration.home import PROJECT
-from orchestration.landing import LandedFile
-from orchestration.loopback_sftp import HOST
+from orchestration.contracts.organizations import read_organizations
+from orchestration.devtools.demo import installation
+from orchestration.devtools.loopback_sftp import HOST
+from orchestration.installation.home import PROJECT
+from orchestration.intake import checking
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import LandedFile
 from tests.orchestration.houses import House
 
 DAY = date(2026, 3, 3)
@@ -30,8 +31,9 @@ CONTENT = f"cliente,producto,vencimiento,monto\n{ROWS}".encode()
 PROGRAM = """
 import os, sys
 from datetime import date
-from orchestration import loads, warehouse
-from orchestration.home import Home
+from orchestration.intake import loads
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
 from tests.orchestration.killing import arm_at
 if len(sys.argv) > 1:
     arm_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
@@ -70,13 +72,13 @@ class Mailbox:
 
     def outcomes(self) -> list[str]:
         """How the looks of all loads ended."""
-        manifests = landing.read_manifests(self.house.home)
-        return [look.outcome for manifest in manifests for look in manifest.looks]
+        found = manifests.read_manifests(self.house.home)
+        return [look.outcome for manifest in found for look in manifest.looks]
 
     def landed(self) -> list[LandedFile]:
         """The files of all loads."""
-        manifests = landing.read_manifests(self.house.home)
-        return [file for manifest in manifests for file in manifest.files]
+        found = manifests.read_manifests(self.house.home)
+        return [file for manifest in found for file in manifest.files]
 
     def left(self) -> list[Path]:
         """What waits to be named by a load."""
@@ -103,15 +105,15 @@ def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
 @pytest.mark.parametrize(
     ("place", "when", "has_size"),
     [
-        ("orchestration.sftp:Client._receive_once", "before", True),
-        ("orchestration.sftp:Client._receive_once", "after", True),
+        ("orchestration.servers.sftp:Client._receive_once", "before", True),
+        ("orchestration.servers.sftp:Client._receive_once", "after", True),
         # Without a size nothing says that it is whole until the server has it no more.
-        ("orchestration.arriving:keep", "after", False),
-        ("orchestration.landing:keep", "before", False),
-        ("orchestration.landing:keep", "after", True),
-        ("orchestration.landing:write_manifest", "before", True),
-        ("orchestration.landing:write_manifest", "after", True),
-        ("orchestration.arriving:forget", "after", True),
+        ("orchestration.intake.arriving:keep", "after", False),
+        ("orchestration.landing.store:keep", "before", False),
+        ("orchestration.landing.store:keep", "after", True),
+        ("orchestration.landing.manifests:write_manifest", "before", True),
+        ("orchestration.landing.manifests:write_manifest", "after", True),
+        ("orchestration.intake.arriving:forget", "after", True),
     ],
 )
 def test_wherever_a_run_dies_the_file_is_landed_once_and_whole(
@@ -124,19 +126,19 @@ def test_wherever_a_run_dies_the_file_is_landed_once_and_whole(
     assert mailbox.carry() == 0
     (file,) = mailbox.landed()
     assert (file.file_name, file.file_code) == (NAME, None)
-    assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert set(mailbox.outcomes()) == {"looked"}
     assert mailbox.left() == []
 
 
 def test_a_run_of_an_earlier_date_leaves_what_a_killed_one_received(mailbox: Mailbox) -> None:
     mailbox.put()
-    assert mailbox.carry("orchestration.landing:keep", "after", "1") == -signal.SIGKILL
+    assert mailbox.carry("orchestration.landing.store:keep", "after", "1") == -signal.SIGKILL
     assert mailbox.carry(day=DAY - timedelta(days=1)) == 0
     assert mailbox.landed() == []
     assert mailbox.carry() == 0
     (file,) = mailbox.landed()
-    assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert mailbox.left() == []
 
 
@@ -144,10 +146,13 @@ def test_what_is_not_whole_is_told_each_time_until_it_has_been_sent_again(
     mailbox: Mailbox,
 ) -> None:
     mailbox.put()
-    assert mailbox.carry("orchestration.deadlines:Deadline.allow", "after", "2") == -signal.SIGKILL
+    assert (
+        mailbox.carry("orchestration.servers.deadlines:Deadline.allow", "after", "2")
+        == -signal.SIGKILL
+    )
     assert [mailbox.carry(), mailbox.carry()] == [0, 0]
     assert (mailbox.landed(), mailbox.outcomes()) == ([], ["half_received"] * 2)
-    (look,) = next(reversed(list(landing.read_manifests(mailbox.house.home)))).looks
+    (look,) = next(reversed(list(manifests.read_manifests(mailbox.house.home)))).looks
     assert look.detail == (
         f"{NAME}: a run was ended while it received the file, and the inbox has it no more:"
         " have it sent again"
@@ -155,7 +160,7 @@ def test_what_is_not_whole_is_told_each_time_until_it_has_been_sent_again(
     mailbox.put()
     assert mailbox.carry() == 0
     (file,) = mailbox.landed()
-    assert landing.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert mailbox.outcomes() == ["half_received"] * 2 + ["looked"]
     assert mailbox.left() == []
 
@@ -170,5 +175,5 @@ def test_what_a_check_has_read_is_landed_by_the_next_run(mailbox: Mailbox) -> No
     assert "gives a file once: this one is kept for the next run" in checked.notes
     assert mailbox.carry() == 0
     (file,) = mailbox.landed()
-    assert landing.stored_path(home, file).read_bytes() == CONTENT
+    assert store.stored_path(home, file).read_bytes() == CONTENT
     assert mailbox.left() == []

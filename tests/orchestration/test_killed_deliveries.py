@@ -17,9 +17,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration import ledger, warehouse
-from orchestration.home import PROJECT
-from orchestration.outgoing import read_undelivered
+from orchestration.delivery import attempts, ledger
+from orchestration.delivery.outgoing import read_undelivered
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT
 from tests.orchestration.delivering import POINTS, Order, carry_out
 from tests.orchestration.publications import CONTENT
 
@@ -85,8 +86,8 @@ def order(home, make_organization, sftp_server) -> Order:
 def _outcomes(order: Order) -> dict[str, str]:
     """What came of each file of the organization, in the end."""
     with duckdb.connect(str(order.home.warehouse), read_only=True) as connection:
-        query = f"select file_name, outcome from ({ledger.OUTCOMES})"
-        rows = connection.execute(query, ledger.OUTCOMES_PARAMETERS).fetchall()
+        query = f"select file_name, outcome from ({attempts.OUTCOMES})"
+        rows = connection.execute(query, attempts.OUTCOMES_PARAMETERS).fetchall()
     return dict(rows)
 
 

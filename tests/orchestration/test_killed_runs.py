@@ -18,10 +18,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
-from orchestration.loopback_sftp import serve
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.devtools.loopback_sftp import serve
+from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.killing import STEPS
 
 # What every column but instants and the ids that contain them must agree on.

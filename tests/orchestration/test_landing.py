@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestration import landing
-from orchestration.landing import Decision, EventRange, LandedFile, Look, Manifest
+from orchestration.installation import whole_files
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import Decision, EventRange, LandedFile, Look, Manifest
 
 FILE = LandedFile(
     organization_id="lumina",
@@ -77,10 +78,10 @@ class TestManifests:
 
     def test_a_manifest_is_kept_under_its_number(self, home):
         manifest = Manifest(7, datetime(2026, 3, 2, 8), date(2026, 3, 2), files=(FILE,))
-        assert landing.read_manifest(home, 7) is None
-        landing.write_manifest(home, manifest)
-        assert landing.read_manifest(home, 7) == manifest
-        assert landing.read_manifest(home, 8) is None
+        assert manifests.read_manifest(home, 7) is None
+        manifests.write_manifest(home, manifest)
+        assert manifests.read_manifest(home, 7) == manifest
+        assert manifests.read_manifest(home, 8) is None
         assert _names(home.landing / "_loads") == ["00000007.json"]
 
     @pytest.mark.parametrize(
@@ -98,24 +99,24 @@ class TestReceiving:
     def test_kept_bytes_are_found_under_their_hash_and_nothing_else_is_there(self, home):
         content = b"a,b\r\n\xff\x00"
         sha256 = hashlib.sha256(content).hexdigest()
-        with landing.receiving(home, "lumina") as (target, part):
+        with store.receiving(home, "lumina") as (target, part):
             target.write(content)
             target.flush()
-            landing.keep(home, "lumina", part, sha256)
+            store.keep(home, "lumina", part, sha256)
         assert _names(home.landing / "lumina") == [sha256]
-        assert landing.file_path(home, "lumina", sha256).read_bytes() == content
+        assert store.file_path(home, "lumina", sha256).read_bytes() == content
 
     def test_the_same_bytes_again_are_kept_once(self, home):
         for _ in range(2):
-            with landing.receiving(home, "lumina") as (target, part):
+            with store.receiving(home, "lumina") as (target, part):
                 target.write(b"same")
                 target.flush()
-                landing.keep(home, "lumina", part, "ab" * 32)
+                store.keep(home, "lumina", part, "ab" * 32)
         assert _names(home.landing / "lumina") == ["ab" * 32]
 
     def test_half_received_bytes_are_gone_after_an_error(self, home):
         def receive() -> None:
-            with landing.receiving(home, "lumina") as (target, part):
+            with store.receiving(home, "lumina") as (target, part):
                 target.write(b"half")
                 assert _names(home.landing / "lumina") == [part.name]
                 raise ConnectionError
@@ -130,21 +131,21 @@ class TestWritingWhole:
 
     def test_the_bytes_are_there_and_the_temporary_name_is_gone(self, tmp_path):
         path = tmp_path / "new" / "folder" / "file.csv"
-        landing.write_whole(path, b"\x00\r\n")
+        whole_files.write_whole(path, b"\x00\r\n")
         assert path.read_bytes() == b"\x00\r\n"
         assert _names(path.parent) == ["file.csv"]
 
     def test_a_half_written_temporary_file_of_a_crash_is_replaced(self, tmp_path):
         (tmp_path / ".file.csv.part").write_bytes(b"half of something much longer")
-        landing.write_whole(tmp_path / "file.csv", b"whole")
+        whole_files.write_whole(tmp_path / "file.csv", b"whole")
         assert (tmp_path / "file.csv").read_bytes() == b"whole"
         assert _names(tmp_path) == ["file.csv"]
 
     def test_whoever_reads_while_it_is_replaced_sees_the_former_or_the_new(self, tmp_path):
         path = tmp_path / "file.csv"
-        landing.write_whole(path, b"former")
+        whole_files.write_whole(path, b"former")
         with path.open("rb") as reader:
-            landing.write_whole(path, b"new")
+            whole_files.write_whole(path, b"new")
             assert reader.read() == b"former"
         assert path.read_bytes() == b"new"
 

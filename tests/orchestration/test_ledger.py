@@ -8,11 +8,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from orchestration import ledger, warehouse
-from orchestration.damage import DamagedError
-from orchestration.home import Home
-from orchestration.ledger import LedgerError
-from orchestration.outgoing import OutgoingFile
+from orchestration.delivery import ledger
+from orchestration.delivery.ledger import LedgerError
+from orchestration.delivery.outgoing import OutgoingFile
+from orchestration.installation import warehouse
+from orchestration.installation.damage import DamagedError
+from orchestration.installation.home import Home
 
 AT = datetime(2026, 3, 3, 6, tzinfo=UTC)
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import landing, loading, warehouse
-from orchestration.landing import LandedFile, Manifest
+from orchestration.installation import warehouse
+from orchestration.intake import loading
+from orchestration.landing import store
+from orchestration.landing.manifests import LandedFile, Manifest
 from tests.orchestration.houses import FIRST_DAY, Deposit, House, csv_of, xlsx_of
 
 HEADER = ("cliente", "producto", "vencimiento", "monto")
@@ -47,11 +49,11 @@ def test_whether_the_last_record_has_its_line_end_is_a_fact_of_the_bytes(tmp_pat
             modified_at=NOW,
             received_at=NOW,
         )
-        path = landing.stored_path(house.home, file)
+        path = store.stored_path(house.home, file)
         path.parent.mkdir()
         path.write_bytes(content)
         files.append(file)
-    manifest = Manifest(1, NOW, FIRST_DAY, landing.keep_contracts(house.home), files=tuple(files))
+    manifest = Manifest(1, NOW, FIRST_DAY, store.keep_contracts(house.home), files=tuple(files))
     with warehouse.connect(house.home) as connection:
         loading.load(connection, house.home, manifest)
         found = connection.execute(

@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import locking
-from orchestration.home import PROJECT, Home
-from orchestration.locking import WarehouseBusyError
+from orchestration.installation import locking
+from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.locking import WarehouseBusyError
 
 # A run that holds the home, starts a child as dagster-dbt starts dbt, and waits to be killed.
 RUN = """
 import subprocess, sys, time
 from pathlib import Path
-from orchestration import locking
-from orchestration.home import Home
+from orchestration.installation import locking
+from orchestration.installation.home import Home
 home = Home(Path(sys.argv[1]), Path("seeds"))
 with locking.exclusive(home):
     with locking.lent_to_children(home):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.contract_rows import ContractError
-from orchestration.contracts import read_organizations
+from orchestration.contracts.organizations import read_organizations
+from orchestration.contracts.tables import ContractError
 from tests.orchestration.houses import Deposit, House, csv_of, xlsx_of
 from tests.orchestration.oracle import text_of_rut
 

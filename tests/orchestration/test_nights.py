@@ -17,7 +17,7 @@ import pytest
 
 from orchestration.definitions import defs
 from orchestration.defs.schedules import cut_offs
-from orchestration.demo.samples import DAYS, files_of, lumina_debts
+from orchestration.devtools.demo.samples import DAYS, files_of, lumina_debts
 from tests.orchestration.installations import Installed, install
 
 CUT_OFFS = {"lumina": "00:00", "andes_seguros": "00:30", "colegio_pehuen": "05:00"}

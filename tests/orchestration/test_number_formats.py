@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestration.number_formats import show_number, show_text
+from orchestration.formats.number_formats import show_number, show_text
 
 
 @pytest.mark.parametrize(

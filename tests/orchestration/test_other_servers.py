@@ -19,17 +19,13 @@ import pytest
 import stamina
 from bent_sftp import PASSWORD, USERNAME, Bends, BentServer, serve_bent
 
-from orchestration.contract_rows import ContractError
-from orchestration.contracts import Organization, read_organizations
-from orchestration.home import PROJECT
-from orchestration.sftp import (
-    Client,
-    RemoteFile,
-    SftpError,
-    StillGrowingError,
-    TooLargeError,
-    connect,
-)
+from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.contracts.tables import ContractError
+from orchestration.installation.home import PROJECT
+from orchestration.servers.connections import connect
+from orchestration.servers.errors import SftpError
+from orchestration.servers.remote_files import RemoteFile, StillGrowingError, TooLargeError
+from orchestration.servers.sftp import Client
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 NAME = "2026-03-03_toku_invoices.csv"

@@ -12,8 +12,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from orchestration import decisions
-from orchestration.demo.samples import DAYS, files_of
+from orchestration.devtools.demo.samples import DAYS, files_of
+from orchestration.intake import decisions
 from tests.orchestration.installations import Installed, install
 
 ORGANIZATION = "colegio_pehuen"

@@ -19,9 +19,10 @@ import requests
 import uvicorn
 from playwright.sync_api import sync_playwright
 
-from orchestration import uploads, workbooks
-from orchestration.contracts import read_organizations
-from orchestration.home import PROJECT, Home
+from orchestration.contracts.organizations import read_organizations
+from orchestration.formats import workbook_files
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import uploads
 from orchestration.pages.app import create_app
 from orchestration.pages.loader import Loader
 
@@ -328,7 +329,7 @@ class TestGuards:
         self, served: Served, browser: requests.Session, is_declared: bool
     ) -> None:
         start = b'--b\r\nContent-Disposition: form-data; name="workbook"; filename="w.xlsx"\r\n\r\n'
-        body = start + bytes(workbooks.LARGEST_FILE_BYTES + 100_000) + b"\r\n--b--\r\n"
+        body = start + bytes(workbook_files.LARGEST_FILE_BYTES + 100_000) + b"\r\n--b--\r\n"
         answer = browser.post(
             f"{served.address}/customers",
             data=body if is_declared else iter([body[:1000], body[1000:]]),

@@ -14,10 +14,10 @@ import openpyxl
 import pytest
 import requests
 
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT
-from orchestration.loopback_sftp import serve
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.devtools.loopback_sftp import serve
+from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone
 from tests.orchestration.installations import Installed
 
@@ -58,7 +58,7 @@ def test_a_run_fills_the_base_and_the_outbox(installed: Installed) -> None:
 
 
 def test_the_documentation_is_written(installed: Installed) -> None:
-    result = installed.python("-m", "orchestration.documentation")
+    result = installed.python("-m", "orchestration.devtools.documentation")
     assert result.returncode == 0, result.stdout + result.stderr
     assert (installed.home.root / "docs" / "static_index.html").stat().st_size > 0
 
@@ -75,9 +75,9 @@ def test_a_workbook_is_previewed_and_loaded(installed: Installed) -> None:
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from orchestration import previews
-from orchestration.contracts import read_column_aliases, read_contracts
-from orchestration.home import Home
+from orchestration.pages import previews
+from orchestration.contracts.organizations import read_column_aliases, read_contracts
+from orchestration.installation.home import Home
 home = Home.from_environment()
 aliases = read_column_aliases(home.seeds)
 lumina = read_contracts(home.seeds)[0]

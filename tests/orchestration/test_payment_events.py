@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.payment_events import (
+from orchestration.formats.event_lines import (
     ENROLLMENT_REQUIRED,
     FIELDS,
     REQUIRED,

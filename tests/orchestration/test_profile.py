@@ -7,7 +7,7 @@ from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.adapters.duckdb.environments import create
 from jinja2 import Template
 
-from orchestration.home import PROJECT
+from orchestration.installation.home import PROJECT
 
 _SPILLS = """
 create temp table sorted as

@@ -14,11 +14,13 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration import landing, publishing, warehouse
-from orchestration.access import ForeignHomeError
 from orchestration.defs.analytics import analytics
 from orchestration.defs.resources import hold_installation
-from orchestration.home import Home
+from orchestration.delivery import published_copy
+from orchestration.installation import warehouse
+from orchestration.installation.access import ForeignHomeError
+from orchestration.installation.home import Home
+from orchestration.landing import manifests
 
 FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECOND = datetime(2026, 3, 3, 8, tzinfo=UTC)
@@ -34,7 +36,7 @@ ROW = """
 
 def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None:
     """Make every table, with one row that has an amount."""
-    for table in publishing.PUBLISHED:
+    for table in published_copy.PUBLISHED:
         connection.execute(
             f"create or replace table main.{table} as select {amount} as amount, {ROW}"
         )
@@ -43,7 +45,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None
 def _publish(home: Home, at: datetime, amount: int) -> dict[str, int]:
     with warehouse.connect(home) as connection:
         _make_tables(connection, amount)
-        return publishing.publish(connection, home, lambda: at)
+        return published_copy.publish(connection, home, lambda: at)
 
 
 def _read(home: Home) -> tuple[object, ...]:
@@ -59,7 +61,7 @@ def _parts(home: Home) -> list[str]:
 
 @pytest.fixture
 def published(home: Home) -> Home:
-    assert _publish(home, FIRST, 1) == dict.fromkeys(publishing.PUBLISHED, 1)
+    assert _publish(home, FIRST, 1) == dict.fromkeys(published_copy.PUBLISHED, 1)
     return home
 
 
@@ -137,12 +139,12 @@ def test_whatever_changed_the_next_copy_is_what_the_warehouse_is(home: Home, cha
                 " range::integer as amount, range::varchar as debt_id,"
                 f" range::varchar as dbt_scd_id) from main.{table} as held cross join range(10)"
             )
-        publishing.publish(connection, home)
+        published_copy.publish(connection, home)
         connection.execute(change)
-        rows = publishing.publish(connection, home)
-        expected = {table: _content(connection, table) for table in publishing.PUBLISHED}
-    with publishing.reading(home) as published:
-        assert {table: _content(published, table) for table in publishing.PUBLISHED} == expected
+        rows = published_copy.publish(connection, home)
+        expected = {table: _content(connection, table) for table in published_copy.PUBLISHED}
+    with published_copy.reading(home) as published:
+        assert {table: _content(published, table) for table in published_copy.PUBLISHED} == expected
     assert rows == {table: len(content) - 1 for table, content in expected.items()}
 
 
@@ -161,15 +163,15 @@ def test_a_copy_that_is_damaged_anywhere_is_made_anew(home: Home) -> None:
             "create or replace table main.debts as select held.* replace (md5(range::varchar)"
             " as debt_id) from main.debts as held cross join range(100000)"
         )
-        expected = publishing.publish(connection, home)
+        expected = published_copy.publish(connection, home)
         whole = home.analytics.read_bytes()
         for share in range(8):
             place = len(whole) * share // 8 + 100
             damaged = bytearray(whole)
             damaged[place] ^= 255
             home.analytics.write_bytes(damaged)
-            assert publishing.publish(connection, home) == expected
-            with publishing.reading(home) as copy:
+            assert published_copy.publish(connection, home) == expected
+            with published_copy.reading(home) as copy:
                 assert _content(copy, "debts") == _content(connection, "debts")
     assert _parts(home) == []
 
@@ -179,7 +181,7 @@ def test_nothing_is_published_of_a_load_that_is_not_finished(
 ) -> None:
     """R28: its tests may have failed, or have yet to."""
     monkeypatch.setenv("SALDO_HOME", str(home.root))
-    landing.write_manifest(home, landing.Manifest(1, FIRST, FIRST.date()))
+    manifests.write_manifest(home, manifests.Manifest(1, FIRST, FIRST.date()))
     with warehouse.connect(home) as connection:
         _make_tables(connection)
         load = {"load_id": 1, "loaded_at": FIRST, "business_date": FIRST.date(), "contracts": ""}
@@ -214,10 +216,10 @@ def test_only_a_copy_that_is_made_anew_holds_nothing_of_what_is_gone(
     """An erasure asks for that: a copy that begins as the former keeps what is not overwritten."""
     with warehouse.connect(published) as connection:
         connection.execute("create or replace table main.customers as select 'Marta' as amount")
-        publishing.publish(connection, published, lambda: FIRST)
+        published_copy.publish(connection, published, lambda: FIRST)
         assert b"Marta" in published.analytics.read_bytes()
         _make_tables(connection, 2)
-        publishing.publish(connection, published, lambda: SECOND, is_anew=is_anew)
+        published_copy.publish(connection, published, lambda: SECOND, is_anew=is_anew)
     assert _read(published) == (2, datetime(2026, 3, 3, 8))
     assert (b"Marta" in published.analytics.read_bytes()) is not is_anew
 
@@ -225,9 +227,9 @@ def test_only_a_copy_that_is_made_anew_holds_nothing_of_what_is_gone(
 def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
     published: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publishing, "PUBLISHED", (*publishing.PUBLISHED, "no_such_table"))
+    monkeypatch.setattr(published_copy, "PUBLISHED", (*published_copy.PUBLISHED, "no_such_table"))
     with warehouse.connect(published) as connection, pytest.raises(duckdb.CatalogException):
-        publishing.publish(connection, published, lambda: SECOND)
+        published_copy.publish(connection, published, lambda: SECOND)
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
     assert _parts(published) == []
 
@@ -248,13 +250,13 @@ def test_a_full_disk_leaves_the_former_copy(
     mount_small_disk(small.root, megabytes=12)
     with warehouse.connect(home) as connection:
         _make_tables(connection)
-        publishing.publish(connection, small, lambda: FIRST)
+        published_copy.publish(connection, small, lambda: FIRST)
         connection.execute(
             "insert into main.debts select held.* replace (hash(range)::varchar as debt_id)"
             " from main.debts as held cross join range(2000000)"
         )
         with pytest.raises((duckdb.Error, OSError)):
-            publishing.publish(connection, small, lambda: SECOND)
+            published_copy.publish(connection, small, lambda: SECOND)
     assert _read(small) == (1, datetime(2026, 3, 2, 8))
     assert _parts(small) == []
 
@@ -292,8 +294,8 @@ def test_the_base_of_an_instant_is_the_same_in_any_session(
             " (1, timestamp '2026-03-03 10:00', timestamp '2026-03-03 11:30'),"
             " (2, timestamp '2026-03-03 11:30', null)) as rows (amount, valid_from, valid_to)"
         )
-        publishing.publish(connection, home)
-    with publishing.reading(home) as connection:
+        published_copy.publish(connection, home)
+    with published_copy.reading(home) as connection:
         connection.execute(f"set TimeZone = '{time_zone}'")
         rows = connection.execute(f"select amount from debts_as_of({instant})").fetchall()
     assert rows == [(1,)]

@@ -17,17 +17,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration import delimited
-from orchestration.contracts import Aliases, normalize_header
-from orchestration.reading import (
-    Layout,
+from orchestration.contracts.organizations import Aliases, normalize_header
+from orchestration.formats import limits
+from orchestration.formats.file_columns import Layout
+from orchestration.formats.text_files import (
     Reading,
     RecordCountMismatchError,
     RowsRefusedError,
     insert_rows,
     read,
 )
-from orchestration.warehouse import RAW_TABLES
+from orchestration.installation.warehouse import RAW_TABLES
 
 COLUMNS = ("customer_id", "product_id", "due_date", "amount")
 OTHERS = ("is_paid", "is_void", "name", "mail")
@@ -433,12 +433,12 @@ READABLE = {
 
 
 @pytest.mark.parametrize("name", READABLE)
-@pytest.mark.parametrize("block_bytes", [1, 7, delimited.BLOCK_BYTES])
+@pytest.mark.parametrize("block_bytes", [1, 7, limits.BLOCK_BYTES])
 def test_every_cell_arrives_as_it_was_with_its_line_number(
     shared_desk: Desk, name: str, block_bytes: int
 ) -> None:
     content, delimiter, encoding, rows = READABLE[name]
-    with patch.object(delimited, "BLOCK_BYTES", block_bytes):
+    with patch.object(limits, "BLOCK_BYTES", block_bytes):
         outcome = shared_desk.hand_in(content, delimiter)
     assert outcome.refusal == (None, None)
     assert outcome.reading.encoding == encoding
@@ -601,12 +601,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.parametrize("block_bytes", [1, 7, delimited.BLOCK_BYTES])
+@pytest.mark.parametrize("block_bytes", [1, 7, limits.BLOCK_BYTES])
 def test_a_file_that_cannot_be_read_gets_a_code_and_a_message_with_its_line(
     shared_desk: Desk, name: str, block_bytes: int
 ) -> None:
     content, code, message = REFUSED[name]
-    with patch.object(delimited, "BLOCK_BYTES", block_bytes):
+    with patch.object(limits, "BLOCK_BYTES", block_bytes):
         outcome = shared_desk.hand_in(content)
     assert outcome.refusal == (code, message)
 
@@ -771,7 +771,7 @@ def test_a_record_without_end_is_refused_before_it_fills_the_memory(desk: Desk) 
 
 
 def test_an_open_quote_is_not_searched_through_the_whole_file(desk: Desk) -> None:
-    with patch.object(delimited, "LONGEST_RECORD_BYTES", 1_000_000):
+    with patch.object(limits, "LONGEST_RECORD_BYTES", 1_000_000):
         outcome = desk.hand_in(HEADER + b'\n1,"2,3,4\n' + b"5,6,7,8\n" * 400_000 + b'"\n')
     assert outcome.refusal == (
         "unclosed_quote",
@@ -798,7 +798,7 @@ def test_an_ordinary_file_is_checked_in_little_memory_and_without_a_copy(desk: D
         assert (reading.code, reading.record_count) == (None, 1_000_000)
         assert reading.records is not None
         assert reading.records.path == desk.path
-    assert peak < 16 * delimited.BLOCK_BYTES
+    assert peak < 16 * limits.BLOCK_BYTES
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\r"])
@@ -934,8 +934,8 @@ def test_any_table_comes_back_exactly_with_its_line_numbers(
     except UnicodeDecodeError:
         encodings = ["cp1252"]
     encoding = draw(st.sampled_from(encodings))
-    block_bytes = draw(st.sampled_from([1, 3, 16, 64, delimited.BLOCK_BYTES]))
-    with patch.object(delimited, "BLOCK_BYTES", block_bytes):
+    block_bytes = draw(st.sampled_from([1, 3, 16, 64, limits.BLOCK_BYTES]))
+    with patch.object(limits, "BLOCK_BYTES", block_bytes):
         outcome = shared_desk.hand_in(content.encode(encoding), delimiter)
 
     assert outcome.refusal == (None, None)
@@ -999,12 +999,12 @@ LIKE_BYTES = st.lists(
 @given(
     rest=st.one_of(st.binary(max_size=60), LIKE_RECORDS, LIKE_BYTES),
     start=st.sampled_from([HEADER + b"\n", HEADER + b"\r\n", codecs.BOM_UTF8 + HEADER + b"\n"]),
-    block_bytes=st.sampled_from([1, 3, 16, delimited.BLOCK_BYTES]),
+    block_bytes=st.sampled_from([1, 3, 16, limits.BLOCK_BYTES]),
 )
 def test_any_bytes_are_read_as_a_plain_parser_reads_them_or_refused(
     shared_desk: Desk, rest: bytes, start: bytes, block_bytes: int
 ) -> None:
-    with patch.object(delimited, "BLOCK_BYTES", block_bytes):
+    with patch.object(limits, "BLOCK_BYTES", block_bytes):
         outcome = shared_desk.hand_in(start + rest)
     expected = _parse_plainly(start + rest)
     if isinstance(expected, set):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.home import PROJECT
-from orchestration.ssh import WHAT_TO_DO, SftpError
+from orchestration.installation.home import PROJECT
+from orchestration.servers.errors import WHAT_TO_DO, SftpError
 
 SERVER_ERRORS = {"SftpError", "StillGrowingError", "TooLargeError", "NameTakenError"}
 # Sentences that are made elsewhere, and what they say there.

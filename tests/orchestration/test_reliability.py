@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestration.home import PROJECT
+from orchestration.installation.home import PROJECT
 
 PAGE = PROJECT / "docs" / "reliability.md"
 COLUMNS = "| fault | what happens | what you are told | what you do | test |"

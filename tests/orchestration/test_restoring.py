@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import landing, ledger, restoring, soundness, warehouse
-from orchestration.contracts import Organization
-from orchestration.home import Home
-from orchestration.loopback_sftp import LoopbackServer
+from orchestration.contracts.organizations import Organization
+from orchestration.delivery import ledger
+from orchestration.devtools.loopback_sftp import LoopbackServer
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
+from orchestration.intake import restoring, soundness
+from orchestration.landing import manifests, store
 from tests.orchestration.conftest import MakeOrganization
 from tests.orchestration.landed import carry, make
 
@@ -37,12 +40,12 @@ def test_bytes_are_had_again_from_where_the_same_still_are(
     sftp_server: LoopbackServer,
     damage: Callable[[Path], None],
 ) -> None:
-    manifest = landing.read_manifest(landed, 2)
+    manifest = manifests.read_manifest(landed, 2)
     assert manifest is not None
     paths = {
-        "a debts file": landing.stored_path(landed, manifest.files[0]),
-        "a range of events": landing.events_path(landed, manifest.events[0].sha256),
-        "contracts": landing.contracts_path(landed, manifest.contracts) / "organizations.csv",
+        "a debts file": store.stored_path(landed, manifest.files[0]),
+        "a range of events": store.events_path(landed, manifest.events[0].sha256),
+        "contracts": store.contracts_path(landed, manifest.contracts) / "organizations.csv",
         "a batch": ledger.batch_path(landed, 1),
     }
     with warehouse.connect(landed) as connection:
@@ -67,13 +70,13 @@ def test_bytes_are_had_again_from_where_the_same_still_are(
 def test_other_bytes_are_not_taken_for_what_is_damaged(
     landed: Home, lumina: Organization, sftp_server: LoopbackServer
 ) -> None:
-    manifest = landing.read_manifest(landed, 2)
+    manifest = manifests.read_manifest(landed, 2)
     assert manifest is not None
     paths = [
-        landing.stored_path(landed, manifest.files[0]),
-        landing.events_path(landed, manifest.events[0].sha256),
-        landing.contracts_path(landed, manifest.contracts),
-        landing.manifest_path(landed, 3),
+        store.stored_path(landed, manifest.files[0]),
+        store.events_path(landed, manifest.events[0].sha256),
+        store.contracts_path(landed, manifest.contracts),
+        manifests.manifest_path(landed, 3),
         ledger.batch_path(landed, 1),
     ]
     (sftp_server.root / lumina.inbox_dir / manifest.files[0].file_name).write_bytes(b"corrected")
@@ -91,10 +94,10 @@ def test_other_bytes_are_not_taken_for_what_is_damaged(
 def test_a_server_that_does_not_answer_stops_nothing(
     landed: Home, make_organization: MakeOrganization
 ) -> None:
-    manifest = landing.read_manifest(landed, 2)
+    manifest = manifests.read_manifest(landed, 2)
     assert manifest is not None
-    file = landing.stored_path(landed, manifest.files[0])
-    events = landing.events_path(landed, manifest.events[0].sha256)
+    file = store.stored_path(landed, manifest.files[0])
+    events = store.events_path(landed, manifest.events[0].sha256)
     for path in (file, events):
         path.unlink()
     gone = make_organization("lumina", sftp_port=1)

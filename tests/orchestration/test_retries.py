@@ -8,10 +8,10 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orchestration import warehouse
 from orchestration.defs import resources
 from orchestration.defs.resources import Installation, guarded, hold_installation
-from orchestration.home import Home
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
 
 READER = """
 import duckdb, sys

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.comments import Comment
 
-from orchestration import delimited, payment_events, workbooks
-from orchestration.contracts import Aliases, read_column_aliases
-from orchestration.home import PROJECT
+from orchestration.contracts.organizations import Aliases, read_column_aliases
+from orchestration.formats import delimited, encodings, event_lines, limits, rewriting, workbooks
+from orchestration.installation.home import PROJECT
 
 ALIASES = read_column_aliases(PROJECT / "seeds")
 FIXTURES = PROJECT / "tests" / "fixtures"
@@ -107,8 +107,8 @@ def test_a_delimited_file_is_written_anew_with_every_other_byte_as_it_was(
     folder = tmp_path_factory.mktemp("delimited")
     path = folder / "landed"
     path.write_bytes(original.encode(encoding))
-    with patch.object(delimited, "BLOCK_BYTES", block_bytes):
-        found = delimited.find_encoding(path)
+    with patch.object(limits, "BLOCK_BYTES", block_bytes):
+        found = encodings.find_encoding(path)
         assert found == encoding
         read = delimited.read_header(path, found, delimiter)
         changes, asked = {}, {}
@@ -119,7 +119,7 @@ def test_a_delimited_file_is_written_anew_with_every_other_byte_as_it_was(
                 changes[line] = _remember(asked, line, piece.erased)
             text += piece.text(delimiter, is_erased=False)
         target = io.BytesIO()
-        delimited.write_anew(path, found, delimiter, read, changes, target)
+        rewriting.write_anew(path, found, delimiter, read, changes, target)
     assert target.getvalue().decode(encoding) == expected
     assert target.getvalue() == expected.encode(encoding)
     # the cells were those that the reader finds
@@ -134,7 +134,7 @@ def _lines(text: str) -> list[str]:
     return list(io.StringIO(text, newline=""))
 
 
-def _remember(asked: dict[int, list[str]], line: int, erased: Sequence[bool]) -> delimited.Change:
+def _remember(asked: dict[int, list[str]], line: int, erased: Sequence[bool]) -> rewriting.Change:
     def change(cells: Sequence[str]) -> list[str]:
         asked[line] = list(cells)
         return [TOKEN if erase else cell for cell, erase in zip(cells, erased, strict=True)]
@@ -147,7 +147,7 @@ def test_a_line_without_a_record_is_not_passed_over(tmp_path: Path) -> None:
     path.write_bytes(b"a,b\n1,2\n")
     header = delimited.read_header(path, "utf-8", ",")
     with pytest.raises(LookupError, match="line 3"):
-        delimited.write_anew(path, "utf-8", ",", header, {3: list}, io.BytesIO())
+        rewriting.write_anew(path, "utf-8", ",", header, {3: list}, io.BytesIO())
 
 
 def _write_anew(path: Path, target: Path, row_numbers: Sequence[int]) -> None:
@@ -246,7 +246,7 @@ PAYMENT = {
 }
 ENROLLMENT = {
     "kind": "enrollment",
-    **{name: PAYMENT[name] for name in payment_events.ENROLLMENT_REQUIRED if name in PAYMENT},
+    **{name: PAYMENT[name] for name in event_lines.ENROLLMENT_REQUIRED if name in PAYMENT},
     "payment_method_id": "m",
     "type": "pac",
     "products": ["LUZ-1", 2],
@@ -277,7 +277,7 @@ def test_a_line_of_events_is_written_anew_and_read_as_it_was(
     name: str, line_end: bytes, tmp_path: Path
 ) -> None:
     line = LINES_OF_BYTES[name] + line_end
-    again = payment_events.write_anew(line, lambda field, _: f"token of {field}")
+    again = event_lines.write_anew(line, lambda field, _: f"token of {field}")
     for word in (b"Marca", b"18273645"):
         assert word not in again
     assert again.endswith(line_end)
@@ -285,9 +285,9 @@ def test_a_line_of_events_is_written_anew_and_read_as_it_was(
     read = []
     for content in (line, again):
         (tmp_path / "range").write_bytes(content)
-        read += payment_events.read_lines(tmp_path / "range", 3)
+        read += event_lines.read_lines(tmp_path / "range", 3)
     before, after = read
-    if isinstance(before, payment_events.Refusal):
+    if isinstance(before, event_lines.Refusal):
         assert after == before
     else:
         fields = {**before.fields, "customer_id": "token of customer_id"}
@@ -297,6 +297,6 @@ def test_a_line_of_events_is_written_anew_and_read_as_it_was(
 
 
 def test_a_line_that_is_too_long_stays_so(tmp_path: Path) -> None:
-    line = b'{"payer": "Marca"' + b" " * payment_events.LONGEST_LINE_BYTES + b"}\n"
-    again = payment_events.write_anew(line, lambda _, text: text)
+    line = b'{"payer": "Marca"' + b" " * event_lines.LONGEST_LINE_BYTES + b"}\n"
+    again = event_lines.write_anew(line, lambda _, text: text)
     assert (len(again), b"Marca" in again) == (len(line), False)

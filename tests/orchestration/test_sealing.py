@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
-from orchestration import landing, ledger
-from orchestration.damage import DamagedError
-from orchestration.home import Home
-from orchestration.landing import Look, Manifest
-from orchestration.ledger import Attempt
-from orchestration.outgoing import OutgoingFile
-from orchestration.sealing import is_sealed
+from orchestration.delivery import ledger
+from orchestration.delivery.attempts import Attempt
+from orchestration.delivery.outgoing import OutgoingFile
+from orchestration.installation import whole_files
+from orchestration.installation.damage import DamagedError
+from orchestration.installation.home import Home
+from orchestration.landing import manifests
+from orchestration.landing.manifests import Look, Manifest
+from orchestration.landing.sealing import is_sealed
 
 MANIFEST = Manifest(
     1, datetime(2026, 3, 2, 8), date(2026, 3, 2), "ab" * 32, looks=(Look("lumina", "looked"),)
@@ -47,7 +49,7 @@ DAMAGE = {
 
 @pytest.fixture
 def written(home: Home) -> Home:
-    landing.write_manifest(home, MANIFEST)
+    manifests.write_manifest(home, MANIFEST)
     for _ in range(2):
         _deliver(home)
     return home
@@ -61,11 +63,11 @@ def _deliver(home: Home) -> None:
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
 def test_a_manifest_that_has_changed_is_not_read(written: Home, damage: Any) -> None:
-    path = landing.manifest_path(written, 1)
+    path = manifests.manifest_path(written, 1)
     path.write_text(damage(path.read_text()))
-    for read in (landing.read_manifest, landing.recent_manifests):
+    for read in (manifests.read_manifest, manifests.recent_manifests):
         with pytest.raises(DamagedError, match=f"^{path} is not as it was written: "):
-            read(written, 1 if read is landing.read_manifest else datetime.min)
+            read(written, 1 if read is manifests.read_manifest else datetime.min)
 
 
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
@@ -77,10 +79,10 @@ def test_a_batch_of_the_ledger_that_has_changed_is_not_read(written: Home, damag
 
 
 def test_a_manifest_under_the_number_of_another_is_not_read(written: Home) -> None:
-    path = landing.manifest_path(written, 2)
-    path.write_text(landing.manifest_path(written, 1).read_text())
+    path = manifests.manifest_path(written, 2)
+    path.write_text(manifests.manifest_path(written, 1).read_text())
     with pytest.raises(DamagedError, match=f"^{path} is not as it was written: "):
-        landing.read_manifest(written, 2)
+        manifests.read_manifest(written, 2)
 
 
 def test_what_an_older_version_wrote_without_a_checksum_is_read(home: Home) -> None:
@@ -88,19 +90,19 @@ def test_what_an_older_version_wrote_without_a_checksum_is_read(home: Home) -> N
         return value.isoformat()
 
     for path, values in (
-        (landing.manifest_path(home, 1), dataclasses.asdict(MANIFEST)),
+        (manifests.manifest_path(home, 1), dataclasses.asdict(MANIFEST)),
         (home.landing / "_deliveries" / "00000001.json", [dataclasses.asdict(ATTEMPT)]),
     ):
-        landing.write_whole(path, json.dumps(values, indent=1, default=as_text).encode())
+        whole_files.write_whole(path, json.dumps(values, indent=1, default=as_text).encode())
         assert not is_sealed(path)
-    assert landing.read_manifest(home, 1) == MANIFEST
+    assert manifests.read_manifest(home, 1) == MANIFEST
     assert list(ledger.read_attempts(home, after=0)) == [(1, [ATTEMPT])]
     _deliver(home)
     assert list(ledger.read_attempts(home, after=0)) == [(1, [ATTEMPT]), (2, [ATTEMPT])]
 
 
 def test_what_is_written_is_read_and_has_a_checksum(written: Home) -> None:
-    assert landing.read_manifest(written, 1) == MANIFEST
+    assert manifests.read_manifest(written, 1) == MANIFEST
     assert list(ledger.read_attempts(written, after=0)) == [(1, [ATTEMPT]), (2, [ATTEMPT])]
-    assert is_sealed(landing.manifest_path(written, 1))
+    assert is_sealed(manifests.manifest_path(written, 1))
     assert is_sealed(ledger.batch_path(written, 1))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestration.demo.samples import DAYS
+from orchestration.devtools.demo.samples import DAYS
 from tests.orchestration.installations import Installed, install
 
 MAIL = "marcada.rojas@correo-marcado.cl"

@@ -22,14 +22,15 @@ from dagster._core.remote_origin import (
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import filter_runs_to_should_retry
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
-from orchestration import landing, locking
 from orchestration.definitions import defs as assemble
 from orchestration.defs import in_flight, sensors
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS
-from orchestration.home import PROJECT, Home
-from orchestration.landing import Manifest
-from orchestration.loopback_sftp import serve
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.devtools.loopback_sftp import serve
+from orchestration.installation import locking
+from orchestration.installation.home import PROJECT, Home
+from orchestration.landing import manifests
+from orchestration.landing.manifests import Manifest
 from tests.orchestration.installations import Installed
 
 DAY = DAYS[0]
@@ -135,7 +136,7 @@ class TestKilledRuns:
     RUN = """
 import subprocess, time
 import dagster as dg
-from orchestration import locking
+from orchestration.installation import locking
 from orchestration.defs.resources import Installation, hold_installation
 
 @dg.op
@@ -335,11 +336,11 @@ class TestLandedLoads:
         assert ask(instance, sensors.landed_loads) == all_carried
 
     def test_the_newest_load_that_landed_is_known_by_its_number(self, home: Home) -> None:
-        assert landing.last_load_id(home) == 0
+        assert manifests.last_load_id(home) == 0
         for load_id in (1, 2, 10):
             manifest = Manifest(load_id, datetime(2026, 3, 2, load_id), DAY)
-            landing.write_manifest(home, manifest)
-        assert landing.last_load_id(home) == 10
+            manifests.write_manifest(home, manifest)
+        assert manifests.last_load_id(home) == 10
 
     @staticmethod
     def _publish(instance: dg.DagsterInstance, loads_to_carry: int) -> str:

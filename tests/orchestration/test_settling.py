@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from bent_sftp import USERNAME, Bends, serve_bent
 
-from orchestration import intake, landing, warehouse
-from orchestration.clock import utc_now
-from orchestration.landing import Look, Manifest
-from orchestration.settling import Sightings, is_quiet
-from orchestration.sftp import RemoteFile
+from orchestration.installation import warehouse
+from orchestration.installation.clock import utc_now
+from orchestration.intake import taking
+from orchestration.intake.settling import Sightings, is_quiet
+from orchestration.landing import store
+from orchestration.landing.manifests import Look, Manifest
+from orchestration.servers.remote_files import RemoteFile
 
 TODAY = date(2026, 3, 3)
 NAME = "2026-03-03_toku_invoices.csv"
@@ -94,10 +96,10 @@ def take(home, sftp_server) -> Callable[..., tuple[Manifest, list[str]]]:
 
         ids = [each.organization_id for each in organizations]
         with warehouse.connect(home) as connection:
-            manifest = intake.take(
+            manifest = taking.take(
                 connection,
                 home,
-                landing.keep_contracts(home),
+                store.keep_contracts(home),
                 organizations,
                 TODAY,
                 {**sftp_server.environment(ids), **(environment or {})},

@@ -20,18 +20,17 @@ import pytest
 import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from orchestration.contracts import Organization
-from orchestration.loopback_sftp import HOST, serve
-from orchestration.sftp import (
-    Client,
+from orchestration.contracts.organizations import Organization
+from orchestration.devtools.loopback_sftp import HOST, serve
+from orchestration.servers.connections import connect
+from orchestration.servers.errors import WHAT_TO_DO, SftpError
+from orchestration.servers.remote_files import (
     Download,
     NameTakenError,
     RemoteFile,
-    SftpError,
     StillGrowingError,
-    connect,
 )
-from orchestration.ssh import WHAT_TO_DO
+from orchestration.servers.sftp import Client
 from tests.orchestration.freezing import frozen, processes_of
 
 MODIFIED_AT = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)

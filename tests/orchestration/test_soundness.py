@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import landing, ledger, loads, runs, soundness, warehouse
-from orchestration.damage import DamagedError
-from orchestration.home import Home
-from orchestration.landing import Manifest
+from orchestration import runs
+from orchestration.delivery import ledger
+from orchestration.installation import warehouse
+from orchestration.installation.damage import DamagedError
+from orchestration.installation.home import Home
+from orchestration.intake import loads, soundness
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import Manifest
 from tests.orchestration.landed import AT, DAY, carry, deliver, make
 
 
@@ -24,7 +28,7 @@ def landed(tmp_path: Path) -> Home:
 
 
 def _manifest(home: Home) -> Manifest:
-    manifest = landing.read_manifest(home, 2)
+    manifest = manifests.read_manifest(home, 2)
     assert manifest is not None
     return manifest
 
@@ -41,9 +45,9 @@ def _cut(path: Path) -> None:
 
 # Everything that one load is made of: where it is.
 PARTS: dict[str, Callable[[Home], Path]] = {
-    "a debts file": lambda home: landing.stored_path(home, _manifest(home).files[0]),
-    "a range of events": lambda home: landing.events_path(home, _manifest(home).events[0].sha256),
-    "a manifest": lambda home: landing.manifest_path(home, 2),
+    "a debts file": lambda home: store.stored_path(home, _manifest(home).files[0]),
+    "a range of events": lambda home: store.events_path(home, _manifest(home).events[0].sha256),
+    "a manifest": lambda home: manifests.manifest_path(home, 2),
     "a batch of the ledger": lambda home: ledger.batch_path(home, 1),
 }
 DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
@@ -75,7 +79,7 @@ def test_whatever_is_damaged_is_told_once_with_what_to_do(
 
 @pytest.mark.parametrize("name", ["organizations.csv", "payment_channels.csv"])
 def test_contracts_that_have_changed_are_told(landed: Home, name: str) -> None:
-    path = landing.contracts_path(landed, _manifest(landed).contracts)
+    path = store.contracts_path(landed, _manifest(landed).contracts)
     (path / name).write_bytes((path / name).read_bytes().replace(b",", b";", 1))
     assert [each.said for each in soundness.check_landing(landed)] == [
         f"{path} is not as it was written: {REMEDY}"
@@ -88,40 +92,40 @@ def test_contracts_that_have_changed_are_told(landed: Home, name: str) -> None:
 
 def test_contracts_of_an_older_version_are_sound(landed: Home) -> None:
     """It kept no words of events, and named them by what it kept; a replay adds the words."""
-    once = landing.contracts_path(landed, _manifest(landed).contracts)
+    once = store.contracts_path(landed, _manifest(landed).contracts)
     names = ("organizations.csv", "organization_defaults.csv", "column_aliases.csv")
-    name = landing.name_contracts({each: (once / each).read_bytes() for each in names})
-    older = landing.contracts_path(landed, name)
+    name = store.name_contracts({each: (once / each).read_bytes() for each in names})
+    older = store.contracts_path(landed, name)
     older.mkdir()
     for each in names:
         shutil.copyfile(once / each, older / each)
-    landing.require_contracts(landed, name)
-    landing.complete_contracts(landed, name)
-    landing.require_contracts(landed, name)
+    store.require_contracts(landed, name)
+    store.complete_contracts(landed, name)
+    store.require_contracts(landed, name)
     _flip(older / "organizations.csv")
     with pytest.raises(DamagedError, match=f"^{older} is not as it was written: "):
-        landing.require_contracts(landed, name)
+        store.require_contracts(landed, name)
 
 
 def test_a_file_from_which_a_person_was_erased_is_sound(landed: Home) -> None:
     """Its bytes are others than those received, or none are kept (kept_sha256)."""
     manifest = _manifest(landed)
-    kept = landing.keep_anew(landed, "lumina", lambda target: target.write(b"anew") and None)
+    kept = store.keep_anew(landed, "lumina", lambda target: target.write(b"anew") and None)
     for kept_sha256 in (kept, ""):
-        landing.stored_path(landed, manifest.files[0]).unlink()
+        store.stored_path(landed, manifest.files[0]).unlink()
         file = dataclasses.replace(manifest.files[0], kept_sha256=kept_sha256)
         manifest = dataclasses.replace(manifest, files=(file,))
-        landing.write_manifest(landed, manifest)
+        manifests.write_manifest(landed, manifest)
         assert soundness.check_landing(landed) == []
         if kept_sha256:
-            _flip(landing.stored_path(landed, file))
+            _flip(store.stored_path(landed, file))
             (finding,) = soundness.check_landing(landed)
-            assert finding.path == landing.stored_path(landed, file)
+            assert finding.path == store.stored_path(landed, file)
 
 
 def test_a_lost_newest_manifest_is_known_from_what_was_sent_of_its_load(landed: Home) -> None:
     deliver(landed, 3)
-    path = landing.manifest_path(landed, 3)
+    path = manifests.manifest_path(landed, 3)
     path.unlink()
     assert [each.path for each in soundness.check_landing(landed)] == [path]
 
@@ -130,7 +134,7 @@ def test_a_lost_newest_manifest_or_batch_is_known_from_the_warehouse(landed: Hom
     carry(landed)
     with warehouse.connect(landed) as connection:
         ledger.restore(connection, landed)
-    paths = [landing.manifest_path(landed, 3), ledger.batch_path(landed, 2)]
+    paths = [manifests.manifest_path(landed, 3), ledger.batch_path(landed, 2)]
     for path in paths:
         path.unlink()
     with pytest.raises(DamagedError) as error:
@@ -141,7 +145,7 @@ def test_a_lost_newest_manifest_or_batch_is_known_from_the_warehouse(landed: Hom
 @pytest.mark.parametrize("load_id", [1, 2, 3])
 def test_nothing_is_taken_while_a_manifest_is_missing(landed: Home, load_id: int) -> None:
     carry(landed)
-    path = landing.manifest_path(landed, load_id)
+    path = manifests.manifest_path(landed, load_id)
     path.unlink()
     before = sorted(landed.landing.rglob("*"))
     with warehouse.connect(landed) as connection, pytest.raises(DamagedError, match=f"^{path} is"):
@@ -170,7 +174,7 @@ def test_a_load_reads_nothing_that_has_changed(landed: Home, part: str, damage: 
 
 
 def test_a_load_reads_no_contracts_that_have_changed(landed: Home) -> None:
-    path = landing.contracts_path(landed, _manifest(landed).contracts)
+    path = store.contracts_path(landed, _manifest(landed).contracts)
     _flip(path / "column_aliases.csv")
     with pytest.raises(DamagedError, match=f"^{path} is not as it was written: "):
         carry(landed)
@@ -190,9 +194,9 @@ def test_a_replay_of_a_damaged_landing_area_does_not_begin(landed: Home, part: s
 
 def test_of_many_findings_the_first_are_told(landed: Home) -> None:
     for load_id in range(4, 40):
-        landing.write_manifest(landed, dataclasses.replace(_manifest(landed), load_id=load_id))
+        manifests.write_manifest(landed, dataclasses.replace(_manifest(landed), load_id=load_id))
     for load_id in range(4, 39):
-        landing.manifest_path(landed, load_id).unlink()
+        manifests.manifest_path(landed, load_id).unlink()
     with pytest.raises(DamagedError) as error:
         soundness.require_landing(landed)
     told = str(error.value).splitlines()

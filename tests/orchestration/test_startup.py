@@ -13,8 +13,8 @@ import duckdb
 import pytest
 
 from orchestration.__main__ import VERBS, main
-from orchestration.home import PROJECT, Home
-from orchestration.locking import exclusive
+from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.locking import exclusive
 
 # Each takes as long to import as all else that a verb without a run does.
 SLOW = ("asyncssh", "dagster", "dagster_dbt", "dbt", "openpyxl", "paramiko", "starlette", "uvicorn")

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from orchestration import ledger, warehouse
-from orchestration.contracts import Organization
-from orchestration.delivery import deliver, deliver_due
-from orchestration.home import Home
-from orchestration.outgoing import read_publication, read_undelivered
+from orchestration.contracts.organizations import Organization
+from orchestration.delivery import ledger
+from orchestration.delivery.outbox import deliver, deliver_due
+from orchestration.delivery.outgoing import read_publication, read_undelivered
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
 from tests.orchestration.publications import CONTENT, publish
 from tests.orchestration.taking_sftp import TakingServer, serve_taking
 

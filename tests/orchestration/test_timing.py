@@ -8,10 +8,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from orchestration.contracts import Organization, read_organizations
-from orchestration.home import PROJECT
-from orchestration.landing import Look, Manifest
-from orchestration.timing import LookMade, due_dates, is_delivery_due, looks_of, newest_due_date
+from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.installation.home import PROJECT
+from orchestration.intake.timing import (
+    LookMade,
+    due_dates,
+    is_delivery_due,
+    looks_of,
+    newest_due_date,
+)
+from orchestration.landing.manifests import Look, Manifest
 
 SANTIAGO = ZoneInfo("America/Santiago")
 MONDAY = date(2026, 3, 2)

@@ -24,17 +24,20 @@ import paramiko
 import pytest
 import stamina
 
-from orchestration import arriving, inbox, landing, remote_reading
-from orchestration.arriving import Arriving
-from orchestration.contract_rows import ContractError
-from orchestration.contracts import Organization
-from orchestration.home import Home
-from orchestration.inbox import Seen, look_into
-from orchestration.landing import LandedFile, Look
-from orchestration.loopback_sftp import HOST, LoopbackServer, serve
-from orchestration.remote_reading import Attributes
-from orchestration.sftp import RemoteFile, connect
-from orchestration.ssh import WHAT_TO_DO
+from orchestration.contracts.organizations import Organization
+from orchestration.contracts.tables import ContractError
+from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.installation.home import Home
+from orchestration.intake import arriving, inbox
+from orchestration.intake.arriving import Arriving
+from orchestration.intake.inbox import Seen, look_into
+from orchestration.landing import store
+from orchestration.landing.manifests import LandedFile, Look
+from orchestration.servers import remote_reading
+from orchestration.servers.connections import connect
+from orchestration.servers.errors import WHAT_TO_DO
+from orchestration.servers.remote_files import RemoteFile
+from orchestration.servers.remote_reading import Attributes
 from tests.orchestration.freezing import processes_of
 
 TODAY = date(2026, 3, 3)
@@ -83,7 +86,7 @@ class Place:
             lambda: RECEIVED,
         )
         for file in files:
-            path = landing.file_path(self.home, file.organization_id, file.sha256)
+            path = store.file_path(self.home, file.organization_id, file.sha256)
             if file.sha256:
                 content = path.read_bytes()
                 assert hashlib.sha256(content).hexdigest() == file.sha256
@@ -297,9 +300,9 @@ class TestAFullDisk:
 import os, resource, sys
 from datetime import UTC, date, datetime
 from pathlib import Path
-from orchestration.contracts import read_organizations
-from orchestration.home import Home
-from orchestration.inbox import look_into
+from orchestration.contracts.organizations import read_organizations
+from orchestration.installation.home import Home
+from orchestration.intake.inbox import look_into
 import dataclasses
 home, seeds, port, username, inbox = sys.argv[1:]
 organization = dataclasses.replace(

@@ -11,10 +11,12 @@ from unittest.mock import patch
 import openpyxl
 import pytest
 
-from orchestration import landing, loading, loads, uploads, warehouse
-from orchestration.contracts import read_organizations
-from orchestration.home import PROJECT, Home
-from orchestration.intake import take
+from orchestration.contracts.organizations import read_organizations
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loading, loads, uploads
+from orchestration.intake.taking import take
+from orchestration.landing import manifests, store
 
 ORGANIZATIONS = read_organizations(PROJECT / "seeds")
 LUMINA, ANDES, PEHUEN = ORGANIZATIONS
@@ -35,7 +37,7 @@ def _put(
     return uploads.put(home, organization, source, name, NOW + timedelta(minutes=minutes))
 
 
-def _take(home: Home) -> landing.Manifest:
+def _take(home: Home) -> manifests.Manifest:
     """What a run that is not due for any inbox takes; it is loaded and finished."""
     with warehouse.connect(home) as connection:
         carried = loads.carry_next(connection, home, TODAY, {}, lambda: NOW - timedelta(days=1))
@@ -117,7 +119,7 @@ class TestTaking:
         assert [file.file_id for file in _take(home).files] == [late.file_id]
         assert _names(home.uploads) == ["colegio_pehuen", "lumina"]
         for upload, content in ((early, b"early"), (late, b"late"), (other, b"other")):
-            path = landing.file_path(home, upload.organization_id, upload.sha256)
+            path = store.file_path(home, upload.organization_id, upload.sha256)
             assert path.read_bytes() == content
 
     def test_a_load_without_uploads_looks_into_inboxes(self, home):
@@ -144,7 +146,7 @@ class TestTaking:
     def test_an_upload_stays_when_the_run_is_killed_before_its_manifest(self, home, tmp_path):
         upload = _put(home, tmp_path)
         with (
-            patch.object(landing, "write_manifest", side_effect=KeyboardInterrupt),
+            patch.object(manifests, "write_manifest", side_effect=KeyboardInterrupt),
             pytest.raises(KeyboardInterrupt),
         ):
             _take(home)
@@ -227,7 +229,7 @@ def test_a_workbook_in_an_inbox_is_taken_one_at_a_time(make_organization, sftp_s
         path.write_bytes(b"x")
     environment = sftp_server.environment(["lumina"])
     with warehouse.connect(home) as connection:
-        contracts = landing.keep_contracts(home)
+        contracts = store.keep_contracts(home)
         manifest = take(
             connection, home, contracts, [organization], TODAY, environment, lambda: NOW
         )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestration import warehouse
+from orchestration.installation import warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import duckdb
 
-    from orchestration.home import Home
+    from orchestration.installation.home import Home
 
 COLUMNS = {
     "place": "bigint",

@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
-from orchestration.home import PROJECT, Home
+from orchestration.installation.home import PROJECT, Home
 from orchestration.pages.guards import OriginError, read_origins
 from tests.orchestration import proxying
 from tests.orchestration.proxying import Proxy

@@ -17,11 +17,11 @@ import openpyxl
 import pytest
 from openpyxl.chart import BarChart, Reference
 
-from orchestration import workbooks
-from orchestration.contracts import Aliases, read_column_aliases, read_organizations
-from orchestration.delimited import UnreadableError
-from orchestration.home import PROJECT
-from orchestration.workbooks import Row, Sheet
+from orchestration.contracts.organizations import Aliases, read_column_aliases, read_organizations
+from orchestration.formats import workbook_files, workbook_template, workbooks
+from orchestration.formats.encodings import UnreadableError
+from orchestration.formats.workbooks import Row, Sheet
+from orchestration.installation.home import PROJECT
 
 ALIASES = read_column_aliases(PROJECT / "seeds")
 LUMINA, _, PEHUEN = read_organizations(PROJECT / "seeds")
@@ -386,7 +386,7 @@ class TestRefusals:
                     target.write(bytes(1_000_000))
         assert (tmp_path / "w").stat().st_size < 20_000
         tracemalloc.start()
-        with patch.object(workbooks, "LARGEST_CONTENT_BYTES", 10_000_000):
+        with patch.object(workbook_files, "LARGEST_CONTENT_BYTES", 10_000_000):
             assert _refusal(tmp_path / "w")[0] == "workbook_too_large"
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
         tracemalloc.stop()
@@ -397,7 +397,7 @@ class TestRefusals:
         path = _save(tmp_path / "w", HEADER, ["1", "Ana"])
         with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("xl/sharedStrings2.xml", bytes(3_000_000))
-        with patch.object(workbooks, "LARGEST_TEXTS_BYTES", 2_000_000):
+        with patch.object(workbook_files, "LARGEST_TEXTS_BYTES", 2_000_000):
             assert _refusal(path)[0] == "workbook_too_large"
 
     def test_a_part_that_is_larger_than_it_says_is_refused(self, tmp_path: Path) -> None:
@@ -449,12 +449,12 @@ class TestRefusals:
 
     def test_a_large_file_is_refused_unopened(self, tmp_path: Path) -> None:
         path = _save(tmp_path / "w", HEADER, ["1", "Ana"])
-        with patch.object(workbooks, "LARGEST_FILE_BYTES", 100):
+        with patch.object(workbook_files, "LARGEST_FILE_BYTES", 100):
             assert _refusal(path)[0] == "workbook_too_large"
 
     def test_each_code_of_a_workbook_has_the_seeds_message(self) -> None:
         seed = (PROJECT / "seeds" / "intake_codes.csv").read_text(encoding="utf-8")
-        for code in workbooks._MESSAGES:
+        for code in workbook_files._MESSAGES:
             assert f"\n{code},file," in seed
         for code in ("cell_error", "formula_without_value"):
             assert f"\n{code},row," in seed
@@ -488,7 +488,7 @@ class TestTemplates:
     def test_a_template_explains_its_columns_and_is_read_back_once_filled_in(
         self, tmp_path: Path, organization: Any, first: str
     ) -> None:
-        (tmp_path / "empty").write_bytes(workbooks.write_template(organization))
+        (tmp_path / "empty").write_bytes(workbook_template.write_template(organization))
         assert _refusal(tmp_path / "empty")[0] == "empty_file"
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -17,13 +17,15 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration import decisions, locking, publishing
 from orchestration.definitions import defs
 from orchestration.defs import schedules, sensors
-from orchestration.demo import installation
-from orchestration.demo.samples import DAYS, SampleFile, files_of
-from orchestration.home import PROJECT, Home
-from orchestration.run_alerts import alert_of
+from orchestration.delivery import published_copy
+from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS, SampleFile, files_of
+from orchestration.installation import locking
+from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import decisions
+from orchestration.reports.run_alerts import alert_of
 
 MONDAY, TUESDAY, WEDNESDAY = DAYS
 THURSDAY = WEDNESDAY + timedelta(days=1)
@@ -114,7 +116,7 @@ def live(home: Home, server_root: Path) -> Iterator[datetime]:
 
 
 def _held_files(home: Home) -> list[str]:
-    with publishing.reading(home) as published:
+    with published_copy.reading(home) as published:
         return [file.file_id for file in decisions.read_held(published)]
 
 

@@ -1,0 +1,90 @@
+"""Attempts to deliver: what was intended, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from orchestration.delivery.outgoing import DELIVERED, LEFT_TO_PEOPLE, FileKey, OutgoingFile
+
+BEGUN = "begun"
+# What came of each file: a success, whatever a later `republish` met, else what is left to people,
+# else its last attempt.
+OUTCOMES = """
+select organization_id, business_date, kind, file_name, outcome, detail, batch_id
+from raw.deliveries
+qualify
+    row_number() over (
+        partition by organization_id, file_name
+        order by
+            load_id desc,
+            list_contains($delivered, outcome) desc,
+            list_contains($left_to_people, outcome) desc,
+            batch_id desc
+    ) = 1
+"""
+OUTCOMES_PARAMETERS = {"delivered": list(DELIVERED), "left_to_people": list(LEFT_TO_PEOPLE)}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt to deliver a file (R24).
+
+    `outcome` is a success or the code of a failure, or `begun` where the intent has none.
+    `is_in_doubt` says that the receiver may have the file and that nobody has looked.
+    """
+
+    organization_id: str
+    business_date: date
+    kind: str
+    file_name: str
+    load_id: int
+    sha256: str
+    byte_count: int
+    attempted_at: datetime
+    outcome: str
+    detail: str | None
+    is_in_doubt: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        file: OutgoingFile,
+        attempted_at: datetime,
+        outcome: str,
+        detail: str | None = None,
+        *,
+        is_in_doubt: bool,
+    ) -> Attempt:
+        """An attempt to deliver a file; `attempted_at` has a zone."""
+        return cls(
+            organization_id=file.organization_id,
+            business_date=file.business_date,
+            kind=file.kind,
+            file_name=file.file_name,
+            load_id=file.load_id,
+            sha256=file.sha256,
+            byte_count=len(file.content),
+            attempted_at=attempted_at.astimezone(UTC).replace(tzinfo=None),
+            outcome=outcome,
+            detail=detail,
+            is_in_doubt=is_in_doubt,
+        )
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Attempt:
+        """Read an attempt from JSON's values."""
+        return cls(
+            **{
+                **values,
+                "business_date": date.fromisoformat(values["business_date"]),
+                "attempted_at": datetime.fromisoformat(values["attempted_at"]),
+            }
+        )
+
+    @property
+    def key(self) -> FileKey:
+        """What tells its file from others."""
+        return self.organization_id, self.file_name, self.load_id

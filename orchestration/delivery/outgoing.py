@@ -1,0 +1,281 @@
+"""What goes out: the files that are due for organizations' outboxes, with their bytes (R19, R22).
+
+The models say which files there are (exp_outgoing_files) and what is in them. The ledger
+raw.deliveries says which of them need not be sent any more.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.installation.home import Home
+
+FileKey = tuple[str, str, int]
+DELIVERED = ("delivered", "already_there")
+# The receiver has the file or may have it: it is sent again only by `republish`.
+LEFT_TO_PEOPLE = ("taken_unread", "unconfirmed")
+PAYMENTS_FILE = "payments_file"
+PAYMENTS_MANIFEST = "payments_manifest"
+# What the macro make_harmless() puts before a text that a spreadsheet would run.
+_HARMLESS = re.compile(r"^'(?=[=+\-@\t\n\r])")
+# What all attempts to send a file come to.
+_STANDING = """
+select
+    organization_id,
+    file_name,
+    load_id,
+    bool_or(list_contains($delivered, outcome)) as is_delivered,
+    bool_or(list_contains($left_to_people, outcome)) as is_left_to_people,
+    max_by(is_in_doubt, batch_id) as is_in_doubt
+from raw.deliveries
+group by organization_id, file_name, load_id
+"""
+_LINES = {
+    PAYMENTS_FILE: "exp_payments_file",
+    "intake_result": "exp_intake_results",
+    "intake_summary": "exp_intake_summaries",
+}
+
+
+@dataclass(frozen=True)
+class OutgoingFile:
+    """A file for an organization.
+
+    Args:
+        organization_id: whose.
+        business_date: of which date.
+        kind: what it is; payments files and their manifests never change (R23).
+        file_name: its name in the outbox.
+        load_id: the load that settled what is in it.
+        content: its bytes.
+
+    """
+
+    organization_id: str
+    business_date: date
+    kind: str
+    file_name: str
+    load_id: int
+    content: bytes
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its name never gets other bytes."""
+        return self.kind in (PAYMENTS_FILE, PAYMENTS_MANIFEST)
+
+    @property
+    def key(self) -> FileKey:
+        """What the ledger knows it by."""
+        return self.organization_id, self.file_name, self.load_id
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the bytes, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def as_older_versions_wrote_it(self, delimiter: str) -> OutgoingFile:
+        """The same payments file without the apostrophes that make formulas harmless (R22)."""
+        rows = csv.reader(io.StringIO(self.content.decode(), newline=""), delimiter=delimiter)
+        text = io.StringIO()
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        writer.writerows([_HARMLESS.sub("", cell) for cell in row] for row in rows)
+        return replace(self, content=text.getvalue().encode())
+
+    def path(self, home: Home) -> Path | None:
+        """Where it is kept on this machine; None for answers, whose names are not ours (R13)."""
+        return home.outbox / self.organization_id / self.file_name if self.is_final else None
+
+
+def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile]:
+    """The files of finished loads that are to be sent, each manifest after its file.
+
+    Those are the files that no attempt has delivered. A file that the receiver may have is not
+    sent again (R24), unless a `republish` of it was interrupted.
+    """
+    return _read(
+        connection,
+        f"""
+        not exists (
+            select 1
+            from ({_STANDING}) as standing
+            where
+                standing.organization_id = files.organization_id
+                and standing.file_name = files.file_name
+                and standing.load_id = files.load_id
+                and (
+                    standing.is_delivered
+                    or (standing.is_left_to_people and not standing.is_in_doubt)
+                )
+        )
+        """,  # noqa: S608 (a query of ours)
+        {"delivered": list(DELIVERED), "left_to_people": list(LEFT_TO_PEOPLE)},
+    )
+
+
+def read_publication(
+    connection: duckdb.DuckDBPyConnection, organization_id: str, business_date: date
+) -> list[OutgoingFile]:
+    """What `republish` sends: a payments file and its manifest, as a finished load published them.
+
+    An answer to an intake file of that date comes with them if the receiver may or may not have it.
+    """
+    return _read(
+        connection,
+        f"""
+        organization_id = $organization_id
+        and business_date = $business_date
+        and (
+            kind in ('{PAYMENTS_FILE}', '{PAYMENTS_MANIFEST}')
+            or exists (
+                select 1
+                from ({_STANDING}) as standing
+                where
+                    standing.organization_id = files.organization_id
+                    and standing.file_name = files.file_name
+                    and standing.load_id = files.load_id
+                    and standing.is_left_to_people
+                    and not standing.is_delivered
+            )
+        )
+        """,  # noqa: S608 (a query of ours)
+        {
+            "organization_id": organization_id,
+            "business_date": business_date,
+            "delivered": list(DELIVERED),
+            "left_to_people": list(LEFT_TO_PEOPLE),
+        },
+    )
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, condition: str, parameters: Mapping[str, object]
+) -> list[OutgoingFile]:
+    listed = connection.execute(
+        f"""
+        select organization_id, business_date, kind, file_name, load_id
+        from exports.exp_outgoing_files as files
+        where
+            load_id in (select load_id from raw.loads where finished_at is not null)
+            and {condition}
+        order by business_date, organization_id, delivery_order, file_name
+        """,  # noqa: S608 (conditions of ours)
+        dict(parameters),
+    ).fetchall()
+    load_ids: dict[str, set[int]] = {}
+    for _, _, kind, _, load_id in listed:
+        load_ids.setdefault(kind, set()).add(load_id)
+    of_manifests = load_ids.pop(PAYMENTS_MANIFEST, set())
+    load_ids[PAYMENTS_FILE] = load_ids.get(PAYMENTS_FILE, set()) | of_manifests
+    contents = {
+        (organization_id, name, load_id): content.encode()
+        for kind, ids in load_ids.items()
+        for organization_id, name, load_id, content in _read_lines(connection, _LINES[kind], ids)
+    }
+    for key, totals in _read_totals(connection, of_manifests).items():
+        organization_id, business_date, name, load_id = key
+        described = contents[organization_id, name, load_id]
+        manifest = _write_manifest(organization_id, business_date, name, described, totals)
+        contents[organization_id, name.replace(".csv", ".json"), load_id] = manifest
+    return [
+        OutgoingFile(
+            organization_id,
+            business_date,
+            kind,
+            name,
+            load_id,
+            contents[organization_id, name, load_id],
+        )
+        for organization_id, business_date, kind, name, load_id in listed
+    ]
+
+
+def _read_lines(
+    connection: duckdb.DuckDBPyConnection, model: str, load_ids: Iterable[int]
+) -> list[tuple[str, str, int, str]]:
+    return connection.execute(
+        f"""
+        select
+            organization_id,
+            file_name,
+            load_id,
+            string_agg(line, chr(10) order by line_number) || chr(10)
+        from exports.{model}
+        where list_contains($load_ids, load_id)
+        group by all
+        """,  # noqa: S608 (a model of ours)
+        {"load_ids": sorted(load_ids)},
+    ).fetchall()
+
+
+def _read_totals(
+    connection: duckdb.DuckDBPyConnection, load_ids: Iterable[int]
+) -> dict[tuple[str, date, str, int], list[_Total]]:
+    totals: dict[tuple[str, date, str, int], list[_Total]] = {}
+    rows = connection.execute(
+        """
+        select
+            organization_id, business_date, file_name, load_id, status, currency, line_count,
+            total_amount, first_event_at, last_event_at
+        from exports.exp_payments_totals
+        where list_contains($load_ids, load_id)
+        order by organization_id, load_id, status, currency
+        """,
+        {"load_ids": sorted(load_ids)},
+    ).fetchall()
+    for *key, status, currency, count, amount, first, last in rows:
+        known = totals.setdefault((key[0], key[1], key[2], key[3]), [])
+        if status is not None:
+            known.append(_Total(status, currency, count, amount, first, last))
+    return totals
+
+
+@dataclass(frozen=True)
+class _Total:
+    status: str
+    currency: str
+    line_count: int
+    amount: str
+    first_event_at: datetime
+    last_event_at: datetime
+
+
+def _write_manifest(
+    organization_id: str,
+    business_date: date,
+    file_name: str,
+    content: bytes,
+    totals: Sequence[_Total],
+) -> bytes:
+    """What an organization checks a payments file against, as JSON; times are UTC."""
+    first = min((each.first_event_at for each in totals), default=None)
+    last = max((each.last_event_at for each in totals), default=None)
+    values = {
+        "organization_id": organization_id,
+        "business_date": business_date.isoformat(),
+        "file_name": file_name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "byte_count": len(content),
+        "row_count": sum(each.line_count for each in totals),
+        "totals": [
+            {
+                "status": each.status,
+                "currency": each.currency,
+                "row_count": each.line_count,
+                "amount": each.amount,
+            }
+            for each in totals
+        ],
+        "first_event_at": first and f"{first.isoformat()}Z",
+        "last_event_at": last and f"{last.isoformat()}Z",
+    }
+    return (json.dumps(values, indent=2) + "\n").encode()

@@ -1,0 +1,249 @@
+"""Publishing: what analysts read, as a read-only copy that is swapped in one step (R28)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.installation import access
+from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.damage import REPLAY, DamagedError, told_of
+from orchestration.installation.home import Home
+from orchestration.landing import manifests
+
+PUBLISHED = (
+    "organizations",
+    "debts",
+    "debts_history",
+    "payments",
+    "payments_file_lines",
+    "intake_days",
+    "refused_event_lines",
+    "payment_exceptions",
+    "payments_in_process",
+    "payments_in_process_ageing",
+    "daily_balance",
+    "intake_files",
+    "intake_rejections",
+    "customers",
+    "customers_history",
+    "enrollments",
+    "campaign_contacts",
+    "customer_accounts",
+)
+
+
+@dataclass(frozen=True)
+class Changing:
+    """A large table of which a day changes a part.
+
+    Args:
+        key: the column that tells one row from another.
+        changed_at: the expression that says since when a row is as it is; it only grows.
+
+    """
+
+    key: str
+    changed_at: str
+
+
+_CHANGING = {
+    "debts": Changing("debt_id", "updated_at"),
+    "debts_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
+    "payments": Changing("payment_key", "updated_at"),
+    "customers": Changing("customer_key", "updated_at"),
+    "customers_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
+}
+
+# An instant without an offset is UTC, whatever the time zone of the session (R10).
+_DEBTS_AS_OF = """
+create or replace macro published.main.debts_as_of(instant) as table
+    with asked as (
+        select
+            case
+                when regexp_matches(cast(instant as varchar), ':.*([+-][0-9:]+|Z)$')
+                    then timezone('UTC', cast(cast(instant as varchar) as timestamptz))
+                else cast(cast(instant as varchar) as timestamp)
+            end as asked_at
+    )
+    select history.* exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)
+    from debts_history as history
+    cross join asked
+    where
+        history.dbt_valid_from <= asked.asked_at
+        and (history.dbt_valid_to is null or history.dbt_valid_to > asked.asked_at)
+"""
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    clock: Clock = utc_now,
+    *,
+    is_anew: bool = False,
+) -> dict[str, int]:
+    """Make a new copy of what analysts read and put it in the place of the former one.
+
+    The new copy begins as the former and takes over what has changed; then every table is compared
+    with the warehouse, whole. If the former is damaged, or of another version of DuckDB, it begins
+    empty. A reader that has the former copy open keeps reading it; nobody sees half of one.
+
+    Args:
+        connection: the warehouse.
+        home: where the copy is.
+        clock: the time.
+        is_anew: begin with an empty file: what is deleted from a file can still be found in it.
+
+    Returns:
+        Rows by table.
+
+    Raises:
+        ForeignHomeError: the home's group cannot be let read it.
+
+    """
+    _sweep(home)
+    if home.analytics.exists() and not is_anew:
+        with suppress(duckdb.Error):
+            return _publish(connection, home, clock, home.analytics)
+    return _publish(connection, home, clock)
+
+
+def _publish(
+    connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock, former: Path | None = None
+) -> dict[str, int]:
+    part = home.root / f".{uuid.uuid4().hex}.part"
+    try:
+        if former is not None:
+            shutil.copyfile(former, part)
+        connection.execute(f"attach '{_quoted(str(part))}' as published")
+        try:
+            rows = {table: _bring_up_to_date(connection, table) for table in PUBLISHED}
+            connection.execute(_DEBTS_AS_OF)
+            connection.execute(
+                "create or replace table published.main.published_at as"
+                " select ?::timestamp as published_at",
+                [clock().astimezone(UTC).replace(tzinfo=None)],
+            )
+            connection.execute("checkpoint published")
+        finally:
+            connection.execute("detach published")
+        with part.open("rb+") as content:
+            os.fsync(content.fileno())
+        access.let_group_read(part, home.root)
+        part.replace(home.analytics)
+    finally:
+        part.unlink(missing_ok=True)
+        part.with_name(f"{part.name}.wal").unlink(missing_ok=True)
+    return rows
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published copy, which no run ever holds; an empty database before the first load.
+
+    Raises:
+        DamagedError: it is missing or cannot be read, now or later.
+
+    """
+    if not home.analytics.exists():
+        if manifests.load_ids(home):
+            raise DamagedError(f"{home.analytics} is missing: {REPLAY} makes it anew")
+        with duckdb.connect() as connection:
+            yield connection
+        return
+    with told_of(home.analytics), duckdb.connect(str(home.analytics), read_only=True) as connection:
+        yield connection
+
+
+def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[str]:
+    """The tables of the published copy that are not what they are in the warehouse.
+
+    Args:
+        connection: the warehouse; it may be open for reading alone.
+        home: where the copy is.
+
+    Raises:
+        DamagedError: the copy cannot be read.
+
+    """
+    with told_of(home.analytics):
+        connection.execute(f"attach '{_quoted(str(home.analytics))}' as published (read_only)")
+        try:
+            return [
+                table
+                for table in PUBLISHED
+                if _columns(connection, "warehouse", table)
+                != _columns(connection, "published", table)
+                or _fingerprint(connection, f"main.{table}")
+                != _fingerprint(connection, f"published.main.{table}")
+            ]
+        finally:
+            connection.execute("detach published")
+
+
+def _sweep(home: Home) -> None:
+    """Remove what a killed run left: half a copy, and what DuckDB wrote beside it."""
+    for part in home.root.glob(".*.part*"):
+        part.unlink(missing_ok=True)
+
+
+def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    """Make a table of the copy what it is in the warehouse; how many rows it has."""
+    columns = _columns(connection, "warehouse", table)
+    if columns == _columns(connection, "published", table):
+        if table in _CHANGING:
+            _take_over_changes(connection, table, _CHANGING[table])
+        count, content = _fingerprint(connection, f"main.{table}")
+        if (count, content) == _fingerprint(connection, f"published.main.{table}"):
+            return count
+    row = connection.execute(
+        f"create or replace table published.main.{table} as from main.{table}"  # a name of ours
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _take_over_changes(
+    connection: duckdb.DuckDBPyConnection, table: str, changing: Changing
+) -> None:
+    """Exchange the rows that have changed since the newest that the copy holds."""
+    connection.execute(
+        f"create or replace temp table changed as from main.{table}"  # noqa: S608 (names of ours)
+        f" where {changing.changed_at} >"
+        f" (select max({changing.changed_at}) from published.main.{table})"
+    )
+    connection.execute(
+        f"delete from published.main.{table}"  # noqa: S608 (names of ours)
+        f" where {changing.key} in (select {changing.key} from changed)"
+    )
+    connection.execute(f"insert into published.main.{table} from changed")
+    connection.execute("drop table changed")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[Any]:
+    return connection.execute(
+        "select column_name, data_type from duckdb_columns()"
+        " where database_name = ? and schema_name = 'main' and table_name = ?"
+        " order by column_index",
+        [database, table],
+    ).fetchall()
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
+    """Rows of a table and a number that is another one for other rows, in whatever order."""
+    row = connection.execute(
+        f"select count(*), coalesce(sum(hash(content)::hugeint), 0) from {table} as content"  # noqa: S608
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

@@ -1,0 +1,210 @@
+"""The encoding of a text file, and the characters that are in none (R12)."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from orchestration.formats import limits
+
+Encoding = Literal["utf-8", "utf-8-sig", "cp1252"]
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NOT_IN_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
+# What UTF-8 has beyond ASCII, a character of two to four bytes (RFC 3629).
+_CHARACTER = re.compile(
+    rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
+    rb"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}"
+    rb"|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+_ASCII = bytes(range(128))
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_SHOWN_LINES = 5
+LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_END_BYTES = re.compile(rb"[\r\n]")
+
+
+class UnreadableError(Exception):
+    """A file whose content cannot be read.
+
+    Args:
+        code: stable code of the reason (R16).
+        message: for the organization, in Spanish; holds no cell of the file (R30).
+
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+
+def find_encoding(path: Path) -> Encoding:
+    """Find the encoding: BOM, then strict UTF-8, then strict cp1252 (R14).
+
+    Args:
+        path: the landed file.
+
+    Returns:
+        `utf-8-sig` if there is a BOM, else `utf-8` or `cp1252`.
+
+    Raises:
+        UnreadableError: `empty_file`, `unreadable_encoding` (UTF-16 too), `nul_bytes`,
+            `damaged_encoding` (more characters of UTF-8 than bytes that are none of it).
+
+    """
+    with path.open("rb") as file:
+        start = file.read(len(codecs.BOM_UTF8) + 1)
+    if start.startswith(_UTF_16):
+        raise UnreadableError(
+            "unreadable_encoding",
+            "El archivo está en UTF-16. Guárdelo como «CSV UTF-8» y envíelo de nuevo.",
+        )
+    if start in (b"", codecs.BOM_UTF8):
+        raise empty_file()
+    has_bom = start.startswith(codecs.BOM_UTF8)
+    not_utf8_at = _find_not_utf8(path)
+    if not_utf8_at is None:
+        return "utf-8-sig" if has_bom else "utf-8"
+    not_cp1252_at = _find_not_cp1252(path)
+    if not has_bom and _is_damaged_utf8(path):
+        raise UnreadableError(
+            "damaged_encoding",
+            f"{_name_wrong_lines(path)} el archivo está en UTF-8 y tiene caracteres dañados."
+            " Genérelo de nuevo, o guárdelo como «CSV UTF-8».",
+        )
+    if not has_bom and not_cp1252_at is None:
+        return "cp1252"
+    message = f"Línea {_line_at(path, not_utf8_at)}: el archivo no está en UTF-8"
+    if not has_bom and not_cp1252_at is not None:
+        message += f", ni en Windows-1252 (línea {_line_at(path, not_cp1252_at)})"
+    raise UnreadableError("unreadable_encoding", f"{message}. Guárdelo como «CSV UTF-8».")
+
+
+def _find_not_utf8(path: Path) -> int | None:
+    """Find the first byte that is not UTF-8; refuse NUL bytes before it."""
+    offset = 0
+    carry = b""  # the start of a character that two blocks share
+    with path.open("rb") as file:
+        while block := file.read(limits.BLOCK_BYTES):
+            _refuse_nul_bytes(path, offset, block)
+            if carry or not block.isascii():
+                data = carry + block
+                try:
+                    _, used = codecs.utf_8_decode(data, "strict", False)
+                except UnicodeDecodeError as error:
+                    return offset - len(carry) + error.start
+                carry = data[used:]
+            offset += len(block)
+    return offset - len(carry) if carry else None
+
+
+def _find_not_cp1252(path: Path) -> int | None:
+    """Find the first byte that cp1252 does not define; refuse NUL bytes before it."""
+    offset = 0
+    with path.open("rb") as file:
+        while block := file.read(limits.BLOCK_BYTES):
+            _refuse_nul_bytes(path, offset, block)
+            if not block.isascii():
+                found = [block.index(byte) for byte in _NOT_IN_CP1252 if byte in block]
+                if found:
+                    return offset + min(found)
+            offset += len(block)
+    return None
+
+
+def _is_damaged_utf8(path: Path) -> bool:
+    """Say whether a file has more characters of UTF-8 beyond ASCII than bytes that are none."""
+    characters, wrong = 0, 0
+    for _, text in _without_characters(path):
+        characters += text.count(b"\0")
+        wrong += len(text.translate(None, _ASCII))
+    return characters > wrong
+
+
+def _name_wrong_lines(path: Path) -> str:
+    """Give the first lines with bytes that are not UTF-8: `Líneas 3, 8:`."""
+    offsets: list[int] = []
+    is_open = False  # whether the line of the last one goes on
+    for offset, text in _without_characters(path, keeps_length=True):
+        at = 0
+        while len(offsets) <= _SHOWN_LINES:
+            if is_open:
+                line_end = _LINE_END_BYTES.search(text, at)
+                if line_end is None:
+                    break
+                at, is_open = line_end.end(), False
+            wrong = _NOT_ASCII.search(text, at)
+            if wrong is None:
+                break
+            offsets.append(offset + wrong.start())
+            at, is_open = wrong.start(), True
+    lines = [str(_line_at(path, offset)) for offset in offsets]
+    if len(lines) == 1:
+        return f"Línea {lines[0]}:"
+    rest = " y otras" if len(lines) > _SHOWN_LINES else ""
+    return f"Líneas {', '.join(lines[:_SHOWN_LINES])}{rest}:"
+
+
+def _without_characters(path: Path, *, keeps_length: bool = False) -> Iterator[tuple[int, bytes]]:
+    """Give each block and where it stands, its characters of UTF-8 beyond ASCII as NUL bytes."""
+    offset, carry = 0, b""
+    with path.open("rb") as file:
+        while True:
+            block = file.read(limits.BLOCK_BYTES)
+            data = carry + block
+            # A block may end within a character, of which it then has three bytes at most.
+            cut = len(data)
+            while block and len(data) - cut < 4 and cut and data[cut - 1] >= 128:  # noqa: PLR2004
+                cut -= 1
+            carry, data = data[cut:], data[:cut]
+            if data:
+                mark = (lambda found: b"\0" * len(found[0])) if keeps_length else b"\0"
+                yield offset, _CHARACTER.sub(mark, data)
+            offset += len(data)
+            if not block:
+                return
+
+
+def _refuse_nul_bytes(path: Path, offset: int, block: bytes) -> None:
+    """Refuse what no text has; `block` stands at `offset`."""
+    if b"\0" in block:
+        line = _line_at(path, offset + block.index(b"\0"))
+        raise UnreadableError(
+            "nul_bytes",
+            f"Línea {line}: hay un byte nulo (NUL). El archivo está dañado o no es texto.",
+        )
+
+
+def _line_at(path: Path, offset: int) -> int:
+    """Give the physical line number of a byte that is no line end."""
+    line, last = 1, b""
+    with path.open("rb") as file:
+        while offset and (block := file.read(min(limits.BLOCK_BYTES, offset))):
+            offset -= len(block)
+            line += count_lines(block.decode("latin-1"))
+            line -= last == b"\r" and block.startswith(b"\n")
+            last = block[-1:]
+    return line
+
+
+def count_lines(text: str) -> int:
+    """Count line ends: LF, CR and CRLF."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def all_bytes_but(kept: bytes) -> bytes:
+    """Every byte but some, for `bytes.translate` to delete."""
+    return bytes(byte for byte in range(256) if byte not in kept)
+
+
+def codec_of(encoding: Encoding) -> str:
+    """Python's name of an encoding."""
+    return "cp1252" if encoding == "cp1252" else "utf-8"
+
+
+def empty_file() -> UnreadableError:
+    """What to say of a file without a header."""
+    return UnreadableError("empty_file", "El archivo está vacío: no tiene encabezado.")

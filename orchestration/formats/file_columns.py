@@ -1,0 +1,159 @@
+"""The columns of a file: which field each of them is, and the names of the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestration.contracts.organizations import (
+    FIELDS,
+    REQUIRED,
+    RUT_HEADERS,
+    Aliases,
+    normalize_header,
+)
+from orchestration.formats.delimited import Header, Records
+from orchestration.formats.encodings import UnreadableError
+
+LONGEST_ATTRIBUTE_NAME = 256
+LONGEST_SHOWN_NAME = 60
+_SPANISH: Mapping[str, str] = {
+    "customer_id": "identificador del cliente",
+    "product_id": "identificador del producto",
+    "due_date": "fecha de vencimiento",
+    "amount": "monto",
+    "is_paid": "pagado",
+    "is_void": "anulado",
+    "name": "nombre",
+    "mail": "correo",
+    "channel": "canal",
+    "paid_on": "fecha de pago",
+    "currency": "moneda",
+    "check_digit": "dígito verificador",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The part of a contract that says how a file is read.
+
+    Args:
+        organization_id: whose file it is.
+        kind: `invoices`, `payments` or `customers`.
+        delimiter: one ASCII character; empty for a workbook, whose columns need none.
+        customer_id_scheme: `rut` or `external_id`.
+
+    """
+
+    organization_id: str
+    kind: str
+    delimiter: str
+    customer_id_scheme: str
+
+
+def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[str, int]:
+    """Give the position of each field that a header has (R12).
+
+    When several columns mean one field and one of them by the organization's own alias, that one is
+    the field and the others are attributes. So it is with a RUT beside another id of the
+    customer: the contract's scheme says which of them it is.
+
+    Args:
+        names: of the columns, empty where there is none.
+        layout: whose file of which kind it is.
+        aliases: which header name means which field (R11).
+
+    Raises:
+        UnreadableError: a required column is missing, or two columns are one field (R16).
+
+    """
+    found: dict[str, list[int]] = {}
+    own: dict[str, list[int]] = {}
+    is_rut = layout.customer_id_scheme == "rut"
+    of_scheme: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        meaning = aliases.field(layout.organization_id, layout.kind, name) if name else None
+        if meaning == "check_digit" and not is_rut:
+            meaning = None  # only a RUT has one
+        if meaning is not None:
+            found.setdefault(meaning, []).append(position)
+            key = (layout.organization_id, layout.kind, normalize_header(name))
+            if key in aliases.fields:
+                own.setdefault(meaning, []).append(position)
+            if meaning == "customer_id" and (key[2] in RUT_HEADERS) == is_rut:
+                of_scheme.setdefault(meaning, []).append(position)
+    columns: dict[str, int] = {}
+    for meaning in FIELDS[layout.kind]:
+        positions = own.get(meaning) or of_scheme.get(meaning) or found.get(meaning) or []
+        if len(positions) > 1:
+            raise UnreadableError("doubled_column", _doubled_message(names, meaning, positions))
+        if positions:
+            columns[meaning] = positions[0]
+    missing = [name for name in REQUIRED[layout.kind] if name not in columns]
+    if missing:
+        raise UnreadableError("missing_column", _missing_message(names, layout, missing))
+    return columns
+
+
+def _doubled_message(names: Sequence[str], meaning: str, positions: Sequence[int]) -> str:
+    shown = " y ".join(f"«{_shown(names[each])}» (columna {each + 1})" for each in positions[:2])
+    return f"Dos columnas son {_SPANISH[meaning]}: {shown}. Deje una sola."
+
+
+def _missing_message(names: Sequence[str], layout: Layout, missing: Sequence[str]) -> str:
+    wanted = ", ".join(f"{_SPANISH[name]} ({name})" for name in missing)
+    word = "la columna obligatoria" if len(missing) == 1 else "las columnas obligatorias"
+    message = f"El encabezado no tiene {word}: {wanted}."
+    if len(names) == 1 and layout.delimiter:
+        delimiter = "tabulador" if layout.delimiter == "\t" else f"«{layout.delimiter}»"
+        message += f" Hay una sola columna: el separador acordado es {delimiter}."
+    return message
+
+
+def _shown(name: str) -> str:
+    """Give a header name for a message: one line, printable, not long."""
+    plain = "".join(char if char.isprintable() else " " for char in name)
+    plain = re.sub(r" +", " ", plain)
+    if len(plain) > LONGEST_SHOWN_NAME:
+        return plain[: LONGEST_SHOWN_NAME - 1] + "…"
+    return plain
+
+
+def attributes_of(
+    header: Header, records: Records, columns: Mapping[str, int]
+) -> tuple[tuple[str, int], ...]:
+    """Name every column that is no field; nameless ones at the end only if they hold something."""
+    width = len(header.names) if records.has_nameless_values else header.named_width
+    return name_attributes(header.names, columns, min(width, records.width))
+
+
+def name_attributes(
+    names: Sequence[str], columns: Mapping[str, int], width: int
+) -> tuple[tuple[str, int], ...]:
+    """Name every column that is no field, no two alike.
+
+    A nameless column is called after its position (`column_3`), the second of two alike gets a
+    number (`nota_2`).
+
+    Args:
+        names: of the columns, empty where there is none.
+        columns: the positions of the fields.
+        width: how many of the columns count.
+
+    Returns:
+        Name and position of each, sorted by name.
+
+    """
+    taken = {name for name in names if name}
+    named: dict[str, int] = {}
+    for position, name in enumerate(names[:width]):
+        if position in columns.values():
+            continue
+        base = (name or f"column_{position + 1}")[:LONGEST_ATTRIBUTE_NAME]
+        unique, number = base, 1
+        while unique in named or (unique in taken and unique != name):
+            number += 1
+            unique = f"{base}_{number}"
+        named[unique] = position
+    return tuple(sorted(named.items()))

@@ -1,0 +1,260 @@
+"""From the bytes of one landed file to rows of text in a table of schema `raw`.
+
+Columns are mapped by header name (R11, R12), every value stays the text that it was in the file
+(R14), and a file that cannot be read becomes a code and a message, never an error (R16). What
+bytes make a record is in `delimited`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.organizations import (
+    Aliases,
+)
+from orchestration.formats.delimited import Records, read_header
+from orchestration.formats.encodings import Encoding, UnreadableError, find_encoding
+from orchestration.formats.file_columns import Layout, attributes_of, map_columns
+from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
+
+# DuckDB's own limit for a line; a longer line needs larger buffers.
+_DUCKDB_LINE_BYTES = 2_000_000
+
+
+class RecordCountMismatchError(Exception):
+    """DuckDB does not find the records that were counted; nothing was inserted (R14)."""
+
+    code = "record_count_mismatch"
+    message = "El archivo no se pudo leer completo."
+
+
+class RowsRefusedError(Exception):
+    """DuckDB failed; the message is the kind of its error, whose own words quote rows (R30)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was found in a file; `code` and `message` say why it cannot be read, if so.
+
+    Args:
+        encoding: `utf-8`, `utf-8-sig` (with a BOM) or `cp1252`; None when it is none of them.
+        record_count: records after the header, blank lines not counted; 0 for a refused file.
+        columns: the position of each field that the file has.
+        attribute_columns: name and position of every other column, sorted by name.
+        records: where the records are; None for a refused file.
+        code: why the file is refused (R16), None for a readable file.
+        message: the same in Spanish, with the line where there is one; no cell of the file (R30).
+
+    """
+
+    encoding: Encoding | None = None
+    record_count: int = 0
+    columns: Mapping[str, int] = field(default_factory=dict)
+    attribute_columns: tuple[tuple[str, int], ...] = ()
+    records: Records | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@contextmanager
+def read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Iterator[Reading]:
+    """Read a landed file as far as its contract goes, for as long as the context lasts.
+
+    A file whose content is bad raises nothing: the reading says so.
+
+    Args:
+        path: the landed file.
+        layout: how it is read.
+        aliases: which header name means which field (R11).
+        scratch: an existing folder for a copy, which some files need; it is removed at the end.
+
+    Raises:
+        OSError: the file or the folder cannot be used.
+
+    """
+    reading = _read(path, layout, aliases, scratch)
+    try:
+        yield reading
+    finally:
+        if reading.records is not None and reading.records.is_copy:
+            reading.records.path.unlink(missing_ok=True)
+
+
+def insert_rows(
+    connection: duckdb.DuckDBPyConnection, reading: Reading, table: str, load_id: int, file_id: str
+) -> int:
+    """Insert the records of a readable file, in the transaction that the caller has begun.
+
+    Each row gets the physical line number where its record starts. Empty cells are null, all others
+    are as in the file. `attributes` is a JSON object of the other columns that are not empty, keys
+    sorted, and null if there are none; `attribute_length` is the length of the longest of them, in
+    characters.
+
+    Args:
+        connection: the warehouse.
+        reading: of a readable file.
+        table: a table of schema `raw` with load_id, file_id, line_number, the fields of the file's
+            kind, attributes and attribute_length.
+        load_id: the load that brings the file.
+        file_id: the file.
+
+    Returns:
+        The number of rows, which is `reading.record_count`.
+
+    Raises:
+        RecordCountMismatchError: before anything was inserted; the transaction is still good.
+        RowsRefusedError: DuckDB failed on a row; the transaction must be rolled back.
+        ValueError: the file is refused.
+
+    """
+    if reading.records is None:
+        raise ValueError(f"a refused file ({reading.code}) has no rows")
+    if reading.record_count == 0:
+        return 0
+    records = reading.records
+    path = _literal_path(records.path)
+    source = _source_sql(records)
+    where = f" where r0 is distinct from {_text(FILLER)}" if records.has_fillers else ""
+    if _count(connection, f"{source}{where}", path) != reading.record_count:
+        raise RecordCountMismatchError(records.path.name)
+    values = {
+        "load_id": "?::bigint",
+        "file_id": "?::varchar",
+        "line_number": f"rowid - first_rowid + {records.first_line}",
+        **{name: f"c{position}" for name, position in reading.columns.items()},
+    }
+    if reading.attribute_columns:
+        values["attributes"] = _attributes_sql(reading.attribute_columns)
+        values["attribute_length"] = _attribute_length_sql(reading.attribute_columns)
+    # Every core reads and every core inserts: numbering the rows while they are read would keep
+    # both to one. A table numbers its rows in their order, from some number on.
+    _fetch_number(connection, f"create temp table file_rows as from {source}", [path])
+    inserted = _fetch_number(
+        connection,
+        f"insert into raw.{_identifier(table)} ({', '.join(values)})"  # noqa: S608 (names of ours)
+        f" select {', '.join(values.values())}"
+        f" from (select rowid, {_cells_sql(records)} from temp.file_rows{where})"
+        " cross join (select min(rowid) as first_rowid from temp.file_rows)",
+        [load_id, file_id],
+    )
+    connection.execute("drop table temp.file_rows")
+    if inserted != reading.record_count:
+        raise RuntimeError(f"{inserted} rows inserted of {reading.record_count} records counted")
+    return inserted
+
+
+def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Reading:
+    delimiter = layout.delimiter
+    encoding: Encoding | None = None
+    try:
+        encoding = find_encoding(path)
+        header = read_header(path, encoding, delimiter)
+        columns = map_columns(header.names, layout, aliases)
+        records = check_records(path, encoding, delimiter, header, scratch)
+    except UnreadableError as error:
+        return Reading(encoding, code=error.code, message=error.message)
+    return Reading(
+        encoding=encoding,
+        record_count=records.record_count,
+        columns=columns,
+        attribute_columns=attributes_of(header, records, columns),
+        records=records,
+    )
+
+
+def _source_sql(records: Records) -> str:
+    """Give read_csv of the records: `r0`, `r1`, ...; its parameter is the path."""
+    columns = ", ".join(f"r{each}: 'varchar'" for each in range(records.width))
+    options = {
+        "columns": f"{{{columns}}}",
+        "auto_detect": "false",
+        "header": "false",
+        "skip": str(records.skipped_lines),
+        "delim": _text(records.delimiter),
+        "quote": "''",
+        "escape": "''",
+        "comment": "''",
+        "nullstr": "''",
+        "encoding": "'utf-8'",
+        "compression": "'none'",
+        "strict_mode": "true",
+        "null_padding": "false",
+        "ignore_errors": "false",
+        "hive_partitioning": "false",
+        "filename": "false",
+    }
+    if records.longest_line > _DUCKDB_LINE_BYTES:
+        options["max_line_size"] = str(records.longest_line)
+        options["buffer_size"] = str(4 * records.longest_line)
+    return f"read_csv(?, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+
+
+def _cells_sql(records: Records) -> str:
+    """Give the cells as they are in the file: `c0`, `c1`, ... from `r0`, `r1`, ..."""
+    cells = [f"r{each}" for each in range(records.width)]
+    if records.has_escapes:
+        cells = [_unescaped_sql(cell) for cell in cells]
+    return ", ".join(f"{cell} as c{each}" for each, cell in enumerate(cells))
+
+
+def _unescaped_sql(cell: str) -> str:
+    plain = cell
+    for character, written in reversed(ESCAPES.items()):
+        plain = f"replace({plain}, {_text(written)}, {_text(character)})"
+    return f"case when contains({cell}, {_text(ESCAPE)}) then {plain} else {cell} end"
+
+
+def _attributes_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
+    members = ", ".join(
+        f"{_text(json.dumps(name, ensure_ascii=False) + ':')} || to_json(c{position})"
+        for name, position in attribute_columns
+    )
+    return f"'{{' || nullif(concat_ws(',', {members}), '') || '}}'"
+
+
+def _attribute_length_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
+    lengths = ", ".join(f"length(c{position})" for _, position in attribute_columns)
+    return f"greatest({lengths})"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, source: str, path: str) -> int | None:
+    """Count the records that DuckDB finds, in a transaction of its own; None when it fails."""
+    with connection.cursor() as cursor:
+        try:
+            return _fetch_number(cursor, f"select count(*) from {source}", [path])  # noqa: S608
+        except RowsRefusedError:
+            return None
+
+
+def _fetch_number(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]
+) -> int:
+    try:
+        row = connection.execute(sql, parameters).fetchone()
+    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InterruptException):
+        raise
+    except duckdb.Error as error:
+        refusal = RowsRefusedError(type(error).__name__)
+    else:
+        return int(row[0]) if row else 0
+    raise refusal  # outside of the handler, so that DuckDB's error is not its context
+
+
+def _literal_path(path: Path) -> str:
+    """Give a path in which DuckDB sees no pattern."""
+    return re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path.resolve()))
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,130 @@
+"""The archive that a workbook is: its limits, its protection, its two dialects."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any
+
+import openpyxl
+
+from orchestration.formats.encodings import UnreadableError
+from orchestration.formats.workbook_cells import FORMULA
+
+LARGEST_FILE_BYTES = 50_000_000
+LARGEST_CONTENT_BYTES = 1_000_000_000
+# The one part that the library keeps in memory as a whole.
+LARGEST_TEXTS_BYTES = 200_000_000
+MOST_PARTS = 1_000
+MOST_COLUMNS = 256
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_CHUNK = 1 << 20
+# What «Strict Open XML» calls the same things by; names stand at the beginning of a part.
+_STRICT_NAMES: Mapping[bytes, bytes] = {
+    b"http://purl.oclc.org/ooxml/spreadsheetml/main": (
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    ),
+    b"http://purl.oclc.org/ooxml/officeDocument/relationships": (
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    ),
+}
+# What is said of a file that cannot be read (R16).
+_MESSAGES: Mapping[str, str] = {
+    "not_a_workbook": "El archivo no es un libro de Excel (.xlsx) o está dañado.",
+    "protected_workbook": (
+        "El libro tiene contraseña o es de un Excel antiguo (.xls): guárdelo como .xlsx sin"
+        " contraseña."
+    ),
+    "workbook_too_large": "El libro es demasiado grande: divídalo en varios.",
+    "too_many_columns": f"El libro tiene datos más allá de la columna {MOST_COLUMNS}.",
+    "empty_file": "El libro no trae clientes.",
+}
+
+
+def is_protected(content: IO[bytes]) -> bool:
+    """Whether a file is an old or encrypted workbook, by its first bytes."""
+    return content.read(len(_OLE)) == _OLE
+
+
+def check_parts(path: Path) -> tuple[bool, bool]:
+    """Refuse what is no workbook or unpacks to too much.
+
+    Returns:
+        Whether there are formulas in it, and whether it is «Strict Open XML».
+
+    """
+    # Each part is unpacked once: Python's zipfile never yields more than a part declares, and what
+    # is declared has been added up before.
+    if path.stat().st_size > LARGEST_FILE_BYTES:
+        raise unreadable_workbook("workbook_too_large")
+    with path.open("rb") as content:
+        if is_protected(content):
+            raise unreadable_workbook("protected_workbook")
+    has_formulas, is_strict = False, False
+    with as_unreadable(), zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        texts = sum(each.file_size for each in parts if "sharedStrings" in each.filename)
+        if (
+            len(parts) > MOST_PARTS
+            or sum(each.file_size for each in parts) > LARGEST_CONTENT_BYTES
+            or texts > LARGEST_TEXTS_BYTES
+        ):
+            raise unreadable_workbook("workbook_too_large")
+        if any(each.flag_bits & 1 for each in parts):
+            raise unreadable_workbook("protected_workbook")
+        for each in parts:
+            is_sheet = "worksheets/" in each.filename
+            with archive.open(each) as part:
+                end = b""
+                while chunk := part.read(_CHUNK):
+                    is_strict = is_strict or any(name in chunk for name in _STRICT_NAMES)
+                    if is_sheet and not has_formulas:
+                        has_formulas = FORMULA.search(end + chunk) is not None
+                        end = chunk[-16:]
+    return has_formulas, is_strict
+
+
+def rename_strict(path: Path) -> BytesIO:
+    """The same workbook by the names that the library knows, no larger than the file may be."""
+    renamed = BytesIO()
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(renamed, "w", zipfile.ZIP_DEFLATED) as to:
+        for each in source.infolist():
+            with source.open(each) as part, to.open(each.filename, "w") as written:
+                beginning = part.read(_CHUNK)
+                for strict, usual in _STRICT_NAMES.items():
+                    beginning = beginning.replace(strict, usual)
+                written.write(beginning)
+                while chunk := part.read(_CHUNK):
+                    written.write(chunk)
+    return renamed
+
+
+def open_workbook(content: IO[bytes], stack: ExitStack, *, data_only: bool) -> Any:
+    """Open a workbook for reading, for as long as the stack is open."""
+    workbook = openpyxl.load_workbook(
+        content, read_only=True, data_only=data_only, keep_links=False
+    )
+    stack.callback(workbook.close)
+    return workbook
+
+
+@contextmanager
+def as_unreadable() -> Iterator[None]:
+    """Turn whatever the library says of a broken file into one code."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (UnreadableError, MemoryError):
+        raise
+    except Exception:
+        raise unreadable_workbook("not_a_workbook") from None
+
+
+def unreadable_workbook(code: str) -> UnreadableError:
+    """What to say of a workbook by its code."""
+    return UnreadableError(code, _MESSAGES[code])

@@ -1,0 +1,328 @@
+"""Workbooks (.xlsx) of customers: from bytes to rows of text, and the empty template (R26).
+
+A cell becomes text as people see it: `12345678.0` is `12345678`, a formula is its value, a date is
+`YYYY-MM-DD`, and an identifier has what its number format shows. What a cell cannot say reliably,
+such as an identifier that Excel has made a date, becomes a code of its row. Nothing that goes wrong
+with a file raises the library's own error: its words may quote cells (R30).
+
+The library reads row by row, so that memory does not follow what a sheet claims to hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import openpyxl
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.read_only import EmptyCell
+from openpyxl.utils import get_column_letter
+
+from orchestration.contracts.organizations import Aliases
+from orchestration.formats.encodings import UnreadableError
+from orchestration.formats.file_columns import Layout, map_columns, name_attributes
+from orchestration.formats.workbook_cells import (
+    NO_IDS,
+    as_shown,
+    find_cell_code,
+    find_id_code,
+    text_of,
+    usable_mail,
+)
+from orchestration.formats.workbook_files import (
+    MOST_COLUMNS,
+    as_unreadable,
+    check_parts,
+    open_workbook,
+    rename_strict,
+    unreadable_workbook,
+)
+from orchestration.landing.manifests import CUSTOMERS
+
+# What gives the new text of a field's name, None for an attribute, and its text.
+Change = Callable[[str | None, str], str]
+MOST_ROWS = 1_048_576
+# Above the header there may be a title, a logo's rows, a note.
+HEADER_IS_AMONG = 20
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of customers, all text.
+
+    Args:
+        row_number: as Excel shows it, from 1.
+        customer_id: as it stands in the sheet.
+        name: as it stands in the sheet.
+        mail: as it stands in the sheet.
+        usable_mail: the address in its usual form if it can be written to, else None.
+        cell_code: why a required cell cannot be read, None if it can (R15).
+        check_digit: of a RUT, where it has a column of its own.
+        attributes: the other columns as a JSON object of texts, None if they are empty (R12).
+        attribute_length: the length of the longest of them, in characters.
+
+    """
+
+    row_number: int
+    customer_id: str | None
+    name: str | None
+    mail: str | None
+    usable_mail: str | None
+    cell_code: str | None
+    check_digit: str | None
+    attributes: str | None
+    attribute_length: int | None
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The sheet of a workbook that is read, and where its columns are.
+
+    Args:
+        title: the sheet's name.
+        other_titles: the sheets that are not read.
+        header_row: where the column names are, from 1.
+        columns: the position of each field, from 0.
+        names: of the columns, empty where there is none.
+
+    """
+
+    title: str
+    other_titles: tuple[str, ...]
+    header_row: int
+    columns: Mapping[str, int]
+    names: tuple[str, ...]
+
+    def place(self, field: str) -> str:
+        """Where a field's column is, in the words of whoever looks at the sheet: `B (Nombre)`."""
+        position = self.columns[field]
+        return f"{get_column_letter(position + 1)} ({self.names[position]})"
+
+
+class Workbook:
+    """An open workbook; `sheet` says what of it is read."""
+
+    def __init__(self, values: Any, formulas: Any, layout: Layout, aliases: Aliases) -> None:
+        self._values = values
+        self._formulas = formulas
+        self.is_rut = layout.customer_id_scheme == "rut"
+        self.sheet = _choose_sheet(values, layout, aliases)
+
+    def cells(self) -> Iterator[tuple[int, Sequence[Any], Sequence[Any]]]:
+        """Every row of the sheet: its number, its cells, and the same as formulas if there are."""
+        formulas = self._formulas and _cells(self._formulas[self.sheet.title])
+        for number, cells in _cells(self._values[self.sheet.title]):
+            yield number, cells, next(formulas)[1] if formulas else ()
+
+    def rows(self) -> Iterator[Row]:
+        """The rows of customers in order; blank rows are passed over.
+
+        Raises:
+            UnreadableError: the sheet is broken or has no rows (R16).
+
+        """
+        attribute_names = _name_positions(self.sheet)
+        count = 0
+        with as_unreadable():
+            for number, cells, formula_cells in self.cells():
+                if number <= self.sheet.header_row:
+                    continue
+                texts = [text_of(cell) for cell in cells]
+                if any(texts):
+                    count += 1
+                    yield self._make_row(number, cells, formula_cells, texts, attribute_names)
+        if count == 0:
+            raise unreadable_workbook("empty_file")
+
+    def _make_row(
+        self,
+        number: int,
+        cells: Sequence[Any],
+        formula_cells: Sequence[Any],
+        texts: Sequence[str | None],
+        attribute_names: Sequence[str | None],
+    ) -> Row:
+        columns = self.sheet.columns
+
+        def text(field: str) -> str | None:
+            position = columns.get(field, len(texts))
+            return texts[position] if position < len(texts) else None
+
+        # A row may be shorter than the header: blank cells at its end need not be stored.
+        attributes = {
+            name: value
+            for name, value in zip(attribute_names, texts, strict=False)
+            if name is not None and value is not None
+        }
+        customer_id = text("customer_id")
+        if customer_id is not None:
+            customer_id = as_shown(cells[columns["customer_id"]], customer_id)
+        mail = text("mail")
+        return Row(
+            row_number=number,
+            customer_id=customer_id,
+            name=text("name"),
+            mail=mail,
+            usable_mail=usable_mail(mail),
+            cell_code=find_cell_code(cells, formula_cells, columns, is_rut=self.is_rut),
+            check_digit=text("check_digit"),
+            attributes=(
+                json.dumps(attributes, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+                if attributes
+                else None
+            ),
+            attribute_length=max(map(len, attributes.values()), default=None),
+        )
+
+
+@contextmanager
+def read(
+    path: Path, organization_id: str, customer_id_scheme: str, aliases: Aliases
+) -> Iterator[Workbook]:
+    """Open a workbook of customers for as long as the context lasts.
+
+    The sheet that is read is the first visible one with a row that names the required columns,
+    among its first rows. Hidden rows and columns are read like any other; of merged cells the first
+    holds the value.
+
+    Args:
+        path: the file.
+        organization_id: whose header names count (R11).
+        customer_id_scheme: `rut` or `external_id`, for workbooks that have a column of each.
+        aliases: which header name means which field.
+
+    Raises:
+        UnreadableError: it is no workbook, is broken, or is larger than the limits above, or no
+            sheet has the required columns (R16).
+
+    """
+    has_formulas, is_strict = check_parts(path)
+    with ExitStack() as stack:
+        with as_unreadable():
+            # By its name the library would refuse a landed file, which is called by its hash.
+            content = rename_strict(path) if is_strict else stack.enter_context(path.open("rb"))
+            values = open_workbook(content, stack, data_only=True)
+            formulas = open_workbook(content, stack, data_only=False) if has_formulas else None
+        layout = Layout(organization_id, CUSTOMERS, "", customer_id_scheme)
+        yield Workbook(values, formulas, layout, aliases)
+
+
+def write_anew(
+    path: Path,
+    organization_id: str,
+    customer_id_scheme: str,
+    aliases: Aliases,
+    changes: Mapping[int, Change],
+    target: IO[bytes],
+) -> None:
+    """Write the sheet that is read again, with other cells in some rows; all others read the same.
+
+    What nobody reads is left out: other sheets, comments, links, properties, formulas that have a
+    value.
+
+    Args:
+        path: a readable workbook.
+        organization_id: as for `read`.
+        customer_id_scheme: as for `read`.
+        aliases: as for `read`.
+        changes: by row number, what gives the new text for a field's name (None for a column that
+            is no field) and text; of a mail that can be written to, the address is the text.
+        target: where the workbook goes.
+
+    Raises:
+        UnreadableError: the workbook cannot be read.
+
+    """
+    with read(path, organization_id, customer_id_scheme, aliases) as workbook:
+        written = openpyxl.Workbook(write_only=True)
+        sheet = written.create_sheet("Clientes")
+        fields = {position: name for name, position in workbook.sheet.columns.items()}
+        for number, cells, formula_cells in workbook.cells():
+            row = []
+            for position, cell in enumerate(cells):
+                is_formula = position < len(formula_cells) and (
+                    formula_cells[position].data_type == "f"
+                )
+                value, data_type = cell.value, cell.data_type
+                field = fields.get(position)
+                text = text_of(cell)
+                if value is None:
+                    value, data_type = ("=1", "f") if is_formula else (None, "n")
+                elif number in changes and text is not None and data_type != "e":
+                    if field == "customer_id":
+                        text = as_shown(cell, text)
+                    elif field == "mail":
+                        text = usable_mail(text) or text
+                    value, data_type = changes[number](field, text), "s"
+                    if field == "customer_id":
+                        code = find_id_code(cell, is_rut=workbook.is_rut)
+                        value = NO_IDS.get(code or "", value)
+                written_cell = WriteOnlyCell(sheet, value)
+                if isinstance(value, str):
+                    # What looks like a formula or an error to the library is what it was.
+                    written_cell.data_type = data_type
+                # The new id of a changed row is shown as it is, whatever the former was.
+                if not isinstance(cell, EmptyCell) and (
+                    field != "customer_id" or number not in changes
+                ):
+                    written_cell.number_format = cell.number_format
+                row.append(written_cell)
+            sheet.append(row)
+        written.save(target)
+
+
+def _choose_sheet(workbook: Any, layout: Layout, aliases: Aliases) -> Sheet:
+    refusal: UnreadableError | None = None
+    with as_unreadable():
+        visible = [each for each in workbook.worksheets if each.sheet_state == "visible"]
+        for worksheet in visible:
+            for number, cells in _first_rows(worksheet):
+                names = tuple(text_of(cell) or "" for cell in cells)
+                try:
+                    columns = map_columns(names, layout, aliases)
+                except UnreadableError as error:
+                    if error.code == "doubled_column":
+                        raise
+                    refusal = refusal or error
+                    continue
+                others = (each.title for each in workbook.worksheets if each is not worksheet)
+                return Sheet(worksheet.title, tuple(others), number, columns, names)
+    raise refusal or unreadable_workbook("empty_file")
+
+
+def _first_rows(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+    found = 0
+    for number, cells in _cells(worksheet):
+        if any(map(text_of, cells)):
+            yield number, cells
+            found += 1
+            if found == HEADER_IS_AMONG:
+                return
+
+
+def _cells(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
+    """Each row with its number, blank rows included."""
+    # What a sheet says of its own size is a claim; without it every cell is given.
+    worksheet.reset_dimensions()
+    for number, cells in enumerate(worksheet.iter_rows(), start=1):
+        if number > MOST_ROWS:
+            raise unreadable_workbook("workbook_too_large")
+        if len(cells) > MOST_COLUMNS:
+            if any(text_of(cell) for cell in cells[MOST_COLUMNS:]):
+                raise unreadable_workbook("too_many_columns")
+            yield number, cells[:MOST_COLUMNS]
+        else:
+            yield number, cells
+
+
+def _name_positions(sheet: Sheet) -> list[str | None]:
+    """The name of each column that is no field, by its position."""
+    names = (*sheet.names, *[""] * (MOST_COLUMNS - len(sheet.names)))
+    positions: list[str | None] = [None] * MOST_COLUMNS
+    for name, position in name_attributes(names, sheet.columns, MOST_COLUMNS):
+        positions[position] = name
+    return positions

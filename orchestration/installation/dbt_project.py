@@ -1,0 +1,75 @@
+"""The dbt project: where it is, whether it has been parsed as it is, and dbt's command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestration.installation.home import PROJECT, Home
+
+# dbt's command line, without Python's garbage collector: dbt ends with its build, and what it makes
+# until then is nearly all in use.
+DBT = (
+    sys.executable,
+    "-P",
+    "-c",
+    "import gc; gc.disable(); from dbt.cli.main import cli; cli(prog_name='dbt')",
+)
+
+_SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "snapshots", "tests")
+
+
+def run_dbt(home: Home, *arguments: str) -> None:
+    """Run dbt in an installation and wait for it.
+
+    Raises:
+        subprocess.CalledProcessError: dbt failed; what it said is on the terminal.
+
+    """
+    subprocess.run(  # noqa: S603 (our own arguments)
+        [*DBT, *arguments],
+        cwd=project_folder(home),
+        env={**os.environ, **home.environment()},
+        check=True,
+    )
+
+
+def project_folder(home: Home) -> Path:
+    """The project's folder; with seeds of another folder, one of links to both.
+
+    A seed path that leads out of the project will not do: dbt joins it to its target folder and
+    writes what it ran over the seed itself.
+    """
+    if home.seeds == PROJECT / "seeds":
+        return PROJECT
+    folder = home.root / "project"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, source in {
+        **{name: PROJECT / name for name in _SOURCES},
+        "seeds": home.seeds,
+    }.items():
+        link = folder / name
+        if not link.is_symlink() or link.readlink() != source:
+            link.unlink(missing_ok=True)
+            link.symlink_to(source)
+    return folder
+
+
+def is_stale(manifest: Path, folder: Path) -> bool:
+    """Whether a file of the project is newer than the manifest that dbt made of it."""
+    if not manifest.exists():
+        return True
+    parsed_at = manifest.stat().st_mtime
+    return any(path.stat().st_mtime > parsed_at for path in _source_files(folder))
+
+
+def _source_files(folder: Path) -> Iterator[Path]:
+    for name in (*_SOURCES, "seeds"):
+        source = (folder / name).resolve()
+        if source.is_file():
+            yield source
+        for suffix in ("sql", "yml", "md", "csv"):
+            yield from source.rglob(f"*.{suffix}")

@@ -1,0 +1,146 @@
+"""Where Saldo keeps what it has: the folders below SALDO_HOME and the contracts in SALDO_SEEDS."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestration.installation import access
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one installation.
+
+    Args:
+        root: SALDO_HOME, everything that is stored.
+        seeds: SALDO_SEEDS, the folder of the contracts.
+
+    """
+
+    root: Path
+    seeds: Path
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Home:
+        """Read SALDO_HOME (default `data`) and SALDO_SEEDS (default `seeds`) of the project."""
+        return cls(
+            root=(PROJECT / environment.get("SALDO_HOME", "data")).resolve(),
+            seeds=(PROJECT / environment.get("SALDO_SEEDS", "seeds")).resolve(),
+        )
+
+    @property
+    def warehouse(self) -> Path:
+        """The writer's database."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def analytics(self) -> Path:
+        """The published copy that analysts read (R28)."""
+        return self.root / "analytics.duckdb"
+
+    @property
+    def landing(self) -> Path:
+        """Raw files by organization and sha256, and the manifests of the loads."""
+        return self.root / "landing"
+
+    @property
+    def events(self) -> Path:
+        """Payment events, `*.jsonl`, as the payment processors leave them."""
+        return self.root / "events"
+
+    @property
+    def decisions(self) -> Path:
+        """What operators decided about held files, until a load takes it."""
+        return self.root / "decisions"
+
+    @property
+    def uploads(self) -> Path:
+        """Workbooks of customers that were uploaded, by organization, until a load takes them."""
+        return self.root / "uploads"
+
+    @property
+    def outbox(self) -> Path:
+        """The payments files as published, by organization."""
+        return self.root / "outbox"
+
+    @property
+    def erasure(self) -> Path:
+        """Which persons are being erased, until they are."""
+        return self.root / "erasure.json"
+
+    @property
+    def set_aside(self) -> Path:
+        """The former warehouse, when the landing area is replayed."""
+        return self.root / "warehouse.before_replay.duckdb"
+
+    @property
+    def scratch(self) -> Path:
+        """What may be deleted whenever nothing runs."""
+        return self.root / "tmp"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own storage: runs, events, schedules."""
+        return self.root / "dagster"
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead dbt, Dagster and their children to this home."""
+        return {
+            "SALDO_HOME": str(self.root),
+            "SALDO_SEEDS": str(self.seeds),
+            "DAGSTER_HOME": str(self.dagster),
+            "DBT_TARGET_PATH": str(self.root / "target"),
+            "DBT_LOG_PATH": str(self.root / "logs"),
+            # Every statement in dbt.log as well would be a twelfth of a small build.
+            "DBT_LOG_LEVEL_FILE": "info",
+            "DBT_PROFILES_DIR": str(PROJECT),
+        }
+
+    def create(self) -> None:
+        """Make the folders that are missing, and Dagster's settings if there are none.
+
+        Only this user can read them; a home that others could read is closed, which is said.
+
+        Raises:
+            ForeignHomeError: the home belongs to another user.
+
+        """
+        try:
+            self._create()
+        except PermissionError as error:
+            raise access.ForeignHomeError(
+                f"{error.filename} belongs to another user: run Saldo as the user of {self.root},"
+                " or name another folder with SALDO_HOME"
+            ) from None
+
+    def _create(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+        access.close(self.root, self.analytics, _tell)
+        for folder in (
+            self.landing / "_loads",
+            self.events,
+            self.uploads,
+            self.decisions,
+            self.outbox,
+            self.scratch,
+            self.dagster / "history",
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        # Dagster makes this file before it imports anything of ours, whose umask it would have.
+        runs = self.dagster / "history" / "runs.db"
+        if not runs.exists():
+            runs.touch()
+        settings = self.dagster / "dagster.yaml"
+        if not settings.exists():
+            shutil.copyfile(PROJECT / "orchestration" / "dagster.yaml", settings)
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"saldo: {message}\n")

@@ -1,0 +1,370 @@
+"""The warehouse file: opening it, the tables of schema `raw`, and which loads are finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain
+from pathlib import Path
+
+import duckdb
+
+from orchestration.installation.damage import DamagedError, told_of
+from orchestration.installation.errors import ToldError
+from orchestration.installation.home import Home
+from orchestration.installation.locking import WarehouseBusyError
+
+RAW_TABLES = {
+    "loads": """
+        load_id bigint primary key, loaded_at timestamp not null, business_date date not null,
+        contracts varchar not null, finished_at timestamp
+    """,
+    "contract_organizations": """
+        contracts varchar not null, organization_id varchar not null,
+        country varchar not null, time_zone varchar not null,
+        customer_id_scheme varchar not null
+    """,
+    "contract_channels": """
+        contracts varchar not null, raw_channel varchar not null, label varchar not null
+    """,
+    "contract_statuses": """
+        contracts varchar not null, kind varchar not null, raw_status varchar not null,
+        status varchar not null
+    """,
+    "inbox_looks": """
+        load_id bigint not null, organization_id varchar not null, outcome varchar not null,
+        detail varchar, files_seen bigint not null, files_taken bigint not null,
+        payment_flow varchar not null, time_zone varchar not null, delimiter varchar not null,
+        decimal_separator varchar not null, date_format varchar not null
+    """,
+    "intake_files": """
+        load_id bigint not null, file_id varchar not null, organization_id varchar not null,
+        kind varchar not null, file_name varchar not null, business_date date not null,
+        sha256 varchar not null, byte_count bigint not null, modified_at timestamp,
+        received_at timestamp not null, update_mode varchar not null,
+        customer_id_scheme varchar not null, currency varchar not null,
+        date_format varchar not null, decimal_separator varchar not null,
+        max_withdrawal_share decimal(9, 6) not null, max_rejected_share decimal(9, 6) not null,
+        encoding varchar, record_count bigint not null, file_code varchar, file_message varchar,
+        listed_size bigint, ends_with_line_end boolean
+    """,
+    "invoices": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, product_id varchar, due_date varchar, amount varchar,
+        is_paid varchar, is_void varchar, name varchar, mail varchar,
+        currency varchar, check_digit varchar,
+        attributes varchar, attribute_length bigint
+    """,
+    "organization_payments": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, product_id varchar, due_date varchar, amount varchar,
+        channel varchar, paid_on varchar, currency varchar, check_digit varchar,
+        attributes varchar, attribute_length bigint
+    """,
+    "customers": """
+        load_id bigint not null, file_id varchar not null, line_number bigint not null,
+        customer_id varchar, name varchar, mail varchar, usable_mail varchar, cell_code varchar,
+        check_digit varchar, attributes varchar, attribute_length bigint
+    """,
+    "intake_decisions": """
+        load_id bigint not null, file_id varchar not null, decision varchar not null,
+        decided_at timestamp not null
+    """,
+    "payment_event_ranges": """
+        load_id bigint not null, source_file varchar not null, from_byte bigint not null,
+        to_byte bigint not null, lines_before bigint not null, line_count bigint not null,
+        prefix_sha256 varchar not null
+    """,
+    "payment_events": """
+        load_id bigint not null, event_number bigint not null, source_file varchar not null,
+        line_number bigint not null, event_id varchar, occurred_at varchar,
+        organization_id varchar, payment_id varchar, customer_id varchar, product_id varchar,
+        due_date varchar, amount varchar, currency varchar, channel varchar, status varchar,
+        reason varchar
+    """,
+    "enrollment_events": """
+        load_id bigint not null, event_number bigint not null, source_file varchar not null,
+        line_number bigint not null, event_id varchar, occurred_at varchar,
+        organization_id varchar, payment_method_id varchar, customer_id varchar,
+        products varchar, type varchar, status varchar
+    """,
+    "payment_event_refusals": """
+        load_id bigint not null, source_file varchar not null, line_number bigint not null,
+        code varchar not null, message varchar not null
+    """,
+    "deliveries": """
+        batch_id bigint not null, organization_id varchar not null, business_date date not null,
+        kind varchar not null, file_name varchar not null, load_id bigint not null,
+        sha256 varchar not null, byte_count bigint not null, attempted_at timestamp not null,
+        outcome varchar not null, detail varchar, is_in_doubt boolean not null
+    """,
+}
+
+
+# As long as the steps of a run wait for it.
+_READERS_WAIT_SECONDS = 300.0
+_THEN_AGAIN = "; wait for it to end, then run again"
+
+
+class OlderWarehouseError(ToldError):
+    """The tables of `raw` are not those of this version."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What the models made: its columns with their types, and its rows if it stores any."""
+
+    columns: tuple[tuple[str, str], ...]
+    row_count: int | None
+
+
+@contextmanager
+def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse for writing and make the tables of schema `raw` that are missing.
+
+    Raises:
+        DamagedError: it cannot be read, now or later.
+        WarehouseBusyError: another process has it open.
+
+    """
+    with told_of(home.warehouse):
+        connection = _open(home)
+        try:
+            connection.execute("create schema if not exists raw")
+            for name, columns in RAW_TABLES.items():
+                connection.execute(f"create table if not exists raw.{name} ({columns})")
+            yield connection
+        finally:
+            connection.close()
+
+
+def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
+    """Wait until no other process has the warehouse open, as who reads it has (R29).
+
+    Args:
+        home: whose warehouse.
+        say: told who has it open, once, when there is something to wait for.
+
+    Raises:
+        WarehouseBusyError: a process still has it open after five minutes.
+        DamagedError: it cannot be read.
+
+    """
+    patience_ends = time.monotonic() + _READERS_WAIT_SECONDS
+    has_said = False
+    while True:
+        try:
+            with connect(home):
+                return
+        except WarehouseBusyError as error:
+            if time.monotonic() >= patience_ends:
+                raise
+            if not has_said:
+                held = str(error).removesuffix(_THEN_AGAIN)
+                say(f"{held}; waiting for at most {_READERS_WAIT_SECONDS:.0f} seconds")
+                has_said = True
+        time.sleep(0.5)
+
+
+def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    settings = {
+        "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
+        "temp_directory": str(home.scratch),
+        "autoinstall_known_extensions": "false",
+    }
+    try:
+        connection = duckdb.connect(
+            str(home.warehouse), read_only=is_read_only, config=dict(settings)
+        )
+        connection.execute("set TimeZone = 'UTC'")
+    except duckdb.IOException as error:
+        holder = re.search(r"PID (\d+)", str(error))
+        if holder is None:
+            raise
+        raise WarehouseBusyError(
+            f"{home.warehouse} is held by process {holder[1]}{_THEN_AGAIN}"
+        ) from None
+    return connection
+
+
+@contextmanager
+def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse and change nothing.
+
+    Raises:
+        DamagedError: it cannot be read, now or later.
+        WarehouseBusyError: another process has it open.
+
+    """
+    with told_of(home.warehouse):
+        connection = _open(home, is_read_only=True)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+def peek_numbers(home: Home) -> tuple[int, int]:
+    """The newest load and the newest batch of the ledger that a warehouse knows.
+
+    It may be damaged, or missing: what it does not say is 0.
+    """
+    if home.warehouse.exists():
+        with suppress(duckdb.Error, DamagedError, WarehouseBusyError), reading(home) as connection:
+            return last_load_id(connection), last_batch_id(connection)
+    return 0, 0
+
+
+def log_path(database: Path) -> Path:
+    """Where DuckDB writes ahead what is not in a database yet. One is nothing without the other."""
+    return database.with_name(f"{database.name}.wal")
+
+
+def insert(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]
+) -> None:
+    """Insert rows into a table of schema `raw` in one statement.
+
+    They go as one text of JSON: for each value that it is given, DuckDB looks for pandas.
+
+    Args:
+        connection: the warehouse.
+        table: a table of ours.
+        rows: the values by column; other columns are null. An instant with a zone becomes UTC.
+
+    Raises:
+        TypeError: a value is none that `raw` has.
+
+    """
+    if not rows:
+        return
+    structure = json.dumps([dict.fromkeys(chain.from_iterable(rows), "varchar")])
+    connection.execute(
+        f"insert into raw.{table} by name"
+        f" select unnest(from_json(?, '{structure}'), recursive := true)",
+        [json.dumps(rows, default=_as_text)],
+    )
+
+
+def _as_text(value: object) -> str:
+    """What JSON has no form of, as DuckDB reads it; an instant in UTC, which it takes it for."""
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return str(value.astimezone(UTC).replace(tzinfo=None))
+    if isinstance(value, date | Decimal):
+        return str(value)
+    raise TypeError(f"raw holds no {type(value).__name__}")
+
+
+def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest load in the warehouse, 0 for an empty one."""
+    row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
+    return int(row[0]) if row else 0
+
+
+def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest batch of the delivery ledger that it knows, 0 if none."""
+    row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
+    return int(row[0]) if row else 0
+
+
+def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read every row of every table, to find out whether they can be read.
+
+    Raises:
+        duckdb.Error: they cannot.
+
+    """
+    for schema, name in connection.execute(
+        "select schema_name, table_name from duckdb_tables()"
+        " where not internal and database_name = current_database()"
+    ).fetchall():
+        connection.execute(
+            f'select sum(hash(whole_row)::hugeint) from "{schema}"."{name}" as whole_row'  # noqa: S608 (names of ours)
+        )
+
+
+def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:
+    """The newest business date that a load was for, None in an empty warehouse."""
+    row = connection.execute("select max(business_date) from raw.loads").fetchone()
+    return row[0] if row else None
+
+
+def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the models have been built in it."""
+    found = connection.execute(
+        "select 1 from information_schema.tables"
+        " where table_schema = 'main' and table_name = 'intake_files'"
+    ).fetchone()
+    return found is not None
+
+
+def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Relation]:
+    """The tables and views of the warehouse by schema and name; a view stores no rows."""
+    columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for schema, name, column, kind in connection.execute(
+        "select schema_name, table_name, column_name, lower(data_type) from duckdb_columns()"
+        " where database_name = current_database() and not internal order by column_index"
+    ).fetchall():
+        columns.setdefault((schema, name), []).append((column, kind))
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal"
+        " and database_name = current_database()"
+    ).fetchall()
+    row_counts: dict[tuple[str, str], int] = {}
+    for schema, name in tables:
+        counted = f'select count(*) from "{schema}"."{name}"'  # noqa: S608 (names of ours)
+        row = connection.execute(counted).fetchone()
+        row_counts[schema, name] = row[0] if row else 0
+    return {key: Relation(tuple(named), row_counts.get(key)) for key, named in columns.items()}
+
+
+def columns_of_raw(table: str) -> list[tuple[str, str]]:
+    """The columns of a table of `raw`, with their types."""
+    return re.findall(r"(?:^|,)\s*(\w+) (\w+(?:\([^)]*\))?)", RAW_TABLES[table])
+
+
+def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    """Check that the tables of `raw` have the columns that this version writes.
+
+    Raises:
+        OlderWarehouseError: one has not.
+
+    """
+    found = set(
+        connection.execute(
+            "select table_name, column_name from duckdb_columns() where schema_name = 'raw'"
+            " and database_name = current_database()"
+        ).fetchall()
+    )
+    if (
+        missing := {(table, name) for table in RAW_TABLES for name, _ in columns_of_raw(table)}
+        - found
+    ):
+        names = ", ".join(sorted(f"raw.{table}.{name}" for table, name in missing))
+        raise OlderWarehouseError(
+            f"the warehouse is of an older version, without {names}:"
+            " `python -m orchestration replay` makes it anew from the landing area"
+        )
+
+
+def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The load that is in `raw` and not carried through the models to the end, if any."""
+    row = connection.execute(
+        "select min(load_id) from raw.loads where finished_at is null"
+    ).fetchone()
+    return int(row[0]) if row and row[0] is not None else None
+
+
+def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
+    """Note that every model and test has seen this load."""
+    connection.execute(
+        "update raw.loads set finished_at = loaded_at where load_id = ? and finished_at is null",
+        [load_id],
+    )

@@ -1,0 +1,276 @@
+"""What has come in since the last load: late and corrected files, requests in the spools, events.
+
+Looking changes nothing and does not touch the warehouse, so it may happen while a run writes. What
+is found is only a reason to run: the run looks again and takes what it finds.
+
+What is remembered between two looks are hashes, never names (R30).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from orchestration.contracts.organizations import Organization
+from orchestration.delivery import published_copy
+from orchestration.installation.home import Home
+from orchestration.intake.inbox import Seen, choose, find_new
+from orchestration.intake.recognizing import Arrival
+from orchestration.intake.timing import MAX_DAYS_BACK, newest_due_date
+from orchestration.landing import event_files, manifests
+from orchestration.servers.connections import connect
+from orchestration.servers.errors import SftpError
+
+# Requests of operators and customers' workbooks wait in these folders of the home for a load.
+SPOOLS = ("decisions", "uploads")
+INBOXES_A_LOOK = 64
+_AT_ONCE = 16
+_TIMEOUT_SECONDS = 5
+_ASK_AGAIN_AFTER = timedelta(hours=1)
+_EVENTS_EVERY = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Something that waits: the hash of what it is, and when a run was last asked for because."""
+
+    mark: str
+    at: str | None = None
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is remembered from one look to the next.
+
+    Args:
+        after: the organization that the last look ended with; they take turns.
+        inboxes: by organization, the new files that were seen in its inbox.
+        spools: the requests that were seen in the spools.
+        events: when a run was last asked for because of payment events.
+
+    """
+
+    after: str = ""
+    inboxes: Mapping[str, Asked] = field(default_factory=dict)
+    spools: Asked | None = None
+    events: Asked | None = None
+
+    def to_json(self) -> str:
+        """The memory as it is stored."""
+        return json.dumps(self, default=vars, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> Memory:
+        """Read what to_json wrote; an empty memory if there is nothing."""
+        values: dict[str, Any] = json.loads(text) if text else {}
+        return cls(
+            after=values.get("after", ""),
+            inboxes={name: Asked(**asked) for name, asked in values.get("inboxes", {}).items()},
+            spools=Asked(**values["spools"]) if values.get("spools") else None,
+            events=Asked(**values["events"]) if values.get("events") else None,
+        )
+
+
+def next_turn(
+    organizations: Iterable[Organization], after: str, size: int = INBOXES_A_LOOK
+) -> list[Organization]:
+    """The organizations whose turn it is, by id, going round."""
+    ordered = sorted(organizations, key=lambda each: each.organization_id)
+    later = [each for each in ordered if each.organization_id > after]
+    return (later + [each for each in ordered if each.organization_id <= after])[:size]
+
+
+def consider_inboxes(
+    memory: Mapping[str, Asked], marks: Mapping[str, str | None], now: datetime
+) -> tuple[dict[str, Asked], list[str]]:
+    """Which inboxes are a reason to run.
+
+    New files count once two looks in a row found them the same: one that is still being uploaded
+    is left to settle. While they stay, they are a reason again an hour later.
+
+    Args:
+        memory: what the former looks found.
+        marks: what this look found, None for nothing new; inboxes that it left out stay as they
+            are remembered.
+        now: the time.
+
+    Returns:
+        What to remember, and the organizations.
+
+    """
+    remembered = {name: asked for name, asked in memory.items() if name not in marks}
+    reasons: list[str] = []
+    for name, mark in sorted(marks.items()):
+        if mark is None:
+            continue
+        former = memory.get(name)
+        if former is None or former.mark != mark:
+            remembered[name] = Asked(mark)
+        elif former.at is None or now >= datetime.fromisoformat(former.at) + _ASK_AGAIN_AFTER:
+            remembered[name] = Asked(mark, now.isoformat())
+            reasons.append(name)
+        else:
+            remembered[name] = former
+    return remembered, reasons
+
+
+def consider_spools(
+    memory: Asked | None, mark: str | None, now: datetime
+) -> tuple[Asked | None, bool]:
+    """Whether requests in the spools are a reason to run: at once, and again an hour later."""
+    if mark is None:
+        return None, False
+    if memory is not None and memory.mark == mark and memory.at is not None:
+        is_reason = now >= datetime.fromisoformat(memory.at) + _ASK_AGAIN_AFTER
+    else:
+        is_reason = True
+    return (Asked(mark, now.isoformat()) if is_reason else memory), is_reason
+
+
+def consider_events(
+    memory: Asked | None, mark: str | None, now: datetime
+) -> tuple[Asked | None, bool]:
+    """Whether events that no load has seen are a reason to run: every quarter of an hour."""
+    if mark is None:
+        return memory, False
+    if memory is not None and memory.at is not None:
+        is_reason = now >= datetime.fromisoformat(memory.at) + _EVENTS_EVERY
+    else:
+        is_reason = True
+    return (Asked(mark, now.isoformat()) if is_reason else memory), is_reason
+
+
+def look(
+    home: Home,
+    organizations: Sequence[Organization],
+    memory: Memory,
+    environment: Mapping[str, str],
+    now: datetime,
+) -> tuple[Memory, list[date]]:
+    """Look for what has come in.
+
+    Args:
+        home: the spools, the events and what has been received.
+        organizations: all contracts; some of them take their turn.
+        memory: of the former look.
+        environment: where the secrets of the servers are.
+        now: an instant with a time zone.
+
+    Returns:
+        What to remember, and the business dates to run, oldest first.
+
+    """
+    turn = next_turn(organizations, memory.after)
+    inboxes, names = consider_inboxes(
+        memory.inboxes, _look_into_inboxes(home, turn, environment, now), now
+    )
+    spools, spools_are_reason = consider_spools(memory.spools, _mark_spools(home), now)
+    events, events_are_reason = consider_events(memory.events, _mark_events(home, now), now)
+    dates = {newest_due_date(each, now) for each in turn if each.organization_id in names}
+    if spools_are_reason or events_are_reason:
+        dates.add(max(newest_due_date(each, now) for each in organizations))
+    return (
+        Memory(turn[-1].organization_id if turn else "", inboxes, spools, events),
+        sorted(dates),
+    )
+
+
+def read_seen(
+    home: Home, organization_ids: Sequence[str], now: datetime
+) -> dict[str, dict[tuple[str, str], Seen]]:
+    """The newest receipt of each file name: from the published copy and the newest manifests.
+
+    A file that changed within the grain of its server's clock counts as received: the next
+    cut-off looks closer.
+    """
+    long_since = datetime.max
+    seen: dict[str, dict[tuple[str, str], Seen]] = {name: {} for name in organization_ids}
+    if home.analytics.exists():
+        with published_copy.reading(home) as connection:
+            rows = connection.execute(
+                """
+                select organization_id, kind, file_name, byte_count, sha256, modified_at
+                from intake_files
+                where list_contains(?, organization_id)
+                order by load_id
+                """,
+                [list(organization_ids)],
+            ).fetchall()
+        for organization_id, kind, name, size, sha256, modified_at in rows:
+            seen[organization_id][kind, name] = Seen(size, sha256, modified_at, long_since)
+    for manifest in manifests.recent_manifests(home, _long_ago(now)):
+        for file in manifest.files:
+            if file.organization_id in seen:
+                seen[file.organization_id][file.kind, file.file_name] = Seen(
+                    file.byte_count, file.sha256, file.modified_at, long_since, file.listed_size
+                )
+    return seen
+
+
+def _look_into_inboxes(
+    home: Home,
+    organizations: Sequence[Organization],
+    environment: Mapping[str, str],
+    now: datetime,
+) -> dict[str, str | None]:
+    """A mark of the new files in each inbox; inboxes that could not be read are left out."""
+    seen = read_seen(home, [each.organization_id for each in organizations], now)
+
+    def look_into(organization: Organization) -> dict[str, str | None]:
+        organization_id = organization.organization_id
+        try:
+            with connect(organization, environment, timeout_seconds=_TIMEOUT_SECONDS) as client:
+                listing = client.list_files(organization.inbox_dir)
+        except SftpError:
+            return {}
+        business_date = newest_due_date(organization, now)
+        new = find_new(organization, listing, seen[organization_id], business_date)
+        arrivals, _ = choose(new)
+        return {organization_id: _mark_arrivals(arrivals)}
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="arrivals") as pool:
+        found = list(pool.map(look_into, organizations))
+    return {name: mark for each in found for name, mark in each.items()}
+
+
+def _mark_arrivals(arrivals: Sequence[Arrival]) -> str | None:
+    return _hash(
+        (each.kind, each.remote.name, each.remote.size, str(each.remote.modified_at))
+        for each in arrivals
+    )
+
+
+def _mark_spools(home: Home) -> str | None:
+    return _hash(
+        (name, path.name, path.stat().st_size, path.stat().st_mtime_ns)
+        for name in SPOOLS
+        for path in sorted((home.root / name).rglob("*.json"))
+    )
+
+
+def _mark_events(home: Home, now: datetime) -> str | None:
+    """The files of events that were written to after the newest load that read events."""
+    recent = manifests.recent_manifests(home, _long_ago(now))
+    of_inboxes = [each for each in recent if each.is_of_inboxes]
+    if not of_inboxes:
+        return None
+    loaded_at = of_inboxes[-1].loaded_at.replace(tzinfo=UTC).timestamp()
+    states = ((path.name, event_files.look_at(path)) for path in event_files.find(home))
+    return _hash(
+        (name, state.st_size) for name, state in states if state and state.st_mtime > loaded_at
+    )
+
+
+def _long_ago(now: datetime) -> datetime:
+    return now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=MAX_DAYS_BACK + 1)
+
+
+def _hash(facts: Iterable[tuple[Any, ...]]) -> str | None:
+    """A short hash of facts; None if there are none."""
+    told = [list(fact) for fact in facts]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16] if told else None

@@ -1,0 +1,273 @@
+"""Checking: whether a contract and its server are usable, and what the newest file would become.
+
+What onboarding a company needs. The file is read in a home of its own that is gone afterwards, by
+the same code and the same models as in a run, so that this says what a run would say; nothing
+changes in the installation or on the server.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from orchestration.contracts.folders import Folder, find_shared
+from orchestration.contracts.organizations import (
+    Organization,
+    read_column_aliases,
+    read_organizations,
+)
+from orchestration.formats.delimited import read_header
+from orchestration.formats.encodings import find_encoding
+from orchestration.formats.file_columns import Layout
+from orchestration.formats.text_files import read
+from orchestration.installation import dbt_project, warehouse
+from orchestration.installation.home import Home
+from orchestration.intake import arriving, loading
+from orchestration.intake.receiving import file_limit, receive
+from orchestration.intake.recognizing import find_misnamed, recognize
+from orchestration.landing import store
+from orchestration.landing.manifests import LandedFile, Manifest
+from orchestration.servers.connections import connect
+from orchestration.servers.errors import SftpError
+from orchestration.servers.remote_files import Listing
+from orchestration.servers.sftp import Client
+
+_MODELS = ("+intake_files", "+intake_rejections")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file: what its header means, or that it is kept as an attribute (R12)."""
+
+    position: int
+    name: str
+    field: str | None
+
+
+@dataclass(frozen=True)
+class RefusedRow:
+    """A row that would be refused (R15)."""
+
+    line_number: int
+    code: str
+    message: str
+
+
+@dataclass
+class Checked:
+    """What was found of one organization.
+
+    Args:
+        organization_id: whose server it is.
+        error: why its server or inbox cannot be used: code and message; None if it can.
+        shared: its folders that the server shows to be, or to be inside or around, another that a
+            contract names.
+        files_seen: files in the inbox.
+        left_out: what is there and would not be read: code and message (R18).
+        notes: what the server does not give of files, and what follows (R13).
+        file: the newest debts file of it.
+        encoding: how its text is encoded.
+        columns: what was understood of its header.
+        status: what a run would make of the file alone, without a look at the debts.
+        code: why it would not be applied.
+        message: the code in Spanish.
+        record_count: its records.
+        accepted_count: those that would be accepted.
+        refused_rows: those that would not.
+
+    """
+
+    organization_id: str
+    error: tuple[str, str] | None = None
+    shared: list[tuple[Folder, Folder]] = field(default_factory=list)
+    files_seen: int = 0
+    left_out: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    file: LandedFile | None = None
+    encoding: str | None = None
+    columns: list[Column] = field(default_factory=list)
+    status: str | None = None
+    code: str | None = None
+    message: str | None = None
+    record_count: int = 0
+    accepted_count: int = 0
+    refused_rows: list[RefusedRow] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether server and folders can be used and nothing of the newest file is refused."""
+        is_read = self.error is None and not self.shared and not self.left_out
+        return is_read and self.code is None and not self.refused_rows
+
+
+def check(
+    home: Home, organizations: Sequence[Organization], environment: Mapping[str, str]
+) -> list[Checked]:
+    """Connect to each organization's server and try its newest debts file.
+
+    Args:
+        home: the installation, whose contracts are used. Only a file that its inbox gives once,
+            and has no more, is left in it for the next load.
+        organizations: those to be checked.
+        environment: where the secrets of the servers are.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="saldo-check-") as folder:
+        trial = Home(Path(folder), home.seeds)
+        trial.create()
+        named = [folder for each in read_organizations(home.seeds) for folder in each.folders]
+        found = [_look(home, trial, each, named, environment) for each in organizations]
+        if any(each.file for each in found):
+            _try_files(trial, found)
+        return found
+
+
+def _look(
+    home: Home,
+    trial: Home,
+    organization: Organization,
+    named: Sequence[Folder],
+    environment: Mapping[str, str],
+) -> Checked:
+    checked = Checked(organization.organization_id)
+    try:
+        with connect(organization, environment) as client:
+            checked.shared = _find_shared(client, organization, named)
+            listing = client.look(organization.inbox_dir)
+            checked.files_seen = len(listing.files)
+            checked.left_out = find_misnamed(organization, listing, None, environment)
+            checked.notes = _describe(listing)
+            arrivals = [
+                arrival
+                for remote in listing.files
+                for arrival in recognize(organization, remote, _now().date())
+                if arrival.kind == "invoices"
+            ]
+            if arrivals:
+                newest = max(
+                    arrivals,
+                    key=lambda each: (
+                        each.file_code is None,
+                        each.business_date,
+                        str(each.remote.modified_at),
+                    ),
+                )
+                received = receive(
+                    trial, organization, client, newest, _now, file_limit(environment)
+                )
+                checked.file = received.file
+                if received.download.is_taken_away:
+                    content = store.stored_path(trial, received.file)
+                    arriving.leave(
+                        home,
+                        organization.organization_id,
+                        newest.remote,
+                        received.download,
+                        content,
+                    )
+                    checked.notes.append("gives a file once: this one is kept for the next run")
+    except SftpError as error:
+        checked.error = (error.code, str(error))
+    return checked
+
+
+def _describe(listing: Listing) -> list[str]:
+    notes: list[str] = []
+    if any(file.modified_at is None for file in listing.files):
+        notes.append("gives no times: files of the last week are received again and compared")
+    if any(file.size is None for file in listing.files):
+        notes.append("gives no sizes: each file is received twice and compared")
+    return notes
+
+
+def _find_shared(
+    client: Client, organization: Organization, named: Sequence[Folder]
+) -> list[tuple[Folder, Folder]]:
+    """The folders of an organization that are shared, as its server resolves them (R11)."""
+    account = organization.folders[0].account
+    resolved = [_resolve(client, folder) for folder in named if folder.account == account]
+    return [
+        pair
+        for pair in find_shared(resolved)
+        if organization.organization_id in {each.organization_id for each in pair}
+    ]
+
+
+def _resolve(client: Client, folder: Folder) -> Folder:
+    try:
+        return replace(folder, resolved=client.resolve(folder.path))
+    except SftpError:
+        # What is not there is told by the look into it.
+        if client.is_connected:
+            return folder
+        raise
+
+
+def _try_files(trial: Home, found: Sequence[Checked]) -> None:
+    """Load the files into the empty warehouse of the trial and ask the models."""
+    files = [each.file for each in found if each.file]
+    manifest = Manifest(
+        load_id=1,
+        loaded_at=_now().replace(tzinfo=None),
+        business_date=_now().date(),
+        contracts=store.keep_contracts(trial),
+        files=tuple(files),
+    )
+    with warehouse.connect(trial) as connection:
+        loading.load(connection, trial, manifest)
+    arguments = ("build", "--quiet", "--exclude-resource-type", "unit_test", "test")
+    dbt_project.run_dbt(trial, *arguments, "--select", *_MODELS)
+    with warehouse.connect(trial) as connection:
+        for checked in found:
+            if checked.file is None:
+                continue
+            checked.columns = _understand(trial, checked.file)
+            row = connection.execute(
+                """
+                select encoding, status, code, message, record_count, accepted_count
+                from main.intake_files
+                where file_id = ?
+                """,
+                [checked.file.file_id],
+            ).fetchone()
+            (
+                checked.encoding,
+                checked.status,
+                checked.code,
+                checked.message,
+                checked.record_count,
+                checked.accepted_count,
+            ) = row or (None, None, None, None, 0, 0)
+            checked.refused_rows = [
+                RefusedRow(*refused)
+                for refused in connection.execute(
+                    """
+                    select line_number, code, message
+                    from main.intake_rejections
+                    where file_id = ?
+                    order by line_number
+                    """,
+                    [checked.file.file_id],
+                ).fetchall()
+            ]
+
+
+def _understand(trial: Home, file: LandedFile) -> list[Column]:
+    path = store.file_path(trial, file.organization_id, file.sha256)
+    layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
+    with read(path, layout, read_column_aliases(trial.seeds), trial.scratch) as reading:
+        if reading.records is None:
+            return []
+        fields = {position: name for name, position in reading.columns.items()}
+    header = read_header(path, find_encoding(path), file.delimiter)
+    return [
+        Column(position + 1, name, fields.get(position))
+        for position, name in enumerate(header.names[: header.named_width])
+    ]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,127 @@
+"""Decisions: what operators said about held files (R17), noted until the next load takes it.
+
+A note is a file of its own in SALDO_HOME/decisions, so that saying it needs no warehouse: it
+waits while a run holds that, and survives a crash.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+
+from orchestration.installation import warehouse, whole_files
+from orchestration.installation.errors import ToldError, WrongUseError
+from orchestration.installation.home import Home
+from orchestration.landing.manifests import Decision
+
+APPROVED = "approved"
+REFUSED = "refused"
+
+
+class NotHeldError(WrongUseError):
+    """The file that an operator named does not wait for a decision; the message says why."""
+
+
+class OvertakenError(ToldError):
+    """The file that an operator named waited once; a newer one has been applied since (R8)."""
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"file {file_id} is superseded: a newer file has been applied")
+
+
+@dataclass(frozen=True)
+class HeldFile:
+    """A file that waits for an operator, with the difference that it would make."""
+
+    file_id: str
+    organization_id: str
+    file_name: str
+    business_date: date
+    message: str
+    new_count: int
+    changed_count: int
+    unchanged_count: int
+    withdrawn_count: int
+    kept_in_process_count: int
+    unidentified_count: int
+    accepted_amount: Decimal
+
+
+def read_held(connection: duckdb.DuckDBPyConnection) -> list[HeldFile]:
+    """The held files, the oldest first; none in a warehouse that has not been built."""
+    if not warehouse.is_built(connection):
+        return []
+    rows = connection.execute(
+        """
+        select
+            file_id, organization_id, file_name, business_date, message, new_count,
+            changed_count, unchanged_count, withdrawn_count, kept_in_process_count,
+            unidentified_count, accepted_amount
+        from main.intake_files
+        where status = 'held'
+        order by business_date, received_at, file_id
+        """
+    ).fetchall()
+    return [HeldFile(*row) for row in rows]
+
+
+def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+    """Make sure that a file waits for a decision.
+
+    Raises:
+        NotHeldError: there is no such file, or it does not wait.
+        OvertakenError: it does not wait any more, as a newer one has been applied.
+
+    """
+    row = None
+    if warehouse.is_built(connection):
+        row = connection.execute(
+            "select status from main.intake_files where file_id = ?", [file_id]
+        ).fetchone()
+    if row is None:
+        raise NotHeldError(f"there is no file {file_id}; `held` lists those that wait")
+    if row[0] == "superseded":
+        raise OvertakenError(file_id)
+    if row[0] != "held":
+        raise NotHeldError(f"file {file_id} is {row[0]}: only held files wait for a decision")
+
+
+def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
+    """Note a decision for the next load; a later word on the same file takes its place.
+
+    Args:
+        home: where the note is kept.
+        file_id: a held file.
+        decision: APPROVED or REFUSED.
+        now: the time.
+
+    """
+    said = Decision(file_id, decision, now.astimezone(UTC).replace(tzinfo=None))
+    content = json.dumps(asdict(said), default=lambda value: value.isoformat())
+    whole_files.write_whole(home.decisions / f"{file_id}.json", content.encode())
+
+
+def read_noted(home: Home) -> list[Decision]:
+    """The decisions that no load has taken yet, in the order in which they were said."""
+    noted = [Decision.from_values(json.loads(path.read_text())) for path in _notes(home)]
+    return sorted(noted, key=lambda each: (each.decided_at, each.file_id))
+
+
+def is_any_noted(home: Home) -> bool:
+    """Whether a decision waits for a load."""
+    return any(_notes(home))
+
+
+def forget(home: Home, file_id: str) -> None:
+    """Delete the note of a decision that is in a manifest, or that has become pointless."""
+    (home.decisions / f"{file_id}.json").unlink(missing_ok=True)
+
+
+def _notes(home: Home) -> Iterator[Path]:
+    return home.decisions.glob("*.json")

@@ -1,0 +1,389 @@
+"""From a manifest to schema `raw`, in one transaction: all of a load is there, or nothing (R29)."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from orchestration.contracts.event_words import EventWords, read_event_words
+from orchestration.contracts.organizations import (
+    Aliases,
+    Organization,
+    read_column_aliases,
+    read_organizations,
+)
+from orchestration.formats import event_lines, workbooks
+from orchestration.formats.encodings import UnreadableError
+from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
+from orchestration.formats.file_columns import Layout
+from orchestration.formats.text_files import (
+    RecordCountMismatchError,
+    RowsRefusedError,
+    insert_rows,
+    read,
+)
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
+from orchestration.landing import manifests, store
+from orchestration.landing.event_files import MESSAGES, Position
+from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
+from orchestration.landing.sealing import require_named
+
+ROW_TABLES = {
+    "invoices": "invoices",
+    "payments": "organization_payments",
+    manifests.CUSTOMERS: "customers",
+}
+# What a manifest says of a file and its table does not: how its bytes are kept and split.
+_OF_THE_BYTES = ("delimiter", "kept_sha256")
+_JSON_TYPES = {
+    "load_id": "bigint",
+    "event_number": "bigint",
+    "line_number": "bigint",
+    "attribute_length": "bigint",
+}
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    manifest: Manifest,
+) -> dict[str, int]:
+    """Copy everything that a manifest names into `raw.*`, by the contracts of its time (R11).
+
+    Args:
+        connection: the warehouse.
+        home: where the bytes are.
+        manifest: the load.
+
+    Returns:
+        Rows written, by table of `raw`.
+
+    Raises:
+        DamagedError: a file, a range of events or the contracts are not as they landed.
+
+    """
+    store.require_contracts(home, manifest.contracts)
+    store.complete_contracts(home, manifest.contracts)
+    kept = store.contracts_path(home, manifest.contracts)
+    contracts = {each.organization_id: each for each in read_organizations(kept)}
+    aliases = read_column_aliases(kept)
+    words = read_event_words(kept)
+    connection.begin()
+    try:
+        load_id = manifest.load_id
+        loaded = {
+            "load_id": load_id,
+            "loaded_at": manifest.loaded_at,
+            "business_date": manifest.business_date,
+            "contracts": manifest.contracts,
+        }
+        _load_contracts(connection, manifest.contracts, contracts.values(), words)
+        warehouse.insert(connection, "loads", [loaded])
+        looks = [
+            {"load_id": load_id, **_describe_look(look, contracts[look.organization_id])}
+            for look in manifest.looks
+        ]
+        warehouse.insert(connection, "inbox_looks", looks)
+        decided = [{"load_id": load_id, **asdict(each)} for each in manifest.decisions]
+        warehouse.insert(connection, "intake_decisions", decided)
+        files = [
+            {"load_id": load_id, **_load_file(connection, home, load_id, file, aliases)}
+            for file in manifest.files
+        ]
+        warehouse.insert(connection, "intake_files", files)
+        _load_events(connection, home, manifest)
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return {
+        table: _count_rows(connection, table, manifest.load_id)
+        for table in (
+            "intake_files",
+            *ROW_TABLES.values(),
+            "payment_events",
+            "enrollment_events",
+        )
+    }
+
+
+def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position]:
+    """How far each file of payment events has been loaded."""
+    rows = connection.execute(
+        """
+        select source_file, to_byte, lines_before + line_count, prefix_sha256
+        from raw.payment_event_ranges
+        qualify row_number() over (partition by source_file order by load_id desc) = 1
+        """
+    ).fetchall()
+    return {name: Position(*read) for name, *read in rows}
+
+
+def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """The instant of a new load in UTC without zone: now, but always after the former load."""
+    instant = now.astimezone(UTC).replace(tzinfo=None)
+    row = connection.execute(
+        "select greatest(?::timestamp, max(loaded_at) + interval 1 microsecond) from raw.loads",
+        [instant],
+    ).fetchone()
+    return row[0] if row and row[0] is not None else instant
+
+
+def _load_contracts(
+    connection: duckdb.DuckDBPyConnection,
+    contracts: str,
+    organizations: Iterable[Organization],
+    words: EventWords,
+) -> None:
+    """Insert what events are read by, unless a former load was made with the same contracts."""
+    if connection.execute("from raw.loads where contracts = ?", [contracts]).fetchone():
+        return
+    tables = {
+        "contract_organizations": [
+            {
+                "organization_id": each.organization_id,
+                "country": each.country,
+                "time_zone": each.time_zone.key,
+                "customer_id_scheme": each.customer_id_scheme,
+            }
+            for each in organizations
+        ],
+        "contract_channels": [
+            {"raw_channel": word, "label": label} for word, label in words.channels.items()
+        ],
+        "contract_statuses": [
+            {"kind": kind, "raw_status": word, "status": status}
+            for kind, statuses in (
+                ("payment", words.payment_statuses),
+                ("enrollment", words.enrollment_statuses),
+            )
+            for word, status in statuses.items()
+        ],
+    }
+    for table, rows in tables.items():
+        warehouse.insert(connection, table, [{"contracts": contracts, **row} for row in rows])
+
+
+def _describe_look(look: Look, contract: Organization) -> dict[str, object]:
+    """A look and what the contract said then; its row of raw.inbox_looks."""
+    return {
+        "organization_id": look.organization_id,
+        "outcome": look.outcome,
+        "detail": look.detail,
+        "files_seen": look.files_seen,
+        "files_taken": look.files_taken,
+        "payment_flow": contract.payment_flow,
+        "time_zone": contract.time_zone.key,
+        "delimiter": contract.delimiter,
+        "decimal_separator": contract.decimal_separator,
+        "date_format": contract.date_format,
+    }
+
+
+def _load_file(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    load_id: int,
+    file: LandedFile,
+    aliases: Aliases,
+) -> dict[str, object]:
+    """Load a file's rows; its row of raw.intake_files."""
+    path = store.file_path(home, file.organization_id, file.stored_sha256)
+    record_count, code, message = 0, file.file_code, file.file_message
+    encoding = file.encoding
+    if code is None:
+        require_named(path, file.stored_sha256)
+    if code is None and file.kind == manifests.CUSTOMERS:
+        try:
+            record_count = _load_customers(connection, home, path, file, aliases, load_id)
+        except UnreadableError as error:
+            code, message = error.code, error.message
+    elif code is None:
+        layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
+        with read(path, layout, aliases, home.scratch) as reading:
+            encoding, code, message = reading.encoding, reading.code, reading.message
+            if code is None:
+                try:
+                    record_count = insert_rows(
+                        connection, reading, ROW_TABLES[file.kind], load_id, file.file_id
+                    )
+                except RecordCountMismatchError as error:
+                    code, message = error.code, error.message
+                except RowsRefusedError as error:
+                    # The name of the file may be a person's; its hash leads to it (R30).
+                    raise RowsRefusedError(
+                        f"{file.organization_id}, file {file.sha256}: {error}"
+                    ) from None
+    # A file that an erasure deleted has neither bytes nor a line end any more.
+    is_text = encoding is not None and bool(file.stored_sha256)
+    return {
+        "file_id": file.file_id,
+        **{name: value for name, value in asdict(file).items() if name not in _OF_THE_BYTES},
+        "encoding": encoding,
+        "record_count": record_count,
+        "file_code": code,
+        "file_message": message,
+        "ends_with_line_end": _ends_with_line_end(path) if is_text else None,
+    }
+
+
+def _ends_with_line_end(path: Path) -> bool | None:
+    """Whether the last record of a text has its line end (R13); None for a text without a byte."""
+    with path.open("rb") as content:
+        size = content.seek(0, os.SEEK_END)
+        if not size:
+            return None
+        content.seek(size - 1)
+        return content.read() in (b"\n", b"\r")
+
+
+def _load_customers(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    path: Path,
+    file: LandedFile,
+    aliases: Aliases,
+    load_id: int,
+) -> int:
+    """Insert the rows of a workbook into `raw.customers`, in the caller's transaction (R26).
+
+    Returns:
+        How many there are.
+
+    Raises:
+        UnreadableError: the workbook cannot be read to its end; nothing was inserted.
+
+    """
+    count = 0
+    with (
+        workbooks.read(path, file.organization_id, file.customer_id_scheme, aliases) as workbook,
+        _json_lines(connection, home, "customers") as add,
+    ):
+        for row in workbook.rows():
+            values = asdict(row)
+            line_number = values.pop("row_number")
+            add({"load_id": load_id, "file_id": file.file_id, "line_number": line_number, **values})
+            count += 1
+    return count
+
+
+def _load_events(
+    connection: duckdb.DuckDBPyConnection,
+    home: Home,
+    manifest: Manifest,
+) -> None:
+    if not manifest.events:
+        return
+    numbers = {
+        kind: _last_event_number(connection, table)
+        for kind, table in ((Event, "payment_events"), (Enrollment, "enrollment_events"))
+    }
+    with (
+        _json_lines(connection, home, "payment_events") as add_payment_event,
+        _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
+        _json_lines(connection, home, "payment_event_refusals") as add_refusal,
+    ):
+        for event_range in manifest.events:
+            for line in _read_events(home, event_range):
+                if isinstance(line, Event | Enrollment):
+                    numbers[type(line)] += 1
+                    add = add_payment_event if isinstance(line, Event) else add_enrollment_event
+                    add(
+                        {
+                            "load_id": manifest.load_id,
+                            "event_number": numbers[type(line)],
+                            "source_file": event_range.source_file,
+                            "line_number": line.line_number,
+                            **line.fields,
+                        }
+                    )
+                else:
+                    add_refusal(
+                        {
+                            "load_id": manifest.load_id,
+                            "source_file": event_range.source_file,
+                            **asdict(line),
+                        }
+                    )
+    ranges = [
+        {
+            "load_id": manifest.load_id,
+            "source_file": each.source_file,
+            "from_byte": each.from_byte,
+            "to_byte": each.to_byte,
+            "lines_before": each.lines_before,
+            "line_count": _count_lines(home, each),
+            "prefix_sha256": each.prefix_sha256,
+        }
+        for each in manifest.events
+        if each.code is None
+    ]
+    warehouse.insert(connection, "payment_event_ranges", ranges)
+
+
+def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
+    if event_range.code is not None:
+        yield Refusal(event_range.lines_before, event_range.code, MESSAGES[event_range.code])
+        return
+    path = store.events_path(home, event_range.sha256)
+    require_named(path, event_range.sha256)
+    yield from event_lines.read_lines(path, event_range.lines_before)
+
+
+def _count_lines(home: Home, event_range: EventRange) -> int:
+    with store.events_path(home, event_range.sha256).open("rb") as content:
+        return sum(1 for _ in content)
+
+
+def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(
+        f"select coalesce(max(event_number), 0) from raw.{table}"  # noqa: S608 (a table of ours)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+@contextmanager
+def _json_lines(
+    connection: duckdb.DuckDBPyConnection, home: Home, table: str
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Collect rows on the disk and insert them into a table of `raw` when the context ends well."""
+    names: list[str] = []
+    longest = 0
+    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
+        path = Path(scratch) / f"{table}.jsonl"
+        with path.open("w", encoding="utf-8") as lines:
+
+            def add(row: Mapping[str, Any]) -> None:
+                nonlocal longest
+                names[:] = names or row
+                line = json.dumps(row)
+                longest = max(longest, len(line))
+                lines.write(line + "\n")
+
+            yield add
+        if names:
+            columns = ", ".join(f"{name}: '{_JSON_TYPES.get(name, 'varchar')}'" for name in names)
+            connection.execute(
+                f"insert into raw.{table} ({', '.join(names)})"  # noqa: S608 (names of ours)
+                f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
+                f" columns = {{{columns}}}, maximum_object_size = {max(longest, 1 << 24)})",
+                [str(path)],
+            )
+
+
+def _count_rows(connection: duckdb.DuckDBPyConnection, table: str, load_id: int) -> int:
+    row = connection.execute(
+        f"select count(*) from raw.{table} where load_id = ?",  # noqa: S608 (a table of ours)
+        [load_id],
+    ).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,132 @@
+"""Receiving the files that were chosen, whole, into the landing area (R13)."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from orchestration.contracts.organizations import Organization
+from orchestration.contracts.tables import ContractError
+from orchestration.installation.clock import Clock
+from orchestration.installation.home import Home
+from orchestration.intake import arriving
+from orchestration.intake.arriving import Arriving, Left
+from orchestration.intake.recognizing import Arrival
+from orchestration.landing import store
+from orchestration.landing.manifests import LandedFile
+from orchestration.servers.remote_files import (
+    Download,
+    RemoteFile,
+    TooLargeError,
+)
+from orchestration.servers.sftp import Client
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FILE_LIMIT = "4GB"
+
+
+def file_limit(environment: Mapping[str, str]) -> int:
+    """How many bytes a file may have; a larger one is refused before it is downloaded (R16).
+
+    Args:
+        environment: SALDO_FILE_LIMIT, such as `500MB`; 4GB without it.
+
+    Raises:
+        ContractError: it is no size.
+
+    """
+    text = environment.get("SALDO_FILE_LIMIT", _FILE_LIMIT)
+    match = re.fullmatch(r"([0-9]{1,6})(MB|GB)", text)
+    if match is None:
+        raise ContractError(
+            f"SALDO_FILE_LIMIT: {text!r} is not allowed; allowed: a size such as 500MB or 4GB"
+        )
+    return int(match[1]) * {"MB": 10**6, "GB": 10**9}[match[2]]
+
+
+@dataclass(frozen=True)
+class Received:
+    """A file that was received.
+
+    Args:
+        file: as it landed.
+        download: how it was received.
+        is_first: whether its bytes were not in the landing area.
+        arriving: its note, None if no byte of it was received.
+
+    """
+
+    file: LandedFile
+    download: Download
+    is_first: bool
+    arriving: Arriving | None = None
+
+
+def receive(
+    home: Home,
+    organization: Organization,
+    client: Client,
+    arrival: Arrival,
+    clock: Clock,
+    limit: int,
+    left: Mapping[RemoteFile, Left] | None = None,
+) -> Received:
+    """Download a file and keep it in the landing area (R13).
+
+    Args:
+        home: where it goes.
+        organization: whose file it is.
+        client: the connection to the inbox.
+        arrival: the file.
+        clock: the time.
+        limit: how many bytes it may have.
+        left: files that are not downloaded, for a former run has received them.
+
+    Raises:
+        SftpError: what Client.download raises; nothing is kept.
+
+    """
+    organization_id = organization.organization_id
+    remote = arrival.remote
+    file_code: str | None = "file_too_large"
+    download, is_first = Download("", remote.size or 0), False
+    noted: Arriving | None = None
+    if left and remote in left:
+        noted, download = left[remote].arriving, left[remote].download
+        file_code = arrival.file_code
+    elif remote.size is None or remote.size <= limit:
+        with arriving.receiving(home, organization_id, remote) as (target, begun):
+            try:
+                download = client.download(organization.inbox_dir, remote, target, limit)
+            except TooLargeError:
+                download = Download("", limit + 1)
+        noted = begun
+        if download.sha256:
+            file_code = arrival.file_code
+            is_first = not store.file_path(home, organization_id, download.sha256).exists()
+            noted = arriving.keep(home, organization_id, begun, download)
+    landed = LandedFile.of(
+        organization,
+        kind=arrival.kind,
+        file_name=remote.name,
+        business_date=arrival.business_date,
+        sha256=download.sha256,
+        byte_count=download.byte_count,
+        modified_at=naive_utc(remote.modified_at),
+        received_at=_as_naive_utc(clock()),
+        file_code=file_code,
+        listed_size=None if remote.size == download.byte_count else remote.size,
+    )
+    return Received(landed, download, is_first, noted)
+
+
+def naive_utc(instant: datetime | None) -> datetime | None:
+    """An instant as the servers' listings have it; None stays None."""
+    return None if instant is None else _as_naive_utc(instant)
+
+
+def _as_naive_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,111 @@
+"""What the files in an inbox are by their names: ours, none of ours, or nearly ours (R11, R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from orchestration.contracts import file_names
+from orchestration.contracts.file_names import InvalidFileDateError, file_date
+from orchestration.contracts.organizations import Organization
+from orchestration.installation.redaction import redact
+from orchestration.landing import manifests
+from orchestration.servers.remote_files import Listing, RemoteFile
+
+# Customers are uploaded; an organization may leave a workbook in its inbox all the same (R26).
+CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
+_MOST_NAMES_TOLD = 3
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A file in an inbox that is to be taken."""
+
+    kind: str
+    business_date: date
+    remote: RemoteFile
+    file_code: str | None = None
+
+
+def recognize(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
+    """What a file in an inbox is by its name; empty if it is none of ours.
+
+    Args:
+        organization: whose patterns name the files (R11).
+        remote: the file.
+        business_date: what a file counts for whose own date does not exist; it has a code.
+
+    """
+    for kind, pattern in _patterns(organization).items():
+        try:
+            named_for = file_date(pattern, remote.name)
+        except InvalidFileDateError:
+            return [Arrival(kind, business_date, remote, "invalid_file_date")]
+        if named_for is not None:
+            return [Arrival(kind, named_for, remote)]
+    return []
+
+
+def _patterns(organization: Organization) -> Mapping[str, str]:
+    return {
+        "invoices": organization.invoices_pattern,
+        "payments": organization.payments_pattern,
+        manifests.CUSTOMERS: CUSTOMERS_PATTERN,
+    }
+
+
+def find_misnamed(
+    organization: Organization,
+    listing: Listing,
+    business_date: date | None,
+    environment: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """What is in an inbox for a date and is not read for its name, or because it is no file (R18).
+
+    Args:
+        organization: whose patterns name the files.
+        listing: its inbox.
+        business_date: the date; None for any.
+        environment: whose secrets no name may tell.
+
+    Returns:
+        Codes and sentences.
+
+    """
+    patterns = _patterns(organization)
+    names = [remote.name for remote in listing.files]
+    is_had = any(file_names.is_of_date(patterns["invoices"], name, business_date) for name in names)
+    found: list[tuple[str, str]] = []
+    near = file_names.find_near_misses(
+        tuple(patterns.values()), names, business_date, is_had=is_had
+    )
+    partial = [name for name in near if file_names.find_partial_ending(name)]
+    if partial:
+        told = _list_names(partial, environment)
+        found.append(("still_growing", f"{told}: the upload has not ended, have it sent again"))
+    if misnamed := [name for name in near if name not in partial]:
+        expected = " or ".join(patterns.values())
+        found.append(
+            (
+                "misnamed",
+                f"{_list_names(misnamed, environment)}: not named like {expected}, have it"
+                " renamed or change the contract's pattern",
+            )
+        )
+    others = [
+        name
+        for name in listing.other_names
+        for pattern in patterns.values()
+        if file_names.is_of_date(pattern, name, business_date)
+    ]
+    if others:
+        told = _list_names(others, environment)
+        found.append(("not_a_file", f"{told}: a link or special file, have the file itself sent"))
+    return found
+
+
+def _list_names(names: Sequence[str], environment: Mapping[str, str]) -> str:
+    told = ", ".join(file_names.shown(name) for name in names[:_MOST_NAMES_TOLD])
+    more = len(names) - _MOST_NAMES_TOLD
+    return redact(told if more <= 0 else f"{told} and {more} more", environment)

@@ -1,0 +1,133 @@
+"""Having again what is damaged of what landed, from where the same still is.
+
+A file may still be in its organization's inbox, events in the folder of events, contracts in the
+seeds: bytes with the hash that names them are the same. Batches of the ledger are in the warehouse
+too. What cannot be had again, as a manifest, is left to a backup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.organizations import CONTRACT_FILES, Organization
+from orchestration.delivery import ledger
+from orchestration.delivery.attempts import Attempt
+from orchestration.installation import warehouse, whole_files
+from orchestration.installation.damage import DamagedError
+from orchestration.installation.home import Home
+from orchestration.installation.locking import WarehouseBusyError
+from orchestration.intake import soundness
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import EventRange, LandedFile
+from orchestration.servers.connections import connect
+from orchestration.servers.errors import SftpError
+
+
+def restore(
+    home: Home, organizations: Sequence[Organization], environment: Mapping[str, str]
+) -> list[Path]:
+    """Have again what can be had of the landing area; what is whole is left as it is.
+
+    Args:
+        home: the installation, which the caller holds.
+        organizations: whose servers are asked, if files of theirs are damaged.
+        environment: where the secrets of the servers are.
+
+    Returns:
+        What was had again.
+
+    """
+    damaged = _find_damaged(home)
+    with suppress(duckdb.Error, DamagedError, WarehouseBusyError):
+        if home.warehouse.exists():
+            with warehouse.reading(home) as connection:
+                _write_batches(connection, home, damaged)
+    files: list[LandedFile] = []
+    for load_id in manifests.load_ids(home):
+        if manifests.manifest_path(home, load_id) in damaged:
+            continue
+        manifest = manifests.read_manifest(home, load_id)
+        if manifest is None:
+            continue
+        if store.contracts_path(home, manifest.contracts) in damaged:
+            _keep_contracts(home, manifest.contracts)
+        for event_range in manifest.events:
+            if store.events_path(home, event_range.sha256) in damaged:
+                _keep_events(home, event_range)
+        files += [each for each in manifest.files if store.stored_path(home, each) in damaged]
+    for organization in organizations:
+        of_one = [each for each in files if each.organization_id == organization.organization_id]
+        if of_one:
+            # A server that does not answer is told by what stays damaged.
+            with suppress(SftpError):
+                _fetch(home, organization, of_one, environment)
+    return sorted(damaged - _find_damaged(home))
+
+
+def _find_damaged(home: Home) -> set[Path]:
+    findings = soundness.check_landing(home, *warehouse.peek_numbers(home))
+    return {each.path for each in findings}
+
+
+def _write_batches(connection: duckdb.DuckDBPyConnection, home: Home, damaged: set[Path]) -> None:
+    """Write damaged batches of the ledger again, as the warehouse holds them."""
+    names = [each.name for each in fields(Attempt)]
+    rows = connection.execute(
+        f"select batch_id, {', '.join(names)} from raw.deliveries order by batch_id, rowid"  # noqa: S608 (names of ours)
+    ).fetchall()
+    for batch_id, batch in groupby(rows, key=lambda row: int(row[0])):
+        if ledger.batch_path(home, batch_id) in damaged:
+            attempts = [Attempt(**dict(zip(names, row[1:], strict=True))) for row in batch]
+            ledger.write_batch(home, batch_id, attempts)
+
+
+def _keep_contracts(home: Home, contracts: str) -> None:
+    """Keep the contracts again, if the seeds are as they were then."""
+    contents = {name: (home.seeds / name).read_bytes() for name in CONTRACT_FILES}
+    if store.name_contracts(contents) == contracts:
+        for name, content in contents.items():
+            whole_files.write_whole(store.contracts_path(home, contracts) / name, content)
+
+
+def _keep_events(home: Home, event_range: EventRange) -> None:
+    """Keep a range of events again, if the file that it came from still has it."""
+    try:
+        with (home.events / event_range.source_file).open("rb") as source:
+            source.seek(event_range.from_byte)
+            content = source.read(event_range.to_byte - event_range.from_byte)
+    except OSError:
+        return
+    if hashlib.sha256(content).hexdigest() == event_range.sha256:
+        whole_files.write_whole(store.events_path(home, event_range.sha256), content)
+
+
+def _fetch(
+    home: Home,
+    organization: Organization,
+    files: Iterable[LandedFile],
+    environment: Mapping[str, str],
+) -> None:
+    """Download the files that are still in the inbox, under the same name, and keep the same bytes.
+
+    Raises:
+        SftpError: the server does not answer.
+
+    """
+    with connect(organization, environment) as client:
+        listing = {each.name: each for each in client.list_files(organization.inbox_dir)}
+        for file in files:
+            remote = listing.get(file.file_name)
+            if remote is None:
+                continue
+            with store.receiving(home, file.organization_id) as (target, part):
+                download = client.download(organization.inbox_dir, remote, target)
+                target.flush()
+                if download.sha256 == file.stored_sha256:
+                    store.keep(home, file.organization_id, part, download.sha256)

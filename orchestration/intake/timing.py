@@ -1,0 +1,118 @@
+"""When to run: which business dates are due, and when to try again what may heal.
+
+Pure functions of the contracts, of what has been done and of the time. Nothing is asked for twice:
+whatever has been looked into is done, however the run was started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from orchestration.contracts.organizations import Organization, is_due
+from orchestration.landing.manifests import Manifest
+from orchestration.servers.ssh import MAY_HEAL
+
+# Dates missed longer ago than this are for an operator to run (a backfill).
+MAX_DAYS_BACK = 7
+# A file that was still growing is whole a while later.
+_LOOK_AGAIN_FOR = MAY_HEAL | {"still_growing"}
+_LOOK_AGAIN_AFTER = tuple(timedelta(minutes=minutes) for minutes in (10, 20, 40, 60, 60, 60))
+_DELIVER_AGAIN_AFTER = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class LookMade:
+    """A look into an organization's inbox for a business date; `looked_at` is UTC without zone."""
+
+    organization_id: str
+    business_date: date
+    looked_at: datetime
+    outcome: str
+
+
+def looks_of(manifests: Iterable[Manifest]) -> list[LookMade]:
+    """The looks that loads made, in the loads' order."""
+    return [
+        LookMade(look.organization_id, manifest.business_date, manifest.loaded_at, look.outcome)
+        for manifest in manifests
+        for look in manifest.looks
+    ]
+
+
+def due_dates(
+    organizations: Iterable[Organization], looks: Sequence[LookMade], now: datetime
+) -> list[date]:
+    """The business dates to run now, oldest first.
+
+    A date is due when the cut-off of an organization has passed in its own time zone and its inbox
+    has not been looked into for that date or a later one. Dates that were missed come too, up to a
+    week back. An inbox that could not be reached is looked into again, after growing waits; one
+    that refuses the login or shows another key is not, for that does not heal by waiting.
+
+    Args:
+        organizations: the contracts (R11).
+        looks: the looks made in the last days, oldest first.
+        now: an instant with a time zone.
+
+    """
+    by_organization: dict[str, list[LookMade]] = {}
+    for look in looks:
+        by_organization.setdefault(look.organization_id, []).append(look)
+    return sorted(
+        {
+            day
+            for organization in organizations
+            for day in _due_dates_of(
+                organization, by_organization.get(organization.organization_id, []), now
+            )
+        }
+    )
+
+
+def newest_due_date(organization: Organization, now: datetime) -> date:
+    """The newest business date whose cut-off has passed."""
+    today = now.astimezone(organization.time_zone).date()
+    return today if is_due(organization, today, now) else today - timedelta(days=1)
+
+
+def is_delivery_due(files_that_may_heal: int, attempted_at: datetime, now: datetime) -> bool:
+    """Whether to try again to deliver files whose organization's server could not be reached.
+
+    Args:
+        files_that_may_heal: how many such files the last attempt left.
+        attempted_at: when that was, with a time zone.
+        now: an instant with a time zone.
+
+    """
+    return files_that_may_heal > 0 and now >= attempted_at + _DELIVER_AGAIN_AFTER
+
+
+def _due_dates_of(
+    organization: Organization, looks: Sequence[LookMade], now: datetime
+) -> list[date]:
+    newest_due = newest_due_date(organization, now)
+    if not looks:
+        # A new organization begins with its first cut-off.
+        today = now.astimezone(organization.time_zone).date()
+        return [newest_due] if newest_due == today else []
+    newest_looked = max(look.business_date for look in looks)
+    missed = (newest_due - newest_looked).days
+    if missed > 0:
+        days_back = min(missed, MAX_DAYS_BACK)
+        return [newest_due - timedelta(days=days) for days in range(days_back)][::-1]
+    return [newest_looked] if _is_look_again_due(looks, newest_looked, now) else []
+
+
+def _is_look_again_due(looks: Sequence[LookMade], business_date: date, now: datetime) -> bool:
+    of_the_date = [look for look in looks if look.business_date == business_date]
+    failures = 0
+    for look in reversed(of_the_date):
+        if look.outcome not in _LOOK_AGAIN_FOR:
+            break
+        failures += 1
+    if not 0 < failures <= len(_LOOK_AGAIN_AFTER):
+        return False
+    looked_at = of_the_date[-1].looked_at.replace(tzinfo=UTC)
+    return now >= looked_at + _LOOK_AGAIN_AFTER[failures - 1]

@@ -1,0 +1,278 @@
+"""Previews: what a workbook of customers would do, before anyone says yes (R26).
+
+The rules stand in the models, so the models answer: they run over the workbook alone in a small
+warehouse of their own, beside the customers as analysts see them. Nothing of the installation
+changes, and no run is waited for.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+
+from orchestration.contracts.organizations import Aliases, Organization
+from orchestration.formats import workbooks
+from orchestration.formats.encodings import UnreadableError
+from orchestration.formats.workbooks import Sheet
+from orchestration.installation import locking, warehouse
+from orchestration.installation.damage import told_of
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.home import Home
+from orchestration.intake import loading
+from orchestration.landing import manifests, store
+from orchestration.landing.manifests import LandedFile, Manifest
+
+MOST_ROWS_SHOWN = 500
+_LOAD_ID = 1
+_INVALID_MAIL = "El correo no es una dirección: el cliente se crea, pero no se le escribe."
+
+# The columns that a code speaks of; a code that is not here says it in its message.
+_FIELDS_OF: Mapping[str, tuple[str, ...]] = {
+    "missing_customer_id": ("customer_id",),
+    "invalid_rut": ("customer_id",),
+    "date_as_customer_id": ("customer_id",),
+    "inexact_id": ("customer_id",),
+    "duplicate_customer": ("customer_id",),
+    "missing_name": ("name",),
+    "cell_error": ("customer_id", "name"),
+    "formula_without_value": ("customer_id", "name"),
+    "invalid_mail": ("mail",),
+}
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a row: a refusal or a warning.
+
+    Args:
+        row_number: as Excel shows it.
+        column: the column's letter and name, empty where no single column is meant.
+        code: stable.
+        message: for the organization, in Spanish.
+
+    """
+
+    row_number: int
+    column: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A customer that would be created (`new`) or changed."""
+
+    row_number: int
+    change: str
+    customer_id: str
+    name: str
+    mail: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a workbook would do; of long lists the first MOST_ROWS_SHOWN.
+
+    Args:
+        is_refused: whether the whole workbook would be refused.
+        code: why, if so.
+        message: the same in Spanish.
+        sheet: the sheet that is read, empty if there is none.
+        other_sheets: the sheets that are not.
+        new_count: customers that would be created.
+        changed_count: customers that would be changed.
+        unchanged_count: customers that are as the workbook has them.
+        refused_count: rows that would be refused.
+        warning_count: accepted rows whose mail cannot be written to.
+        changes: the first two, row by row.
+        refusals: the refused rows.
+        warnings: the accepted rows whose mail cannot be written to.
+
+    """
+
+    is_refused: bool
+    code: str
+    message: str
+    sheet: str
+    other_sheets: tuple[str, ...]
+    new_count: int
+    changed_count: int
+    unchanged_count: int
+    refused_count: int
+    warning_count: int
+    changes: tuple[Change, ...]
+    refusals: tuple[Remark, ...]
+    warnings: tuple[Remark, ...]
+
+
+def make_preview(
+    home: Home, organization: Organization, aliases: Aliases, workbook: Path, now: datetime
+) -> Preview:
+    """Say what a workbook would do to an organization's customers.
+
+    Args:
+        home: the installation; read only, but for a folder of scratch.
+        organization: whose customers the workbook has.
+        aliases: which header name means which field (R11).
+        workbook: the file.
+        now: the time.
+
+    Raises:
+        WarehouseBusyError: another preview is being made.
+        subprocess.CalledProcessError: dbt failed.
+
+    """
+    scratch = Home(home.scratch / "preview", home.seeds)
+    scratch.create()
+    with locking.exclusive(scratch):
+        _load_alone(home, scratch, organization, workbook, now)
+        run_dbt(scratch, "run", "--quiet", "--select", "+int_intake_files__judged")
+        try:
+            with workbooks.read(
+                workbook, organization.organization_id, organization.customer_id_scheme, aliases
+            ) as opened:
+                sheet: Sheet | None = opened.sheet
+        except UnreadableError:
+            sheet = None
+        with warehouse.connect(scratch) as connection:
+            return _read_preview(connection, _read_messages(home.seeds), sheet)
+
+
+def _load_alone(
+    home: Home,
+    scratch: Home,
+    organization: Organization,
+    workbook: Path,
+    now: datetime,
+) -> None:
+    """Make a warehouse that holds the workbook and the customers as analysts see them."""
+    scratch.warehouse.unlink(missing_ok=True)
+    shutil.rmtree(scratch.landing, ignore_errors=True)
+    instant = now.astimezone(UTC).replace(tzinfo=None)
+    file = LandedFile.of(
+        organization,
+        kind=manifests.CUSTOMERS,
+        file_name=workbook.name,
+        business_date=instant.date(),
+        sha256=hashlib.sha256(workbook.read_bytes()).hexdigest(),
+        byte_count=workbook.stat().st_size,
+        modified_at=instant,
+        received_at=instant,
+    )
+    path = store.file_path(scratch, file.organization_id, file.sha256)
+    path.parent.mkdir(parents=True)
+    shutil.copyfile(workbook, path)
+    contracts = store.keep_contracts(scratch)
+    manifest = Manifest(_LOAD_ID, instant, file.business_date, contracts, files=(file,))
+    with warehouse.connect(scratch) as connection:
+        _copy_customers(connection, home, file.organization_id)
+        loading.load(connection, scratch, manifest)
+
+
+def _copy_customers(
+    connection: duckdb.DuckDBPyConnection, home: Home, organization_id: str
+) -> None:
+    if not home.analytics.exists():
+        return
+    path = str(home.analytics).replace("'", "''")
+    with told_of(home.analytics):
+        connection.execute(f"attach '{path}' as published (read_only)")
+    try:
+        is_there = connection.execute(
+            "select 1 from duckdb_tables()"
+            " where database_name = 'published' and table_name = 'customers'"
+        ).fetchone()
+        if is_there is not None:
+            connection.execute(
+                "create table main.customers as"
+                " select * from published.main.customers where organization_id = ?",
+                [organization_id],
+            )
+    finally:
+        connection.execute("detach published")
+
+
+def _read_preview(
+    connection: duckdb.DuckDBPyConnection, messages: Mapping[str, str], sheet: Sheet | None
+) -> Preview:
+    verdict = connection.execute(
+        """
+        select
+            judged.verdict = 'refused',
+            coalesce(judged.code, ''),
+            coalesce(files.file_message, ''),
+            judged.new_count,
+            judged.changed_count,
+            judged.unchanged_count,
+            judged.rejected_count
+        from intermediate.int_intake_files__judged as judged
+        inner join raw.intake_files as files on judged.file_id = files.file_id
+        """
+    ).fetchone()
+    if verdict is None:
+        raise LookupError("the models have not judged the workbook")
+    is_refused, code, message, new, changed, unchanged, refused = verdict
+    changes = connection.execute(
+        """
+        select line_number, change, customer_id, name, coalesce(mail, '')
+        from intermediate.int_customers__compared
+        where change <> 'unchanged'
+        order by line_number
+        limit ?
+        """,
+        [MOST_ROWS_SHOWN],
+    ).fetchall()
+    refusals = connection.execute(
+        """
+        select line_number, rejection_code
+        from intermediate.int_customers__checked
+        where rejection_code is not null
+        order by line_number
+        limit ?
+        """,
+        [MOST_ROWS_SHOWN],
+    ).fetchall()
+    warnings = connection.execute(
+        """
+        select line_number, count(*) over ()
+        from intermediate.int_customers__checked
+        where rejection_code is null and mail_status = 'invalid'
+        order by line_number
+        limit ?
+        """,
+        [MOST_ROWS_SHOWN],
+    ).fetchall()
+    said = {**messages, "invalid_mail": _INVALID_MAIL}
+    return Preview(
+        is_refused=is_refused,
+        code=code,
+        message=message or messages.get(code, ""),
+        sheet=sheet.title if sheet else "",
+        other_sheets=sheet.other_titles if sheet else (),
+        new_count=new,
+        changed_count=changed,
+        unchanged_count=unchanged,
+        refused_count=refused,
+        warning_count=warnings[0][1] if warnings else 0,
+        changes=tuple(Change(*row) for row in changes),
+        refusals=tuple(_remark(number, code, said, sheet) for number, code in refusals),
+        warnings=tuple(_remark(number, "invalid_mail", said, sheet) for number, _ in warnings),
+    )
+
+
+def _remark(row_number: int, code: str, messages: Mapping[str, str], sheet: Sheet | None) -> Remark:
+    fields = _FIELDS_OF.get(code, ()) if sheet else ()
+    columns = [sheet.place(field) for field in fields if sheet and field in sheet.columns]
+    return Remark(row_number, " o ".join(columns), code, messages[code])
+
+
+def _read_messages(seeds: Path) -> dict[str, str]:
+    with (seeds / "intake_codes.csv").open(encoding="utf-8", newline="") as source:
+        return {row["code"]: row["message"] for row in csv.DictReader(source)}

@@ -1,0 +1,82 @@
+"""The alert that a run of Dagster asks for: it failed, or its checks found something."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import dagster as dg
+
+from orchestration.installation.redaction import redact
+from orchestration.reports import alerts
+from orchestration.reports.alerts import Alert
+
+# Marks a failed step whose description is all that there is to say.
+TOLD = "told"
+_TELLING = {
+    dg.DagsterEventType.STEP_FAILURE,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+}
+
+
+def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
+    """The alert of a run that has ended; None if there is nothing to tell."""
+    business_date = run.tags.get("dagster/partition", "without a date")
+    events = [
+        entry.dagster_event
+        for entry in instance.all_logs(run.run_id, of_type=_TELLING)
+        if entry.dagster_event is not None
+    ]
+    if run.status == dg.DagsterRunStatus.FAILURE:
+        lines = tuple(_describe_failures(events))
+        return Alert("failed", f"the run of {business_date} failed", lines)
+    lines = tuple(_describe_checks(events))
+    return Alert("warning", f"the run of {business_date} has warnings", lines) if lines else None
+
+
+def send_alert_of(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Send the alert of a run that has ended, if it asks for one."""
+    run = instance.get_run_by_id(run_id)
+    alert = alert_of(instance, run) if run else None
+    if alert is not None:
+        alerts.send(alert, os.environ, dg.get_dagster_logger().warning)
+
+
+def describe_error(event: dg.DagsterEvent) -> str:
+    """What a failed step said at the root of its error; a sentence if the machine is the cause."""
+    told = find_told(event)
+    if told is not None:
+        return told
+    error = event.step_failure_data.error
+    said = error.message.strip() if error else "no reason given"
+    cause = error.cause if error else None
+    while cause is not None:
+        said, cause = cause.message.strip(), cause.cause
+    return f"step {event.step_key} failed: {redact(said, os.environ)}"
+
+
+def find_told(event: dg.DagsterEvent) -> str | None:
+    """What to say of a failed step of which one sentence says all; None if there is more to say."""
+    failure = event.step_failure_data.user_failure_data
+    return failure.description if failure is not None and TOLD in failure.metadata else None
+
+
+def _describe_failures(events: list[dg.DagsterEvent]) -> Iterator[str]:
+    has_step = False
+    for event in events:
+        if event.is_step_failure:
+            has_step = True
+            yield describe_error(event)
+        elif event.is_job_failure and not has_step:
+            error = event.job_failure_data.error
+            yield (error.message if error else event.message or "no reason given").strip()
+
+
+def _describe_checks(events: list[dg.DagsterEvent]) -> Iterator[str]:
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed:
+                said = evaluation.description
+                yield f"{evaluation.check_name}: {said}" if said else evaluation.check_name

@@ -1,0 +1,163 @@
+"""Whether what landed is whole, and whether all that was made of it agrees with it.
+
+Each finding is a sentence that says what is damaged and what to do. Looking changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from orchestration.delivery import ledger, outgoing, published_copy
+from orchestration.delivery.attempts import Attempt
+from orchestration.installation import warehouse
+from orchestration.installation.damage import REPLAY, DamagedError
+from orchestration.installation.home import Home
+from orchestration.intake import soundness
+from orchestration.landing import manifests
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found.
+
+    Args:
+        findings: what is damaged, a sentence each; empty if all is sound.
+        remarks: what is not damaged and good to know, a sentence each.
+        load_count: how many loads landed.
+
+    """
+
+    findings: tuple[str, ...]
+    remarks: tuple[str, ...]
+    load_count: int
+
+
+def verify(home: Home) -> Verified:
+    """Look at the landing area, the warehouse, the published copy and the outbox of a home.
+
+    What was made of a landing area that is damaged is not compared with it.
+
+    Args:
+        home: the installation, which the caller holds.
+
+    """
+    landed = soundness.check_landing(home, *warehouse.peek_numbers(home))
+    findings, remarks = [each.said for each in landed], []
+    load_ids = manifests.load_ids(home)
+    if not landed and (unsealed := soundness.count_unsealed(home)):
+        remarks.append(f"manifests and batches of older versions, without a checksum: {unsealed}")
+
+    def read_warehouse() -> Iterator[str]:
+        if not load_ids and not home.warehouse.exists():
+            return
+        if not home.warehouse.exists():
+            raise DamagedError(f"{home.warehouse} is missing: {REPLAY} makes it anew")
+        with warehouse.reading(home) as connection:
+            warehouse.check_raw(connection)
+            warehouse.read_whole(connection)
+            if not landed:
+                yield from _compare(connection, home, remarks)
+
+    def read_copy() -> Iterator[str]:
+        with published_copy.reading(home) as published:
+            warehouse.read_whole(published)
+        yield from ()
+
+    for look in (read_warehouse, read_copy):
+        findings += [each for each in _told(look) if each not in findings]
+    return Verified(tuple(findings), tuple(remarks), len(load_ids))
+
+
+def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
+    try:
+        yield from look()
+    except (DamagedError, warehouse.OlderWarehouseError) as error:
+        yield str(error)
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection, home: Home, remarks: list[str]
+) -> Iterator[str]:
+    """What the warehouse, the copy and the outbox are not as the landing area has it."""
+    last = warehouse.last_load_id(connection)
+    if _read_loads(connection) != _landed_loads(home, last):
+        yield f"{home.warehouse} holds other loads than the landing area: {REPLAY} makes it anew"
+        return
+    if last < manifests.last_load_id(home) or warehouse.unfinished_load_id(connection) is not None:
+        remarks.append("loads that landed wait for the next run; what comes of them was not read")
+        return
+    if not last:
+        return
+    yield from _compare_outbox(connection, home)
+    if not home.analytics.exists():
+        return
+    tables = published_copy.find_differences(connection, home)
+    if tables:
+        yield (
+            f"{home.analytics} is not what the warehouse is ({', '.join(tables)}):"
+            " the next run publishes it anew"
+        )
+
+
+def _read_loads(connection: duckdb.DuckDBPyConnection) -> set[tuple[object, ...]]:
+    """What the warehouse took in: loads, files, ranges of events and attempts to deliver."""
+    rows: set[tuple[object, ...]] = set()
+    for query in (
+        "select load_id, loaded_at, business_date, contracts from raw.loads",
+        "select load_id, file_id, sha256 from raw.intake_files",
+        "select load_id, source_file, from_byte, to_byte, null, null from raw.payment_event_ranges",
+    ):
+        rows.update(connection.execute(query).fetchall())
+    return rows
+
+
+def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
+    """The same of the landing area, up to a load."""
+    rows: set[tuple[object, ...]] = set()
+    for manifest in manifests.read_manifests(home):
+        load_id = manifest.load_id
+        if load_id > last:
+            break
+        rows.add((load_id, manifest.loaded_at, manifest.business_date, manifest.contracts))
+        rows.update((load_id, file.file_id, file.sha256) for file in manifest.files)
+        rows.update(
+            (load_id, each.source_file, each.from_byte, each.to_byte, None, None)
+            for each in manifest.events
+        )
+    return rows
+
+
+def _compare_outbox(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[str]:
+    """The local copies of payments files that are not what the ledger says was sent.
+
+    A copy may also be what the warehouse says now: without a person who was erased since.
+    """
+    sent: dict[Path, list[Attempt]] = {}
+    for _, attempts in ledger.read_attempts(home, after=0):
+        for each in attempts:
+            is_kept = each.kind in (outgoing.PAYMENTS_FILE, outgoing.PAYMENTS_MANIFEST)
+            if is_kept and each.outcome in outgoing.DELIVERED:
+                path = home.outbox / each.organization_id / each.file_name
+                sent.setdefault(path, []).append(each)
+    for path, attempts in sent.items():
+        newest = attempts[-1]
+        again = (
+            f"`python -m orchestration republish {newest.organization_id}"
+            f" {newest.business_date}` writes it again"
+        )
+        if not path.exists():
+            yield f"{path} is missing: {again}"
+            continue
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() in {each.sha256 for each in attempts}:
+            continue
+        published = outgoing.read_publication(
+            connection, newest.organization_id, newest.business_date
+        )
+        if content not in {each.content for each in published if each.path(home) == path}:
+            yield f"{path} is not what was sent: delete it, then {again}"

@@ -1,0 +1,120 @@
+"""How long one server may take, and how much it may say, before it is left (R20).
+
+A server that answers a byte every 20 seconds passes every time-out for a single answer. So the
+whole of a connection has a deadline, and a listing has a limit.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+from orchestration.contracts.tables import ContractError
+
+LOOK_SECONDS = "SALDO_LOOK_SECONDS"
+LISTING_LIMIT = "SALDO_LISTING_LIMIT"
+_DEFAULTS = {LOOK_SECONDS: 180, LISTING_LIMIT: 50_000}
+# A large file may take longer: a second more for so many bytes of it.
+_BYTES_A_SECOND = 1_000_000
+# How many bytes a name of a listing may take on average, with what the server says about it.
+BYTES_A_NAME = 512
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one server may take.
+
+    Args:
+        look_seconds: for a connection from its first byte to its last, without what the bytes of
+            files add to it.
+        listed_names: how many names the listing of a folder may have.
+
+    """
+
+    look_seconds: float = _DEFAULTS[LOOK_SECONDS]
+    listed_names: int = _DEFAULTS[LISTING_LIMIT]
+
+
+def read_limits(environment: Mapping[str, str]) -> Limits:
+    """Read the limits of this installation; they are the same for every organization.
+
+    Args:
+        environment: SALDO_LOOK_SECONDS and SALDO_LISTING_LIMIT, whole numbers from 1 on.
+
+    Raises:
+        ContractError: one of them is no such number.
+
+    """
+    values = {name: environment.get(name, str(default)) for name, default in _DEFAULTS.items()}
+    for name, text in values.items():
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+            raise ContractError(f"{name}: {text!r} is not allowed; allowed: a whole number from 1")
+    return Limits(float(values[LOOK_SECONDS]), int(values[LISTING_LIMIT]))
+
+
+class Deadline:
+    """The time that a connection has; when it is over, the connection is closed from outside.
+
+    Args:
+        seconds: how long that is; what allow() adds comes on top.
+
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends = time.monotonic() + seconds
+        self._close: Callable[[], object] | None = None
+        self._is_done = threading.Event()
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection has been given up."""
+        return self._is_over
+
+    @property
+    def message(self) -> str:
+        """What to tell of a server that was given up."""
+        return (
+            f"the server was not done after {self._seconds:.0f} seconds: ask the organization, or"
+            f" raise {LOOK_SECONDS} if it is only slow"
+        )
+
+    def allow(self, byte_count: int) -> None:
+        """Give the time that bytes of a file may take."""
+        self._ends += byte_count / _BYTES_A_SECOND
+
+    def watch(self, close: Callable[[], object]) -> None:
+        """Say how the connection is closed; at once if the deadline has passed."""
+        with self._lock:
+            self._close = close
+            if self._is_over:
+                close()
+
+    def __enter__(self) -> Deadline:
+        """Begin to watch."""
+        threading.Thread(target=self._wait, name="deadline", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End to watch."""
+        self._is_done.set()
+
+    def _wait(self) -> None:
+        while (left := self._ends - time.monotonic()) > 0:
+            if self._is_done.wait(left):
+                return
+        with self._lock:
+            self._is_over = True
+            if self._close is not None:
+                self._close()

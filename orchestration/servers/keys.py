@@ -1,0 +1,69 @@
+"""Keys and passwords: ours, and the keys of servers that are trusted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import paramiko
+from paramiko.config import SSH_PORT
+
+from orchestration.contracts.organizations import Organization
+from orchestration.servers.errors import SftpError
+
+_READING_KNOWN_HOSTS = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Secret:
+    """What logs in: a password, a key, or both."""
+
+    password: str | None
+    key: paramiko.PKey | None
+    password_variable: str
+    key_variable: str
+
+
+def read_secret(organization: Organization, environment: Mapping[str, str]) -> Secret:
+    """The password and key of an organization, from the environment."""
+    suffix = organization.organization_id.upper()
+    password_variable, key_variable = f"SFTP_PASSWORD_{suffix}", f"SFTP_PRIVATE_KEY_FILE_{suffix}"
+    key_file = environment.get(key_variable)
+    password = environment.get(password_variable) or None
+    if not key_file and not password:
+        raise SftpError("no_credentials", f"set {password_variable} or {key_variable}")
+    if key_file and not Path(key_file).is_file():
+        raise SftpError("no_credentials", f"{key_variable} names no file: correct it")
+    try:
+        key = paramiko.PKey.from_path(key_file) if key_file else None
+    except Exception:
+        raise SftpError(
+            "no_credentials",
+            f"{key_variable} is no private key or is encrypted: name one that is not",
+        ) from None
+    return Secret(password, key, password_variable, key_variable)
+
+
+def read_trusted_keys(
+    organization: Organization, environment: Mapping[str, str]
+) -> list[paramiko.PKey]:
+    """All keys that are listed for the server, of one type too, as OpenSSH takes them."""
+    path = environment.get("SFTP_KNOWN_HOSTS_FILE")
+    if not path or not Path(path).is_file():
+        raise SftpError("no_known_hosts", "SFTP_KNOWN_HOSTS_FILE names no file of trusted keys")
+    host, port = organization.sftp_host, organization.sftp_port
+    name = host if port == SSH_PORT else f"[{host}]:{port}"
+    with _READING_KNOWN_HOSTS:
+        known = _read_known_hosts(path, Path(path).read_bytes())
+    listed = known.lookup(name)
+    # The public way gives the first key of each type.
+    return [] if listed is None else [entry.key for entry in listed._entries if entry.key]
+
+
+@lru_cache(maxsize=1)
+def _read_known_hosts(path: str, content: bytes) -> paramiko.HostKeys:  # noqa: ARG001 (part of the key)
+    """The trusted keys of all servers: to parse a thousand takes longer than to connect."""
+    return paramiko.HostKeys(path)

@@ -1,0 +1,391 @@
+"""SFTP, as files of money ask for it: host keys checked, whole files only (R13), uploads that are
+read back and never overwrite (R24).
+
+Knows nothing of debts or Dagster. A `Client` belongs to one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import BinaryIO, Literal
+
+import paramiko
+
+from orchestration.servers import remote_reading, ssh
+from orchestration.servers.deadlines import BYTES_A_NAME, Deadline, Limits
+from orchestration.servers.errors import SftpError
+from orchestration.servers.remote_files import (
+    Download,
+    Listing,
+    NameTakenError,
+    RemoteFile,
+    StillGrowingError,
+    TooLargeError,
+    as_remote_file,
+    join_path,
+    may_be_same,
+    partial_name,
+)
+from orchestration.servers.remote_reading import (
+    Attributes,
+    SftpClient,
+    as_instant,
+)
+from orchestration.servers.ssh import translated
+
+_NAME_TAKEN = ("name_taken", "a file with other content has this name already")
+_CHANGED = ("still_growing", "the file changed while it was read")
+_DOWNLOADING = "downloading a file"
+_CHUNK = 1 << 18
+# How many reads are outstanding: as many as OpenSSH's client has, and fewer after each break, for
+# there are servers that break off or stand still with so many.
+_WINDOWS = (64, 8, 1)
+
+
+class Client:
+    """One connection to one organization's server; it is made anew if a server breaks off."""
+
+    def __init__(
+        self, open_sftp: Callable[[int], SftpClient], deadline: Deadline, limits: Limits
+    ) -> None:
+        self._open_sftp = open_sftp
+        self._deadline = deadline
+        self._limits = limits
+        self._windows = list(_WINDOWS)
+        self._sftp = open_sftp(ssh.CONNECT_ATTEMPTS)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the server may still answer."""
+        channel = self._sftp.get_channel()
+        return not channel.closed and bool(channel.get_transport().is_active())
+
+    def list_files(self, folder: str) -> list[RemoteFile]:
+        """The files of a folder, by name; see look()."""
+        return list(self.look(folder).files)
+
+    def look(self, folder: str) -> Listing:
+        """List a folder.
+
+        Raises:
+            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`,
+                `listing_too_long`.
+
+        """
+        most = self._limits.listed_names
+        files: list[RemoteFile] = []
+        other_names: list[str] = []
+        newest: int | None = None
+        with translated(f"listing {folder}"):
+            for name, found in remote_reading.read_folder(
+                self._sftp, folder, most, most * BYTES_A_NAME
+            ):
+                if found.is_folder:
+                    newest = max(newest or 0, found.modified_at or 0) or None
+                elif found.is_file is False:
+                    other_names.append(name.decode("utf-8", "backslashreplace"))
+                elif name not in (b".", b".."):
+                    files.append(as_remote_file(name, found))
+        return Listing(
+            tuple(sorted(files, key=lambda file: file.name)),
+            tuple(sorted(other_names)),
+            as_instant(newest),
+        )
+
+    def find(self, folder: str, name: str) -> RemoteFile | None:
+        """A file as it is now; None if it is gone, or is no file any more.
+
+        Raises:
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_permission`.
+
+        """
+        try:
+            found = self._ask(join_path(folder, name))
+        except SftpError as error:
+            if error.code == "gone":
+                return None
+            raise
+        return None if found.is_file is False else as_remote_file(name.encode(), found)
+
+    def resolve(self, path: str) -> str:
+        """Where a path leads on the server, without links and `..`.
+
+        Raises:
+            SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`.
+
+        """
+        with translated(f"resolving {path}"):
+            return str(self._sftp.normalize(path))
+
+    def download(
+        self,
+        folder: str,
+        file: RemoteFile,
+        target: BinaryIO | None,
+        most_bytes: int | None = None,
+    ) -> Download:
+        """Read a file that does not change meanwhile (R13).
+
+        What the server says of the file is compared before and after, as far as it says anything.
+        Where the bytes are not as many as the size, or there is none, they are received a second
+        time and must be the same. A file that is gone by then has been received whole: there are
+        mailboxes that give a file once.
+
+        Args:
+            folder: where it is.
+            file: as it was listed.
+            target: takes the bytes; worth nothing if this raises. It can be emptied and begun anew.
+                None: nobody does.
+            most_bytes: how many it may have.
+
+        Raises:
+            StillGrowingError: size, time or bytes changed.
+            TooLargeError: it has more bytes than it may have.
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `gone`, `no_permission`,
+                `invalid_name`.
+            OSError: `target` cannot take the bytes.
+
+        """
+        if not file.is_named_in_utf8:
+            raise SftpError(
+                "invalid_name",
+                "the name of a file is not UTF-8: have the organization name it in plain letters",
+            )
+        path = join_path(folder, file.name)
+        before = self._ask(path)
+        if before.is_file is False or not may_be_same(file, as_remote_file(b"", before)):
+            raise StillGrowingError(*_CHANGED)
+        size = file.size if before.size is None else before.size
+        received = self._receive(path, size, target, most_bytes)
+        after = self._ask_unless_gone(path)
+        if after is None:
+            return Download(*received, is_taken_away=True)
+        if after.is_file is False or not may_be_same(file, as_remote_file(b"", after)):
+            raise StillGrowingError(*_CHANGED)
+        if received[1] != size:
+            try:
+                again = self._receive(path, size, None, most_bytes)
+            except SftpError as error:
+                if error.code != "gone":
+                    raise
+                return Download(*received, is_taken_away=True)
+            if again != received:
+                raise StillGrowingError(*_CHANGED)
+        is_clock = (after.accessed_at or 0) > (before.accessed_at or 0)
+        return Download(*received, clock=as_instant(after.accessed_at) if is_clock else None)
+
+    def upload(
+        self,
+        folder: str,
+        name: str,
+        content: bytes,
+        *,
+        may_replace: bool = False,
+        begin: Callable[[], None] = lambda: None,
+    ) -> Literal["delivered", "already_there", "taken_unread"]:
+        """Publish a file under a name that it has whole or not at all (R24).
+
+        The bytes go to a temporary name, are read back and compared, then renamed. A rename does
+        not overwrite, so the name never changes its bytes unless it may be replaced.
+
+        Args:
+            folder: where it goes.
+            name: its name there.
+            content: its bytes.
+            may_replace: whether the name may get other bytes.
+            begin: called once the temporary name is there and has no byte yet. If neither name is
+                there afterwards, somebody has taken the file.
+
+        Returns:
+            `taken_unread`: the file was gone before it could be read back or have its name.
+
+        Raises:
+            NameTakenError: the name holds other bytes.
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
+                `no_permission`, `invalid_name`, `upload_damaged` (what is read back is not what
+                was sent, as on a full disk).
+
+        """
+        path = join_path(folder, name)
+        sha256 = hashlib.sha256(content).hexdigest()
+        part = join_path(folder, partial_name(name, sha256))
+        try:
+            with translated(f"uploading to {folder}"):
+                if self._is_there(path):
+                    with suppress(FileNotFoundError):
+                        if self._holds(path, len(content), sha256):
+                            return "already_there"
+                    if not may_replace:
+                        raise NameTakenError(*_NAME_TAKEN)
+                target = self._sftp.open(part, "wb")
+                try:
+                    with target:
+                        begin()
+                        target.set_pipelined(True)
+                        for start in range(0, len(content), _CHUNK):
+                            target.write(content[start : start + _CHUNK])
+                    return self._publish(part, path, len(content), sha256, may_replace=may_replace)
+                except FileNotFoundError:
+                    self._ask_for(folder)
+                    return "taken_unread"
+        except SftpError as error:
+            error.has_left_nothing = self._takes_back(part, error)
+            raise
+
+    def find_upload(
+        self, folder: str, name: str, content: bytes
+    ) -> Literal["whole", "begun"] | None:
+        """What there is of a file whose upload had begun: its name has it, or the temporary one is
+        there; None if it is gone.
+
+        Raises:
+            SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
+                `no_permission`, `invalid_name`.
+
+        """
+        path = join_path(folder, name)
+        sha256 = hashlib.sha256(content).hexdigest()
+        with translated(f"looking into {folder}"):
+            with suppress(FileNotFoundError):
+                if self._holds(path, len(content), sha256):
+                    return "whole"
+            if self._is_there(join_path(folder, partial_name(name, sha256))):
+                return "begun"
+            self._ask_for(folder)
+        return None
+
+    def _publish(
+        self, part: str, path: str, size: int, sha256: str, *, may_replace: bool
+    ) -> Literal["delivered", "already_there"]:
+        if self._hash_remote(part, size) != sha256:
+            raise SftpError("upload_damaged", "the server did not keep what was sent")
+        rename = self._replace if may_replace else self._sftp.rename
+        try:
+            rename(part, path)
+        except OSError:
+            with suppress(FileNotFoundError):
+                if self._holds(path, size, sha256):
+                    return "already_there"
+            self._ask_for(part)
+            if not may_replace and self._is_there(path):
+                raise NameTakenError(*_NAME_TAKEN) from None
+            raise
+        return "delivered"
+
+    def _replace(self, part: str, path: str) -> None:
+        try:
+            self._sftp.posix_rename(part, path)
+        except OSError:
+            # An extension of OpenSSH, which not every server knows.
+            self._ask_for(part)
+            with suppress(FileNotFoundError):
+                self._sftp.remove(path)
+            self._sftp.rename(part, path)
+
+    def _takes_back(self, part: str, error: SftpError) -> bool:
+        """Remove the temporary name of an upload that failed; whether it was still there."""
+        if error.code == "timed_out" or not self.is_connected:
+            return False
+        try:
+            self._sftp.remove(part)
+        except (OSError, EOFError, paramiko.SSHException):
+            return False
+        return True
+
+    def _holds(self, path: str, size: int, sha256: str) -> bool:
+        return self._hash_remote(path, size) == sha256
+
+    def _is_there(self, path: str) -> bool:
+        try:
+            self._ask_for(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _hash_remote(self, path: str, size: int) -> str | None:
+        """The hash of a file; None if it has more bytes than that.
+
+        Raises:
+            FileNotFoundError: it is gone.
+
+        """
+        try:
+            return self._receive(path, size, None, size)[0]
+        except TooLargeError:
+            return None
+        except SftpError as error:
+            if error.code == "gone":
+                raise FileNotFoundError from None
+            raise
+
+    def _ask_for(self, path: str) -> Attributes:
+        return remote_reading.read_attributes(self._sftp, path)
+
+    def _ask(self, path: str) -> Attributes:
+        with translated(_DOWNLOADING, missing="gone"):
+            return remote_reading.read_attributes(self._sftp, path)
+
+    def _ask_unless_gone(self, path: str) -> Attributes | None:
+        try:
+            return self._ask(path)
+        except SftpError as error:
+            if error.code != "gone":
+                raise
+            return None
+
+    def _receive(
+        self, path: str, size: int | None, target: BinaryIO | None, most_bytes: int | None
+    ) -> tuple[str, int]:
+        """Read a file to its end, with fewer reads outstanding each time the server breaks off.
+
+        Returns:
+            The hash of its bytes, and how many they are.
+
+        """
+        former: SftpError | None = None
+        while True:
+            try:
+                return self._receive_once(path, size, target, most_bytes)
+            except SftpError as error:
+                is_break = error.code in ("connection_lost", "timed_out")
+                if error.code == "gone" and former is not None:
+                    # It went with the connection, and is not one that nobody has begun to read.
+                    raise former from None
+                if not is_break or len(self._windows) == 1 or self._deadline.is_over:
+                    raise
+                former = error
+                try:
+                    self._sftp = self._open_sftp(1)
+                except SftpError:
+                    raise error from None
+                del self._windows[0]
+                if target is not None:
+                    target.seek(0)
+                    target.truncate()
+
+    def _receive_once(
+        self, path: str, size: int | None, target: BinaryIO | None, most_bytes: int | None
+    ) -> tuple[str, int]:
+        digest = hashlib.sha256()
+        byte_count = 0
+        chunks = remote_reading.read_chunks(self._sftp, path, size, self._windows[0])
+        try:
+            while True:
+                with translated(_DOWNLOADING, missing="gone"):
+                    chunk = next(chunks, None)
+                if chunk is None:
+                    # The file may be gone once it is closed: by then all of it is here.
+                    if target is not None:
+                        target.flush()
+                    return digest.hexdigest(), byte_count
+                byte_count += len(chunk)
+                self._deadline.allow(len(chunk))
+                if most_bytes is not None and byte_count > most_bytes:
+                    raise TooLargeError("file_too_large", "the file has more bytes than allowed")
+                digest.update(chunk)
+                if target is not None:
+                    target.write(chunk)
+        finally:
+            chunks.close()
