@@ -1,4 +1,4 @@
-"""Each command of the README and of docs/operations.md, as it is written there, in a fresh clone.
+"""Each command of the README and of the documents for operators, as it is written, in a clone.
 
 A command of theirs that is in none of the lists below fails: it is run here, or it is said why not
 and which test does what it does.
@@ -25,7 +25,11 @@ from orchestration.devtools.loopback_sftp import LoopbackServer
 from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone, make_clone
 
-README, OPERATIONS = PROJECT / "README.md", PROJECT / "docs" / "operations.md"
+README = PROJECT / "README.md"
+DOCUMENTS = (
+    README,
+    *(PROJECT / "docs" / f"{name}.md" for name in ("onboarding", "operations", "troubleshooting")),
+)
 PROGRAMS = "dagster|dbt|duckdb|htpasswd|make|pip|python|ssh|ssh-keyscan|systemctl|systemd-analyze"
 FENCED = re.compile(r"^( *)```sh\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(rf"`((?:{PROGRAMS}) [^`]+)`")
@@ -125,7 +129,7 @@ def commands_of(document: Path) -> set[str]:
 
 def test_each_command_is_run_here_or_says_why_not() -> None:
     listed = {command for commands in RUN.values() for command in commands} | set(NOT_RUN)
-    assert commands_of(README) | commands_of(OPERATIONS) == listed
+    assert set().union(*map(commands_of, DOCUMENTS)) == listed
 
 
 def test_what_is_said_to_run_a_command_is_a_test() -> None:
