@@ -1,4 +1,4 @@
-"""nginx before the user interface, set as docs/operations.md has it.
+"""nginx before the user interface, set as docs/deployment.md has it.
 
 What a test cannot have of this machine is replaced: the ports and the folder /etc/saldo. The rest
 is the documented text.
@@ -99,7 +99,7 @@ def serve_proxy(nginx: str, folder: Path, ui_port: int) -> Iterator[Proxy]:
         ui_port: where the user interface listens.
 
     """
-    document = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    document = (PROJECT / "docs" / "deployment.md").read_text("utf-8")
     ((server, commands),) = _DOCUMENTED.findall(document)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -26,9 +26,10 @@ from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone, make_clone
 
 README = PROJECT / "README.md"
+PAGES = ("deployment", "erasing", "onboarding", "operations", "troubleshooting")
 DOCUMENTS = (
     README,
-    *(PROJECT / "docs" / f"{name}.md" for name in ("onboarding", "operations", "troubleshooting")),
+    *(PROJECT / "docs" / f"{name}.md" for name in PAGES),
 )
 PROGRAMS = "dagster|dbt|duckdb|htpasswd|make|pip|python|ssh|ssh-keyscan|systemctl|systemd-analyze"
 FENCED = re.compile(r"^( *)```sh\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
