@@ -183,7 +183,8 @@ former_versions as (
         )
 ),
 
--- R13: whether the file that was applied before ended its last record as the others.
+-- R13: whether the file that was applied before ended its last record as the others. Cut off within
+-- an amount, a file of either mode states another amount.
 former_endings as (
     select
         questions.file_id,
@@ -264,8 +265,7 @@ measured as (
             or newer_applied.newer_replace_count > 0
         ) as is_overtaken,
         coalesce(
-            questions.update_mode = 'replace'
-            and questions.decision is null
+            questions.decision is null
             and not questions.ends_with_line_end
             and former_endings.ends_with_line_end,
             false

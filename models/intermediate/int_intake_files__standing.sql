@@ -1,7 +1,7 @@
 -- Each file's verdict that stands: the newest. Verdicts are kept as they were given. A held file is
 -- superseded by the load that applies a file which R8 puts after it, if one of the two states the
--- whole base: as if it had come late itself. An upsert file is held where its contract is new; once
--- another of that contract is approved, what it adds is still wanted. An empty one adds nothing.
+-- whole base: as if it had come late itself. Of an upsert file what it adds is still wanted, unless it
+-- is empty or a correction of it, a newer file of its name, is applied.
 -- `judged_at` stays the instant at which it was compared.
 with judged as (
     select * from {{ ref('int_intake_files__judged') }}
@@ -27,6 +27,7 @@ newest as (
         files.organization_id,
         files.kind,
         files.update_mode as contract_update_mode,
+        files.file_name,
         files.business_date,
         files.load_id as file_load_id
     from ranked
@@ -57,6 +58,7 @@ overtaken as (
         and (
             held.contract_update_mode = 'replace'
             or held.code = 'empty_file'
+            or held.file_name = applied.file_name
             or applied.update_mode = 'replace'
         )
     group by held.file_id

@@ -17,7 +17,7 @@ import json
 import random
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
@@ -65,6 +65,7 @@ class IntakeFile:
         business_date: the date in its name.
         header: the names of its columns.
         records: the cells of each record as text, in the order of the header.
+        has_line_end: whether the last line has its end, which a file that was cut off has not.
 
     """
 
@@ -72,6 +73,7 @@ class IntakeFile:
     business_date: date
     header: tuple[str, ...]
     records: tuple[tuple[str, ...], ...]
+    has_line_end: bool = True
 
     @property
     def name(self) -> str:
@@ -196,7 +198,7 @@ def csv_bytes(file: IntakeFile) -> bytes:
     """Write a file as it is uploaded: UTF-8, commas, a header, one line for each record."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([file.header, *file.records])
-    return text.getvalue().encode("utf-8")
+    return text.getvalue().removesuffix("" if file.has_line_end else "\n").encode("utf-8")
 
 
 def json_line(organization_id: str, event: PaymentEvent) -> str:
@@ -386,7 +388,7 @@ class _Story:
             return _pick(self.choices, received)
         if origin == "unchanged":  # the bytes of the last file under today's name
             last = received[-1]
-            return IntakeFile("invoices", self.today, last.header, last.records)
+            return replace(last, business_date=self.today)
         if origin == "correction":
             return self._draw_new_invoices(max(file.business_date for file in received))
         return self._draw_new_invoices(self.today if origin == "today" else self._draw_past_date())
@@ -423,8 +425,13 @@ class _Story:
         if _happens(choices, 20):
             rows.reverse()
         header = (*FIELDS, *self.attribute_names)
+        is_cut = _happens(choices, 12)
+        if is_cut:  # within the last amount
+            header = tuple(sorted(header, key="amount".__eq__))
+            for row in rows[-1:]:
+                row["amount"] = row["amount"][: choices.integer(1, max(len(row["amount"]), 1))]
         records = tuple(tuple(row[name] for name in header) for row in rows)
-        return IntakeFile("invoices", file_date, header, records)
+        return IntakeFile("invoices", file_date, header, records, has_line_end=not is_cut)
 
     def _draw_row(self, key: Key, *, is_refused: bool) -> dict[str, str]:
         choices = self.choices

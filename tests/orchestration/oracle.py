@@ -266,7 +266,7 @@ def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcom
             if verdicts[reference].status == "applied" and intake_file.kind == "invoices":
                 applied.append(file)
         for file in received:
-            if verdicts[file.reference].status == "held" and _is_older(file, applied):
+            if verdicts[file.reference].status == "held" and _is_overtaken(contract, file, applied):
                 verdicts[file.reference] = Verdict("superseded", "older_than_applied")
         events.extend(load.events)
         accepted_payments = [
@@ -626,12 +626,18 @@ def _judge(
     refused = sum(1 for row in file.rows if row.code)
     if refused > contract.max_rejected_share * len(file.rows):
         return Verdict("refused", "too_many_rejected_rows")
-    if file.file.kind == "payments" or contract.update_mode == "upsert":
+    if file.file.kind == "payments":
         return Verdict("applied", None)
+    former = max(applied, key=lambda each: each.reference.load_number, default=None)
+    may_be_half = former and former.file.has_line_end and not file.file.has_line_end
+    if contract.update_mode == "upsert":
+        return Verdict("held", "maybe_truncated") if may_be_half else Verdict("applied", None)
     if _is_older(file, applied):
         return Verdict("superseded", "older_than_applied")
     if not file.rows:
         return Verdict("held", "empty_file")
+    if may_be_half:
+        return Verdict("held", "maybe_truncated")
     kept = {key for key in pending if key in file.readable_keys or file.may_name(key)}
     if len(pending - kept) > contract.max_withdrawal_share * len(pending):
         return Verdict("held", "too_many_withdrawals")
@@ -643,6 +649,13 @@ def _decide(decision: Decision) -> Verdict:
     if decision.decision == "refused":
         return Verdict("refused", "refused_by_operator")
     return Verdict("applied", None)
+
+
+def _is_overtaken(contract: Contract, file: ReceivedFile, applied: Sequence[ReceivedFile]) -> bool:
+    """Whether nobody has to decide about a held file any more (R8, R17)."""
+    if contract.update_mode == "upsert":
+        applied = [other for other in applied if other.file.name == file.file.name]
+    return _is_older(file, applied)
 
 
 def _is_older(file: ReceivedFile, applied: Sequence[ReceivedFile]) -> bool:

@@ -6,17 +6,27 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
-
 from orchestration.installation import warehouse
 from orchestration.intake import loading
 from orchestration.landing import store
 from orchestration.landing.manifests import LandedFile, Manifest
-from tests.orchestration.houses import FIRST_DAY, Deposit, House, csv_of, xlsx_of
+from tests.orchestration.houses import FIRST_DAY, House, csv_of, xlsx_of
+from tests.orchestration.installations import (
+    DAY,
+    INVOICES,
+    Deposit,
+    Ran,
+    Rows,
+    one_run,
+    organization_of,
+)
 
+MODES = ("replace", "upsert")
 HEADER = ("cliente", "producto", "vencimiento", "monto")
 WHOLE = csv_of([HEADER, *((f"C-{number}", "P", "2026-03-31", "150000") for number in range(9))])
 CUT = WHOLE[: -len("000\n")]
+# Sent again as the same file, and with another amount: a correction.
+MENDED = WHOLE.replace(b"150000", b"160000")
 RECORD = b"cliente,producto,vencimiento,monto\nC-1,P,2026-03-31,1000"
 NOW = datetime(2026, 3, 1, 8)
 # The bytes of a file, its kind, and whether its last record has its end.
@@ -62,16 +72,40 @@ def test_whether_the_last_record_has_its_line_end_is_a_fact_of_the_bytes(tmp_pat
     assert dict(found) == {name: has_end for name, (_, _, has_end) in ENDINGS.items()}
 
 
-@pytest.mark.parametrize("mode", ["replace", "upsert"])
-def test_a_file_cut_within_an_amount_waits_where_it_would_take_debts_away(
-    tmp_path: Path, mode: str
+def test_a_file_cut_within_an_amount_waits_in_either_mode_until_it_is_sent_whole(
+    tmp_path: Path,
 ) -> None:
-    house = House.make(tmp_path, {"agua": {"update_mode": mode}})
-    house.load(Deposit("agua", WHOLE))
-    house.load(Deposit("agua", CUT))
-    (file,) = house.query("select status, code from intake_files where load_id = 2")
-    debts = house.query("select distinct amount, status from debts order by all")
-    if mode == "replace":
-        assert (file, debts) == (("held", "maybe_truncated"), [(150000, "pending")])
-    else:
-        assert (file, debts) == (("applied", None), [(150, "pending"), (150000, "pending")])
+    contract = {"customer_id_scheme": "external_id"}
+    deposits = {
+        mode: Deposit(WHOLE, {**contract, "update_mode": mode}, "2026-03-01_toku_invoices.csv")
+        for mode in MODES
+    }
+    with one_run(tmp_path, deposits) as ran:
+        assert ran.command.returncode == 0, ran.command.stdout + ran.command.stderr
+        assert _send(ran, CUT) == 1
+        assert _found(ran) == ([("applied", None), ("held", "maybe_truncated")], [(150000,)])
+        assert _send(ran, MENDED) == 0
+        assert _found(ran) == (
+            [("applied", None), ("superseded", "older_than_applied"), ("applied", None)],
+            [(160000,)],
+        )
+
+
+def _send(ran: Ran, content: bytes) -> int:
+    """Send a file of the second day and run it; the exit status."""
+    for mode in MODES:
+        (ran.server_root / organization_of(mode) / "inbox" / INVOICES).write_bytes(content)
+    return ran.again("run", "--date", DAY).returncode
+
+
+def _found(ran: Ran) -> tuple[Rows, Rows]:
+    """The files and the amounts of pending debts, which are the same in either mode."""
+    found = [
+        (
+            ran.files(organization_of(mode)),
+            list(dict.fromkeys((debt[3],) for debt in ran.debts(organization_of(mode)))),
+        )
+        for mode in MODES
+    ]
+    assert found[0] == found[1]
+    return found[0]

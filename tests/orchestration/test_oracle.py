@@ -635,6 +635,30 @@ def test_r17_a_held_file_is_superseded_once_a_newer_one_is_applied_whatever_is_s
     assert statuses(outcome) == {"A": "pending"}
 
 
+@pytest.mark.parametrize(
+    ("contract", "newer_day", "status"),
+    [
+        (REPLACE, 2, "superseded"),
+        (UPSERT, 2, "superseded"),
+        (REPLACE, 3, "superseded"),
+        (UPSERT, 3, "held"),  # what it adds is still wanted
+    ],
+)
+def test_r13_a_file_that_may_be_cut_waits_until_its_correction_is_applied(
+    contract: Contract, newer_day: int, status: str
+) -> None:
+    cut = replace(invoices(2, row("A", "1")), has_line_end=False)
+    held = FileReference(2, cut.name)
+    loads = (
+        Load(invoices(1, row("A"))),
+        Load(cut),
+        Load(invoices(newer_day, row("A", "5"))),
+    )
+    assert after(contract, *loads[:2]).verdicts[held] == Verdict("held", "maybe_truncated")
+    assert debt(after(contract, *loads[:2]), "A").amount == 1000
+    assert after(contract, *loads).verdicts[held].status == status
+
+
 # --- R15 ---------------------------------------------------------------------------------------
 
 
@@ -887,7 +911,7 @@ def test_a_history_is_one_that_an_organization_can_have(history: History) -> Non
         for file in load.files:
             lines = list(csv.reader(io.StringIO(csv_bytes(file).decode("utf-8"))))
             assert lines == [list(file.header), *map(list, file.records)]
-            assert csv_bytes(file).count(b"\n") == len(file.records) + 1
+            assert csv_bytes(file).count(b"\n") == len(file.records) + file.has_line_end
         for each in load.events:
             values = json.loads(json_line("lumina", each), parse_float=Decimal)
             assert datetime.fromisoformat(values["occurred_at"]) == each.occurred_at
@@ -941,12 +965,15 @@ EVERY_CASE = """
     replace invoices superseded older_than_applied
     replace invoices held empty_file
     replace invoices held too_many_withdrawals
+    replace invoices held maybe_truncated
     replace payments applied
     replace payments duplicate same_bytes_again
     replace payments refused too_many_rejected_rows
     upsert invoices applied
+    upsert invoices held maybe_truncated
     upsert invoices duplicate same_bytes_again
     upsert invoices refused too_many_rejected_rows
+    upsert invoices refused refused_by_operator
     upsert payments applied
     upsert payments duplicate same_bytes_again
     upsert payments refused too_many_rejected_rows
@@ -972,7 +999,8 @@ EVERY_CASE = """
     upsert debt paid paid
     decision applied
     decision refused
-    held file overtaken
+    replace held file overtaken
+    upsert held file overtaken
     late upsert file applied
     correction of a debts file applied
     correction of a payments file applied
@@ -1038,11 +1066,11 @@ def _file_cases(history: History) -> Iterable[str]:
         former = outcomes[number - 2].verdicts if number > 1 else {}
         for reference, verdict in former.items():
             if verdict.status == "held" and outcome.verdicts[reference].status == "superseded":
-                yield "held file overtaken"
+                yield f"{mode} held file overtaken"
         for decision in load.decisions:
             yield f"decision {outcome.verdicts[decision.file].status}"
             if outcome.verdicts[decision.file].status == "refused":
-                yield "replace invoices refused refused_by_operator"
+                yield f"{mode} invoices refused refused_by_operator"
         if load.invoices is None:
             yield "no debts file"
         else:
