@@ -1,5 +1,3 @@
-{{ config(alias='organizations') }}
-
 with contracts as (
     select * from {{ ref('stg_contracts__organizations') }}
 ),

@@ -9,9 +9,8 @@ from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.delivery import published_copy
 from orchestration.installation import warehouse
+from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
-
-_PUBLISHED_MODELS = {"organizations": "organization_contracts"}
 
 
 @dg.asset(
@@ -19,8 +18,7 @@ _PUBLISHED_MODELS = {"organizations": "organization_contracts"}
     deps=[
         key
         for key in models.keys
-        if key.path[-1] in {_PUBLISHED_MODELS.get(name, name) for name in published_copy.PUBLISHED}
-        and key.path[0] != "seeds"
+        if key.path[-1] in published_tables().values() and key.path[0] != "seeds"
     ],
     group_name="published",
     partitions_def=business_dates,
@@ -51,7 +49,7 @@ def analytics(
     for table, count in rows.items():
         context.log_event(
             dg.AssetObservation(
-                dg.AssetKey(_PUBLISHED_MODELS.get(table, table)),
+                dg.AssetKey(published_tables()[table]),
                 partition=context.partition_key,
                 metadata={"dagster/row_count": dg.MetadataValue.int(count)},
             )

@@ -8,30 +8,19 @@ import dagster as dg
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.installation import warehouse
+from orchestration.installation.project_yaml import RawTable, raw_tables
 from orchestration.intake import loads
 from orchestration.reports import progress
 
-RAW_TABLES = {
-    "loads": "The loads: the unit in which files, events and decisions enter.",
-    "contract_organizations": "The contracts that loads were made with: whose they are.",
-    "contract_channels": "The contracts that loads were made with: what channels are called.",
-    "contract_statuses": "The contracts that loads were made with: what statuses mean.",
-    "inbox_looks": "What came of looking into each organization's inbox.",
-    "intake_files": "The files received, with the part of the contract that they are read by.",
-    "invoices": "The rows of debts files, all text.",
-    "organization_payments": "The rows of the organizations' own payments files, all text.",
-    "customers": "The rows of workbooks of customers, all text.",
-    "intake_decisions": "What operators decided about held files.",
-    "payment_events": "The payment processors' events, all text.",
-    "enrollment_events": "The payment processors' events of payment methods, all text.",
-    "payment_event_refusals": "The processors' lines that are not an event.",
-}
+# A load fills all of `raw` but the ledger, which deliveries write.
+_LOADED = {name: table for name, table in raw_tables().items() if name != "deliveries"}
 
 
-def _columns(table: str) -> dg.TableSchema:
+def _columns(table: RawTable) -> dg.TableSchema:
     """The columns of a table of `raw`, as the page of its asset shows them."""
-    columns = warehouse.columns_of_raw(table)
-    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns])
+    return dg.TableSchema(
+        [dg.TableColumn(each.name, each.data_type, each.description) for each in table.columns]
+    )
 
 
 inboxes = dg.AssetSpec(
@@ -61,15 +50,15 @@ uploaded_workbooks = dg.AssetSpec(
     name="load",
     specs=[
         dg.AssetSpec(
-            ["raw", table],
+            ["raw", name],
             deps=[inboxes, event_files, uploaded_workbooks],
             group_name="raw",
             owners=owners,
-            description=description,
+            description=table.description,
             kinds={"duckdb"},
             metadata={"dagster/column_schema": _columns(table)},
         )
-        for table, description in RAW_TABLES.items()
+        for name, table in _LOADED.items()
     ],
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,
@@ -96,7 +85,7 @@ def load(
     looks = [f"{look.organization_id}: {look.outcome}" for look in carried.manifest.looks]
     if looks:  # told together: each telling is a write of Dagster's
         context.log.info("\n".join(looks))
-    for table in RAW_TABLES:
+    for table in _LOADED:
         metadata: dict[str, dg.MetadataValue] = {
             "load_id": dg.MetadataValue.int(carried.manifest.load_id)
         }

@@ -18,9 +18,9 @@ from dagster_dbt import (
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.delivery import published_copy
 from orchestration.installation import locking, warehouse
 from orchestration.installation.home import Home
+from orchestration.installation.project_yaml import published_tables
 from orchestration.installation.redaction import Redacting
 
 _TABLE_NAME = "dagster/table_name"
@@ -123,12 +123,16 @@ def _dbt_id_of(event: Any) -> str | None:
 def _metadata_of(
     relation: warehouse.Relation, node: Mapping[str, Any]
 ) -> dict[str, dg.MetadataValue]:
-    """Columns that no YAML describes; rows that the published copy does not tell either."""
+    """Columns with the types that no YAML has; rows, unless the published copy tells them."""
     metadata: dict[str, dg.MetadataValue] = {}
-    if not node["columns"]:
-        columns = [dg.TableColumn(name, kind) for name, kind in relation.columns]
+    described = node["columns"]
+    if not all(column["data_type"] for column in described.values()):
+        columns = [
+            dg.TableColumn(name, kind, described.get(name, {}).get("description"))
+            for name, kind in relation.columns
+        ]
         metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(dg.TableSchema(columns))
-    if relation.row_count is not None and node["name"] not in published_copy.PUBLISHED:
+    if relation.row_count is not None and node["name"] not in published_tables().values():
         metadata["dagster/row_count"] = dg.MetadataValue.int(relation.row_count)
     return metadata
 

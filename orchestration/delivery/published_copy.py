@@ -18,28 +18,8 @@ from orchestration.installation import access
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
 from orchestration.installation.home import Home
+from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
-
-PUBLISHED = (
-    "organizations",
-    "debts",
-    "debts_history",
-    "payments",
-    "payments_file_lines",
-    "intake_days",
-    "refused_event_lines",
-    "payment_exceptions",
-    "payments_in_process",
-    "payments_in_process_ageing",
-    "daily_balance",
-    "intake_files",
-    "intake_rejections",
-    "customers",
-    "customers_history",
-    "enrollments",
-    "campaign_contacts",
-    "customer_accounts",
-)
 
 
 @dataclass(frozen=True)
@@ -126,7 +106,7 @@ def _publish(
             shutil.copyfile(former, part)
         connection.execute(f"attach '{_quoted(str(part))}' as published")
         try:
-            rows = {table: _bring_up_to_date(connection, table) for table in PUBLISHED}
+            rows = {table: _bring_up_to_date(connection, table) for table in published_tables()}
             connection.execute(_DEBTS_AS_OF)
             connection.execute(
                 "create or replace table published.main.published_at as"
@@ -180,7 +160,7 @@ def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[
         try:
             return [
                 table
-                for table in PUBLISHED
+                for table in published_tables()
                 if _columns(connection, "warehouse", table)
                 != _columns(connection, "published", table)
                 or _fingerprint(connection, f"main.{table}")

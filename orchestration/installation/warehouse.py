@@ -20,93 +20,7 @@ from orchestration.installation.damage import DamagedError, told_of
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
-
-RAW_TABLES = {
-    "loads": """
-        load_id bigint primary key, loaded_at timestamp not null, business_date date not null,
-        contracts varchar not null, finished_at timestamp
-    """,
-    "contract_organizations": """
-        contracts varchar not null, organization_id varchar not null,
-        country varchar not null, time_zone varchar not null,
-        customer_id_scheme varchar not null
-    """,
-    "contract_channels": """
-        contracts varchar not null, raw_channel varchar not null, label varchar not null
-    """,
-    "contract_statuses": """
-        contracts varchar not null, kind varchar not null, raw_status varchar not null,
-        status varchar not null
-    """,
-    "inbox_looks": """
-        load_id bigint not null, organization_id varchar not null, outcome varchar not null,
-        detail varchar, files_seen bigint not null, files_taken bigint not null,
-        payment_flow varchar not null, time_zone varchar not null, delimiter varchar not null,
-        decimal_separator varchar not null, date_format varchar not null
-    """,
-    "intake_files": """
-        load_id bigint not null, file_id varchar not null, organization_id varchar not null,
-        kind varchar not null, file_name varchar not null, business_date date not null,
-        sha256 varchar not null, byte_count bigint not null, modified_at timestamp,
-        received_at timestamp not null, update_mode varchar not null,
-        customer_id_scheme varchar not null, currency varchar not null,
-        date_format varchar not null, decimal_separator varchar not null,
-        max_withdrawal_share decimal(9, 6) not null, max_rejected_share decimal(9, 6) not null,
-        encoding varchar, record_count bigint not null, file_code varchar, file_message varchar,
-        listed_size bigint, ends_with_line_end boolean
-    """,
-    "invoices": """
-        load_id bigint not null, file_id varchar not null, line_number bigint not null,
-        customer_id varchar, product_id varchar, due_date varchar, amount varchar,
-        is_paid varchar, is_void varchar, name varchar, mail varchar,
-        currency varchar, check_digit varchar,
-        attributes varchar, attribute_length bigint
-    """,
-    "organization_payments": """
-        load_id bigint not null, file_id varchar not null, line_number bigint not null,
-        customer_id varchar, product_id varchar, due_date varchar, amount varchar,
-        channel varchar, paid_on varchar, currency varchar, check_digit varchar,
-        attributes varchar, attribute_length bigint
-    """,
-    "customers": """
-        load_id bigint not null, file_id varchar not null, line_number bigint not null,
-        customer_id varchar, name varchar, mail varchar, usable_mail varchar, cell_code varchar,
-        check_digit varchar, attributes varchar, attribute_length bigint
-    """,
-    "intake_decisions": """
-        load_id bigint not null, file_id varchar not null, decision varchar not null,
-        decided_at timestamp not null
-    """,
-    "payment_event_ranges": """
-        load_id bigint not null, source_file varchar not null, from_byte bigint not null,
-        to_byte bigint not null, lines_before bigint not null, line_count bigint not null,
-        prefix_sha256 varchar not null
-    """,
-    "payment_events": """
-        load_id bigint not null, event_number bigint not null, source_file varchar not null,
-        line_number bigint not null, event_id varchar, occurred_at varchar,
-        organization_id varchar, payment_id varchar, customer_id varchar, product_id varchar,
-        due_date varchar, amount varchar, currency varchar, channel varchar, status varchar,
-        reason varchar
-    """,
-    "enrollment_events": """
-        load_id bigint not null, event_number bigint not null, source_file varchar not null,
-        line_number bigint not null, event_id varchar, occurred_at varchar,
-        organization_id varchar, payment_method_id varchar, customer_id varchar,
-        products varchar, type varchar, status varchar
-    """,
-    "payment_event_refusals": """
-        load_id bigint not null, source_file varchar not null, line_number bigint not null,
-        code varchar not null, message varchar not null
-    """,
-    "deliveries": """
-        batch_id bigint not null, organization_id varchar not null, business_date date not null,
-        kind varchar not null, file_name varchar not null, load_id bigint not null,
-        sha256 varchar not null, byte_count bigint not null, attempted_at timestamp not null,
-        outcome varchar not null, detail varchar, is_in_doubt boolean not null
-    """,
-}
-
+from orchestration.installation.project_yaml import raw_tables
 
 # As long as the steps of a run wait for it.
 _READERS_WAIT_SECONDS = 300.0
@@ -138,8 +52,8 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         connection = _open(home)
         try:
             connection.execute("create schema if not exists raw")
-            for name, columns in RAW_TABLES.items():
-                connection.execute(f"create table if not exists raw.{name} ({columns})")
+            for name, table in raw_tables().items():
+                connection.execute(f"create table if not exists raw.{name} ({table.definition})")
             yield connection
         finally:
             connection.close()
@@ -325,11 +239,6 @@ def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str
     return {key: Relation(tuple(named), row_counts.get(key)) for key, named in columns.items()}
 
 
-def columns_of_raw(table: str) -> list[tuple[str, str]]:
-    """The columns of a table of `raw`, with their types."""
-    return re.findall(r"(?:^|,)\s*(\w+) (\w+(?:\([^)]*\))?)", RAW_TABLES[table])
-
-
 def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
     """Check that the tables of `raw` have the columns that this version writes.
 
@@ -343,10 +252,10 @@ def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
             " and database_name = current_database()"
         ).fetchall()
     )
-    if (
-        missing := {(table, name) for table in RAW_TABLES for name, _ in columns_of_raw(table)}
-        - found
-    ):
+    wanted = {
+        (name, column.name) for name, table in raw_tables().items() for column in table.columns
+    }
+    if missing := wanted - found:
         names = ", ".join(sorted(f"raw.{table}.{name}" for table, name in missing))
         raise OlderWarehouseError(
             f"the warehouse is of an older version, without {names}:"

@@ -15,10 +15,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery import ledger, published_copy
+from orchestration.delivery import ledger
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests, store
 from tests.orchestration.damaging import UNREADABLE, flip
 from tests.orchestration.installations import Installed, install
@@ -88,7 +89,7 @@ def _tables(home: Home, path: Path) -> dict[str, list[tuple[object, ...]]]:
     with duckdb.connect(str(path), read_only=True) as connection:
         return {
             name: connection.execute(f"from main.{name} order by all").fetchall()
-            for name in published_copy.PUBLISHED
+            for name in published_tables()
         }
 
 

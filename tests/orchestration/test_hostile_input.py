@@ -33,7 +33,7 @@ from orchestration.formats.event_lines import Refusal, read_lines
 from orchestration.formats.file_columns import Layout
 from orchestration.formats.text_files import RowsRefusedError, insert_rows, read
 from orchestration.installation.home import PROJECT, Home
-from orchestration.installation.warehouse import RAW_TABLES
+from orchestration.installation.project_yaml import raw_tables
 from orchestration.intake import loading
 from orchestration.landing import manifests, store
 from tests.orchestration.installations import Deposit, Ran, Rows, one_run, organization_of
@@ -341,7 +341,7 @@ class TestRun:
 
     def test_every_table_is_still_there(self, ran: Ran) -> None:
         tables = {name for (name,) in ran.query("select table_name from information_schema.tables")}
-        assert {*RAW_TABLES, "debts", "payments", "intake_files"} <= tables
+        assert {*raw_tables(), "debts", "payments", "intake_files"} <= tables
 
 
 def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
@@ -374,7 +374,7 @@ def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
     aliases = read_column_aliases(PROJECT / "seeds")
     with duckdb.connect() as connection:
         connection.execute("create schema raw")
-        columns = RAW_TABLES["invoices"].replace("amount varchar", "amount date")
+        columns = raw_tables()["invoices"].definition.replace("amount varchar", "amount date")
         connection.execute(f"create table raw.invoices ({columns})")
         with pytest.raises(RowsRefusedError) as raised:
             loading._load_file(connection, home, 1, file, aliases)
@@ -395,7 +395,7 @@ HAS_NO_LINE = {
 def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute("create schema raw")
-        connection.execute(f"create table raw.invoices ({RAW_TABLES['invoices']})")
+        connection.execute(f"create table raw.invoices ({raw_tables()['invoices'].definition})")
         yield connection
 
 

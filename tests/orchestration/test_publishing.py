@@ -20,6 +20,7 @@ from orchestration.delivery import published_copy
 from orchestration.installation import warehouse
 from orchestration.installation.access import ForeignHomeError
 from orchestration.installation.home import Home
+from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
 
 FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -36,7 +37,7 @@ ROW = """
 
 def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None:
     """Make every table, with one row that has an amount."""
-    for table in published_copy.PUBLISHED:
+    for table in published_tables():
         connection.execute(
             f"create or replace table main.{table} as select {amount} as amount, {ROW}"
         )
@@ -61,7 +62,7 @@ def _parts(home: Home) -> list[str]:
 
 @pytest.fixture
 def published(home: Home) -> Home:
-    assert _publish(home, FIRST, 1) == dict.fromkeys(published_copy.PUBLISHED, 1)
+    assert _publish(home, FIRST, 1) == dict.fromkeys(published_tables(), 1)
     return home
 
 
@@ -142,9 +143,9 @@ def test_whatever_changed_the_next_copy_is_what_the_warehouse_is(home: Home, cha
         published_copy.publish(connection, home)
         connection.execute(change)
         rows = published_copy.publish(connection, home)
-        expected = {table: _content(connection, table) for table in published_copy.PUBLISHED}
+        expected = {table: _content(connection, table) for table in published_tables()}
     with published_copy.reading(home) as published:
-        assert {table: _content(published, table) for table in published_copy.PUBLISHED} == expected
+        assert {table: _content(published, table) for table in published_tables()} == expected
     assert rows == {table: len(content) - 1 for table, content in expected.items()}
 
 
@@ -227,7 +228,8 @@ def test_only_a_copy_that_is_made_anew_holds_nothing_of_what_is_gone(
 def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
     published: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(published_copy, "PUBLISHED", (*published_copy.PUBLISHED, "no_such_table"))
+    tables = {**published_tables(), "no_such_table": "no_such_model"}
+    monkeypatch.setattr(published_copy, "published_tables", lambda: tables)
     with warehouse.connect(published) as connection, pytest.raises(duckdb.CatalogException):
         published_copy.publish(connection, published, lambda: SECOND)
     assert _read(published) == (1, datetime(2026, 3, 2, 8))

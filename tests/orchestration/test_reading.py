@@ -27,7 +27,7 @@ from orchestration.formats.text_files import (
     insert_rows,
     read,
 )
-from orchestration.installation.warehouse import RAW_TABLES
+from orchestration.installation.project_yaml import raw_tables
 
 COLUMNS = ("customer_id", "product_id", "due_date", "amount")
 OTHERS = ("is_paid", "is_void", "name", "mail")
@@ -82,7 +82,7 @@ class Desk:
         self.connection = duckdb.connect()
         self.connection.execute("create schema raw")
         for table in ("invoices", "organization_payments"):
-            self.connection.execute(f"create table raw.{table} ({RAW_TABLES[table]})")
+            self.connection.execute(f"create table raw.{table} ({raw_tables()[table].definition})")
 
     def hand_in(
         self,
@@ -842,7 +842,9 @@ def test_a_file_that_changes_before_it_is_inserted_inserts_nothing_and_leaks_not
 
 
 def test_what_duckdb_says_of_a_row_stays_inside(desk: Desk) -> None:
-    columns = RAW_TABLES["invoices"].replace("amount varchar", "amount varchar primary key")
+    columns = raw_tables()["invoices"].definition.replace(
+        "amount varchar", "amount varchar primary key"
+    )
     desk.connection.execute(f"create or replace table raw.invoices ({columns})")
     desk.path.write_bytes(HEADER + b"\n1,2,3,ana@example.com\n5,6,7,ana@example.com\n")
     with (

@@ -1,0 +1,109 @@
+"""What the YAML of the dbt project says and Python needs too: schema `raw`, and what is published.
+
+dbt makes the tables of `raw` from the same columns (macros/raw_tables.sql).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestration.installation.home import PROJECT
+
+_RAW = PROJECT / "models" / "sources" / "_raw.yml"
+_PUBLISHED = "published: true"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        name: its name.
+        data_type: its type in SQL.
+        constraints: `not null` or `primary key`, if any.
+        description: what it holds.
+
+    """
+
+    name: str
+    data_type: str
+    constraints: tuple[str, ...]
+    description: str
+
+    @property
+    def definition(self) -> str:
+        """The column as `create table` takes it."""
+        return " ".join((self.name, self.data_type, *self.constraints))
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table of schema `raw`.
+
+    Args:
+        description: what it holds.
+        columns: its columns in order.
+
+    """
+
+    description: str
+    columns: tuple[Column, ...]
+
+    @property
+    def definition(self) -> str:
+        """The columns as `create table` takes them."""
+        return ", ".join(column.definition for column in self.columns)
+
+
+@cache
+def raw_tables() -> Mapping[str, RawTable]:
+    """The tables of schema `raw` by name, as the source describes them."""
+    return {
+        table["name"]: RawTable(
+            table["description"].strip(),
+            tuple(
+                Column(
+                    column["name"],
+                    column["data_type"],
+                    tuple(
+                        constraint["type"].replace("_", " ")
+                        for constraint in column.get("constraints", ())
+                    ),
+                    column["description"].strip(),
+                )
+                for column in table["columns"]
+            ),
+        )
+        for table in _read(_RAW)["sources"][0]["tables"]
+    }
+
+
+@cache
+def published_tables() -> Mapping[str, str]:
+    """The models and snapshots with `meta: {published: true}`, by the name of their table (R28)."""
+    nodes = [
+        node
+        for folder in ("models/marts", "snapshots")
+        for path in sorted((PROJECT / folder).glob("*.yml"))
+        if _PUBLISHED in path.read_text(encoding="utf-8")
+        for kind in ("models", "snapshots")
+        for node in _read(path).get(kind, ())
+    ]
+    return {
+        node["config"].get("alias", node["name"]): node["name"]
+        for node in nodes
+        if node.get("config", {}).get("meta", {}).get("published")
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    # Unit tests are most of a file, and nobody asks for them here.
+    described = path.read_text(encoding="utf-8").partition("\nunit_tests:\n")[0]
+    content: dict[str, Any] = yaml.load(described, yaml.CSafeLoader)
+    return content

@@ -1,0 +1,186 @@
+"""The dbt project as its manifest tells it: one YAML file for each node, everything described."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+import pytest
+
+from orchestration.defs.project import project
+from orchestration.installation.home import PROJECT
+from orchestration.installation.project_yaml import published_tables, raw_tables
+
+Node = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def manifest() -> dict[str, dict[str, Any]]:
+    """What dbt makes of the project, as Dagster takes it."""
+    read: dict[str, dict[str, Any]] = json.loads(project().manifest_path.read_text())
+    return read
+
+
+def _nodes(manifest: dict[str, dict[str, Any]], *kinds: str) -> Iterator[Node]:
+    for node in manifest["nodes"].values():
+        if node["resource_type"] in kinds:
+            yield node
+
+
+def _macros(manifest: dict[str, dict[str, Any]]) -> Iterator[Node]:
+    """The macros of this project, but those that it gives to dbt: tests, materializations."""
+    for macro in manifest["macros"].values():
+        if macro["package_name"] == "saldo" and not re.match(
+            r"(test|materialization)_|(default|duckdb|spark)__", macro["name"]
+        ):
+            yield macro
+
+
+def _yaml_of(node: Node) -> str:
+    return str(node["patch_path"] or "").removeprefix("saldo://")
+
+
+class TestYaml:
+    """Where something is described."""
+
+    def test_each_model_has_a_file_of_its_own_beside_it(self, manifest) -> None:
+        files = {node["original_file_path"]: _yaml_of(node) for node in _nodes(manifest, "model")}
+        assert len(files) > 60
+        assert files == {
+            path: str(PurePosixPath(path).with_name(f"_{PurePosixPath(path).stem}.yml"))
+            for path in files
+        }
+
+    def test_the_tests_of_a_model_are_in_its_file(self, manifest) -> None:
+        files = {node["unique_id"]: _yaml_of(node) for node in _nodes(manifest, "model")}
+        data_tests = [
+            (test["name"], test["original_file_path"], files[test["attached_node"]])
+            for test in _nodes(manifest, "test")
+            if test.get("attached_node") in files
+        ]
+        unit_tests = [
+            (test["name"], test["original_file_path"], files[f"model.saldo.{test['model']}"])
+            for test in manifest["unit_tests"].values()
+        ]
+        assert len(data_tests) > 50
+        assert len(unit_tests) > 100
+        assert [each for each in (*data_tests, *unit_tests) if each[1] != each[2]] == []
+
+    def test_each_source_seed_and_snapshot_has_a_file_of_its_own(self, manifest) -> None:
+        sources = {
+            node["source_name"]: node["original_file_path"] for node in manifest["sources"].values()
+        }
+        assert sources == {name: f"models/sources/_{name}.yml" for name in sources}
+        seeds = {node["name"]: _yaml_of(node) for node in _nodes(manifest, "seed")}
+        assert seeds == {name: f"models/seeds/_{name}.yml" for name in seeds}
+        snapshots = {
+            node["name"]: node["original_file_path"] for node in _nodes(manifest, "snapshot")
+        }
+        assert snapshots == {name: f"snapshots/{name}.yml" for name in snapshots}
+
+    def test_each_file_of_macros_has_a_file_that_describes_them(self, manifest) -> None:
+        described = {
+            (macro["original_file_path"], _yaml_of(macro))
+            for macro in _macros(manifest)
+            if macro["patch_path"]
+        }
+        assert [
+            pair
+            for pair in described
+            if pair[1]
+            != str(PurePosixPath(pair[0]).with_name(f"_{PurePosixPath(pair[0]).stem}.yml"))
+        ] == []
+
+
+class TestDescriptions:
+    """Nothing is without one."""
+
+    def test_every_node_and_every_column_is_described(self, manifest) -> None:
+        nodes = [
+            *_nodes(manifest, "model", "snapshot", "seed"),
+            *manifest["sources"].values(),
+            *manifest["exposures"].values(),
+        ]
+        undescribed = [node["unique_id"] for node in nodes if not node["description"].strip()]
+        for node in nodes:
+            if node["resource_type"] == "exposure":
+                continue
+            if not node["columns"]:
+                undescribed.append(f"{node['unique_id']}.*")
+            undescribed += [
+                f"{node['unique_id']}.{name}"
+                for name, column in node["columns"].items()
+                if not column["description"].strip()
+            ]
+        assert undescribed == []
+
+    def test_every_macro_with_arguments_is_described_with_each_of_them(self, manifest) -> None:
+        written = {}
+        for macro in _macros(manifest):
+            signature = re.search(rf"macro {macro['name']}\(([^)]*)\)", macro["macro_sql"])
+            names = [name.strip() for name in signature[1].split(",")] if signature else []
+            written[macro["name"]] = [name for name in names if name]
+        described = {
+            macro["name"]: [
+                argument["name"] for argument in macro["arguments"] if argument["description"]
+            ]
+            for macro in _macros(manifest)
+            if macro["description"].strip()
+        }
+        assert len(written) > 30
+        assert {name for name, names in written.items() if names} - described.keys() == set()
+        assert described == {name: written[name] for name in described}
+
+
+class TestPublished:
+    """What leaves the warehouse is in one list, and in an exposure."""
+
+    def test_what_is_published_is_what_says_so(self, manifest) -> None:
+        assert published_tables() == {
+            node["alias"]: node["name"]
+            for node in sorted(
+                _nodes(manifest, "model", "snapshot"), key=lambda node: node["original_file_path"]
+            )
+            if node["config"]["meta"].get("published")
+        }
+        assert len(published_tables()) > 15
+
+    def test_the_published_copy_is_an_exposure_of_what_is_published(self, manifest) -> None:
+        exposure = manifest["exposures"]["exposure.saldo.analytics_copy"]
+        names = [node.rpartition(".")[2] for node in exposure["depends_on"]["nodes"]]
+        assert sorted(names) == sorted(published_tables().values())
+        overview = (PROJECT / "models" / "overview.md").read_text()
+        assert [name for name in published_tables() if f"`{name}`" not in overview] == []
+
+    def test_every_exported_table_is_in_an_exposure(self, manifest) -> None:
+        exposed = {
+            node
+            for exposure in manifest["exposures"].values()
+            for node in exposure["depends_on"]["nodes"]
+        }
+        exported = {
+            node["unique_id"] for node in _nodes(manifest, "model") if node["fqn"][1] == "exports"
+        }
+        assert len(exported) >= 5
+        assert exported - exposed == set()
+
+
+def test_python_makes_schema_raw_of_what_the_source_says(manifest) -> None:
+    sources = [node for node in manifest["sources"].values() if node["source_name"] == "raw"]
+    assert {
+        name: [(column.name, column.data_type, column.constraints) for column in table.columns]
+        for name, table in raw_tables().items()
+    } == {
+        node["name"]: [
+            (
+                name,
+                column["data_type"],
+                tuple(each["type"].replace("_", " ") for each in column["constraints"]),
+            )
+            for name, column in node["columns"].items()
+        ]
+        for node in sources
+    }
