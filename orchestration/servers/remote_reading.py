@@ -21,7 +21,10 @@ from paramiko.sftp import (
     CMD_ATTRS,
     CMD_CLOSE,
     CMD_DATA,
+    CMD_EXTENDED,
+    CMD_EXTENDED_REPLY,
     CMD_HANDLE,
+    CMD_INIT,
     CMD_LSTAT,
     CMD_NAME,
     CMD_OPEN,
@@ -30,6 +33,7 @@ from paramiko.sftp import (
     CMD_READDIR,
     CMD_STAT,
     CMD_STATUS,
+    CMD_VERSION,
     SFTP_EOF,
     SFTP_FLAG_READ,
     SFTP_NO_SUCH_FILE,
@@ -38,7 +42,13 @@ from paramiko.sftp import (
     int64,
 )
 
-_LONGEST_READ = 32768
+_VERSION = 3
+_VERSION_BYTES = 4
+# What each server must answer in one piece, and the most that OpenSSH's server gives.
+_READ_BYTES = 32768
+_MOST_READ_BYTES = 261120
+# The extension by which a server says how much it gives (OpenSSH, PROTOCOL, 4.8).
+_LIMITS = b"limits@openssh.com"
 _SHORTEST_NAME = 12
 _SHORTEST_EXTENSION = 8
 # How `ls -l` begins, which servers of version 3 send beside the name.
@@ -56,7 +66,55 @@ class BadAnswerError(Exception):
 
 
 class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
-    """Paramiko's client, which does not read what a server says in words: they may be no UTF-8."""
+    """Paramiko's client, which does not read what a server says in words: they may be no UTF-8.
+
+    It also asks for as many bytes at once as the server says that it gives: with 255 KiB instead of
+    32 a download takes half the CPU.
+    """
+
+    _read_bytes: int | None = None
+    _extensions: frozenset[bytes] = frozenset()
+
+    def _send_version(self) -> int:
+        """Agree on the version of the protocol; paramiko drops the server's extensions."""
+        asked = paramiko.Message()
+        asked.add_int(_VERSION)
+        self._send_packet(CMD_INIT, asked)
+        kind, data = self._read_packet()
+        if kind != CMD_VERSION or len(data) < _VERSION_BYTES:
+            raise paramiko.SFTPError("not the SFTP protocol")
+        version, extensions = data[:_VERSION_BYTES], data[_VERSION_BYTES:]
+        self._extensions = frozenset(list(_split_texts(extensions))[::2])
+        return int.from_bytes(version, "big")
+
+    def read_bytes(self) -> int:
+        """How many bytes to ask for at once; asks the server the first time.
+
+        Raises:
+            BadAnswerError: the answer is none.
+            EOFError: the connection broke; TimeoutError, OSError: likewise.
+
+        """
+        if self._read_bytes is None:
+            self._read_bytes = _READ_BYTES
+            if _LIMITS in self._extensions:
+                self._read_bytes = self._ask_read_bytes()
+        return self._read_bytes
+
+    def _ask_read_bytes(self) -> int:
+        try:
+            kind, message = self._request(CMD_EXTENDED, _LIMITS)
+        except TimeoutError:
+            raise
+        except OSError:
+            if self.get_channel().closed:
+                raise
+            return _READ_BYTES
+        if kind != CMD_EXTENDED_REPLY:
+            raise BadAnswerError
+        message.get_int64()  # of a packet
+        given: int = message.get_int64()
+        return max(_READ_BYTES, min(given, _MOST_READ_BYTES))
 
     def _convert_status(self, message: paramiko.Message) -> None:
         code = message.get_int()
@@ -68,6 +126,15 @@ class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
             raise PermissionError(errno.EACCES, "not allowed")
         if code != SFTP_OK:
             raise OSError(f"the server answered with code {code}")
+
+
+def _split_texts(data: bytes) -> Iterator[bytes]:
+    """Texts one after the other, each behind its length."""
+    start = 4
+    while start <= len(data):
+        end = start + int.from_bytes(data[start - 4 : start], "big")
+        yield data[start:end]
+        start = end + 4
 
 
 @dataclass(frozen=True)
@@ -157,8 +224,9 @@ def read_chunks(sftp: SftpClient, path: str, size: int | None, window: int) -> G
         sftp: the connection.
         path: of the file.
         size: how many bytes it has, as far as is known; beyond it one request at a time is sent.
-        window: how many requests may be outstanding. Paramiko's own way sends all of them at once,
-            from a thread that dies with a traceback when the server breaks off.
+        window: how many requests of 32 KiB may be outstanding, or as many bytes in fewer requests.
+            Paramiko's own way sends all of them at once, from a thread that dies with a traceback
+            when the server breaks off.
 
     """
     kind, message = sftp._request(CMD_OPEN, path, SFTP_FLAG_READ, paramiko.SFTPAttributes())
@@ -178,13 +246,14 @@ class _Reading:
         self._sftp = sftp
         self._handle = handle
         self._size = size
-        self._window = window
+        self._length = min(sftp.read_bytes(), window * _READ_BYTES)
+        self._window = window * _READ_BYTES // self._length
         self._answers: dict[int, tuple[int, Any]] = {}
         self._waiting: deque[tuple[int, int, int]] = deque()
         self._is_over = False
 
     def chunks(self) -> Generator[bytes]:
-        next_offset, length, allowed = 0, _LONGEST_READ, 1
+        next_offset, length, allowed = 0, self._length, 1
         try:
             while True:
                 while len(self._waiting) < allowed and (

@@ -20,7 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko
-from paramiko.sftp import CMD_DATA, CMD_NAME, CMD_READ, CMD_READDIR
+from paramiko.sftp import (
+    CMD_DATA,
+    CMD_EXTENDED,
+    CMD_EXTENDED_REPLY,
+    CMD_NAME,
+    CMD_READ,
+    CMD_READDIR,
+    CMD_STATUS,
+    CMD_VERSION,
+    SFTP_OP_UNSUPPORTED,
+    int64,
+)
 
 from orchestration.devtools.loopback_sftp import HOST
 
@@ -44,6 +55,7 @@ class Bends:
         knows_lstat: whether it answers LSTAT.
         most_waiting_reads: with more reads than these outstanding it breaks off.
         longest_read: how many bytes it gives for one request at most.
+        announced_read: how many it says that it gives; with 0 it offers to say it and refuses.
         seconds_a_byte: how long it waits before each byte of an answer to a read.
         seconds_a_name: how long it waits before each name of a listing.
         is_endless: whether a listing never ends.
@@ -61,6 +73,7 @@ class Bends:
     knows_lstat: bool = True
     most_waiting_reads: int | None = None
     longest_read: int | None = None
+    announced_read: int | None = None
     seconds_a_byte: float = 0
     seconds_a_name: float = 0
     is_endless: bool = False
@@ -79,6 +92,7 @@ class BentServer:
         known_hosts_file: its key, for SFTP_KNOWN_HOSTS_FILE.
         private_key_file: any key is let in; this is one.
         most_waiting: how many reads were outstanding at once.
+        longest_asked: the most bytes that one request asked for.
         logins: the methods by which logins were made.
 
     """
@@ -89,6 +103,7 @@ class BentServer:
     known_hosts_file: Path
     private_key_file: Path
     most_waiting: int = 0
+    longest_asked: int = 0
     logins: list[tuple[str, ...]] = field(default_factory=list)
 
     def environment(self, *organization_ids: str) -> dict[str, str]:
@@ -200,6 +215,13 @@ class _Sftp(paramiko.SFTPServer):
         self._bent = bent
         self._listed = 0
 
+    def _send_server_version(self):
+        if self._bent.bends.announced_read is None:
+            return super()._send_server_version()
+        self._read_packet()
+        self._send(CMD_VERSION, 3, "limits@openssh.com", "1", "half of a nam")
+        return 3
+
     def _process(self, kind, request_number, message):
         bends = self._bent.bends
         if kind == CMD_READDIR and bends.announced_names:
@@ -216,14 +238,21 @@ class _Sftp(paramiko.SFTPServer):
                 for value in (name, name, each)
             ]
             self._send(CMD_NAME, request_number, count, *values)
+        elif kind == CMD_EXTENDED and bends.announced_read is not None:
+            if bends.announced_read:
+                limits = (int64(1 << 18), int64(bends.announced_read), int64(1 << 18), int64(0))
+                self._send(CMD_EXTENDED_REPLY, request_number, *limits)
+            else:
+                self._send(CMD_STATUS, request_number, SFTP_OP_UNSUPPORTED, "", "")
         elif kind == CMD_READ and self._is_too_much():
             self.sock.get_transport().close()
-        elif kind == CMD_READ and bends.longest_read:
+        elif kind == CMD_READ:
             handle, offset, length = message.get_binary(), message.get_int64(), message.get_int()
+            self._bent.longest_asked = max(self._bent.longest_asked, length)
             shorter = paramiko.Message()
             shorter.add_string(handle)
             shorter.add_int64(offset)
-            shorter.add_int(min(length, bends.longest_read))
+            shorter.add_int(min(length, bends.longest_read or length))
             shorter.rewind()
             super()._process(kind, request_number, shorter)
         else:
@@ -243,6 +272,8 @@ class _Sftp(paramiko.SFTPServer):
         for value in values:
             if isinstance(value, paramiko.SFTPAttributes):
                 value._pack(message)
+            elif isinstance(value, int64):
+                message.add_int64(value)
             elif isinstance(value, int):
                 message.add_int(value)
             else:

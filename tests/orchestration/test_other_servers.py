@@ -86,6 +86,33 @@ def _start(folder: Path):
         context.__exit__(None, None, None)
 
 
+class TestReads:
+    """How many bytes are asked for at once (R13)."""
+
+    @pytest.mark.parametrize(
+        ("announced", "asked"),
+        [(None, 32768), (0, 32768), (5, 32768), (100_000, 100_000), (1 << 40, 261_120)],
+    )
+    def test_a_server_is_asked_for_what_it_says_that_it_gives(self, beside, announced, asked):
+        place = beside(announced_read=announced)
+        place.put(NAME, BIG)
+        target = io.BytesIO()
+        with place.client() as client:
+            file = RemoteFile(NAME, len(BIG), MODIFIED_AT)
+            client.download("inbox", file, target)
+        assert hashlib.sha256(target.getvalue()).digest() == hashlib.sha256(BIG).digest()
+        assert place.server.longest_asked == asked
+        assert place.server.most_waiting <= 64
+
+    def test_one_that_gives_less_than_it_says_is_read_to_the_end(self, beside):
+        place = beside(announced_read=261_120, longest_read=65_536)
+        place.put(NAME, BIG)
+        target = io.BytesIO()
+        with place.client() as client:
+            client.download("inbox", RemoteFile(NAME, len(BIG), MODIFIED_AT), target)
+        assert target.getvalue() == BIG
+
+
 class TestAttributes:
     """What a server leaves out of what it says of a file (R13)."""
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import paramiko
 import pytest
 import stamina
+from paramiko.packet import Packetizer
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from orchestration.contracts.organizations import Organization
@@ -229,6 +230,25 @@ class TestDownload:
         with pytest.raises(StillGrowingError) as raised:
             place.client.download(place.organization.inbox_dir, file, target)
         assert raised.value.code == "still_growing"
+
+    def test_the_keys_may_change_in_the_middle_of_a_file(
+        self, sftp_server, make_organization, monkeypatch
+    ):
+        monkeypatch.setattr(Packetizer, "REKEY_BYTES", 1 << 20)
+        content = BIG * 8
+        changes, target = [], io.BytesIO()
+        send = paramiko.Transport._send_kex_init
+        monkeypatch.setattr(
+            paramiko.Transport, "_send_kex_init", lambda self: (changes.append(self), send(self))
+        )
+        organization = make_organization()
+        (sftp_server.root / organization.inbox_dir / "debts.csv").write_bytes(content)
+        with connect(organization, sftp_server.environment(["lumina"])) as client:
+            (file,) = client.list_files(organization.inbox_dir)
+            client.download(organization.inbox_dir, file, target)
+        assert target.getvalue() == content
+        assert len(changes) > 2
+        assert "gcm" in changes[0].remote_cipher
 
     def test_a_file_that_is_gone_has_its_code(self, place):
         file = place.put("debts.csv", b"x")
