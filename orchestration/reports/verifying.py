@@ -128,6 +128,7 @@ def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
         rows.update(
             (load_id, each.source_file, each.from_byte, each.to_byte, None, None)
             for each in manifest.events
+            if each.code is None
         )
     return rows
 

@@ -22,6 +22,7 @@ from orchestration.installation.home import Home
 from orchestration.landing import event_files, store
 from orchestration.landing.event_files import MESSAGES, Position, take
 from orchestration.landing.manifests import EventRange, Manifest
+from orchestration.reports.verifying import verify
 from tests.orchestration.installations import Installed, install
 
 _NOW = (datetime(2026, 3, 2, 8), date(2026, 3, 2))
@@ -290,45 +291,50 @@ def _authorized(number: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[int, str, set[str]]]]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    with install(tmp_path_factory.mktemp("events"), Installed) as installed:
+        yield installed
+
+
+@pytest.fixture(scope="module")
+def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
     """Of three runs the exit status, what was said of events, and the payments there were.
 
     Before the second the file of events is rotated, and what no file is comes into the folder;
     before the third it is taken away again.
     """
-    with install(tmp_path_factory.mktemp("events"), Installed) as installed:
-        events = installed.home.events
-        told: list[tuple[int, str, set[str]]] = []
+    events = installed.home.events
+    told: list[tuple[int, str, set[str]]] = []
 
-        def run(day: date) -> None:
-            result = installed.command("run", "--date", day.isoformat())
-            said = [line for line in result.stdout.splitlines() if line.startswith("events ")]
-            with duckdb.connect(str(installed.home.analytics), read_only=True) as published:
-                payments = published.execute(
-                    "select payment_id from payments where payment_id like 'rotated-%'"
-                ).fetchall()
-            told.append(
-                (result.returncode, "\n".join(said), {payment_id for (payment_id,) in payments})
-            )
+    def run(day: date) -> None:
+        result = installed.command("run", "--date", day.isoformat())
+        said = [line for line in result.stdout.splitlines() if line.startswith("events ")]
+        with duckdb.connect(str(installed.home.analytics), read_only=True) as published:
+            payments = published.execute(
+                "select payment_id from payments where payment_id like 'rotated-%'"
+            ).fetchall()
+        told.append(
+            (result.returncode, "\n".join(said), {payment_id for (payment_id,) in payments})
+        )
 
-        installed.upload(DAYS[0])
-        path = events / "spei.jsonl"
-        path.write_text(_authorized(1) + _authorized(2))
-        run(DAYS[0])
-        path.rename(events / "spei.jsonl.1")
-        path.write_text("".join(_authorized(number) for number in (3, 4, 5, 2, 6)))
-        bad = Path(os.fsdecode(os.fsencode(events) + b"/latin-\xf1.jsonl"))
-        bad.write_text(_authorized(7))
-        os.mkfifo(events / "pipe.jsonl")
-        (events / "link.jsonl").symlink_to("nowhere")
-        (events / "folder.jsonl").mkdir()
-        installed.upload(DAYS[1])
-        run(DAYS[1])
-        for name in (bad.name, "pipe.jsonl", "link.jsonl"):
-            (events / name).unlink()
-        (events / "folder.jsonl").rmdir()
-        run(DAYS[1])
-        yield told
+    installed.upload(DAYS[0])
+    path = events / "spei.jsonl"
+    path.write_text(_authorized(1) + _authorized(2))
+    run(DAYS[0])
+    path.rename(events / "spei.jsonl.1")
+    path.write_text("".join(_authorized(number) for number in (3, 4, 5, 2, 6)))
+    bad = Path(os.fsdecode(os.fsencode(events) + b"/latin-\xf1.jsonl"))
+    bad.write_text(_authorized(7))
+    os.mkfifo(events / "pipe.jsonl")
+    (events / "link.jsonl").symlink_to("nowhere")
+    (events / "folder.jsonl").mkdir()
+    installed.upload(DAYS[1])
+    run(DAYS[1])
+    for name in (bad.name, "pipe.jsonl", "link.jsonl"):
+        (events / name).unlink()
+    (events / "folder.jsonl").rmdir()
+    run(DAYS[1])
+    return told
 
 
 class TestRuns:
@@ -340,6 +346,10 @@ class TestRuns:
             {f"rotated-{number}" for number in range(1, 7)},
             {f"rotated-{number}" for number in range(1, 7)},
         ]
+
+    @pytest.mark.usefixtures("runs")
+    def test_what_is_no_file_is_taken_for_no_damage(self, installed):
+        assert verify(installed.home).findings == ()
 
     def test_what_is_no_file_is_told_with_exit_status_1_as_long_as_it_is_there(self, runs):
         assert [(code, said) for code, said, _ in runs[1:2]] == [
