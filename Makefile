@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep bench dev pages run verify lint docs sql lock bank-holidays clean
+.PHONY: demo test test-deep soak bench dev pages run verify lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -17,6 +17,9 @@ test: $(VENV)/ready ## every test
 
 test-deep: $(VENV)/ready ## ten thousand random histories
 	SALDO_HISTORIES=10000 python -m pytest tests/orchestration/test_histories.py
+
+soak: $(VENV)/ready ## a month beside the daemon, with faults and killed runs: make soak DATES=30
+	SALDO_SOAK_DATES=$(or $(DATES),30) SALDO_SOAK_KILLS=2 python -m pytest --capture no tests/orchestration/test_soak.py
 
 bench: $(VENV)/ready $(VENV)/peers/ready ## speed and size: make bench SIZE=10000000
 	SIZE=$(SIZE) REPEATS=$(REPEATS) YEAR_DAYS=$(YEAR_DAYS) CASES=$(CASES) PEERS_PYTHON=$(abspath $(VENV))/peers/bin/python python -m tests.bench

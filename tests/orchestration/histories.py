@@ -189,6 +189,18 @@ def draw_many(seed: int, count: int) -> Iterator[History]:
         yield draw_history(RandomChoices(generator), organization_id)
 
 
+def draw_long(seed: int, count: int, load_count: int) -> Iterator[History]:
+    """Draw independent histories as draw_many does, each of so many loads."""
+    for number in range(count):
+        organization_id = f"org_{number:03d}"
+        choices = RandomChoices(random.Random(f"{seed} {organization_id}"))
+        contract = _draw_contract(choices, organization_id)
+        story = _Story(choices, contract, _draw_keys(choices, contract))
+        for _ in range(load_count):
+            story.add_load()
+        yield History(contract, tuple(story.loads))
+
+
 def business_date(load_number: int) -> date:
     """Give the business date of a load; load 1 is of FIRST_BUSINESS_DATE."""
     return FIRST_BUSINESS_DATE + timedelta(days=load_number - 1)

@@ -223,15 +223,20 @@ def loaded_at(load_number: int) -> datetime:
     return datetime(2026, 3, 1, 8, tzinfo=UTC) + timedelta(days=load_number - 1)
 
 
-def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcome]:
+def replay(
+    history: History, business_dates: Sequence[date] = (), instants: Sequence[datetime] = ()
+) -> list[Outcome]:
     """Tell what must be true after each load of a history, in order.
 
     Args:
         history: what happens.
         business_dates: of its loads; the first load of a date publishes, later ones wait for the
             next date (R23). Without them each load has a date of its own.
+        instants: of its loads, UTC; those of loaded_at without them.
 
     """
+    if not instants:
+        instants = [loaded_at(number) for number in range(1, len(history.loads) + 1)]
     if not business_dates:
         first = date(2026, 3, 1)
         business_dates = [first + timedelta(days=index) for index in range(len(history.loads))]
@@ -242,7 +247,7 @@ def replay(history: History, business_dates: Sequence[date] = ()) -> list[Outcom
     events: list[PaymentEvent] = []
     outcomes: list[Outcome] = []
     lines: list[Line] = []
-    watch = _Watch(contract)
+    watch = _Watch(contract, instants)
     for load_number, load in enumerate(history.loads, start=1):
         debts_before = outcomes[-1].debts if outcomes else {}
         applied_before = len(applied)
@@ -365,6 +370,7 @@ class _Watch:
     """Looks at the end of each load for what does not fit (R25)."""
 
     contract: Contract
+    instants: Sequence[datetime]
     exceptions: dict[Exceptional, Opening] = field(default_factory=dict)
     in_process_since: dict[tuple[str, Key], date] = field(default_factory=dict)
     ahead_until: dict[Exceptional, datetime] = field(default_factory=dict)
@@ -440,7 +446,7 @@ class _Watch:
 
     @property
     def loaded_at(self) -> datetime:
-        return loaded_at(self.load_number)
+        return self.instants[self.load_number - 1]
 
     def _about_payments(
         self, business_date: date, payments: Sequence[_Payment], debts: Mapping[Key, Debt]
