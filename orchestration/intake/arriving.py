@@ -1,8 +1,8 @@
 """Files on their way: what an inbox gave, and no load names yet (R13, R29).
 
 Some mailboxes give a file once. So before a file is read, a note says which one it is; the note
-stays until a manifest names the file. What a killed run left is landed by the next one if the
-inbox has it no more, and what of it is not whole is told.
+stays until a manifest names the file. What a killed run left, or one whose server broke off, is
+landed by the next one if the inbox has it no more, and what of it is not whole is told.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from orchestration.installation import whole_files
 from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
 from orchestration.landing import store
+from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Download, RemoteFile
+from orchestration.servers.ssh import MAY_HEAL
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,11 @@ class Arriving:
 def receiving(
     home: Home, organization_id: str, remote: RemoteFile
 ) -> Iterator[tuple[BinaryIO, Arriving]]:
-    """A place for a file that is about to be read; note and bytes are left if all goes well."""
+    """A place for a file that is about to be read; note and bytes are left if all goes well.
+
+    They are left for the next look also if the server breaks off: it may have given the file once
+    alone. Of bytes that are not whole the note is enough.
+    """
     folder = _folder(home, organization_id)
     folder.mkdir(parents=True, exist_ok=True)
     arriving = Arriving(folder / f"{uuid.uuid4().hex}.json", remote)
@@ -66,8 +72,11 @@ def receiving(
     try:
         with arriving.part.open("wb") as target:
             yield target, arriving
-    except BaseException:
-        arriving.forget()
+    except BaseException as error:
+        if not isinstance(error, SftpError) or error.code not in MAY_HEAL:
+            arriving.forget()
+        elif arriving.part.stat().st_size != remote.size:
+            arriving.part.unlink()
         raise
 
 
@@ -138,8 +147,8 @@ def find_left(
             problems.append(
                 (
                     "half_received",
-                    f"{told}: a run was ended while it received the file, and the inbox has it no"
-                    " more: have it sent again",
+                    f"{told}: a run was ended, or the server broke off, while the file was"
+                    " received, and the inbox has it no more: have it sent again",
                 )
             )
     return whole, problems
@@ -169,7 +178,7 @@ def leave(
 def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | None:
     """The bytes that a former run received, in the landing area; None if they are not whole.
 
-    A run that was killed as it received them knows only how many they should be.
+    A run that was ended as it received them knows only how many they should be.
     """
     part = arriving.part
     if arriving.sha256 is not None:

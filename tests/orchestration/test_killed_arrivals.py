@@ -1,4 +1,6 @@
-"""A file that its mailbox gives once is not lost with the run that had read it (R13, R29)."""
+"""A file that its mailbox gives once is not lost with the run, or the connection, that had read it
+(R13, R29).
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo import installation
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation.home import PROJECT
-from orchestration.intake import checking
+from orchestration.intake import checking, inbox
 from orchestration.landing import manifests, store
-from orchestration.landing.manifests import LandedFile
+from orchestration.landing.manifests import LandedFile, Look
+from orchestration.servers.remote_reading import Attributes
+from orchestration.servers.sftp import Client
 from tests.orchestration.houses import House
 
 DAY = date(2026, 3, 3)
@@ -154,14 +158,56 @@ def test_what_is_not_whole_is_told_each_time_until_it_has_been_sent_again(
     assert (mailbox.landed(), mailbox.outcomes()) == ([], ["half_received"] * 2)
     (look,) = next(reversed(list(manifests.read_manifests(mailbox.house.home)))).looks
     assert look.detail == (
-        f"{NAME}: a run was ended while it received the file, and the inbox has it no more:"
-        " have it sent again"
+        f"{NAME}: a run was ended, or the server broke off, while the file was received, and the"
+        " inbox has it no more: have it sent again"
     )
     mailbox.put()
     assert mailbox.carry() == 0
     (file,) = mailbox.landed()
     assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert mailbox.outcomes() == ["half_received"] * 2 + ["looked"]
+    assert mailbox.left() == []
+
+
+def test_of_a_server_that_breaks_off_what_is_not_whole_is_told_until_it_has_been_sent_again(
+    mailbox: Mailbox,
+) -> None:
+    mailbox.put()
+    mailbox.server.bends.most_waiting_reads = 0
+    assert mailbox.carry() == 0
+    mailbox.server.bends.most_waiting_reads = None
+    assert mailbox.carry() == 0
+    assert (mailbox.landed(), mailbox.outcomes()) == ([], ["connection_lost", "half_received"])
+    mailbox.put()
+    assert mailbox.carry() == 0
+    (file,) = mailbox.landed()
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert mailbox.left() == []
+
+
+def test_what_was_whole_before_the_server_broke_off_is_landed_by_the_next_look(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Client._ask_unless_gone
+
+    def break_off(client: Client, path: str) -> Attributes | None:
+        client._sftp.get_channel().get_transport().close()
+        return ask(client, path)
+
+    def look() -> tuple[Look, list[LandedFile]]:
+        environment = mailbox.server.environment("agua")
+        return inbox.look_into(home, organization, {}, DAY, environment)
+
+    home = mailbox.house.home
+    (organization,) = read_organizations(home.seeds)
+    mailbox.put()
+    with monkeypatch.context() as once:
+        once.setattr(Client, "_ask_unless_gone", break_off)
+        looked, files = look()
+    assert (looked.outcome, files) == ("connection_lost", [])
+    looked, (file,) = look()
+    assert looked.outcome == "looked"
+    assert store.stored_path(home, file).read_bytes() == CONTENT
     assert mailbox.left() == []
 
 
