@@ -27,7 +27,7 @@ bench: $(VENV)/ready $(VENV)/peers/ready ## speed and size: make bench SIZE=1000
 dev: $(VENV)/ready ## Dagster's UI and its daemon on this machine
 	python -m orchestration webserver --with-daemon
 
-pages: $(VENV)/ready ## the pages for operators on this machine: uploading customers
+pages: $(VENV)/ready ## the console in a browser on this machine: organizations, debts, files, customers
 	python -m orchestration pages
 
 run: $(VENV)/ready ## one business date: make run DATE=2026-03-02

@@ -39,6 +39,10 @@ VERBS = {
         "deciding",
         "List the files that wait for a decision, with the difference that they would make.",
     ),
+    "load-decisions": Verb(
+        "deciding",
+        "Carry out the decisions that wait: what the pages run once an operator has decided.",
+    ),
     "load-uploads": Verb(
         "uploading",
         "Load the workbooks that wait: what the pages run once an operator has confirmed one.",

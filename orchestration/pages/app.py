@@ -16,16 +16,24 @@ from orchestration.contracts.tables import ContractError
 from orchestration.formats.workbook_files import LARGEST_FILE_BYTES
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
-from orchestration.pages import customers
+from orchestration.installation.locking import holder
+from orchestration.pages import customers, files, find, organizations
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
+from orchestration.pages.languages import marked as _
 from orchestration.pages.loader import Loader
-from orchestration.pages.page import render_error
+from orchestration.pages.page import home_of, render, render_error
+from orchestration.pages.published import NotPublishedError, OlderCopyError
 
 # The navigation, in order.
-PAGES = (customers.PAGE,)
+PAGES = (organizations.PAGE, find.PAGE, files.PAGE, customers.PAGE)
 
 _REQUEST_OVERHEAD_BYTES = 64_000
-_TOO_LARGE = f"The file is larger than {LARGEST_FILE_BYTES // 1_000_000} MB: go back and split it."
+# Said before any page is made, so in both languages.
+_MOST_MEGABYTES = LARGEST_FILE_BYTES // 1_000_000
+_TOO_LARGE = (
+    f"El archivo tiene más de {_MOST_MEGABYTES} MB: vuelva atrás y divídalo. /"
+    f" The file is larger than {_MOST_MEGABYTES} MB: go back and split it."
+)
 
 
 def create_app(home: Home) -> Starlette:
@@ -55,36 +63,58 @@ def create_app(home: Home) -> Starlette:
             ForgedFormError: _say_forged,
             ContractError: _say_contract_error,
             DamagedError: _say_damaged,
+            NotPublishedError: _say_not_published,
+            OlderCopyError: _say_older_copy,
         },
     )
     app.state.home = home
     app.state.pages = PAGES
     app.state.loader = Loader(home)
+    app.state.decider = Loader(home, "load-decisions")
     return app
 
 
-async def _go_to_first_page(_: Request) -> Response:
+async def _go_to_first_page(__: Request) -> Response:
     return RedirectResponse(PAGES[0].path)
 
 
 async def _say_http_error(request: Request, error: Exception) -> Response:
     status_code = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
-    return render_error(request, status_code, "That did not work", detail)
+    return render_error(request, status_code, _("That did not work"), detail)
 
 
-async def _say_forged(request: Request, _: Exception) -> Response:
+async def _say_forged(request: Request, __: Exception) -> Response:
     return render_error(
         request,
         403,
-        "This form is not from here",
-        "Open the page anew and send the form from there. Nothing was changed.",
+        _("This form is not from here"),
+        _("Open the page anew and send the form from there. Nothing was changed."),
     )
 
 
 async def _say_damaged(request: Request, error: Exception) -> Response:
-    return render_error(request, 500, "A file of this installation is damaged", str(error))
+    return render_error(request, 500, _("A file of this installation is damaged"), str(error))
 
 
 async def _say_contract_error(request: Request, error: Exception) -> Response:
-    return render_error(request, 500, "The contracts are wrong", str(error))
+    return render_error(request, 500, _("The contracts are wrong"), str(error))
+
+
+async def _say_not_published(request: Request, error: Exception) -> Response:
+    has_landed = isinstance(error, NotPublishedError) and error.has_landed
+    return render(
+        request,
+        "nothing_yet.html",
+        has_landed=has_landed,
+        holder=holder(home_of(request)),
+    )
+
+
+async def _say_older_copy(request: Request, __: Exception) -> Response:
+    return render_error(
+        request,
+        500,
+        _("The published copy was made by an older version"),
+        _("Run once more; if it says that the warehouse is of an older version, replay."),
+    )

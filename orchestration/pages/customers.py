@@ -32,6 +32,7 @@ from orchestration.installation import whole_files
 from orchestration.installation.home import Home
 from orchestration.intake import uploads
 from orchestration.pages import guards, previews
+from orchestration.pages.languages import marked as _
 from orchestration.pages.page import Page, home_of, render
 
 _PATH = "/customers"
@@ -92,7 +93,7 @@ async def make_preview(request: Request) -> Response:
         organization = _find_organization(home, str(form.get("organization_id", "")))
         file = form.get("workbook")
         if not isinstance(file, UploadFile) or not file.filename:
-            raise HTTPException(400, "Choose a workbook, then ask for the preview.")
+            raise HTTPException(400, _("Choose a workbook, then ask for the preview."))
         token = secrets.token_urlsafe(32)
         await run_in_threadpool(_keep_preview, home, organization, file, token)
     return RedirectResponse(f"{_PATH}/previews/{token}", _SEE_OTHER)
@@ -143,13 +144,13 @@ async def show_upload(request: Request) -> Response:
     home = home_of(request)
     file_id = request.path_params["file_id"]
     if not _FILE_ID.fullmatch(file_id):
-        raise HTTPException(404, "There is no such upload.")
+        raise HTTPException(404, _("There is no such upload."))
     found = await run_in_threadpool(_read_loaded, home, file_id)
     waiting = uploads.read_waiting(home, read_organizations(home.seeds))
     loader = request.app.state.loader
     is_waiting = any(upload.file_id == file_id for upload in waiting)
     if not found and not is_waiting and not loader.is_started_for(file_id):
-        raise HTTPException(404, "There is no such upload.")
+        raise HTTPException(404, _("There is no such upload."))
     return render(
         request,
         "upload.html",
@@ -165,7 +166,7 @@ def _find_organization(home: Home, organization_id: str) -> Organization:
     for organization in read_organizations(home.seeds):
         if organization.organization_id == organization_id:
             return organization
-    raise HTTPException(404, "No organization of that name has a contract.")
+    raise HTTPException(404, _("No organization of that name has a contract."))
 
 
 def _keep_preview(home: Home, organization: Organization, file: UploadFile, token: str) -> None:
@@ -208,7 +209,7 @@ def _read_kept(home: Home, token: str) -> dict[str, Any]:
 
 def _preview_is_gone() -> HTTPException:
     return HTTPException(
-        404, "This preview is gone: it was confirmed, or it is older than an hour."
+        404, _("This preview is gone: it was confirmed, or it is older than an hour.")
     )
 
 
@@ -264,7 +265,7 @@ def _ask(home: Home, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any
 
 
 PAGE = Page(
-    title="Customers",
+    title=_("Customers"),
     path=_PATH,
     routes=(
         Route(_PATH, show_form, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""Runs what takes confirmed uploads into the warehouse, one run at a time, in the background."""
+"""Runs what carries out what operators confirmed, one run at a time, in the background."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ _MOST_TRIES = 180
 
 
 class Loader:
-    """Starts `load-uploads`; while another run holds the warehouse, again and again."""
+    """Starts a verb that takes a spool; while another run holds the warehouse, again and again.
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        home: the installation.
+        verb: what takes all that waits: `load-uploads` or `load-decisions`.
+
+    """
+
+    def __init__(self, home: Home, verb: str = "load-uploads") -> None:
         self._home = home
+        self._verb = verb
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._has_failed = False
+        self._trouble = ""
         self._started_for: set[str] = set()
 
     @property
@@ -33,12 +41,17 @@ class Loader:
         """Whether the newest try could not load what waits."""
         return self._has_failed
 
+    @property
+    def trouble(self) -> str:
+        """What the newest try said of what kept it from its work; nothing if it was done."""
+        return self._trouble
+
     def is_started_for(self, file_id: str) -> bool:
-        """Whether a run was asked for because of this upload."""
+        """Whether a run was asked for because of this file."""
         return file_id in self._started_for
 
     def start(self, file_id: str) -> None:
-        """See to it that an upload is taken, with all else that waits."""
+        """See to it that a file is taken, with all else that waits."""
         with self._lock:
             self._started_for.add(file_id)
             if not self.is_at_work:
@@ -48,8 +61,8 @@ class Loader:
     def _run(self) -> None:
         for _ in range(_MOST_TRIES):
             # What it prints stays out of the server's own output.
-            result = subprocess.run(
-                [sys.executable, "-m", "orchestration", "load-uploads"],
+            result = subprocess.run(  # noqa: S603 (a verb of ours)
+                [sys.executable, "-m", "orchestration", self._verb],
                 cwd=PROJECT,
                 env={**os.environ, **self._home.environment()},
                 capture_output=True,
@@ -58,7 +71,9 @@ class Loader:
             )
             # Exit 1 is also a workbook that was refused; what kept a run from its work is told.
             trouble = [line for line in result.stderr.splitlines() if line.startswith("saldo: ")]
-            self._has_failed = result.returncode != 0 and bool(trouble)
-            if not any("is held by" in line for line in trouble):
+            self._trouble = "\n".join(trouble) if result.returncode else ""
+            self._has_failed = bool(self._trouble)
+            # Whoever waited says so, too; that alone is no reason to try again.
+            if not any("is held by" in line and "; waiting" not in line for line in trouble):
                 return
             threading.Event().wait(_RETRY_SECONDS)

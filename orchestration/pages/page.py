@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,10 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from orchestration.installation.home import Home
-from orchestration.pages import guards
+from orchestration.pages import guards, languages
+from orchestration.pages.writing import Writing
 
-_TEMPLATES = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
+_TEMPLATES = Path(__file__).with_name("templates")
 
 
 @dataclass(frozen=True)
@@ -29,7 +25,7 @@ class Page:
     """A page of the navigation.
 
     Args:
-        title: its name there.
+        title: its name there, marked for translation.
         path: its address.
         routes: all that it answers to.
 
@@ -46,17 +42,59 @@ def home_of(request: Request) -> Home:
     return home
 
 
+def writing_of(request: Request) -> Writing:
+    """How the language of an answer writes numbers and words."""
+    language = languages.chosen(request)
+    return Writing(language, languages.catalog(language))
+
+
 def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
     """HTML from a template, which knows the pages, the current address and the form token."""
     token = guards.form_token(request)
-    html = _TEMPLATES.get_template(template).render(
-        pages=request.app.state.pages, path=request.url.path, form_token=token, **context
+    language = languages.chosen(request)
+    html = (
+        environment(language)
+        .get_template(template)
+        .render(
+            pages=request.app.state.pages,
+            path=request.url.path,
+            form_token=token,
+            language=language,
+            languages=languages.LANGUAGES,
+            addresses=languages.addresses(request),
+            **context,
+        )
     )
     response = HTMLResponse(html, status_code)
     guards.remember_token(response, token)
+    languages.remember(request, response)
     return response
 
 
 def render_error(request: Request, status_code: int, title: str, message: str) -> HTMLResponse:
-    """A page that says what went wrong."""
-    return render(request, "error.html", status_code, title=title, message=message)
+    """A page that says what went wrong; marked texts in the language of the answer."""
+    return render(
+        request,
+        "error.html",
+        status_code,
+        title=languages.translate(request, title),
+        message=languages.translate(request, message),
+    )
+
+
+@cache
+def environment(language: str) -> jinja2.Environment:
+    """The templates in a language. Whatever they are given stays text."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    catalog = languages.catalog(language)
+    # The extension adds it to the environment.
+    made.install_gettext_translations(catalog, newstyle=True)  # type: ignore[attr-defined]
+    made.filters.update(Writing(language, catalog).filters())
+    return made

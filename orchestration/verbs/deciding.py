@@ -1,4 +1,4 @@
-"""`held`, `approve`, `refuse`: the files that wait for an operator (R17)."""
+"""`held`, `approve`, `refuse`, `load-decisions`: the files that wait for an operator (R17)."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from orchestration.delivery import published_copy
 from orchestration.installation import locking
 from orchestration.intake import decisions
 from orchestration.intake.decisions import HeldFile, OvertakenError
+from orchestration.reports import alerts
 from orchestration.reports.printing import as_text, make_table, say
 from orchestration.verbs.common import open_home, told
 
@@ -43,6 +44,16 @@ def approve(file_id: str) -> None:
 def refuse(file_id: str) -> None:
     """Refuse a held file: the debts stay as they are."""
     _decide(file_id, decisions.REFUSED)
+
+
+@click.command()
+def load_decisions() -> None:
+    """Carry out the decisions that wait: what the pages run once an operator has decided."""
+    console, home = Console(), open_home()
+    with told(), alerts.sent_if_raised("decisions on held files could not be carried out"):
+        read_contracts(home.seeds)
+        with locking.exclusive(home):
+            runs.run_decisions(home, console.print)
 
 
 def _decide(file_id: str, decision: str) -> None:

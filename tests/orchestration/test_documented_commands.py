@@ -44,7 +44,7 @@ RUN = {
     ],
     "TestUserInterface": ["make dev SALDO_HOME=data/demo"],
     "test_the_documentation_is_written": ["make docs"],
-    "test_the_pages_open_in_a_browser": ["make pages"],
+    "test_the_pages_open_in_a_browser": ["make pages SALDO_HOME=data/demo"],
     "test_a_day_is_run_for_real_and_read": [
         ". .venv/bin/activate",
         "cp .env.example .env",
@@ -68,6 +68,7 @@ RUN = {
 NOT_RUN = {
     "make test": ("it runs this test", None),
     "make dev": ("as with SALDO_HOME=data/demo, in another folder", "TestUserInterface"),
+    "make pages": ("as with SALDO_HOME=data/demo, in another folder", "TestDeciding"),
     "make run DATE=...": ("as with a date", "test_a_day_is_run_for_real_and_read"),
     "make bank-holidays": ("writes a seed", "test_the_seed_is_what_the_library_says"),
     "python -m orchestration upload-customers lumina clientes.xlsx": (
@@ -104,6 +105,10 @@ NOT_RUN = {
     "ssh -L 3000:127.0.0.1:3000 saldo@HOST": (
         "needs a host; a tunnel's end has another port",
         "test_a_page_asks_under_each_name_of_this_machine_and_at_the_end_of_a_tunnel",
+    ),
+    "ssh -L 8600:127.0.0.1:8600 saldo@HOST": (
+        "needs a host",
+        "test_a_foreign_name_for_this_machine_is_not_answered",
     ),
     "ssh-keyscan -p PORT HOST": ("OpenSSH's own", None),
     "systemctl enable --now saldo-daemon saldo-webserver": ("needs systemd", None),
@@ -145,7 +150,7 @@ def test_the_verbs_of_the_readme_are_verbs() -> None:
     )
     told = {each for cell in VERB.findall(table) for each in re.findall(r"`([a-z-]+)", cell)}
     assert told - set(VERBS) == set()
-    assert set(VERBS) - told == {"load-uploads", "pages", "run", "webserver"}
+    assert set(VERBS) - told == {"load-decisions", "load-uploads", "pages", "run", "webserver"}
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +182,10 @@ def test_the_demo_sets_everything_up_and_prints_its_days(demo: Demo) -> None:
     assert demo.command.returncode == 0, demo.command.stderr
     for day in DAYS:
         assert f"{day:%A} {day}" in demo.command.stdout
-    assert demo.command.stdout.splitlines()[-2:] == [
+    assert demo.command.stdout.splitlines()[-3:] == [
         "Query what analysts read:  make sql SALDO_HOME=data/demo",
         "See runs and lineage:      make dev SALDO_HOME=data/demo",
+        "Open the console:          make pages SALDO_HOME=data/demo",
     ]
     (where,) = demo.clone.folder.glob(".venv/lib/python3*/site-packages/saldo.pth")
     assert where.read_text() == f"{demo.clone.folder}\n"
@@ -229,9 +235,16 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def test_the_pages_open_in_a_browser(demo: Demo, browser_page: Page) -> None:
-    with demo.clone.running("make pages") as process:
+    with demo.clone.running("make pages SALDO_HOME=data/demo") as process:
         port = demo.clone.environment["SALDO_PAGES_PORT"]
         browser_page.goto(_wait_for(f"http://127.0.0.1:{port}", process, demo.clone.log))
+        assert browser_page.get_by_role("row").all_inner_texts()[1:] == [
+            "Andes Seguros\t81\t4.233.800 CLP\t2026-03-04\tfalta\t0",
+            "Colegio Pehuén\t60\t2.774.100 CLP\t2026-03-04\taplicado\t0",
+            "Lumina Energía\t118\t5.556.100 CLP\t2026-03-04\taplicado\t0",
+        ]
+        browser_page.get_by_role("link", name="English").click()
+        browser_page.get_by_role("link", name="Customers").click()
         assert browser_page.get_by_label("Organization").locator("option").all_inner_texts() == [
             "Choose one",
             "Lumina Energía (lumina)",

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from unittest.mock import patch
@@ -16,15 +14,11 @@ from unittest.mock import patch
 import openpyxl
 import pytest
 import requests
-import uvicorn
-from playwright.sync_api import sync_playwright
 
-from orchestration.contracts.organizations import read_organizations
 from orchestration.formats import workbook_files
 from orchestration.installation.home import PROJECT, Home
-from orchestration.intake import uploads
-from orchestration.pages.app import create_app
 from orchestration.pages.loader import Loader
+from tests.orchestration.serving import Served, open_browser, open_window, serve_pages
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 HEADERS = {
@@ -38,42 +32,19 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Served:
-    """The pages of a home on a port of this machine."""
-
-    home: Home
-    address: str
-
-    def waiting(self) -> list[uploads.Upload]:
-        """What was handed over."""
-        return uploads.read_waiting(self.home, read_organizations(self.home.seeds))
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = Home(tmp_path_factory.mktemp("pages") / "home", PROJECT / "seeds")
     home.create()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(home), host="127.0.0.1", port=port, log_level="warning")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield Served(home, f"http://127.0.0.1:{port}")
-    server.should_exit = True
-    thread.join()
+    with serve_pages(home) as served:
+        yield served
 
 
 @pytest.fixture
 def browser(served: Served) -> requests.Session:
-    """A browser that has opened the page, with its form's token."""
+    """A browser that has opened the page in English, with its form's token."""
     session = requests.Session()
-    match = FORM_TOKEN.search(session.get(f"{served.address}/customers").text)
+    match = FORM_TOKEN.search(session.get(f"{served.address}/customers?language=en").text)
     assert match is not None
     session.headers["X-Token-Of-The-Test"] = match[1]
     return session
@@ -108,24 +79,11 @@ def test_an_operator_uploads_previews_and_confirms_in_a_browser_without_scripts(
 ) -> None:
     path = tmp_path / "clientes de marzo.xlsx"
     path.write_bytes(_workbook())
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        page = browser.new_context(java_script_enabled=False, locale="en-US").new_page()
-        page.set_default_timeout(300_000)
-        troubles: list[str] = []
-        page.on("console", lambda message: troubles.append(message.text))
-
-        page.goto(served.address)
+    troubles: list[str] = []
+    with open_browser(chromium) as opened:
+        page = open_window(opened, troubles)
+        page.goto(f"{served.address}/customers")
+        page.get_by_role("link", name="English").click()
         page.get_by_label("Organization").select_option("lumina")
         page.get_by_label("Workbook").set_input_files(path)
         page.get_by_role("button", name="Show what it would do").click()
@@ -205,7 +163,6 @@ def test_an_operator_uploads_previews_and_confirms_in_a_browser_without_scripts(
         answer = page.goto(preview)
         assert answer is not None
         assert answer.status == 404
-        browser.close()
     assert [text for text in troubles if "404" not in text] == []
     assert list((served.home.scratch / "previews").iterdir()) == []
 

@@ -47,6 +47,7 @@ def main() -> None:
     shown = home.root.relative_to(Path.cwd()) if home.root.is_relative_to(Path.cwd()) else home.root
     console.print(f"Query what analysts read:  make sql SALDO_HOME={shown}", highlight=False)
     console.print(f"See runs and lineage:      make dev SALDO_HOME={shown}", highlight=False)
+    console.print(f"Open the console:          make pages SALDO_HOME={shown}", highlight=False)
 
 
 def _clear(root: Path) -> None:

@@ -1,0 +1,155 @@
+"""What became of a file; and of a held one the decision, which is noted and then carried out."""
+
+from __future__ import annotations
+
+import re
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from orchestration.installation.errors import ToldError
+from orchestration.installation.home import Home
+from orchestration.installation.locking import holder
+from orchestration.intake import decisions
+from orchestration.landing import manifests
+from orchestration.landing.manifests import Decision
+from orchestration.pages import guards
+from orchestration.pages.charts import Chart, Series, draw_columns, draw_rows
+from orchestration.pages.languages import marked as _
+from orchestration.pages.languages import translate
+from orchestration.pages.page import Page, home_of, render, writing_of
+from orchestration.pages.published import opened
+from orchestration.pages.queries import files
+from orchestration.pages.queries.files import FormerFile, ReceivedFile
+
+_PATH = "/files"
+_FILE_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_SEE_OTHER = 303
+# Two who decide at once get one decision: the first.
+_one_at_a_time = threading.Lock()
+
+
+def show_list(request: Request) -> Response:
+    """The files received last."""
+    organization_id = request.query_params.get("organization", "")
+    with opened(home_of(request)) as reader:
+        found = files.list_files(reader, organization_id)
+    return render(
+        request,
+        "files.html",
+        files=found,
+        organization_id=organization_id,
+        most=files.MOST_FILES,
+    )
+
+
+def show(request: Request) -> Response:
+    """A file: its verdict, the figures that balance, its refused rows; what a held one would do."""
+    file_id = request.path_params["file_id"]
+    with opened(home_of(request)) as reader:
+        file = files.read_file(reader, file_id) if _FILE_ID.fullmatch(file_id) else None
+        if file is None:
+            raise HTTPException(404, _("There is no such file."))
+        context: dict[str, Any] = {
+            "codes": files.count_refusals(reader, file_id),
+            "refusals": files.read_refusals(reader, file_id),
+            "sizes": _draw_sizes(request, files.read_former(reader, file)),
+            "base": files.read_base(reader, file),
+        }
+    is_held = file.status == "held"
+    return render(
+        request,
+        "file.html",
+        file=file,
+        difference=_draw_difference(request, file) if file.kind == "invoices" else None,
+        decision=find_decision(home_of(request), file_id) if is_held else None,
+        holder=holder(home_of(request)) if is_held else None,
+        is_at_work=request.app.state.decider.is_at_work,
+        trouble=request.app.state.decider.trouble,
+        **context,
+    )
+
+
+async def decide(request: Request) -> Response:
+    """Note a decision on a held file, and have it carried out."""
+    home = home_of(request)
+    async with request.form(max_files=0, max_fields=5) as form:
+        guards.check_form(request, form)
+        decision = str(form.get("decision", ""))
+    file_id = request.path_params["file_id"]
+    if decision not in (decisions.APPROVED, decisions.REFUSED):
+        raise HTTPException(400, _("Approve the file or refuse it."))
+    if not _FILE_ID.fullmatch(file_id):
+        raise HTTPException(404, _("There is no such file."))
+    await run_in_threadpool(_note, home, file_id, decision)
+    request.app.state.decider.start(file_id)
+    return RedirectResponse(f"{_PATH}/{file_id}", _SEE_OTHER)
+
+
+def find_decision(home: Home, file_id: str) -> Decision | None:
+    """What was decided on a file that the published copy still calls held; None if nothing was."""
+    newest = manifests.read_manifest(home, manifests.last_load_id(home))
+    said = [*decisions.read_noted(home), *(newest.decisions if newest else ())]
+    return next((each for each in said if each.file_id == file_id), None)
+
+
+def _note(home: Home, file_id: str, decision: str) -> None:
+    with _one_at_a_time, opened(home) as reader:
+        if files.read_file(reader, file_id) is None:
+            raise HTTPException(404, _("There is no such file."))
+        try:
+            decisions.check_held(reader.connection, file_id)
+        except ToldError as error:
+            raise HTTPException(409, str(error)) from error
+        if find_decision(home, file_id) is None:
+            decisions.note(home, file_id, decision, datetime.now(UTC))
+
+
+def _draw_difference(request: Request, file: ReceivedFile) -> Chart:
+    """What a debts file does to the base, or would do."""
+    kinds = (
+        (_("New debts"), 3, file.new_count),
+        (_("Changed debts"), 2, file.changed_count),
+        (_("Unchanged debts"), 6, file.unchanged_count),
+        (_("Withdrawn debts"), 4, file.withdrawn_count),
+        (_("Kept in process"), 1, file.kept_in_process_count),
+    )
+    return draw_rows(
+        [translate(request, name) for name, _color, _count in kinds],
+        Series(translate(request, _("Debts")), 1, [count or 0 for _name, _color, count in kinds]),
+        writing_of(request).count,
+        colors=[color for _name, color, _count in kinds],
+    )
+
+
+def _draw_sizes(request: Request, former: list[FormerFile]) -> Chart:
+    """How many rows the organization's files had, the file at hand last."""
+    return draw_columns(
+        [file.business_date.isoformat() for file in former],
+        [
+            Series(
+                translate(request, _("Accepted rows")), 1, [f.accepted_count or 0 for f in former]
+            ),
+            Series(
+                translate(request, _("Refused rows")), 4, [f.rejected_count or 0 for f in former]
+            ),
+        ],
+        writing_of(request).count,
+    )
+
+
+PAGE = Page(
+    title=_("Files"),
+    path=_PATH,
+    routes=(
+        Route(_PATH, show_list, methods=["GET"]),
+        Route(f"{_PATH}/{{file_id}}", show, methods=["GET"]),
+        Route(f"{_PATH}/{{file_id}}/decision", decide, methods=["POST"]),
+    ),
+)

@@ -1,0 +1,81 @@
+"""The pages served on a port of this machine, and a browser without scripts that opens them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from orchestration.contracts.organizations import read_organizations
+from orchestration.installation.home import Home
+from orchestration.intake import uploads
+from orchestration.pages.app import create_app
+
+
+@dataclass(frozen=True)
+class Served:
+    """The pages of a home on a port of this machine."""
+
+    home: Home
+    address: str
+
+    def waiting(self) -> list[uploads.Upload]:
+        """What was handed over."""
+        return uploads.read_waiting(self.home, read_organizations(self.home.seeds))
+
+
+@contextmanager
+def serve_pages(home: Home) -> Iterator[Served]:
+    """Serve the pages of a home until the block ends."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(home), host="127.0.0.1", port=port, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield Served(home, f"http://127.0.0.1:{port}")
+    server.should_exit = True
+    thread.join()
+
+
+@contextmanager
+def open_browser(chromium: str) -> Iterator[Browser]:
+    """A browser that asks for nothing of its own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()
+
+
+def open_window(browser: Browser, troubles: list[str]) -> Page:
+    """A window without scripts and cookies, which notes what it has to complain about."""
+    page = browser.new_context(java_script_enabled=False, locale="en-US").new_page()
+    page.set_default_timeout(300_000)
+    page.on("console", lambda message: troubles.append(message.text))
+    return page
+
+
+def table_rows(page: Page, selector: str) -> list[list[str]]:
+    """The cells of the body of a table, row by row, as a reader sees them."""
+    rows = page.locator(f"{selector} tbody tr").all()
+    return [[cell.inner_text().strip() for cell in row.locator("th, td").all()] for row in rows]
