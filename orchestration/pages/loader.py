@@ -11,6 +11,7 @@ from orchestration.installation.home import PROJECT, Home
 
 _RETRY_SECONDS = 10.0
 _MOST_TRIES = 180
+_WAITS = "; waiting for at most"
 
 
 class Loader:
@@ -70,10 +71,14 @@ class Loader:
                 check=False,
             )
             # Exit 1 is also a workbook that was refused; what kept a run from its work is told.
-            trouble = [line for line in result.stderr.splitlines() if line.startswith("saldo: ")]
+            # So is that it waits for its turn.
+            trouble = [
+                line
+                for line in result.stderr.splitlines()
+                if line.startswith("saldo: ") and _WAITS not in line
+            ]
             self._trouble = "\n".join(trouble) if result.returncode else ""
             self._has_failed = bool(self._trouble)
-            # Whoever waited says so, too; that alone is no reason to try again.
-            if not any("is held by" in line and "; waiting" not in line for line in trouble):
+            if not any("is held by" in line for line in trouble):
                 return
             threading.Event().wait(_RETRY_SECONDS)

@@ -56,8 +56,8 @@ def test_of_many_labels_some_are_written_and_all_are_in_the_table() -> None:
 def test_lying_bars_have_their_names_before_and_their_numbers_behind_them() -> None:
     chart = draw_rows(["new", "gone"], Series("debts", 1, [5, 10]), _say, colors=[1, 4])
     assert [(bar.width, bar.color, bar.title) for bar in chart.bars] == [
-        (175.0, 1, "new: 5"),
-        (350.0, 4, "gone: 10"),
+        (170.0, 1, "new: 5"),
+        (340.0, 4, "gone: 10"),
     ]
     assert [name.text for name in chart.names] == ["new", "gone"]
     assert [label.text for label in chart.labels] == ["5", "10"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page
 
 from orchestration.installation import locking
 from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import decisions
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.serving import Served, open_browser, open_window, serve_pages, table_rows
 
@@ -406,6 +407,19 @@ class TestDeciding:
         assert [answer.status_code for answer in answers] == [403, 400, 409]
         assert requests.get(f"{served.address}{address}/decision").status_code == 405
         assert list(morning.home.decisions.iterdir()) == []
+
+    def test_a_decision_that_no_run_has_taken_is_shown_and_not_asked_for_again(
+        self, served: Served, morning: Installed, page: Page, address: str
+    ) -> None:
+        file_id = address.removeprefix("/files/")
+        decisions.note(
+            morning.home, file_id, decisions.REFUSED, datetime(2026, 3, 3, 12, tzinfo=UTC)
+        )
+        page.goto(f"{served.address}{address}?language=en")
+        assert "Decided: refused, 2026-03-03 12:00 UTC." in page.locator(".decision").inner_text()
+        assert "The next run carries it out." in page.locator(".decision").inner_text()
+        assert page.get_by_role("button").count() == 0
+        decisions.forget(morning.home, file_id)
 
     def test_an_operator_sees_what_a_held_file_would_do_approves_it_and_sees_it_applied(
         self, served: Served, morning: Installed, page: Page, address: str, tmp_path: Path

@@ -339,6 +339,30 @@ class TestLoading:
             _wait(loader)
         assert (len(seen), loader.has_failed) == (4, False)
 
+    @pytest.mark.parametrize("returncode", [0, 1])
+    def test_a_run_that_waited_for_its_turn_is_neither_a_failure_nor_tried_again(
+        self, home: Home, returncode: int
+    ) -> None:
+        loader = Loader(home)
+        with patch("orchestration.pages.loader.subprocess.run") as run:
+            run.return_value.returncode = returncode
+            run.return_value.stderr = (
+                "saldo: it is held by process 1; waiting for at most 1800 seconds\n"
+            )
+            loader.start("an upload")
+            _wait(loader)
+        assert (run.call_count, loader.has_failed, loader.trouble) == (1, False, "")
+
+    def test_what_kept_a_run_from_its_work_is_told(self, home: Home) -> None:
+        loader = Loader(home, "load-decisions")
+        with patch("orchestration.pages.loader.subprocess.run") as run:
+            run.return_value.returncode = 1
+            run.return_value.stderr = "noise\nsaldo: the disk is full\n"
+            loader.start("a file")
+            _wait(loader)
+        assert run.call_args.args[0][-1] == "load-decisions"
+        assert loader.trouble == "saldo: the disk is full"
+
     def test_a_refused_workbook_is_no_failure_of_the_run(self, home: Home) -> None:
         loader = Loader(home)
         with patch("orchestration.pages.loader.subprocess.run") as run:
