@@ -1,6 +1,6 @@
 """The command: `python -m orchestration VERB`. Exit 0 done, 1 refused or held, 2 wrong use.
 
-A verb is imported when it is used: the imports of a run take longer than all that most verbs do.
+A verb is imported when it is used: the imports of a run take longer than most verbs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import click
 
 @dataclass(frozen=True)
 class Verb:
-    """Where a verb is, and what the list of verbs says of it.
+    """The module of a verb, and its text in the list of verbs.
 
     Args:
-        module: the module of `orchestration.verbs` that has it, under its name.
+        module: the module of `orchestration.verbs` that contains it, under its name.
         summary: the first sentence of its help.
 
     """
@@ -77,11 +77,11 @@ class Verbs(click.Group):
     """The verbs, each imported when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click gives it)
-        """The names of the verbs."""
+        """Return the names of the verbs."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a verb; None if there is none of that name."""
+        """Import a verb; return None if the name is unknown."""
         if cmd_name not in VERBS:
             return None
         module = import_module(f"orchestration.verbs.{VERBS[cmd_name].module}")
@@ -89,7 +89,7 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write what each verb does, from the table alone."""
+        """Write the summary of each verb, without importing it."""
         with formatter.section("Verbs"):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
 

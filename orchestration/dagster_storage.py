@@ -1,7 +1,7 @@
-"""Where Dagster keeps the events of runs: `dagster.yaml` names the class.
+"""Dagster's storage of run events; `dagster.yaml` names the class.
 
-A run tells Dagster of each table and each test, which are hundreds of events. Dagster's own SQLite
-storage opens, syncs and closes two files for each of them, which took a third of a small day.
+A run reports each table and each test to Dagster: hundreds of events. Dagster's own SQLite storage
+opens, syncs and closes two files for each of them, which took a third of a small day.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _BUSY_SECONDS = 30
 class EventLog(ConsolidatedSqliteEventLogStorage):
     """Dagster's one-file SQLite storage of events, with connections that stay open.
 
-    In a file with a write-ahead log, `synchronous = normal` may lose the last events when the
-    machine's power fails, and never damages the file; what Saldo itself must not forget is in the
-    warehouse and the landing area.
+    With a write-ahead log, `synchronous = normal` may lose the last events when the power fails,
+    but never damages the file. The data that Saldo must not lose is in the warehouse and the
+    landing area.
     """
 
     @contextmanager
@@ -40,7 +40,7 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
         return engine
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Store an event, and touch the file: that is what the user interface waits for."""
+        """Store an event and touch the file: the user interface watches its modification time."""
         super().store_event(event)
         os.utime(str(self.get_db_path()))  # type: ignore[no-untyped-call]
 

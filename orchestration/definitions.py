@@ -7,5 +7,5 @@ from orchestration.installation.home import PROJECT
 
 @definitions
 def defs() -> Definitions:
-    """Everything below `orchestration/defs`."""
+    """Load everything below `orchestration/defs`."""
     return load_from_defs_folder(path_within_project=PROJECT)

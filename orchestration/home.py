@@ -1,7 +1,7 @@
-"""`python -m orchestration.home` makes the home: systemd units of installations name it so."""
+"""`python -m orchestration.home` creates the home; installed systemd units use this name."""
 
 from orchestration.installation.home import Home
 
 if __name__ == "__main__":
-    # What a server does before Dagster starts, which wants its folder and its settings there.
+    # A server runs this before Dagster starts, which needs its folder and settings.
     Home.from_environment().create()

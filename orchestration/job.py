@@ -1,4 +1,4 @@
-"""Dagster's job, carried out in this process."""
+"""Run Dagster's job in this process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PRINTED_ONCE = {
 
 @dataclass(frozen=True)
 class Failure:
-    """How a run failed, and whether that is all that there is to say."""
+    """How a run failed, and whether the message is complete."""
 
     said: str
     says_all: bool
@@ -32,7 +32,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Job:
-    """The job of a business date, and where Dagster keeps its runs."""
+    """The job of a business date, and Dagster's run storage."""
 
     definition: dg.JobDefinition
     instance: dg.DagsterInstance
@@ -42,10 +42,10 @@ class Job:
 
         Args:
             business_date: the partition.
-            output: what its steps and Dagster print goes there.
+            output: receives the output of the steps and of Dagster.
 
         Returns:
-            How it failed; None if it did not.
+            The failure, or None.
 
         """
         with redirect_stdout(output), redirect_stderr(output):
@@ -61,10 +61,10 @@ class Job:
 
 @contextmanager
 def opened_job(home: Home) -> Iterator[Job]:
-    """The job as a home has it.
+    """Open the job of a home.
 
-    The log of the date keeps what its steps print. Dagster would keep it a second time, by
-    processes of its own that write to the terminal when a disk is full.
+    The log of the date already keeps the output of the steps. Dagster would capture it a second
+    time, with separate processes that write to the terminal when a disk is full.
     """
     definition = defs().resolve_job_def("business_date")
     with dg.DagsterInstance.local_temp(str(home.dagster), _PRINTED_ONCE) as instance:

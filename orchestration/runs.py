@@ -1,4 +1,4 @@
-"""Running business dates from the command line, load by load."""
+"""Run business dates from the command line, load by load."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from orchestration.landing import manifests
 from orchestration.landing.sealing import missing
 from orchestration.reports import progress
 
-# Business dates are counted by it where no organization's own says otherwise.
+# The time zone of business dates where no organization's time zone applies.
 DEFAULT_TIME_ZONE = ZoneInfo("America/Santiago")
 
 Say = Callable[[str], None]
 
 
 class RunFailedError(ToldError):
-    """A step of the run failed; the message names the step and says what it said."""
+    """A step of the run failed; the message names the step and includes its error."""
 
-    # Dagster tells of a run that failed, and of nothing else.
+    # Dagster sends alerts for failed runs only.
     is_sent = True
 
 
 class DagsterFailedError(ToldError):
-    """Dagster itself could not begin a run or keep what happened in it; nobody else tells of it."""
+    """Dagster could not start a run or store its events; no alert of Dagster reports this."""
 
 
 @dataclass(frozen=True)
 class LoadRun:
-    """A load that a run carried through to the outboxes and the published copy."""
+    """A load that a run completed, with deliveries and the published copy."""
 
     load_id: int
     business_date: date
 
 
 class _Log(io.TextIOBase):
-    """A file to print to, which loses a line that finds no room: what needs room tells of it."""
+    """A log file that drops lines when the disk is full: the step that needs space reports it."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
@@ -62,37 +62,37 @@ class _Log(io.TextIOBase):
 
 
 def run_business_date(home: Home, business_date: date, say: Say) -> list[LoadRun]:
-    """Run the job until nothing for this date waits any more: one run for each load.
+    """Run the job until nothing for this date waits: one run per load.
 
     Args:
         home: the installation; its environment must be set.
         business_date: the partition.
-        say: told what is being done.
+        say: called with progress messages.
 
     Raises:
-        RunFailedError: a step failed. Running again carries on from there.
+        RunFailedError: a step failed. Another run continues from there.
 
     """
     return _run(home, business_date, say, lambda: False)
 
 
 def run_decisions(home: Home, say: Say) -> list[LoadRun]:
-    """Carry out what operators decided; inboxes are left for the next business date's run.
+    """Apply operators' decisions; inboxes wait for the next run of a business date.
 
-    The loads belong to the newest business date, whose publications are closed already.
+    The loads belong to the newest business date, whose publications are already closed.
 
     Raises:
-        RunFailedError: a step failed. Running again carries on from there.
+        RunFailedError: a step failed. Another run continues from there.
 
     """
     return _run_waiting(home, say, lambda: decisions.is_any_noted(home))
 
 
 def run_uploads(home: Home, say: Say) -> list[LoadRun]:
-    """Load the workbooks that were uploaded; inboxes are left alone as by run_decisions (R26).
+    """Load the uploaded workbooks; like run_decisions, this does not check inboxes (R26).
 
     Raises:
-        RunFailedError: a step failed. Running again carries on from there.
+        RunFailedError: a step failed. Another run continues from there.
 
     """
     organizations = read_organizations(home.seeds)
@@ -100,17 +100,17 @@ def run_uploads(home: Home, say: Say) -> list[LoadRun]:
 
 
 def replay(home: Home, say: Say) -> list[LoadRun]:
-    """Build the warehouse anew from the landing area, load by load (R10).
+    """Rebuild the warehouse from the landing area, load by load (R10).
 
-    The former warehouse is set aside as it is, for it may be damaged. Nothing is looked for, and
-    nothing is delivered that was delivered before.
+    The old warehouse is set aside, because it may be damaged. No inbox is checked, and nothing is
+    delivered a second time.
 
     Returns:
-        The loads, none where nothing has landed.
+        The loads; none if the landing area is empty.
 
     Raises:
-        DamagedError: the landing area is not whole; nothing has changed.
-        RunFailedError: a step failed. The next run carries on from there.
+        DamagedError: the landing area is damaged; nothing has changed.
+        RunFailedError: a step failed. The next run continues from there.
 
     """
     set_aside(home, say)
@@ -118,13 +118,13 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 
 
 def set_aside(home: Home, say: Say) -> None:
-    """Put the warehouse away, so that all that landed is due again; none is left as it is.
+    """Move the warehouse away, so that all landed loads run again; do nothing without loads.
 
-    Its log goes first: without it a warehouse is as it was a little earlier, but a log that is left
-    alone would be taken for that of the next.
+    The write-ahead log moves first. A warehouse without it is in a slightly older state, but a log
+    left behind would be taken for that of the next warehouse.
 
     Raises:
-        DamagedError: the landing area is not whole; nothing has changed.
+        DamagedError: the landing area is damaged; nothing has changed.
 
     """
     soundness.require_landing(home)
@@ -141,10 +141,10 @@ def set_aside(home: Home, say: Say) -> None:
 
 
 def run_landed(home: Home, say: Say) -> list[LoadRun]:
-    """Carry through the loads that landed and are not in the warehouse, and take nothing new.
+    """Run the landed loads that are not in the warehouse, and take nothing new.
 
     Raises:
-        RunFailedError: a step failed. Running again carries on from there.
+        RunFailedError: a step failed. Another run continues from there.
 
     """
     first = manifests.read_manifest(home, 1)
@@ -154,7 +154,7 @@ def run_landed(home: Home, say: Say) -> list[LoadRun]:
 
 
 def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[LoadRun]:
-    """Run what waits in a spool folder, for the newest business date, or today before the first."""
+    """Run what waits in a spool folder, for the newest business date, or today if there is none."""
     with warehouse.connect(home) as connection:
         business_date = warehouse.last_business_date(connection)
     today = datetime.now(DEFAULT_TIME_ZONE).date()
@@ -166,17 +166,17 @@ def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[L
 
 
 def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool]) -> list[LoadRun]:
-    """Run load after load until nothing waits, or until `is_done` says so before a load.
+    """Run load after load until nothing waits; `is_done`, called before each load, can stop it.
 
     Raises:
         ToldError: a step failed; the message says what to do.
 
     """
-    # Takes seconds, and reads the home of this process.
+    # The import takes seconds, and reads this process's home.
     from orchestration.job import opened_job  # noqa: PLC0415 (see above)
 
     runs: list[LoadRun] = []
-    # dbt tells of each model and test; on a terminal that would hide what matters.
+    # dbt reports each model and test; on a terminal this would hide the important lines.
     log = home.root / "logs" / f"{business_date}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     terminal = sys.stdout
@@ -211,7 +211,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
 
 @contextmanager
 def _told_of_dagster(home: Home) -> Iterator[None]:
-    """Say in a sentence why Dagster failed: a full disk, or settings that it cannot read."""
+    """Explain in one sentence why Dagster failed: a full disk, or settings that it cannot read."""
     try:
         yield
     except ToldError:
@@ -227,7 +227,7 @@ def _told_of_dagster(home: Home) -> Iterator[None]:
 
 
 def is_recovery_due(home: Home) -> bool:
-    """Whether a load that landed has not been carried through to the end."""
+    """Return whether a landed load has not been completed."""
     with warehouse.connect(home) as connection:
         next_load_id = warehouse.last_load_id(connection) + 1
         return (

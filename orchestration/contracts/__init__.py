@@ -1,4 +1,4 @@
-"""What an organization agreed to: the seeds, read and checked.
+"""The contracts with the organizations: read and check the seeds.
 
-Not here: opening a server or reading a file of an organization.
+Not here: connecting to a server or reading a file of an organization.
 """

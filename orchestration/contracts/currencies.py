@@ -1,4 +1,4 @@
-"""The currencies that contracts may have, and how many decimals their amounts have (R12)."""
+"""The currencies that a contract may have, and the decimals of their amounts (R12)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import yaml
 
 from orchestration.installation.home import PROJECT
 
-# Codes of ISO 4217 in use, without those of metals, funds and tests.
+# The ISO 4217 codes in use, without metals, funds and test codes.
 _CODES = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD
 CDF CHF CLF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD
@@ -25,23 +25,23 @@ _LEAST_DECIMALS = 2
 
 
 def decimals_of(currency: str) -> int:
-    """How many decimals an amount may have: those of ISO 4217, and two at least.
+    """Return how many decimals an amount may have: those of ISO 4217, at least two.
 
     Args:
-        currency: a code of ISO 4217; of another text it is two.
+        currency: an ISO 4217 code; any other text gives two.
 
     """
     return _more_decimals().get(currency, _LEAST_DECIMALS)
 
 
 def in_form(amount: Decimal, currency: str) -> Decimal:
-    """An amount, or a sum of amounts, with the decimals of its currency and no others."""
+    """Round an amount, or a sum of amounts, to the decimals of its currency."""
     return round(amount, decimals_of(currency))
 
 
 @cache
 def _more_decimals() -> Mapping[str, int]:
-    """The currencies with more decimals than two, which the models read in the same place."""
+    """Return the currencies with more than two decimals; the models read the same setting."""
     project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
     found: Mapping[str, int] = project["vars"]["decimals_of_currencies"]
     return found

@@ -1,4 +1,4 @@
-"""What the words of the payment processors mean, as the contracts say it (R21, R22, R27)."""
+"""The words that payment processors use, and what the contracts map them to (R21, R22, R27)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAYMENT_STATUSES = "payment_statuses.csv"
 ENROLLMENT_STATUSES = "enrollment_statuses.csv"
 EVENT_WORD_FILES = (PAYMENT_CHANNELS, PAYMENT_STATUSES, ENROLLMENT_STATUSES)
 
-# What a status of a payment event and of an enrollment event can mean (R21, R27).
+# The states that a payment status and an enrollment status can be mapped to (R21, R27).
 PAYMENT_STATES = ("in_process", "authorized", "rejected", "reversed")
 ENROLLMENT_STATES = ("active", "inactive")
 _CHANNEL_COLUMNS = ("raw_channel", "label", "takes_days", "normal_business_days")
@@ -22,7 +22,9 @@ _CHANNEL_COLUMNS = ("raw_channel", "label", "takes_days", "normal_business_days"
 
 @dataclass(frozen=True)
 class EventWords:
-    """What the words of the payment processors mean, each in lower case (R21, R22, R27)."""
+    """The meaning of each word of the payment processors, keyed by the word in lower case (R21,
+    R22, R27).
+    """
 
     channels: Mapping[str, str]
     payment_statuses: Mapping[str, str]
@@ -36,8 +38,8 @@ def read_event_words(seeds: Path) -> EventWords:
         seeds: the folder of the files.
 
     Raises:
-        ContractError: a word without a meaning, with two, or with one that is not allowed: all at
-            once.
+        ContractError: a word has no meaning, two meanings, or one that is not allowed. Lists all
+            problems.
 
     """
     problems: list[str] = []
@@ -56,10 +58,10 @@ def read_event_words(seeds: Path) -> EventWords:
 
 
 def find_contradictions(seeds: Path) -> Iterator[str]:
-    """What payment_channels.csv says of how long channels take and cannot mean (R25).
+    """Find contradictory durations of channels in payment_channels.csv (R25).
 
     Args:
-        seeds: the folder of the file, whose words read_event_words() reads.
+        seeds: the folder of the file; read_event_words() reads its words.
 
     """
     of_label: dict[str, tuple[int, str, str]] = {}
@@ -69,7 +71,7 @@ def find_contradictions(seeds: Path) -> Iterator[str]:
         if takes_days not in ("true", "false"):
             yield problem(PAYMENT_CHANNELS, line, "takes_days", takes_days, "true or false")
             continue
-        # Zero business days would report each such payment as late on its first day.
+        # With zero business days, each such payment would be reported as late on its first day.
         allowed = "a number from 1 to 99" if takes_days == "true" else "0 or 1"
         if not re.fullmatch("[1-9][0-9]?" if takes_days == "true" else "[01]", days):
             allowed += f" where takes_days is {takes_days}"
@@ -84,7 +86,7 @@ def find_contradictions(seeds: Path) -> Iterator[str]:
 def _read_words(
     path: Path, columns: Sequence[str], parse: Callable[[str], str], problems: list[str]
 ) -> Mapping[str, str]:
-    """The words in the first column of a file and what the second says that they mean."""
+    """Read the words in the first column of a file and their meanings in the second."""
     words: dict[str, str] = {}
     for line, row in read_rows(path, columns, problems):
         word, meaning = row[columns[0]], row[columns[1]]

@@ -1,7 +1,7 @@
-"""File names: what a file in an inbox is by its name, and which names nearly say it (R11, R18).
+"""File names: which inbox file a name belongs to, and which names nearly match (R11, R18).
 
-Letter case counts nowhere: mainframes and jobs on Windows send names in capitals. What only nearly
-has the right name is never read, and never passed over in silence.
+Letter case never counts: mainframes and Windows jobs send names in capitals. A file whose name
+nearly matches is never read, and is always reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PATTERN_TOKENS: Mapping[str, str] = {
     "DD": r"(?P<day>[0-9]{2})",
     "*": r".*",
 }
-# How upload programs name a file that is still on its way.
+# The endings that upload programs give to a file that is still being uploaded.
 _PARTIAL = (
     ".filepart",
     ".part",
@@ -31,28 +31,28 @@ _PARTIAL = (
     ".uploading",
     ".inprogress",
 )
-# How alike the letters of a name and of a pattern are: 1 when they are the same.
+# How similar the letters of a name and of a pattern are: 1 means the same.
 _ALIKE, _VERY_ALIKE = 0.6, 0.8
 _LONGEST_SHOWN_NAME = 100
 
 
 class InvalidFileDateError(Exception):
-    """A file is named as the contract says, but for a day that is in no calendar (R16)."""
+    """A file name that matches the pattern but contains a date that does not exist (R16)."""
 
 
 def file_date(pattern: str, name: str) -> date | None:
-    """The business date in a file's name; None if the name is not of this pattern.
+    """Return the business date in a file's name, or None if the name does not match the pattern.
 
     Args:
-        pattern: YYYY, MM and DD stand for digits, `*` for anything but the ending of a file that
-            is still being uploaded; the rest for itself in any letter case.
+        pattern: YYYY, MM and DD stand for digits. `*` matches anything but the ending of a file
+            that is still being uploaded. All other characters match themselves in any letter case.
         name: the whole name of the file.
 
     Raises:
-        InvalidFileDateError: the digits are no date, or one before 1990 or after 2100.
+        InvalidFileDateError: the digits are no date, or the year is before 1990 or after 2100.
 
     """
-    # A Mac sends letters and their accents apart.
+    # macOS sends letters and their accents as separate characters.
     plain = unicodedata.normalize("NFC", name)
     match = re.fullmatch(_to_regular_expression(pattern), plain, re.DOTALL | re.IGNORECASE)
     ending = find_partial_ending(name)
@@ -68,7 +68,7 @@ def file_date(pattern: str, name: str) -> date | None:
 
 
 def find_partial_ending(name: str) -> str:
-    """The ending that says that a file is still being uploaded; empty without one."""
+    """Return the ending of a file that is still being uploaded, or an empty text."""
     lower = name.lower()
     return next((ending for ending in _PARTIAL if lower.endswith(ending)), "")
 
@@ -80,16 +80,17 @@ def find_near_misses(
     *,
     is_had: bool,
 ) -> list[str]:
-    """The names that nearly are those of a file for a business date.
+    """Find the names that nearly match those of a file for a business date.
 
-    A name with the date in it is near if its letters are like a pattern's; while the debts file
-    of the date is not there, so is any name with the date, and one without a date whose
-    letters are those of a pattern. A partial upload beside the whole file is none.
+    A name that contains the date matches nearly if its letters are similar to a pattern's. While
+    the debts file of the date is missing, so does any name that contains the date, and a name
+    without a date whose letters are very similar to a pattern's. A partial upload next to the whole
+    file does not count.
 
     Args:
-        patterns: of the contract.
-        names: of the files in the inbox.
-        business_date: the date; None for any.
+        patterns: the patterns of the contract.
+        names: the names of the files in the inbox.
+        business_date: the date; None means any.
         is_had: whether the debts file of the date is there.
 
     """
@@ -111,7 +112,7 @@ def find_near_misses(
 
 
 def is_of_date(pattern: str, name: str, business_date: date | None) -> bool:
-    """Whether a name is of a pattern and for a date; for any if it is None."""
+    """Return whether a name matches a pattern and contains the date; None means any date."""
     try:
         named_for = file_date(pattern, name)
     except InvalidFileDateError:
@@ -120,7 +121,7 @@ def is_of_date(pattern: str, name: str, business_date: date | None) -> bool:
 
 
 def shown(name: str) -> str:
-    """A name as it can be printed on a line: it is whatever an organization wrote."""
+    """Make a name printable on one line: organizations can send any characters."""
     plain = "".join(char if char.isprintable() else "?" for char in name)
     return plain if len(plain) <= _LONGEST_SHOWN_NAME else plain[:_LONGEST_SHOWN_NAME] + "..."
 
@@ -136,7 +137,7 @@ def _is_of_any(patterns: Collection[str], name: str) -> bool:
 
 
 def _has_date(name: str, business_date: date | None) -> bool:
-    """Whether a name holds a date in any usual form; of None any date."""
+    """Return whether a name contains the date in any usual form; None means any date."""
     if business_date is None:
         return re.search(r"(?<![0-9])([0-9][-_. ]?){5,7}[0-9](?![0-9])", name) is not None
     return any(re.search(form, name) for form in _forms(business_date))
@@ -153,7 +154,7 @@ def _forms(day: date) -> Iterator[str]:
 
 
 def _likeness(pattern: str, name: str) -> float:
-    """How alike the letters of a pattern and of a name are, endings and `*` apart."""
+    """Compare the letters of a pattern and a name, without endings and `*`: from 0 to 1."""
     wanted = _letters(re.sub(r"YYYY|MM|DD|\*", "", _without_ending(pattern)))
     letters = _letters(_without_ending(name))
     if wanted and wanted in letters:
@@ -170,7 +171,7 @@ def _letters(text: str) -> str:
 
 
 def _fold(text: str) -> str:
-    """A text without letter case and accents."""
+    """Remove letter case and accents from a text."""
     plain = unicodedata.normalize("NFKD", text).casefold()
     return "".join(char for char in plain if not unicodedata.combining(char))
 

@@ -1,7 +1,7 @@
-"""Folders of SFTP servers: which of them are one folder, or inside one another (R11).
+"""Find folders of SFTP servers that are the same, or one inside the other (R11).
 
-From a shared inbox one organization's debts would be read as another's, and from an outbox in an
-inbox our payments file as the organization's own.
+In a shared inbox, one organization's debts would be read as another's. In an outbox inside an
+inbox, our payments file would be read as the organization's own.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Account:
-    """What a path needs beside it to mean one folder."""
+    """The login on a server; with a path it identifies a folder."""
 
     host: str
     port: int
@@ -25,11 +25,11 @@ class Folder:
     """A folder that a contract names.
 
     Args:
-        account: by whom it is reached.
-        organization_id: whose.
-        column: of the contract, that names it.
-        path: as the contract has it.
-        resolved: where it is, as far as that is known.
+        account: the login that reaches it.
+        organization_id: its organization.
+        column: the contract column that names it.
+        path: the path in the contract.
+        resolved: the real path, as far as it is known.
 
     """
 
@@ -41,13 +41,13 @@ class Folder:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The names from the first folder of the server on; a path without `/` begins there."""
+        """The names from the server's first folder on; a path without `/` starts there, too."""
         path = posixpath.normpath(self.resolved)
         return tuple(part for part in path.split("/") if part not in ("", "."))
 
 
 def find_shared(folders: Iterable[Folder]) -> Iterator[tuple[Folder, Folder]]:
-    """The folders that are another of the same account, or inside another, each with that other."""
+    """Yield each folder that is the same as, or inside, another of its account, with that other."""
     known: dict[tuple[Account, tuple[str, ...]], Folder] = {}
     for folder in folders:
         first = known.setdefault((folder.account, folder.parts), folder)

@@ -1,7 +1,7 @@
-"""The contracts as data (R11): reading and checking what SALDO_SEEDS says of each organization.
+"""The contracts as data (R11): read and check the files in SALDO_SEEDS.
 
-Everything that is wrong with a contract is reported at once, each line with its row, column,
-value and what would be allowed.
+All problems of the contracts are reported at once: one line each, with row, column, value and
+allowed values.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"
 CONTRACT_FILES = (ORGANIZATIONS, DEFAULTS, COLUMN_ALIASES, *EVENT_WORD_FILES)
 
-# The fields of each kind of file and, of these, the columns it cannot do without (R12, R26).
+# The fields of each kind of file, and the columns that are required (R12, R26).
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "invoices": (
         "customer_id",
@@ -68,13 +68,13 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer_id", "name"),
 }
 CUSTOMER_ID_SCHEMES = ("rut", "external_id")
-# Of the header names that mean the customer, those that name a RUT and no other id.
+# The header names for the customer that name a RUT and no other id.
 RUT_HEADERS = ("rut", "rut_cliente", "rut_del_cliente", "government_id")
 UPDATE_MODES = ("replace", "upsert")
 PAYMENT_FLOWS = ("instant", "in_process")
 DECIMAL_SEPARATORS = (".", ",")
 DELIMITERS: Mapping[str, str] = {",": ",", ";": ";", "|": "|", "tab": "\t"}
-# What an organization need not say: the columns of organization_defaults.csv.
+# The columns of organization_defaults.csv: optional in organizations.csv.
 DEFAULTED = (
     "currency",
     "time_zone",
@@ -97,10 +97,10 @@ DATE_FORMATS = ("YYYY-MM-DD", "DD-MM-YYYY", "DD/MM/YYYY", "YYYYMMDD")
 
 @dataclass(frozen=True)
 class Organization:
-    """The contract of one organization: a row of organizations.csv, its defaults filled in.
+    """The contract of one organization: a row of organizations.csv with its defaults filled in.
 
-    `cutoff_time` is in `time_zone`; the shares are parts of one; `delimiter` is the character;
-    `quiet_seconds` is how long a file stands still before it counts (R13).
+    `cutoff_time` is in `time_zone`. The shares are fractions of one. `delimiter` is the character.
+    `quiet_seconds` is how long a file must stay unchanged before it counts (R13).
     """
 
     organization_id: str
@@ -128,7 +128,7 @@ class Organization:
 
     @property
     def folders(self) -> tuple[Folder, Folder]:
-        """Its inbox and its outbox, where the contract says that they are."""
+        """The inbox and the outbox, at the paths in the contract."""
         host = self.sftp_host.lower().rstrip(".")
         account = Account(host, self.sftp_port, self.sftp_username)
         inbox, outbox = self.inbox_dir, self.outbox_dir
@@ -140,17 +140,18 @@ class Organization:
 
 @dataclass(frozen=True)
 class Aliases:
-    """Which field a header name means, in general and for single organizations (R11)."""
+    """The field that each header name means, in general and for single organizations (R11)."""
 
     fields: Mapping[tuple[str, str, str], str]
 
     def field(self, organization_id: str, file_kind: str, header: str) -> str | None:
-        """The field that a header names in a file of this kind, None for an attribute.
+        """Return the field that a header name means in a file of this kind, or None for an
+        attribute.
 
         Args:
-            organization_id: whose file it is; its own aliases go before the general ones.
+            organization_id: the organization of the file; its own aliases come first.
             file_kind: `invoices`, `payments` or `customers`.
-            header: as it stands in the file.
+            header: the name as in the file.
 
         """
         name = normalize_header(header)
@@ -159,8 +160,9 @@ class Aliases:
 
 
 def normalize_header(text: str) -> str:
-    """A header name without case, accents and punctuation: `Fecha de Vencimiento` and
-    `fecha_de_vencimiento` are one.
+    """Normalize a header name: lower case, without accents and punctuation.
+
+    `Fecha de Vencimiento` and `fecha_de_vencimiento` become the same.
     """
     plain = unicodedata.normalize("NFKD", text)
     letters = "".join(char for char in plain if not unicodedata.combining(char)).lower()
@@ -168,13 +170,13 @@ def normalize_header(text: str) -> str:
 
 
 def read_contracts(seeds: Path) -> list[Organization]:
-    """Read all that a load is read by, for the contracts in it (R11).
+    """Read and check all contract files, and return the organizations (R11).
 
     Args:
         seeds: the folder of the CONTRACT_FILES.
 
     Raises:
-        ContractError: one of them is wrong by itself, or contradicts another.
+        ContractError: a file is wrong by itself, or contradicts another.
 
     """
     read_column_aliases(seeds)
@@ -187,13 +189,13 @@ def read_contracts(seeds: Path) -> list[Organization]:
 
 
 def read_organizations(seeds: Path) -> list[Organization]:
-    """Read organizations.csv; an empty cell means the value in organization_defaults.csv (R11).
+    """Read organizations.csv; an empty cell takes the value in organization_defaults.csv (R11).
 
     Args:
         seeds: the folder of both files.
 
     Raises:
-        ContractError: a file or column is missing, or values are not allowed: all of them at once.
+        ContractError: a file or column is missing, or a value is not allowed. Lists all problems.
 
     """
     problems: list[str] = []
@@ -211,7 +213,7 @@ def read_organizations(seeds: Path) -> list[Organization]:
 
 
 def _find_shared_folders(seeds: Path, organizations: Sequence[Organization]) -> Iterator[str]:
-    """The folders of one server that are, or are inside, another that a contract names (R11)."""
+    """Find folders that are the same as, or inside, another folder of the same server (R11)."""
     named = read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
     lines = {row["organization_id"].strip(): line for line, row in named}
     named_folders = (folder for organization in organizations for folder in organization.folders)
@@ -231,8 +233,8 @@ def read_column_aliases(seeds: Path) -> Aliases:
         seeds: the folder of the file and of organizations.csv.
 
     Raises:
-        ContractError: an alias for an unknown field or organization, or one alias for two fields:
-            all at once.
+        ContractError: an alias is for an unknown field or organization, or one alias is for two
+            fields. Lists all problems.
 
     """
     problems: list[str] = []
@@ -264,11 +266,11 @@ def read_column_aliases(seeds: Path) -> Aliases:
 
 
 def is_due(organization: Organization, business_date: date, now: datetime) -> bool:
-    """Whether the cut-off of a business date has passed in the organization's time zone (R11).
+    """Return whether a date's cut-off has passed in the organization's time zone (R11).
 
     Args:
         organization: its cut-off and time zone.
-        business_date: the date in question.
+        business_date: the date to check.
         now: an instant with a time zone.
 
     """
@@ -277,7 +279,7 @@ def is_due(organization: Organization, business_date: date, now: datetime) -> bo
 
 
 def _read_defaults(seeds: Path, problems: list[str]) -> tuple[set[str], dict[str, Any]]:
-    """The columns that have a default, and the defaults that are allowed."""
+    """Return the columns that have a default, and the defaults that are allowed."""
     rows = read_rows(seeds / DEFAULTS, DEFAULTED, problems)
     if len(rows) != 1:
         problems.append(f"{DEFAULTS}: {len(rows)} readable rows; allowed: exactly one")
@@ -290,7 +292,7 @@ def _read_defaults(seeds: Path, problems: list[str]) -> tuple[set[str], dict[str
 def _parse_cells(
     name: str, line: int, cells: Mapping[str, str], problems: list[str]
 ) -> dict[str, Any]:
-    """The values of the cells that are allowed; each other cell becomes a problem."""
+    """Parse the cells; a cell whose value is not allowed becomes a problem."""
     values: dict[str, Any] = {}
     for column, cell in cells.items():
         text = cell.strip()
@@ -302,7 +304,7 @@ def _parse_cells(
 
 
 def _find_conflicts(line: int, values: Mapping[str, Any], lines: dict[str, int]) -> Iterator[str]:
-    """What is wrong with values that are allowed each by itself; notes the id's line in `lines`."""
+    """Find conflicts between values that are allowed by themselves; adds the id to `lines`."""
     organization_id = values.get("organization_id")
     if organization_id is not None and lines.setdefault(organization_id, line) != line:
         allowed = f"an id that row {lines[organization_id]} has not taken"
@@ -333,7 +335,9 @@ def _parse_time_zone(text: str) -> ZoneInfo:
 
 @cache
 def _known_time_zones() -> set[str]:
-    """Asked once: the answer takes milliseconds, and there are a thousand contracts."""
+    """Return all time zones, cached: the call takes milliseconds, and there may be a thousand
+    contracts.
+    """
     return available_timezones()
 
 

@@ -1,4 +1,4 @@
-"""The rows of a contract's files, and how it is said what is wrong with them (R11)."""
+"""Read the rows of contract files and describe what is wrong with them (R11)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from pathlib import Path
 
 from orchestration.installation.errors import WrongUseError
 
-# Columns that files of former versions do not have, and their values there.
+# Columns that older files do not have, and their default values.
 ADDED: Mapping[str, str] = {"quiet_seconds": "60"}
 
 
 class ContractError(WrongUseError):
-    """What is wrong with the contracts, a line for each problem."""
+    """The problems of the contracts, one per line."""
 
 
 def read_rows(
     path: Path, columns: Sequence[str], problems: list[str]
 ) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a contract file by the line they start on; one of another width is a problem.
+    """Read the rows of a contract file, each with the line on which it starts.
 
-    Without the file or its columns nothing can be said of the rows: that raises.
+    A row with another number of columns becomes a problem.
+
+    Raises:
+        ContractError: the file or one of its columns is missing, or it is not UTF-8 CSV.
+
     """
     rows: list[tuple[int, dict[str, str]]] = []
     try:
@@ -50,13 +54,13 @@ def read_rows(
 
 
 def raise_for(problems: Sequence[str]) -> None:
-    """Raise a ContractError that says all problems, if there are any."""
+    """Raise a ContractError that lists all problems, if there are any."""
     if problems:
         raise ContractError("\n".join(problems))
 
 
 def header_problem(name: str, header: Sequence[str], columns: Sequence[str]) -> str:
-    """How it is said that a file has other columns than it must have."""
+    """Describe a header with missing, unknown or doubled columns."""
     missing = [column for column in columns if column not in (*header, *ADDED)]
     unknown = [column for column in header if column not in columns]
     doubled = sorted({column for column in header if header.count(column) > 1})
@@ -66,12 +70,12 @@ def header_problem(name: str, header: Sequence[str], columns: Sequence[str]) -> 
 
 
 def problem(name: str, line: int, column: str, value: str, allowed: str) -> str:
-    """How it is said that a cell of a file holds what it must not hold."""
+    """Describe a cell whose value is not allowed."""
     return f"{name}, row {line}, column {column}: {value!r} is not allowed; allowed: {allowed}"
 
 
 def one_of(values: Iterable[str]) -> Callable[[str], str]:
-    """What reads one of some texts; of another it says in a ValueError which are allowed."""
+    """Return a parser for a fixed set of texts; its ValueError lists the allowed ones."""
     allowed = tuple(values)
 
     def parse(text: str) -> str:
@@ -83,7 +87,7 @@ def one_of(values: Iterable[str]) -> Callable[[str], str]:
 
 
 def matching(expression: str, allowed: str) -> Callable[[str], str]:
-    """What reads a text of a form; of another it says in a ValueError what is allowed."""
+    """Return a parser for texts that match a pattern; its ValueError says what is allowed."""
 
     def parse(text: str) -> str:
         if not re.fullmatch(expression, text):

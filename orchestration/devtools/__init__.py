@@ -1,4 +1,4 @@
-"""What developers run: the demo, a server on loopback, generated pages and seeds.
+"""Tools for developers: the demo, a server on loopback, generated pages and seeds.
 
-Not here: anything that a server needs.
+Not here: anything that an installation needs.
 """

@@ -1,7 +1,7 @@
-"""The bank holidays that business days are counted without (R25), from the `holidays` library.
+"""The bank holidays that business days exclude (R25), from the `holidays` library.
 
-`make bank-holidays` writes them into a seed, so that the models need nothing but SQL; a test tells
-when the library has learned of a holiday that the seed does not know.
+`make bank-holidays` writes them to a seed, so that the models need only SQL. A test fails when the
+library has a holiday that the seed lacks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SEED = PROJECT / "seeds" / "bank_holidays.csv"
 
 
 def seed_text() -> str:
-    """The seed as it should be: each public or bank holiday of the countries and years."""
+    """Return the text of the seed: the public and bank holidays of the countries and years."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["country", "holiday_on", "name"])

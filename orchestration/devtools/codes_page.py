@@ -1,6 +1,7 @@
-"""The codes that organizations read in the answers to their files, as a page for them (R15, R16).
+"""Generate the page of codes in the answers to organizations' files (R15, R16).
 
-`python -m orchestration.codes` writes docs/codigos.md from the seed that the models use.
+`python -m orchestration.devtools.codes_page` writes docs/codigos.md from the seed that the models
+use.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _TITLES = {"row": "Por fila", "file": "Por archivo"}
 
 
 def as_page(seed: Path = _SEED) -> str:
-    """The page, in Spanish: a table of codes for rows and one for whole files."""
+    """Return the page, in Spanish: one table of codes for rows and one for whole files."""
     with seed.open(encoding="utf-8", newline="") as source:
         codes = list(csv.DictReader(source))
     parts = [_PREFACE]

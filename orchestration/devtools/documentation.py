@@ -1,7 +1,7 @@
-"""`python -m orchestration.documentation`: dbt's documentation as one file, in SALDO_HOME/docs.
+"""Write dbt's documentation as one file, in SALDO_HOME/docs.
 
-The types of columns come from a warehouse without rows that is built for it beside the real one,
-which is not opened: a run may be at work.
+Run it with `python -m orchestration.devtools.documentation`. The column types come from an empty
+warehouse that is built for it. The real one is not opened: a run may be using it.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from orchestration.installation.home import Home
 
 
 def write(home: Home) -> Path:
-    """Build an empty warehouse below a home, and describe it in one file.
+    """Build an empty warehouse below a home, and document it in one file.
 
     Raises:
-        subprocess.CalledProcessError: dbt failed; what it said is on the terminal.
+        subprocess.CalledProcessError: dbt failed; its output is on the terminal.
 
     """
     home.create()

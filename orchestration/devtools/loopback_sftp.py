@@ -1,7 +1,7 @@
 """An SFTP server on the loopback interface, for the demo and the tests.
 
-OpenSSH's own server where it is installed, else asyncssh's in a child process
-(`python -m orchestration.loopback_sftp STATE`). Either way: real sockets, real keys, real files.
+Starts OpenSSH's server if it is installed, else asyncssh's in a child process (`python -m
+orchestration.devtools.loopback_sftp STATE`). Both use real sockets, keys and files.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _START_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class LoopbackServer:
-    """A server that runs, and what a client needs to reach it.
+    """A running server, and what a client needs to reach it.
 
     Args:
         port: on 127.0.0.1.
-        username: who may log in, with `private_key_file`.
+        username: the user name; log in with `private_key_file`.
         known_hosts_file: the server's key, for SFTP_KNOWN_HOSTS_FILE.
         root: the folder that a login starts in.
         kind: which server it is.
-        process_id: of the listening process.
+        process_id: the id of the listening process.
 
     """
 
@@ -51,7 +51,7 @@ class LoopbackServer:
     process_id: int
 
     def environment(self, organization_ids: list[str]) -> dict[str, str]:
-        """The variables with which these organizations' servers are reached here."""
+        """Return the variables with which Saldo reaches this server for these organizations."""
         keys = {
             f"SFTP_PRIVATE_KEY_FILE_{organization_id.upper()}": str(self.private_key_file)
             for organization_id in organization_ids
@@ -60,18 +60,18 @@ class LoopbackServer:
 
 
 def find_sshd() -> str | None:
-    """The path of OpenSSH's server, if it is installed."""
+    """Return the path of OpenSSH's server, or None if it is not installed."""
     return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
 
 @contextmanager
 def serve(root: Path, state: Path, port: int | None = None) -> Iterator[LoopbackServer]:
-    """Serve a folder until the block ends.
+    """Serve a folder for the duration of the context.
 
     Args:
-        root: the folder; made if missing.
+        root: the folder; created if missing.
         state: a folder for keys and configuration.
-        port: a port of choice, else a free one.
+        port: the port; None means a free one.
 
     """
     root.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def serve(root: Path, state: Path, port: int | None = None) -> Iterator[Loopback
 
 def _start_openssh(sshd: str, root: Path, state: Path, port: int) -> subprocess.Popen[bytes]:
     if os.geteuid() == 0:
-        # sshd of root insists on its folder for privilege separation.
+        # sshd as root requires its folder for privilege separation.
         Path("/run/sshd").mkdir(parents=True, exist_ok=True)
     configuration = state / "sshd_config"
     configuration.write_text(

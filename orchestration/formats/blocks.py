@@ -1,4 +1,4 @@
-"""A text file in blocks of whole lines."""
+"""Read a text file in blocks of whole lines."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from orchestration.formats.encodings import UnreadableError
 
 
 class Blocks:
-    """Blocks of whole lines; only the last of them may lack its line end.
+    """Blocks of whole lines; only the last block may lack its line end.
 
     Args:
-        file: open where the first block starts.
-        first_line: physical line number there.
+        file: open at the start of the first block.
+        first_line: physical line number of that position.
 
     """
 
     def __init__(self, file: IO[bytes], first_line: int) -> None:
         self._file = file
         self._rest = b""
-        self.line = first_line  # where the next block starts; whoever reads keeps it right
+        self.line = first_line  # line number of the next block; the reader updates it
         self.is_at_end = False
 
     def give_back(self, rest: bytes) -> None:
-        """Take back what was not used: the next block starts with it, and is longer."""
+        """Return unused bytes; the next block starts with them and is longer."""
         self._rest = rest + self._rest
 
     def __iter__(self) -> Iterator[bytes]:
@@ -33,7 +33,7 @@ class Blocks:
             data = self._file.read(max(limits.BLOCK_BYTES, len(self._rest)))
             block = self._rest + data
             if data:
-                # A CR at the very end may be half of a CRLF.
+                # A CR at the very end may be the first half of a CRLF.
                 cut = max(block.rfind(b"\n"), block.rfind(b"\r", 0, len(block) - 1)) + 1
             else:
                 self.is_at_end = True

@@ -1,21 +1,21 @@
-"""What a delimited text file is made of: its encoding, its header, its records.
+"""The parts of a delimited text file: its encoding, its header, its records.
 
-Here belongs everything about bytes, line ends, delimiters and quotes; what a column means belongs
-in `reading`. Nothing is sniffed (R14): the delimiter is the contract's, the quote is `"`, the
+This module handles bytes, line ends, delimiters and quotes. `text_files` decides what a column
+means. Nothing is sniffed (R14): the contract gives the delimiter, the quote is `"`, and the
 encodings are tried in a fixed order.
 
-A file is walked in blocks of whole lines. An ordinary block (every line has the same number of
-fields, none of them quoted) is proven so by a handful of operations on the whole block. The other
-blocks are parsed record by record.
+A file is read in blocks of whole lines. A block is ordinary when every line has the same number of
+fields and no field is quoted. A few operations on the whole block prove this. The other blocks are
+parsed record by record.
 
-DuckDB reads the landed file itself when all of it is ordinary. Otherwise it reads a copy that needs
-no quotes and has, after a first line of nothing, exactly one line for each physical line, so that a
-row number is a line number:
+If all blocks are ordinary, DuckDB reads the landed file itself. Otherwise it reads a copy that
+needs no quotes. The copy has one empty first line and then exactly one line for each physical line,
+so that a row number is a line number:
 
-- A record stands on the line where it starts. Blank lines, and the further lines of a record with
-  line ends in its cells, are filler lines: `FILLER` in the first field, nothing in the others.
-- Between two fields stands `COPY_DELIMITER`, whatever the original has.
-- In a cell, a character that would need quotes is written as `ESCAPE` and a letter (`ESCAPES`).
+- A record is on the line where it starts. Blank lines, and the further lines of a record with line
+  ends in its cells, are filler lines: `FILLER` in the first field, nothing in the others.
+- The delimiter is `COPY_DELIMITER`, whatever the original has.
+- A character that would need quotes is written as `ESCAPE` and a letter (`ESCAPES`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from orchestration.formats.encodings import (
 )
 from orchestration.formats.quote_faults import quote_fault
 
-MOST_COLUMNS = 16_384  # as many as a spreadsheet has
+MOST_COLUMNS = 16_384  # the maximum of a spreadsheet
 _SEPARATOR_LINE = re.compile(r'"?sep=[^\r\n]"?[ \t]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 
 
@@ -52,12 +52,12 @@ class Header:
     """The first record of a file.
 
     Args:
-        names: one for each column without surrounding blanks, nameless columns included.
+        names: the column names without surrounding blanks, including empty names.
         named_width: number of columns up to the last one that has a name.
-        data_offset: where the records start, in bytes.
-        data_line: physical line number where the records start.
-        line_end: what ends the header; empty when the file ends with it.
-        is_plain: nothing but a `sep=` line and the header, one line each, is before the records.
+        data_offset: byte offset of the first record.
+        data_line: physical line number of the first record.
+        line_end: the line end of the header; empty when the file ends with the header.
+        is_plain: whether only a `sep=` line and the header, one line each, precede the records.
 
     """
 
@@ -71,20 +71,20 @@ class Header:
 
 @dataclass(frozen=True)
 class Records:
-    """Where the records are and how DuckDB is to read them: no quotes, no escapes of its own.
+    """Where the records are and how DuckDB reads them: without quotes or escapes of its own.
 
     Args:
-        path: the landed file, or the copy of it.
+        path: the landed file, or its copy.
         is_copy: whether `path` is a copy.
         skipped_lines: number of lines of `path` before the records.
-        first_line: physical line number, in the landed file, of the line after those.
-        delimiter: what is between two fields of `path`.
-        width: fields in each line of `path`.
+        first_line: physical line number, in the landed file, of the first line after those.
+        delimiter: the delimiter of `path`.
+        width: number of fields in each line of `path`.
         record_count: number of records; blank lines do not count.
-        longest_line: no line of `path` has more bytes.
-        has_escapes: whether a cell may hold one of `ESCAPES`.
+        longest_line: upper bound of the bytes in a line of `path`.
+        has_escapes: whether a cell may contain one of `ESCAPES`.
         has_fillers: whether a line may be a filler line.
-        has_nameless_values: whether a column after the last named one holds a value.
+        has_nameless_values: whether a column after the last named one has a value.
 
     """
 
@@ -102,12 +102,12 @@ class Records:
 
 
 def read_header(path: Path, encoding: Encoding, delimiter: str) -> Header:
-    """Read the first record that is not blank, after a `sep=` line if there is one.
+    """Read the first record that is not blank, after an optional `sep=` line.
 
     Args:
         path: the landed file.
-        encoding: what `find_encoding` found.
-        delimiter: one ASCII character, the contract's.
+        encoding: the result of `find_encoding`.
+        delimiter: one ASCII character, from the contract.
 
     Raises:
         UnreadableError: `empty_file` (no record at all), `too_many_columns`, `unclosed_quote`,
@@ -146,7 +146,7 @@ def read_header(path: Path, encoding: Encoding, delimiter: str) -> Header:
 
 
 def _find_filled_line(text: str, start: int) -> int | None:
-    """Find the start of the first line, from `start` on, that has more than blanks."""
+    """Find the start of the first line, from `start` on, that is not blank."""
     filled = len(text) - len(text[start:].lstrip(" \t\r\n"))
     if filled == len(text):
         return None
@@ -156,7 +156,7 @@ def _find_filled_line(text: str, start: int) -> int | None:
 def _header(
     names: tuple[str, ...], before: str, record: str, *, offset: int, line: int, encoding: Encoding
 ) -> Header:
-    """Describe the header `record` on `line`; `before` stands between `offset` and it."""
+    """Describe the header `record` on `line`; `before` is the text between `offset` and it."""
     if len(names) > MOST_COLUMNS:
         raise UnreadableError(
             "too_many_columns",
@@ -180,20 +180,18 @@ def _header(
 
 
 def read_records(text: str, delimiter: str) -> Reader:
-    """The records of a text, with the limit of one set high: here the blocks are the limit."""
-    csv.field_size_limit(
-        4 * limits.LONGEST_RECORD_BYTES
-    )  # of the process; here the blocks are the limit
+    """Parse the records of a text with a high field size limit: the blocks limit the size."""
+    csv.field_size_limit(4 * limits.LONGEST_RECORD_BYTES)  # for the whole process
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
 
 def is_blank(row: list[str]) -> bool:
-    """Say whether a line is empty or has blanks only."""
+    """Return whether a row is empty or contains only blanks."""
     return not row or (len(row) == 1 and not row[0].strip())
 
 
 def longest_line(text: bytes) -> int:
-    """Give the length of the longest line, or something more that is still small."""
+    """Return the length of the longest line, or a larger number that is still small."""
     if len(text) <= 4 * limits.BLOCK_BYTES:
         return len(text)
     return max(map(len, text.split(b"\n"))) + 1

@@ -1,4 +1,4 @@
-"""The encoding of a text file, and the characters that are in none (R12)."""
+"""Find the encoding of a text file, and the characters that no encoding allows (R12)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestration.formats import limits
 Encoding = Literal["utf-8", "utf-8-sig", "cp1252"]
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_IN_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
-# What UTF-8 has beyond ASCII, a character of two to four bytes (RFC 3629).
+# The UTF-8 characters beyond ASCII: two to four bytes each (RFC 3629).
 _CHARACTER = re.compile(
     rb"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|\xed[\x80-\x9f][\x80-\xbf]"
     rb"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}"
@@ -27,11 +27,11 @@ _LINE_END_BYTES = re.compile(rb"[\r\n]")
 
 
 class UnreadableError(Exception):
-    """A file whose content cannot be read.
+    """The content of a file cannot be read.
 
     Args:
         code: stable code of the reason (R16).
-        message: for the organization, in Spanish; holds no cell of the file (R30).
+        message: for the organization, in Spanish; contains no cell of the file (R30).
 
     """
 
@@ -52,7 +52,7 @@ def find_encoding(path: Path) -> Encoding:
 
     Raises:
         UnreadableError: `empty_file`, `unreadable_encoding` (UTF-16 too), `nul_bytes`,
-            `damaged_encoding` (more characters of UTF-8 than bytes that are none of it).
+            `damaged_encoding` (more UTF-8 characters beyond ASCII than bytes that are not UTF-8).
 
     """
     with path.open("rb") as file:
@@ -86,7 +86,7 @@ def find_encoding(path: Path) -> Encoding:
 def _find_not_utf8(path: Path) -> int | None:
     """Find the first byte that is not UTF-8; refuse NUL bytes before it."""
     offset = 0
-    carry = b""  # the start of a character that two blocks share
+    carry = b""  # the start of a character that continues in the next block
     with path.open("rb") as file:
         while block := file.read(limits.BLOCK_BYTES):
             _refuse_nul_bytes(path, offset, block)
@@ -116,7 +116,7 @@ def _find_not_cp1252(path: Path) -> int | None:
 
 
 def _is_damaged_utf8(path: Path) -> bool:
-    """Say whether a file has more characters of UTF-8 beyond ASCII than bytes that are none."""
+    """Return whether there are more UTF-8 characters beyond ASCII than bytes that are not UTF-8."""
     characters, wrong = 0, 0
     for _, text in _without_characters(path):
         characters += text.count(b"\0")
@@ -125,9 +125,9 @@ def _is_damaged_utf8(path: Path) -> bool:
 
 
 def _name_wrong_lines(path: Path) -> str:
-    """Give the first lines with bytes that are not UTF-8: `Líneas 3, 8:`."""
+    """Name the first lines that have bytes that are not UTF-8: `Líneas 3, 8:`."""
     offsets: list[int] = []
-    is_open = False  # whether the line of the last one goes on
+    is_open = False  # whether the line of the last offset continues
     for offset, text in _without_characters(path, keeps_length=True):
         at = 0
         while len(offsets) <= _SHOWN_LINES:
@@ -149,13 +149,13 @@ def _name_wrong_lines(path: Path) -> str:
 
 
 def _without_characters(path: Path, *, keeps_length: bool = False) -> Iterator[tuple[int, bytes]]:
-    """Give each block and where it stands, its characters of UTF-8 beyond ASCII as NUL bytes."""
+    """Yield each block with its offset; NUL bytes replace its UTF-8 characters beyond ASCII."""
     offset, carry = 0, b""
     with path.open("rb") as file:
         while True:
             block = file.read(limits.BLOCK_BYTES)
             data = carry + block
-            # A block may end within a character, of which it then has three bytes at most.
+            # A block may end inside a character, after at most three of its bytes.
             cut = len(data)
             while block and len(data) - cut < 4 and cut and data[cut - 1] >= 128:  # noqa: PLR2004
                 cut -= 1
@@ -169,7 +169,7 @@ def _without_characters(path: Path, *, keeps_length: bool = False) -> Iterator[t
 
 
 def _refuse_nul_bytes(path: Path, offset: int, block: bytes) -> None:
-    """Refuse what no text has; `block` stands at `offset`."""
+    """Refuse NUL bytes, which no text contains; `block` is at `offset`."""
     if b"\0" in block:
         line = _line_at(path, offset + block.index(b"\0"))
         raise UnreadableError(
@@ -179,7 +179,7 @@ def _refuse_nul_bytes(path: Path, offset: int, block: bytes) -> None:
 
 
 def _line_at(path: Path, offset: int) -> int:
-    """Give the physical line number of a byte that is no line end."""
+    """Return the physical line number of a byte that is not a line end."""
     line, last = 1, b""
     with path.open("rb") as file:
         while offset and (block := file.read(min(limits.BLOCK_BYTES, offset))):
@@ -196,15 +196,15 @@ def count_lines(text: str) -> int:
 
 
 def all_bytes_but(kept: bytes) -> bytes:
-    """Every byte but some, for `bytes.translate` to delete."""
+    """Return every byte except some, as the bytes that `bytes.translate` deletes."""
     return bytes(byte for byte in range(256) if byte not in kept)
 
 
 def codec_of(encoding: Encoding) -> str:
-    """Python's name of an encoding."""
+    """Return Python's name of an encoding."""
     return "cp1252" if encoding == "cp1252" else "utf-8"
 
 
 def empty_file() -> UnreadableError:
-    """What to say of a file without a header."""
+    """Return the error for a file without a header."""
     return UnreadableError("empty_file", "El archivo está vacío: no tiene encabezado.")

@@ -1,5 +1,6 @@
-"""Events: what a line of `events/*.jsonl` is: an event of a payment (R21), an enrollment of a
-payment method (R27), or neither.
+"""Parse the lines of `events/*.jsonl`.
+
+A line is a payment event (R21), an enrollment of a payment method (R27), or is refused.
 """
 
 from __future__ import annotations
@@ -44,22 +45,22 @@ ENROLLMENT_REQUIRED = (
 )
 _CHUNK = 1 << 20
 _YEARS = range(1990, 2101)
-# What an amount of money has before the decimal point, in every currency, is less.
+# Every amount is smaller: the digits before the decimal point fit every currency.
 _MAX_AMOUNT = Decimal(10) ** 14
 _DECIMALS_IN_WORDS = {2: "two", 3: "three", 4: "four"}
 _MAX_DIGITS = 40
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
-# The fields that are about the person, and may be any text; the others are what happened.
+# The fields about the person, which may be any text. The others describe what happened.
 _FREE = ("customer_id", "reason")
 _WORD = re.compile(rb"[0-9A-Za-z]")
-# JSON can spell it (\ud800), UTF-8 and the warehouse cannot.
+# JSON can spell it (\ud800); UTF-8 and the warehouse cannot.
 _HALF_A_CHARACTER = rb'{"event_id": "\ud800"}'
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One payment event, every field as text."""
+    """One payment event; every field is text."""
 
     line_number: int
     fields: Mapping[str, str | None]
@@ -67,7 +68,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Enrollment:
-    """One event of a payment method, every field as text; `products` is a JSON list of texts."""
+    """One enrollment event; every field is text, and `products` is a JSON list of texts."""
 
     line_number: int
     fields: Mapping[str, str | None]
@@ -78,7 +79,7 @@ Line = Event | Enrollment
 
 @dataclass(frozen=True)
 class Refusal:
-    """A line that is not an event: where it is and why, without its content (R30)."""
+    """A line that is not an event: its position and the reason, without its content (R30)."""
 
     line_number: int
     code: str
@@ -86,11 +87,11 @@ class Refusal:
 
 
 def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
-    """Each line of a landed range as an event or a refusal; blank lines are passed over.
+    """Yield each line of a landed range as an event or a refusal; blank lines are skipped.
 
     Args:
         path: the bytes of the range.
-        lines_before: how many lines of its file come before.
+        lines_before: number of lines of the file before the range.
 
     """
     with path.open("rb") as source:
@@ -106,17 +107,17 @@ def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
 
 
 def write_anew(line: bytes, change: Callable[[str, str], str]) -> bytes:
-    """A line with other texts that is read as the former was: the same event, or refusal.
+    """Rewrite a line with other texts so that it still gives the same event or refusal.
 
-    What no field of an event is, is left out. A refused line keeps only what it is refused for,
-    and of one that is not JSON the form.
+    Everything that is not a field of an event is dropped. A refused line keeps only the part that
+    it is refused for. A line that is not JSON keeps only its form.
 
     Args:
-        line: a line of a landed range, with its end.
-        change: gives the new text of a field's name and text.
+        line: a line of a landed range, with its line end.
+        change: returns the new text for a field's name and text.
 
     Raises:
-        ValueError: there is no such line.
+        ValueError: no such line exists.
 
     """
     if len(line) > LONGEST_LINE_BYTES:
@@ -143,7 +144,7 @@ def write_anew(line: bytes, change: Callable[[str, str], str]) -> bytes:
 
 
 def organization_of(line: bytes) -> str | None:
-    """The organization that a line names, whether it is an event or refused; None if none."""
+    """Return the organization that a line names, even if the line is refused, or None."""
     try:
         values = json.loads(line.decode("utf-8"))
     except (UnicodeDecodeError, ValueError, RecursionError):
@@ -155,7 +156,7 @@ def organization_of(line: bytes) -> str | None:
 def _changed(
     values: Mapping[str, Any], names: Sequence[str], change: Callable[[str, str], str]
 ) -> dict[str, Any]:
-    """The same with new texts under some names."""
+    """Return the values with new texts under some names."""
     return {
         name: change(name, value) if name in names and isinstance(value, str) else value
         for name, value in values.items()
@@ -163,7 +164,7 @@ def _changed(
 
 
 def _as_texts(line: bytes) -> dict[str, Any] | None:
-    """What a line says in the fields of its kind, as text; None if it is no JSON object."""
+    """Return the fields of a line as text, or None if the line is no JSON object."""
     try:
         values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
     except (UnicodeDecodeError, ValueError, RecursionError):
@@ -239,7 +240,7 @@ def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Enrollment 
 def _check_common(
     fields: Mapping[str, str | None], required: Sequence[str], line_number: int
 ) -> Refusal | None:
-    """What is wrong with what every event has: its texts, its required fields and its time."""
+    """Check what every event needs: valid texts, the required fields, and a time."""
     if any(_LONE_SURROGATE.search(text) for text in fields.values() if text):
         return Refusal(line_number, "invalid_json", "the line has half a character")
     for name in required:
@@ -289,7 +290,7 @@ def _parse_amount(text: str | None, decimals: int) -> Decimal | None:
         amount = Decimal((text or "").strip())
     except InvalidOperation:
         return None
-    # Decimal also takes 1_000 and digits of other scripts.
+    # Decimal also accepts 1_000 and digits of other scripts.
     if not _AMOUNT_CHARACTERS.fullmatch((text or "").strip()):
         return None
     if amount.is_signed() or not amount < _MAX_AMOUNT:

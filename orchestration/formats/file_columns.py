@@ -1,4 +1,4 @@
-"""The columns of a file: which field each of them is, and the names of the others."""
+"""The columns of a file: which field each column is, and the names of the other columns."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _SPANISH: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Layout:
-    """The part of a contract that says how a file is read.
+    """The part of a contract that says how to read a file.
 
     Args:
-        organization_id: whose file it is.
+        organization_id: the organization of the file.
         kind: `invoices`, `payments` or `customers`.
-        delimiter: one ASCII character; empty for a workbook, whose columns need none.
+        delimiter: one ASCII character; empty for a workbook.
         customer_id_scheme: `rut` or `external_id`.
 
     """
@@ -53,16 +53,16 @@ class Layout:
 
 
 def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[str, int]:
-    """Give the position of each field that a header has (R12).
+    """Return the position of each field in a header (R12).
 
-    When several columns mean one field and one of them by the organization's own alias, that one is
-    the field and the others are attributes. So it is with a RUT beside another id of the
-    customer: the contract's scheme says which of them it is.
+    Several columns may mean one field. If one of them does so by the organization's own alias, it
+    is the field, and the others are attributes. If a RUT and another customer id are both present,
+    the contract's scheme decides which one is the field.
 
     Args:
-        names: of the columns, empty where there is none.
-        layout: whose file of which kind it is.
-        aliases: which header name means which field (R11).
+        names: the column names, empty where a column has none.
+        layout: the organization and kind of the file.
+        aliases: the field that each header name means (R11).
 
     Raises:
         UnreadableError: a required column is missing, or two columns are one field (R16).
@@ -75,7 +75,7 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
     for position, name in enumerate(names):
         meaning = aliases.field(layout.organization_id, layout.kind, name) if name else None
         if meaning == "check_digit" and not is_rut:
-            meaning = None  # only a RUT has one
+            meaning = None  # only a RUT has a check digit
         if meaning is not None:
             found.setdefault(meaning, []).append(position)
             key = (layout.organization_id, layout.kind, normalize_header(name))
@@ -112,7 +112,7 @@ def _missing_message(names: Sequence[str], layout: Layout, missing: Sequence[str
 
 
 def _shown(name: str) -> str:
-    """Give a header name for a message: one line, printable, not long."""
+    """Shorten a header name for a message: one line, printable characters."""
     plain = "".join(char if char.isprintable() else " " for char in name)
     plain = re.sub(r" +", " ", plain)
     if len(plain) > LONGEST_SHOWN_NAME:
@@ -123,7 +123,7 @@ def _shown(name: str) -> str:
 def attributes_of(
     header: Header, records: Records, columns: Mapping[str, int]
 ) -> tuple[tuple[str, int], ...]:
-    """Name every column that is no field; nameless ones at the end only if they hold something."""
+    """Name every column that is not a field; nameless ones at the end only if they have values."""
     width = len(header.names) if records.has_nameless_values else header.named_width
     return name_attributes(header.names, columns, min(width, records.width))
 
@@ -131,18 +131,18 @@ def attributes_of(
 def name_attributes(
     names: Sequence[str], columns: Mapping[str, int], width: int
 ) -> tuple[tuple[str, int], ...]:
-    """Name every column that is no field, no two alike.
+    """Give each column that is not a field a unique name.
 
-    A nameless column is called after its position (`column_3`), the second of two alike gets a
+    A nameless column is named after its position (`column_3`). The second of two equal names gets a
     number (`nota_2`).
 
     Args:
-        names: of the columns, empty where there is none.
+        names: the column names, empty where a column has none.
         columns: the positions of the fields.
-        width: how many of the columns count.
+        width: number of columns to consider.
 
     Returns:
-        Name and position of each, sorted by name.
+        Name and position of each column, sorted by name.
 
     """
     taken = {name for name in names if name}

@@ -1,4 +1,4 @@
-"""How much of a text file is in memory at once."""
+"""How much of a text file is in memory at a time."""
 
 from __future__ import annotations
 

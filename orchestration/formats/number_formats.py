@@ -1,8 +1,9 @@
-"""What a spreadsheet shows of an identifier: number formats of digits and fixed text.
+"""How a spreadsheet displays an identifier: number formats of digits and fixed text.
 
-A cell may hold 123456 and show `12345-6`, by its format `00000-0`: to people, what it shows is the
-identifier. Formats that show anything but the digits in their order (dates, decimals, groups of
-thousands, `1,23E+11`) depend on where the sheet is opened, or lose digits: of them nothing is said.
+A cell may contain 123456 and display `12345-6` because of its format `00000-0`. People see the
+displayed text as the identifier. Formats that display anything but the digits in their order
+(dates, decimals, groups of thousands, `1,23E+11`) depend on the computer's locale, or lose digits.
+They are not supported: the functions return None.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 _GENERAL = "General"
 _TEXT = "@"
 _PLACEHOLDERS = "0#?"
-# What is shown as it stands, without quotes; what is not ASCII is, too.
+# Characters that are displayed as they are, without quotes; so is every non-ASCII character.
 _FIXED = frozenset("$-+(): !^&'~{}<>=")
 _TOKEN = re.compile(
     r"""
@@ -31,11 +32,11 @@ _Token = tuple[bool, str]
 
 
 def show_number(value: float, number_format: str) -> str | None:
-    """What a cell shows of a number, None where that is not its digits and fixed text.
+    """Return how a cell displays a number, or None if it displays more than digits and fixed text.
 
     Args:
-        value: what the cell holds.
-        number_format: of the cell.
+        value: the value of the cell.
+        number_format: the number format of the cell.
 
     """
     sections = _sections(number_format)
@@ -57,11 +58,11 @@ def show_number(value: float, number_format: str) -> str | None:
 
 
 def show_text(value: str, number_format: str) -> str | None:
-    """What a cell shows of a text, None where that is not the text and fixed text around it.
+    """Return how a cell displays a text, or None if it displays more than it and fixed text.
 
     Args:
-        value: what the cell holds.
-        number_format: of the cell.
+        value: the value of the cell.
+        number_format: the number format of the cell.
 
     """
     sections = _sections(number_format)
@@ -74,7 +75,7 @@ def show_text(value: str, number_format: str) -> str | None:
 
 
 def _fill(section: Sequence[_Token], digits: str, places: int) -> Iterator[str]:
-    """The digits in the places for them, from the right; what is left over is in the first."""
+    """Fill the placeholders with digits from the right; the first one takes those left over."""
     shown = digits if digits != "0" else ""
     for is_fixed, token in section:
         if is_fixed:
@@ -91,7 +92,7 @@ def _fill(section: Sequence[_Token], digits: str, places: int) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _sections(number_format: str) -> list[list[_Token]] | None:
-    """The parts of a format; None when it shows more than digits and fixed text."""
+    """Split a format into sections; None if it displays more than digits and fixed text."""
     sections: list[list[_Token]] = [[]]
     for match in _TOKEN.finditer(number_format or _GENERAL):
         kind, text = match.lastgroup, match[match.lastgroup or 0]

@@ -1,4 +1,4 @@
-"""What is wrong with the quotes of a record, in the words that its organization reads."""
+"""Find what is wrong with the quotes of a record, and describe it to the organization."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ QUOTED_FIELD = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 
 @dataclass(frozen=True)
 class _QuoteFault:
-    """Why a record could not be parsed: a quoted field that is open, or has text after it."""
+    """Why a record could not be parsed: a quoted field is not closed, or has text after it."""
 
     is_open: bool
     line_offset: int  # from the record's first line to the line of the opening quote
 
     def error(self, record_line: int) -> UnreadableError:
-        """Tell the organization."""
+        """Return the error for the organization."""
         line = record_line + self.line_offset
         if self.is_open:
             return UnreadableError(
@@ -32,7 +32,7 @@ class _QuoteFault:
 
 
 def quote_fault(record: str, delimiter: str) -> _QuoteFault:
-    """Find the quoted field because of which a record could not be parsed."""
+    """Find the quoted field that makes a record unparsable."""
     at = 0
     while True:
         if record.startswith('"', at):

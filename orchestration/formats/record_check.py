@@ -1,4 +1,4 @@
-"""Checking that each record of a delimited file is whole, block by block (R12)."""
+"""Check, block by block, that each record of a delimited file is whole (R12)."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from orchestration.formats.quote_faults import quote_fault
 COPY_DELIMITER = "\x1f"
 ESCAPE = "\x1b"
 FILLER = ESCAPE + "x"
-# ESCAPE itself is the first to be written and the last to be read back.
+# ESCAPE itself is escaped first and unescaped last.
 ESCAPES = {
     ESCAPE: ESCAPE + "e",
     COPY_DELIMITER: ESCAPE + "d",
     "\n": ESCAPE + "n",
     "\r": ESCAPE + "r",
 }
-# DuckDB takes a BOM for its own when the first cell of a copy begins with one.
+# DuckDB would take a BOM in the first cell of a copy as the BOM of the copy.
 _FIRST_LINE_OF_COPY = b"\n"
 _QUOTE = b'"'
 _ESCAPED = (ESCAPE.encode(), COPY_DELIMITER.encode())
 
 
 class _NeedsCopyError(Exception):
-    """Not all of the landed file is ordinary: DuckDB must read a copy."""
+    """The landed file is not ordinary as a whole: DuckDB must read a copy."""
 
 
 def check_records(
     path: Path, encoding: Encoding, delimiter: str, header: Header, scratch: Path
 ) -> Records:
-    """Check every record against the header and find out how DuckDB is to read them (R16).
+    """Check every record against the header and decide how DuckDB reads the records (R16).
 
-    Trailing empty fields beyond the header are tolerated, and so are records that lack the header's
-    trailing nameless columns. Blank lines are no records.
+    Trailing empty fields beyond the header are accepted. So are records without the header's
+    trailing nameless columns. Blank lines are not records.
 
     Args:
         path: the landed file.
-        encoding: what `find_encoding` found.
-        delimiter: one ASCII character, the contract's.
-        header: what `read_header` found; two columns at least have a name.
-        scratch: an existing folder for the copy, when one is needed; the caller removes the copy.
+        encoding: the result of `find_encoding`.
+        delimiter: one ASCII character, from the contract.
+        header: the result of `read_header`; at least two columns have a name.
+        scratch: an existing folder for the copy, if one is needed; the caller removes the copy.
 
     Raises:
         UnreadableError: `wrong_field_count`, `unclosed_quote`, `text_after_quote`,
@@ -70,14 +70,14 @@ def check_records(
 
 
 class _Check:
-    """One walk over the records.
+    """One pass over the records.
 
     Args:
         path: the landed file.
         encoding: its encoding.
         delimiter: one ASCII character.
         header: its header.
-        copy: where the copy goes. None: DuckDB is to read the landed file itself.
+        copy: the file to write the copy to. None: DuckDB reads the landed file itself.
 
     """
 
@@ -107,7 +107,7 @@ class _Check:
         self._has_nameless_values = False
 
     def run(self, target: Path) -> Records:
-        """Walk; `target` is what DuckDB is to read."""
+        """Check all records; `target` is the file that DuckDB will read."""
         header = self._header
         with self._path.open("rb") as file:
             file.seek(header.data_offset)
@@ -143,9 +143,9 @@ class _Check:
         )
 
     def _as_ordinary(self, block: bytes) -> bytes | None:
-        """Give an ordinary block as DuckDB is to read it; None when it is not ordinary.
+        """Return an ordinary block as DuckDB will read it, or None if it is not ordinary.
 
-        Without a copy that is the block itself, with its last line end.
+        Without a copy this is the block itself, with a line end at its end.
         """
         text = block if self._copy is None else self._with_plain_characters(block)
         if not text.endswith(b"\n"):
@@ -164,9 +164,9 @@ class _Check:
         return self._with_copy_width(text, fields).translate(self._to_copy)
 
     def _with_plain_characters(self, block: bytes) -> bytes:
-        """Give the block in UTF-8, with LF line ends, and escaped where no parsing is needed.
+        """Return the block in UTF-8, with LF line ends, and escaped where no parsing is needed.
 
-        If a quoted cell has a line end, the block is not ordinary and this text is not used.
+        If a quoted cell contains a line end, the block is not ordinary and this text is not used.
         """
         text = block
         if self._codec == "cp1252" and not text.isascii():
@@ -180,24 +180,25 @@ class _Check:
         return text
 
     def _has_quoted_field(self, text: bytes) -> bool:
-        """Say whether a field starts with a quote; elsewhere a quote is a character like others."""
+        """Return whether a field starts with a quote; elsewhere a quote has no meaning."""
         return _QUOTE in text and (
             text.startswith(_QUOTE) or self._separator + _QUOTE in text or b"\n" + _QUOTE in text
         )
 
     def _without_quotes(self, text: bytes) -> bytes | None:
-        """Give the text without its quotes when none of them protects anything, else None.
+        """Remove the quotes if none of them protects a special character, else return None.
 
-        Why that is safe: split the text at every delimiter and line end, quoted or not. If each
-        part has its quotes in pairs, and as many parts start with a quote, and end with one, as
-        there are pairs, then each part with quotes has just these two: it is one quoted field that
-        holds no delimiter, line end or quote. So the split was right.
+        Why this is safe: split the text at every delimiter and line end, quoted or not. Assume that
+        each part has its quotes in pairs, and that the number of parts that start with a quote, and
+        of parts that end with one, equals the number of pairs. Then each part with quotes has just
+        these two: it is one quoted field without a delimiter, line end or quote. So the split was
+        right.
         """
         skeleton = text.translate(None, self._cell_bytes_but_quotes)
         line = skeleton[: skeleton.index(b"\n") + 1]
         repeats = len(skeleton) // len(line)
         if line * repeats == skeleton:
-            skeleton = line  # one stands for all, which spares most of the work
+            skeleton = line  # one line stands for all, which saves most of the work
         else:
             repeats = 1
         bare = skeleton.replace(_QUOTE * 2, b"")
@@ -211,9 +212,10 @@ class _Check:
         return text.translate(None, _QUOTE)
 
     def _fields_per_line(self, text: bytes) -> int | None:
-        """Give the number of fields that every line has; None when they differ or a line is blank.
+        """Return the number of fields that every line has, or None if they differ or a line is
+        blank.
 
-        What is left of the text without its cells must be one line's worth, again and again.
+        The text without its cells must be the same line again and again.
         """
         skeleton = text.translate(None, self._cell_bytes)
         line = skeleton[: skeleton.index(b"\n") + 1]
@@ -227,7 +229,7 @@ class _Check:
         return fields if is_uniform and fields >= self._header.named_width else None
 
     def _are_nameless_fields_right(self, text: bytes, fields: int) -> bool:
-        """Say whether the fields beyond the header are empty; note values in nameless columns."""
+        """Return whether fields beyond the header are empty; records values in nameless columns."""
         nameless = fields - self._header.named_width
         if nameless:
             empty_end = self._separator * nameless + self._line_end
@@ -250,8 +252,8 @@ class _Check:
 
         Args:
             block: whole lines; the last record may be incomplete.
-            line: physical line number where it starts.
-            is_last: nothing comes after it.
+            line: physical line number of the block.
+            is_last: whether the block is the last one.
 
         Returns:
             The text for the copy, its number of lines, and the bytes of an incomplete record.
@@ -282,7 +284,7 @@ class _Check:
         return "".join(f"{each}\n" for each in lines).encode(), len(lines), rest
 
     def _parsed_at_once(self, text: str) -> bytes | None:
-        """Give the text for the copy if each line is a record of the full width, else None."""
+        """Return the text for the copy if each line is a record of the full width, else None."""
         if ESCAPE in text or COPY_DELIMITER in text or self._width > self._header.named_width:
             return None
         reader = read_records(text, self._delimiter)
@@ -297,7 +299,7 @@ class _Check:
         return "\n".join(map(COPY_DELIMITER.join, rows)).encode()
 
     def _copied(self, row: list[str], line: int) -> str:
-        """Give a record as a line of the copy, without the line end."""
+        """Return a record as a line of the copy, without the line end."""
         fields, named_width = len(row), self._header.named_width
         if fields != self._width:
             if fields < named_width or any(row[len(self._header.names) :]):

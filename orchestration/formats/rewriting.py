@@ -1,4 +1,4 @@
-"""Writing a delimited file anew with other cells and all else as it was."""
+"""Rewrite a delimited file with other cells; everything else stays as it was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestration.formats.delimited import Header
 from orchestration.formats.encodings import LINE_END, Encoding, codec_of, count_lines
 from orchestration.formats.quote_faults import QUOTED_FIELD
 
-# What makes the new cells of a record of its cells, as many as there were.
+# Returns the new cells of a record from its cells, the same number.
 Change = Callable[[Sequence[str]], Sequence[str]]
 
 
@@ -24,21 +24,21 @@ def write_anew(
     changes: Mapping[int, Change],
     target: IO[bytes],
 ) -> None:
-    """Write a readable file again with other cells in some records; every other byte is as it was.
+    """Rewrite a readable file with other cells in some records; every other byte stays.
 
-    The line ends in a cell stay, behind its new text, so that every record stays on its line.
+    Line ends inside a cell are kept after its new text, so that every record stays on its line.
 
     Args:
         path: the landed file.
-        encoding: what `find_encoding` found.
-        delimiter: one ASCII character, the contract's.
-        header: what `read_header` found.
-        changes: for the line where a record starts, what makes its new cells of its cells. A new
-            cell is ASCII and needs no quotes; it has them where the former had.
-        target: where the file goes.
+        encoding: the result of `find_encoding`.
+        delimiter: one ASCII character, from the contract.
+        header: the result of `read_header`.
+        changes: by the line where a record starts, the function that returns its new cells. A new
+            cell is ASCII and needs no quotes; it is quoted where the old one was.
+        target: the file to write to.
 
     Raises:
-        LookupError: there is no record on one of the lines.
+        LookupError: no record starts on one of the lines.
 
     """
     codec = codec_of(encoding)
@@ -82,9 +82,9 @@ def write_anew(
 
 
 def _split_record(text: str, delimiter: str) -> list[tuple[int, int]] | None:
-    """Where the fields of the record are with which a text starts, quotes included.
+    """Return the spans of the fields of the first record in a text, including quotes.
 
-    None when the text ends before the record does.
+    Returns None when the text ends before the record does.
     """
     spans = []
     at = 0

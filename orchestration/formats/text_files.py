@@ -1,8 +1,8 @@
 """From the bytes of one landed file to rows of text in a table of schema `raw`.
 
-Columns are mapped by header name (R11, R12), every value stays the text that it was in the file
-(R14), and a file that cannot be read becomes a code and a message, never an error (R16). What
-bytes make a record is in `delimited`.
+Columns are mapped by header name (R11, R12). Every value stays the text that it was in the file
+(R14). A file that cannot be read gives a code and a message, not an error (R16). `delimited` parses
+bytes into records.
 """
 
 from __future__ import annotations
@@ -24,33 +24,34 @@ from orchestration.formats.encodings import Encoding, UnreadableError, find_enco
 from orchestration.formats.file_columns import Layout, attributes_of, map_columns
 from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
 
-# DuckDB's own limit for a line; a longer line needs larger buffers.
+# DuckDB's default limit for a line; a longer line needs larger buffers.
 _DUCKDB_LINE_BYTES = 2_000_000
 
 
 class RecordCountMismatchError(Exception):
-    """DuckDB does not find the records that were counted; nothing was inserted (R14)."""
+    """DuckDB does not find the number of records that were counted; nothing was inserted (R14)."""
 
     code = "record_count_mismatch"
     message = "El archivo no se pudo leer completo."
 
 
 class RowsRefusedError(Exception):
-    """DuckDB failed; the message is the kind of its error, whose own words quote rows (R30)."""
+    """DuckDB failed; the message is the type of its error, because its text quotes rows (R30)."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was found in a file; `code` and `message` say why it cannot be read, if so.
+    """The result of reading a file; `code` and `message` say why it is refused.
 
     Args:
-        encoding: `utf-8`, `utf-8-sig` (with a BOM) or `cp1252`; None when it is none of them.
-        record_count: records after the header, blank lines not counted; 0 for a refused file.
+        encoding: `utf-8`, `utf-8-sig` (with a BOM) or `cp1252`; None if it is none of them.
+        record_count: number of records after the header, without blank lines; 0 for a refused file.
         columns: the position of each field that the file has.
         attribute_columns: name and position of every other column, sorted by name.
         records: where the records are; None for a refused file.
-        code: why the file is refused (R16), None for a readable file.
-        message: the same in Spanish, with the line where there is one; no cell of the file (R30).
+        code: why the file is refused (R16); None for a readable file.
+        message: the same in Spanish, with the line if there is one; contains no cell of the file
+            (R30).
 
     """
 
@@ -65,15 +66,16 @@ class Reading:
 
 @contextmanager
 def read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Iterator[Reading]:
-    """Read a landed file as far as its contract goes, for as long as the context lasts.
+    """Check a landed file against its contract; the result is valid within the context.
 
-    A file whose content is bad raises nothing: the reading says so.
+    A file with bad content does not raise: the reading has the code.
 
     Args:
         path: the landed file.
-        layout: how it is read.
-        aliases: which header name means which field (R11).
-        scratch: an existing folder for a copy, which some files need; it is removed at the end.
+        layout: how to read it.
+        aliases: the field that each header name means (R11).
+        scratch: an existing folder for a copy, which some files need; the copy is removed at the
+            end.
 
     Raises:
         OSError: the file or the folder cannot be used.
@@ -92,25 +94,25 @@ def insert_rows(
 ) -> int:
     """Insert the records of a readable file, in the transaction that the caller has begun.
 
-    Each row gets the physical line number where its record starts. Empty cells are null, all others
-    are as in the file. `attributes` is a JSON object of the other columns that are not empty, keys
-    sorted, and null if there are none; `attribute_length` is the length of the longest of them, in
-    characters.
+    Each row gets the physical line number where its record starts. Empty cells become null, all
+    others stay as in the file. `attributes` is a JSON object of the other columns that are not
+    empty, with sorted keys, or null if there are none. `attribute_length` is the length of the
+    longest of them, in characters.
 
     Args:
         connection: the warehouse.
-        reading: of a readable file.
+        reading: the reading of a readable file.
         table: a table of schema `raw` with load_id, file_id, line_number, the fields of the file's
             kind, attributes and attribute_length.
-        load_id: the load that brings the file.
+        load_id: the load of the file.
         file_id: the file.
 
     Returns:
         The number of rows, which is `reading.record_count`.
 
     Raises:
-        RecordCountMismatchError: before anything was inserted; the transaction is still good.
-        RowsRefusedError: DuckDB failed on a row; the transaction must be rolled back.
+        RecordCountMismatchError: before anything was inserted; the transaction can continue.
+        RowsRefusedError: DuckDB failed on a row; roll back the transaction.
         ValueError: the file is refused.
 
     """
@@ -133,8 +135,8 @@ def insert_rows(
     if reading.attribute_columns:
         values["attributes"] = _attributes_sql(reading.attribute_columns)
         values["attribute_length"] = _attribute_length_sql(reading.attribute_columns)
-    # Every core reads and every core inserts: numbering the rows while they are read would keep
-    # both to one. A table numbers its rows in their order, from some number on.
+    # All cores read and insert in parallel. Numbering the rows during the read would use one core.
+    # The temporary table numbers its rows in order, from some number on.
     _fetch_number(connection, f"create temp table file_rows as from {source}", [path])
     inserted = _fetch_number(
         connection,
@@ -170,7 +172,7 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
 
 
 def _source_sql(records: Records) -> str:
-    """Give read_csv of the records: `r0`, `r1`, ...; its parameter is the path."""
+    """Return a read_csv call with the columns `r0`, `r1`, ...; its parameter is the path."""
     columns = ", ".join(f"r{each}: 'varchar'" for each in range(records.width))
     options = {
         "columns": f"{{{columns}}}",
@@ -197,7 +199,7 @@ def _source_sql(records: Records) -> str:
 
 
 def _cells_sql(records: Records) -> str:
-    """Give the cells as they are in the file: `c0`, `c1`, ... from `r0`, `r1`, ..."""
+    """Return the cells as in the file: `c0`, `c1`, ... from `r0`, `r1`, ..."""
     cells = [f"r{each}" for each in range(records.width)]
     if records.has_escapes:
         cells = [_unescaped_sql(cell) for cell in cells]
@@ -225,7 +227,7 @@ def _attribute_length_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
 
 
 def _count(connection: duckdb.DuckDBPyConnection, source: str, path: str) -> int | None:
-    """Count the records that DuckDB finds, in a transaction of its own; None when it fails."""
+    """Count the records that DuckDB finds, in a separate transaction; None if it fails."""
     with connection.cursor() as cursor:
         try:
             return _fetch_number(cursor, f"select count(*) from {source}", [path])  # noqa: S608
@@ -248,7 +250,7 @@ def _fetch_number(
 
 
 def _literal_path(path: Path) -> str:
-    """Give a path in which DuckDB sees no pattern."""
+    """Escape a path so that DuckDB sees no pattern in it."""
     return re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path.resolve()))
 
 

@@ -1,4 +1,4 @@
-"""One cell of a workbook: its text, and whether it shows another."""
+"""One cell of a workbook: its text, and how it is displayed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from orchestration.formats.number_formats import show_number, show_text
 
 _MOST_EXACT_DIGITS = 15
 FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
-# How the file format writes a character that XML has no other form for.
+# How the file format writes a character that XML cannot represent.
 _ENCODED = re.compile(r"_x([0-9A-Fa-f]{4})_")
-# What is nobody's, and refused like what stood there.
+# Values that belong to nobody and are refused with the same code as the original value.
 NO_IDS: Mapping[str, Any] = {
     "date_as_customer_id": date(1970, 1, 1),
     "inexact_id": 10**_MOST_EXACT_DIGITS,
@@ -30,7 +30,7 @@ def find_cell_code(
     *,
     is_rut: bool,
 ) -> str | None:
-    """Why a required cell of a row cannot be read, the identifier's before the name's."""
+    """Return why a required cell of a row cannot be read; the identifier comes before the name."""
     for field in ("customer_id", "name"):
         position = columns[field]
         if position >= len(cells):
@@ -50,9 +50,9 @@ def find_cell_code(
 
 
 def find_id_code(cell: Any, *, is_rut: bool) -> str | None:
-    """Why a cell that has a value cannot be an identifier.
+    """Return why a cell with a value cannot be an identifier, or None.
 
-    A RUT is told by its check digit, so that it may be shown with any decimals or marks.
+    A RUT is checked by its check digit, so it may be displayed with any decimals or marks.
     """
     value = cell.value
     if isinstance(value, date | time | timedelta):
@@ -65,16 +65,15 @@ def find_id_code(cell: Any, *, is_rut: bool) -> str | None:
 
 
 def as_shown(cell: Any, text: str) -> str:
-    """An identifier as it is seen: a number with what its format puts before and between.
+    """Return an identifier as displayed: a number with the fixed text of its format.
 
-    Its blanks are left as they are: what looks the same is made the same in SQL, for every kind of
-    file (R1).
+    Blanks stay: SQL normalizes them for every kind of file (R1).
     """
     return _shown(cell) or text
 
 
 def _shown(cell: Any) -> str | None:
-    """What a cell shows of its value; None where that is something else, such as a word."""
+    """Return what a cell displays, or None if its format displays anything else, like a word."""
     if isinstance(cell.value, str):
         return show_text(_decoded(cell.value), cell.number_format)
     if isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
@@ -83,19 +82,19 @@ def _shown(cell: Any) -> str | None:
 
 
 def _decoded(value: str) -> str:
-    """A text with the characters that the file format writes as `_x000D_`."""
+    """Decode the characters that the file format writes as `_x000D_`."""
     if "_x" not in value:
         return value
     decoded = _ENCODED.sub(lambda match: chr(int(match[1], 16)), value).replace("\0", "")
-    # Beyond the first plane a character is written as two halves; half of one is none.
+    # A character beyond the first plane is written as two surrogates; a lone one is invalid.
     return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def text_of(cell: Any) -> str | None:
-    """A cell's value as one line of text, None for a blank cell."""
+    """Return a cell's value as one line of text, or None for a blank cell."""
     value = cell.value
     if isinstance(value, str):
-        # Blanks of every kind are one space; what nobody sees is gone.
+        # Every run of blanks becomes one space; invisible characters are removed.
         value = _decoded(value)
         visible = value if value.isascii() else value.translate(_INVISIBLE)
         return " ".join(visible.split()) or None
@@ -113,7 +112,7 @@ def text_of(cell: Any) -> str | None:
 
 
 def usable_mail(text: str | None) -> str | None:
-    """An address in its usual form if it can be written to, without asking any server."""
+    """Return a valid mail address in its normalized form, or None; queries no server."""
     if text is None:
         return None
     try:

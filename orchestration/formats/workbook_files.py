@@ -1,4 +1,4 @@
-"""The archive that a workbook is: its limits, its protection, its two dialects."""
+"""The zip archive of a workbook: its limits, its protection, its two dialects."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from orchestration.formats.workbook_cells import FORMULA
 
 LARGEST_FILE_BYTES = 50_000_000
 LARGEST_CONTENT_BYTES = 1_000_000_000
-# The one part that the library keeps in memory as a whole.
+# The only part that the library keeps in memory as a whole.
 LARGEST_TEXTS_BYTES = 200_000_000
 MOST_PARTS = 1_000
 MOST_COLUMNS = 256
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _CHUNK = 1 << 20
-# What «Strict Open XML» calls the same things by; names stand at the beginning of a part.
+# The names that «Strict Open XML» has for the same things; they are at the start of a part.
 _STRICT_NAMES: Mapping[bytes, bytes] = {
     b"http://purl.oclc.org/ooxml/spreadsheetml/main": (
         b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -32,7 +32,7 @@ _STRICT_NAMES: Mapping[bytes, bytes] = {
         b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     ),
 }
-# What is said of a file that cannot be read (R16).
+# The messages for files that cannot be read (R16).
 _MESSAGES: Mapping[str, str] = {
     "not_a_workbook": "El archivo no es un libro de Excel (.xlsx) o está dañado.",
     "protected_workbook": (
@@ -46,19 +46,19 @@ _MESSAGES: Mapping[str, str] = {
 
 
 def is_protected(content: IO[bytes]) -> bool:
-    """Whether a file is an old or encrypted workbook, by its first bytes."""
+    """Return whether the first bytes are those of an old or encrypted workbook."""
     return content.read(len(_OLE)) == _OLE
 
 
 def check_parts(path: Path) -> tuple[bool, bool]:
-    """Refuse what is no workbook or unpacks to too much.
+    """Refuse a file that is no workbook or is too large when unpacked.
 
     Returns:
-        Whether there are formulas in it, and whether it is «Strict Open XML».
+        Whether it contains formulas, and whether it is «Strict Open XML».
 
     """
-    # Each part is unpacked once: Python's zipfile never yields more than a part declares, and what
-    # is declared has been added up before.
+    # Each part is unpacked once. Python's zipfile never yields more than a part declares, and the
+    # declared sizes are added up first.
     if path.stat().st_size > LARGEST_FILE_BYTES:
         raise unreadable_workbook("workbook_too_large")
     with path.open("rb") as content:
@@ -89,7 +89,7 @@ def check_parts(path: Path) -> tuple[bool, bool]:
 
 
 def rename_strict(path: Path) -> BytesIO:
-    """The same workbook by the names that the library knows, no larger than the file may be."""
+    """Return the workbook with the names that the library knows, within the size limit."""
     renamed = BytesIO()
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(renamed, "w", zipfile.ZIP_DEFLATED) as to:
         for each in source.infolist():
@@ -104,7 +104,7 @@ def rename_strict(path: Path) -> BytesIO:
 
 
 def open_workbook(content: IO[bytes], stack: ExitStack, *, data_only: bool) -> Any:
-    """Open a workbook for reading, for as long as the stack is open."""
+    """Open a workbook for reading; closing the stack closes it."""
     workbook = openpyxl.load_workbook(
         content, read_only=True, data_only=data_only, keep_links=False
     )
@@ -114,7 +114,7 @@ def open_workbook(content: IO[bytes], stack: ExitStack, *, data_only: bool) -> A
 
 @contextmanager
 def as_unreadable() -> Iterator[None]:
-    """Turn whatever the library says of a broken file into one code."""
+    """Turn every error of the library about a broken file into one code."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -126,5 +126,5 @@ def as_unreadable() -> Iterator[None]:
 
 
 def unreadable_workbook(code: str) -> UnreadableError:
-    """What to say of a workbook by its code."""
+    """Return the error for a code."""
     return UnreadableError(code, _MESSAGES[code])

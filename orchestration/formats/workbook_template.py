@@ -1,4 +1,4 @@
-"""The empty workbook that an organization fills in (R26)."""
+"""The empty workbook template for organizations (R26)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchestration.contracts.organizations import Organization
 
 
 def write_template(organization: Organization) -> bytes:
-    """An empty workbook for an organization to fill in, with a sheet that explains its columns."""
+    """Create an empty workbook for an organization, with a sheet that explains its columns."""
     workbook = openpyxl.Workbook()
     customers, notes = workbook.active, workbook.create_sheet("Instrucciones")
     customers.title = "Clientes"

@@ -1,11 +1,11 @@
-"""Workbooks (.xlsx) of customers: from bytes to rows of text, and the empty template (R26).
+"""Read and write workbooks (.xlsx) of customers (R26).
 
-A cell becomes text as people see it: `12345678.0` is `12345678`, a formula is its value, a date is
-`YYYY-MM-DD`, and an identifier has what its number format shows. What a cell cannot say reliably,
-such as an identifier that Excel has made a date, becomes a code of its row. Nothing that goes wrong
-with a file raises the library's own error: its words may quote cells (R30).
+A cell becomes the text that people see: `12345678.0` is `12345678`, a formula is its value, a date
+is `YYYY-MM-DD`, and an identifier is what its number format displays. A value that is not reliable,
+such as an identifier that Excel turned into a date, becomes a code of its row. Errors of the
+library are never raised: their text may quote cells (R30).
 
-The library reads row by row, so that memory does not follow what a sheet claims to hold.
+The library reads row by row, so that memory does not depend on the declared size of a sheet.
 """
 
 from __future__ import annotations
@@ -43,27 +43,27 @@ from orchestration.formats.workbook_files import (
 )
 from orchestration.landing.manifests import CUSTOMERS
 
-# What gives the new text of a field's name, None for an attribute, and its text.
+# Returns the new text for a field's name (None for an attribute) and its text.
 Change = Callable[[str | None, str], str]
 MOST_ROWS = 1_048_576
-# Above the header there may be a title, a logo's rows, a note.
+# A title, rows of a logo or a note may be above the header.
 HEADER_IS_AMONG = 20
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of customers, all text.
+    """A row of customers; every value is text.
 
     Args:
-        row_number: as Excel shows it, from 1.
-        customer_id: as it stands in the sheet.
-        name: as it stands in the sheet.
-        mail: as it stands in the sheet.
-        usable_mail: the address in its usual form if it can be written to, else None.
-        cell_code: why a required cell cannot be read, None if it can (R15).
-        check_digit: of a RUT, where it has a column of its own.
-        attributes: the other columns as a JSON object of texts, None if they are empty (R12).
-        attribute_length: the length of the longest of them, in characters.
+        row_number: as Excel displays it, from 1.
+        customer_id: as in the sheet.
+        name: as in the sheet.
+        mail: as in the sheet.
+        usable_mail: the normalized address if it is valid, else None.
+        cell_code: why a required cell cannot be read, or None (R15).
+        check_digit: the check digit of a RUT, if it has a column of its own.
+        attributes: the other columns as a JSON object of texts, or None if they are empty (R12).
+        attribute_length: the length of the longest attribute, in characters.
 
     """
 
@@ -80,14 +80,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Sheet:
-    """The sheet of a workbook that is read, and where its columns are.
+    """The sheet to read, and the position of its columns.
 
     Args:
         title: the sheet's name.
         other_titles: the sheets that are not read.
-        header_row: where the column names are, from 1.
+        header_row: the row of the column names, from 1.
         columns: the position of each field, from 0.
-        names: of the columns, empty where there is none.
+        names: the column names, empty where a column has none.
 
     """
 
@@ -98,13 +98,13 @@ class Sheet:
     names: tuple[str, ...]
 
     def place(self, field: str) -> str:
-        """Where a field's column is, in the words of whoever looks at the sheet: `B (Nombre)`."""
+        """Return the column of a field as a user sees it: `B (Nombre)`."""
         position = self.columns[field]
         return f"{get_column_letter(position + 1)} ({self.names[position]})"
 
 
 class Workbook:
-    """An open workbook; `sheet` says what of it is read."""
+    """An open workbook; `sheet` is the sheet to read."""
 
     def __init__(self, values: Any, formulas: Any, layout: Layout, aliases: Aliases) -> None:
         self._values = values
@@ -113,13 +113,13 @@ class Workbook:
         self.sheet = _choose_sheet(values, layout, aliases)
 
     def cells(self) -> Iterator[tuple[int, Sequence[Any], Sequence[Any]]]:
-        """Every row of the sheet: its number, its cells, and the same as formulas if there are."""
+        """Yield every row of the sheet: its number, its cells, and its formulas if any."""
         formulas = self._formulas and _cells(self._formulas[self.sheet.title])
         for number, cells in _cells(self._values[self.sheet.title]):
             yield number, cells, next(formulas)[1] if formulas else ()
 
     def rows(self) -> Iterator[Row]:
-        """The rows of customers in order; blank rows are passed over.
+        """Yield the rows of customers in order; blank rows are skipped.
 
         Raises:
             UnreadableError: the sheet is broken or has no rows (R16).
@@ -152,7 +152,7 @@ class Workbook:
             position = columns.get(field, len(texts))
             return texts[position] if position < len(texts) else None
 
-        # A row may be shorter than the header: blank cells at its end need not be stored.
+        # A row may be shorter than the header: blank cells at its end are optional.
         attributes = {
             name: value
             for name, value in zip(attribute_names, texts, strict=False)
@@ -183,27 +183,26 @@ class Workbook:
 def read(
     path: Path, organization_id: str, customer_id_scheme: str, aliases: Aliases
 ) -> Iterator[Workbook]:
-    """Open a workbook of customers for as long as the context lasts.
+    """Open a workbook of customers for the duration of the context.
 
-    The sheet that is read is the first visible one with a row that names the required columns,
-    among its first rows. Hidden rows and columns are read like any other; of merged cells the first
-    holds the value.
+    Reads the first visible sheet that has, among its first rows, a row with the required column
+    names. Hidden rows and columns are read, too. Of merged cells, the first has the value.
 
     Args:
         path: the file.
-        organization_id: whose header names count (R11).
+        organization_id: the organization whose header names apply (R11).
         customer_id_scheme: `rut` or `external_id`, for workbooks that have a column of each.
-        aliases: which header name means which field.
+        aliases: the field that each header name means.
 
     Raises:
-        UnreadableError: it is no workbook, is broken, or is larger than the limits above, or no
-            sheet has the required columns (R16).
+        UnreadableError: it is no workbook, is broken or too large, or no sheet has the required
+            columns (R16).
 
     """
     has_formulas, is_strict = check_parts(path)
     with ExitStack() as stack:
         with as_unreadable():
-            # By its name the library would refuse a landed file, which is called by its hash.
+            # The library refuses the name of a landed file, which is its hash: pass the bytes.
             content = rename_strict(path) if is_strict else stack.enter_context(path.open("rb"))
             values = open_workbook(content, stack, data_only=True)
             formulas = open_workbook(content, stack, data_only=False) if has_formulas else None
@@ -219,19 +218,19 @@ def write_anew(
     changes: Mapping[int, Change],
     target: IO[bytes],
 ) -> None:
-    """Write the sheet that is read again, with other cells in some rows; all others read the same.
+    """Rewrite the sheet that is read, with other cells in some rows; the others read the same.
 
-    What nobody reads is left out: other sheets, comments, links, properties, formulas that have a
-    value.
+    Everything that is not read is dropped: other sheets, comments, links, properties, formulas that
+    have a value.
 
     Args:
         path: a readable workbook.
         organization_id: as for `read`.
         customer_id_scheme: as for `read`.
         aliases: as for `read`.
-        changes: by row number, what gives the new text for a field's name (None for a column that
-            is no field) and text; of a mail that can be written to, the address is the text.
-        target: where the workbook goes.
+        changes: by row number, the function that returns the new text for a field's name (None for
+            a column that is no field) and its text. For a valid mail, the text is the address.
+        target: the file to write to.
 
     Raises:
         UnreadableError: the workbook cannot be read.
@@ -263,9 +262,10 @@ def write_anew(
                         value = NO_IDS.get(code or "", value)
                 written_cell = WriteOnlyCell(sheet, value)
                 if isinstance(value, str):
-                    # What looks like a formula or an error to the library is what it was.
+                    # Keep the original type: the library would take some texts for formulas or
+                    # errors.
                     written_cell.data_type = data_type
-                # The new id of a changed row is shown as it is, whatever the former was.
+                # The new id of a changed row is displayed as it is, whatever the old format was.
                 if not isinstance(cell, EmptyCell) and (
                     field != "customer_id" or number not in changes
                 ):
@@ -305,8 +305,8 @@ def _first_rows(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
 
 
 def _cells(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
-    """Each row with its number, blank rows included."""
-    # What a sheet says of its own size is a claim; without it every cell is given.
+    """Yield each row with its number, including blank rows."""
+    # The declared size of a sheet may be wrong; without it, all cells are read.
     worksheet.reset_dimensions()
     for number, cells in enumerate(worksheet.iter_rows(), start=1):
         if number > MOST_ROWS:
@@ -320,7 +320,7 @@ def _cells(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
 
 
 def _name_positions(sheet: Sheet) -> list[str | None]:
-    """The name of each column that is no field, by its position."""
+    """Return the name of each column that is no field, by position."""
     names = (*sheet.names, *[""] * (MOST_COLUMNS - len(sheet.names)))
     positions: list[str | None] = [None] * MOST_COLUMNS
     for name, position in name_attributes(names, sheet.columns, MOST_COLUMNS):

@@ -1,4 +1,4 @@
-"""Where Saldo lives: its folders, its lock, its warehouse, its dbt project, and damage to them.
+"""An installation: its folders, lock, warehouse and dbt project, and damage to them.
 
-Not here: what an organization agreed to, and what a file means.
+Not here: the contracts, and what a file means.
 """

@@ -1,8 +1,8 @@
-"""Who may read what is kept: the user that Saldo runs as, and nobody else.
+"""File access: only the user that Saldo runs as may read what is kept.
 
-What Saldo's processes make is closed to others by their umask, which is set where this package is
-imported. Here is closed what was open before. One choice is left to whoever installs Saldo: where
-the home's own mode is 0710, its group may read the published copy, and nothing else.
+The umask of Saldo's processes, set when this package is imported, protects new files. This module
+protects files that were open before. The installer has one choice: if the home's mode is 0710, its
+group may read the published copy, and nothing else.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from pathlib import Path
 from orchestration.installation.errors import WrongUseError
 
 _OTHERS = 0o077
-# The group may go through the folder, but not see what is in it.
+# The group may pass through the folder, but not list it.
 _SHARED_FOLDER = 0o710
 _SHARED_FILE = 0o640
 
 
 class ForeignHomeError(WrongUseError):
-    """The home, or the group that may read of it, is not this user's."""
+    """The home belongs to another user, or this user is not in the group that may read it."""
 
 
 def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
-    """Take from a home whatever lets others in, and say so.
+    """Remove the access of others from a home, and report it.
 
-    The folder and what is directly in it are looked at each time: nobody reaches what is below
-    closed folders. The rest is looked at when one of these is open. What belongs to another user,
-    as a file of payment events may, stays as it is.
+    The folder and its direct entries are checked each time: nobody can reach what is below closed
+    folders. The rest is checked if one of these is open. Files of other users, such as files of
+    payment events, are left alone.
 
     Args:
         root: the home.
         copy: the published copy, directly in it.
-        say: told how much was open, unless the folder is empty.
+        say: called with the number of open files, unless the folder is empty.
 
     """
     chosen = {root: _SHARED_FOLDER, copy: _SHARED_FILE} if _is_shared(root) else {}
@@ -43,7 +43,7 @@ def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
     def is_open(path: Path) -> bool:
         try:
             mode = path.lstat().st_mode
-        except FileNotFoundError:  # a run that is at work deletes files
+        except FileNotFoundError:  # a running step deletes files
             return False
         is_chosen = stat.S_IMODE(mode) == chosen.get(path)
         return bool(mode & _OTHERS) and not stat.S_ISLNK(mode) and not is_chosen
@@ -52,7 +52,7 @@ def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
     if not any(is_open(path) for path in (root, *entries)):
         return
     count = 0
-    # The folder itself comes last, so that a walk that is killed begins anew.
+    # The folder itself comes last, so that a killed walk starts again.
     for path in (*_walk(root), root):
         if is_open(path):
             with suppress(FileNotFoundError, PermissionError):
@@ -66,10 +66,10 @@ def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
 
 
 def let_group_read(file: Path, root: Path) -> None:
-    """Let the home's group read a file that is directly in it, if the home's mode says so.
+    """Let the home's group read a file directly in it, if the home's mode allows it.
 
     Raises:
-        ForeignHomeError: the user that Saldo runs as is not of that group.
+        ForeignHomeError: the user that Saldo runs as is not in that group.
 
     """
     if not _is_shared(root):

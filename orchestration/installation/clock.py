@@ -1,4 +1,4 @@
-"""The time, which a test may tell otherwise."""
+"""The current time; tests can replace it."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ Clock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The time of this machine, in UTC."""
+    """Return this machine's time, in UTC."""
     return datetime.now(UTC)

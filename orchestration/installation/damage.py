@@ -1,7 +1,7 @@
-"""What a machine does to what is kept: damaged files and full disks, each told in one sentence.
+"""Damaged files and full disks, each reported in one sentence.
 
-What is in the landing area cannot be made anew, the databases can: so nobody is shown what DuckDB,
-SQLite or Python say of it, but which file it is and what to do.
+The databases can be rebuilt, but the landing area cannot. So the message names the file and what to
+do, and does not quote DuckDB, SQLite or Python.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HAVE_AGAIN = (
     "`python -m orchestration restore` has it again if it can be had,"
     " else put it back from a backup"
 )
-# What DuckDB says, in dbt's words too, of a file that is not whole or is of another version.
+# DuckDB's messages, also as quoted by dbt, for a file that is damaged or of another version.
 _DAMAGED = (
     "Corrupt database file",
     "not a valid DuckDB database file",
@@ -30,7 +30,7 @@ _DAMAGED = (
     "database file with version number",
     "Failure while replaying WAL file",
 )
-# What Python, DuckDB and SQLite say, in this order, when nothing more can be written.
+# The messages of Python, DuckDB and SQLite, in this order, for a full disk.
 _FULL = (
     "No space left on device",
     "Disk quota exceeded",
@@ -42,15 +42,15 @@ _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DamagedError(ToldError):
-    """What is kept is damaged; the message says what, and what to do."""
+    """A kept file is damaged; the message says which, and what to do."""
 
 
 class DiskFullError(ToldError):
-    """Nothing more can be written; what was there before is as it was."""
+    """The disk is full; everything written before is unchanged."""
 
 
 def damaged_database(path: Path) -> DamagedError:
-    """What to say of a database that cannot be read."""
+    """Return the error for a database that cannot be read."""
     return DamagedError(
         f"{path} is damaged, or of another version of DuckDB:"
         f" {REPLAY} makes it anew from the landing area"
@@ -58,7 +58,7 @@ def damaged_database(path: Path) -> DamagedError:
 
 
 def full_disk(folder: Path) -> DiskFullError:
-    """What to say when nothing more can be written into a folder."""
+    """Return the error for a folder whose disk is full."""
     megabytes = shutil.disk_usage(folder).free // 1_000_000
     return DiskFullError(
         f"the disk of {folder} takes nothing more ({megabytes} MB are free now):"
@@ -68,10 +68,10 @@ def full_disk(folder: Path) -> DiskFullError:
 
 @contextmanager
 def told_of(path: Path) -> Iterator[None]:
-    """Have errors that say that a database is damaged name it, and what to do.
+    """Turn errors of a damaged database into one that names it and says what to do.
 
     Raises:
-        DamagedError: it is damaged.
+        DamagedError: the database is damaged.
 
     """
     try:
@@ -83,23 +83,23 @@ def told_of(path: Path) -> Iterator[None]:
 
 
 def is_of_damage(error: BaseException) -> bool:
-    """Whether an error says that a file of DuckDB's is not whole, or of another version."""
+    """Return whether an error says that a DuckDB file is damaged or of another version."""
     return not is_of_full_disk(error) and _says(error, _DAMAGED)
 
 
 def is_of_full_disk(error: BaseException) -> bool:
-    """Whether an error says that nothing more can be written."""
+    """Return whether an error says that the disk is full."""
     return _says(error, _FULL) or any(
         isinstance(each, OSError) and each.errno in _FULL_NUMBERS for each in _chain(error)
     )
 
 
 def explain(error: BaseException, home: Home) -> ToldError | None:
-    """What to say of an error in place of it; None if the machine is not its cause.
+    """Return the error to report instead; None if the machine is not the cause.
 
     Args:
-        error: any, with those that it came from.
-        home: whose warehouse it is that is damaged, if it is.
+        error: any error, with its causes.
+        home: the installation whose warehouse may be damaged.
 
     """
     if isinstance(error, ToldError):
@@ -117,7 +117,7 @@ def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and those that it came from."""
+    """Yield an error and its causes."""
     following: BaseException | None = error
     while following is not None:
         yield following

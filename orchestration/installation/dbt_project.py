@@ -1,4 +1,4 @@
-"""The dbt project: where it is, whether it has been parsed as it is, and dbt's command line."""
+"""The dbt project: its folder, whether its manifest is current, and dbt's command line."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 from orchestration.installation.home import PROJECT, Home
 
-# dbt's command line, without Python's garbage collector: dbt ends with its build, and what it makes
-# until then is nearly all in use.
+# dbt's command line, without Python's garbage collector: the process ends with its build, and
+# nearly all objects stay in use until then.
 DBT = (
     sys.executable,
     "-P",
@@ -26,7 +26,7 @@ def run_dbt(home: Home, *arguments: str) -> None:
     """Run dbt in an installation and wait for it.
 
     Raises:
-        subprocess.CalledProcessError: dbt failed; what it said is on the terminal.
+        subprocess.CalledProcessError: dbt failed; its output is on the terminal.
 
     """
     subprocess.run(  # noqa: S603 (our own arguments)
@@ -38,10 +38,10 @@ def run_dbt(home: Home, *arguments: str) -> None:
 
 
 def project_folder(home: Home) -> Path:
-    """The project's folder; with seeds of another folder, one of links to both.
+    """Return the project's folder; with seeds in another folder, a folder of links to both.
 
-    A seed path that leads out of the project will not do: dbt joins it to its target folder and
-    writes what it ran over the seed itself.
+    A seed path outside of the project does not work: dbt joins it to its target folder and
+    overwrites the seed itself with the SQL that it ran.
     """
     if home.seeds == PROJECT / "seeds":
         return PROJECT
@@ -59,7 +59,7 @@ def project_folder(home: Home) -> Path:
 
 
 def is_stale(manifest: Path, folder: Path) -> bool:
-    """Whether a file of the project is newer than the manifest that dbt made of it."""
+    """Return whether a file of the project is newer than dbt's manifest of it."""
     if not manifest.exists():
         return True
     parsed_at = manifest.stat().st_mtime

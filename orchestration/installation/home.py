@@ -1,4 +1,4 @@
-"""Where Saldo keeps what it has: the folders below SALDO_HOME and the contracts in SALDO_SEEDS."""
+"""The folders of an installation: those below SALDO_HOME, and the contracts in SALDO_SEEDS."""
 
 from __future__ import annotations
 
@@ -52,61 +52,61 @@ class Home:
 
     @property
     def events(self) -> Path:
-        """Payment events, `*.jsonl`, as the payment processors leave them."""
+        """Payment events, `*.jsonl`, written by the payment processors."""
         return self.root / "events"
 
     @property
     def decisions(self) -> Path:
-        """What operators decided about held files, until a load takes it."""
+        """Operators' decisions about held files that no load has taken yet."""
         return self.root / "decisions"
 
     @property
     def uploads(self) -> Path:
-        """Workbooks of customers that were uploaded, by organization, until a load takes them."""
+        """Uploaded workbooks of customers, by organization, that no load has taken yet."""
         return self.root / "uploads"
 
     @property
     def outbox(self) -> Path:
-        """The payments files as published, by organization."""
+        """The published payments files, by organization."""
         return self.root / "outbox"
 
     @property
     def erasure(self) -> Path:
-        """Which persons are being erased, until they are."""
+        """The persons of an unfinished erasure."""
         return self.root / "erasure.json"
 
     @property
     def set_aside(self) -> Path:
-        """The former warehouse, when the landing area is replayed."""
+        """The previous warehouse, while the landing area is replayed."""
         return self.root / "warehouse.before_replay.duckdb"
 
     @property
     def scratch(self) -> Path:
-        """What may be deleted whenever nothing runs."""
+        """Files that may be deleted whenever nothing runs."""
         return self.root / "tmp"
 
     @property
     def dagster(self) -> Path:
-        """Dagster's own storage: runs, events, schedules."""
+        """Dagster's storage: runs, events, schedules."""
         return self.root / "dagster"
 
     def environment(self) -> dict[str, str]:
-        """The variables that lead dbt, Dagster and their children to this home."""
+        """Return the variables that point dbt, Dagster and their children to this home."""
         return {
             "SALDO_HOME": str(self.root),
             "SALDO_SEEDS": str(self.seeds),
             "DAGSTER_HOME": str(self.dagster),
             "DBT_TARGET_PATH": str(self.root / "target"),
             "DBT_LOG_PATH": str(self.root / "logs"),
-            # Every statement in dbt.log as well would be a twelfth of a small build.
+            # Logging every statement to dbt.log, too, would take a twelfth of a small build.
             "DBT_LOG_LEVEL_FILE": "info",
             "DBT_PROFILES_DIR": str(PROJECT),
         }
 
     def create(self) -> None:
-        """Make the folders that are missing, and Dagster's settings if there are none.
+        """Create missing folders, and Dagster's settings if there are none.
 
-        Only this user can read them; a home that others could read is closed, which is said.
+        Only this user can read them. A home that others can read is closed, and this is reported.
 
         Raises:
             ForeignHomeError: the home belongs to another user.
@@ -133,7 +133,7 @@ class Home:
             self.dagster / "history",
         ):
             folder.mkdir(parents=True, exist_ok=True)
-        # Dagster makes this file before it imports anything of ours, whose umask it would have.
+        # Dagster creates this file before it imports our code, which sets the umask.
         runs = self.dagster / "history" / "runs.db"
         if not runs.exists():
             runs.touch()

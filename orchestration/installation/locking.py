@@ -1,8 +1,8 @@
 """One writer: the lock of a home, held by a run and by the dbt that it starts (R29).
 
-The lock is an flock on `run.lock`. It belongs to whoever has the open file: the process of a run,
-however it was started, and the dbt that the run lends it to. A run that is killed leaves its dbt
-behind, which still writes; the lock ends with the last of the two.
+The lock is an flock on `run.lock`. Every process with the open file holds it: the process of a run,
+however it was started, and the dbt process that inherits it. A killed run may leave a dbt that
+still writes. The lock ends when the last of the two ends.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _held: dict[Path, IO[str]] = {}
 
 
 class WarehouseBusyError(ToldError):
-    """Another process holds the warehouse (R29); the message says which."""
+    """Another process holds the warehouse (R29); the message names it."""
 
 
 def _tell(message: str) -> None:
@@ -40,14 +40,14 @@ def _tell(message: str) -> None:
 def exclusive(
     home: Home, *, wait_seconds: float | None = None, say: Callable[[str], None] = _tell
 ) -> Iterator[None]:
-    """Hold a home for one run; a second run says who holds it and waits its turn (R29).
+    """Hold a home for one run; a second run reports the holder and waits (R29).
 
-    Within the process that holds it already, this changes nothing.
+    Does nothing in a process that already holds it.
 
     Args:
-        home: what is held.
-        wait_seconds: how long to wait for it; SALDO_LOCK_WAIT_SECONDS or half an hour if left out.
-        say: told who holds it, once, when there is something to wait for.
+        home: the installation.
+        wait_seconds: how long to wait; None means SALDO_LOCK_WAIT_SECONDS, or half an hour.
+        say: called once with the holder, if the lock is taken.
 
     Raises:
         WarehouseBusyError: another process still held it after that time.
@@ -75,9 +75,9 @@ def exclusive(
 
 @contextmanager
 def lent_to_children(home: Home) -> Iterator[None]:
-    """Have the processes started meanwhile hold the lock of a home as long as they live.
+    """Let processes started in this context hold the lock of a home as long as they live.
 
-    dagster-dbt closes every open file of its dbt but the standard ones, so the lock travels as
+    dagster-dbt closes every open file of its dbt except the standard ones. So the lock is passed as
     the standard input, which dbt does not read.
     """
     lock = _held.get(home.root / "run.lock")
@@ -94,7 +94,7 @@ def lent_to_children(home: Home) -> Iterator[None]:
 
 
 def holder(home: Home) -> str | None:
-    """Who holds a home, in words; None if nobody does."""
+    """Describe the process that holds a home, or return None."""
     path = home.root / "run.lock"
     if not path.exists():
         return None

@@ -1,4 +1,4 @@
-"""What the YAML of the dbt project says and Python needs too: schema `raw`, and what is published.
+"""Facts from the dbt project's YAML that Python needs: schema `raw`, and the published tables.
 
 dbt makes the tables of `raw` from the same columns (macros/raw_tables.sql).
 """
@@ -27,7 +27,7 @@ class Column:
         name: its name.
         data_type: its type in SQL.
         constraints: `not null` or `primary key`, if any.
-        description: what it holds.
+        description: its meaning.
 
     """
 
@@ -38,7 +38,7 @@ class Column:
 
     @property
     def definition(self) -> str:
-        """The column as `create table` takes it."""
+        """The column in the syntax of `create table`."""
         return " ".join((self.name, self.data_type, *self.constraints))
 
 
@@ -47,7 +47,7 @@ class RawTable:
     """A table of schema `raw`.
 
     Args:
-        description: what it holds.
+        description: its meaning.
         columns: its columns in order.
 
     """
@@ -57,13 +57,13 @@ class RawTable:
 
     @property
     def definition(self) -> str:
-        """The columns as `create table` takes them."""
+        """The columns in the syntax of `create table`."""
         return ", ".join(column.definition for column in self.columns)
 
 
 @cache
 def raw_tables() -> Mapping[str, RawTable]:
-    """The tables of schema `raw` by name, as the source describes them."""
+    """Read the tables of schema `raw` by name, from the source's YAML."""
     return {
         table["name"]: RawTable(
             table["description"].strip(),
@@ -86,7 +86,7 @@ def raw_tables() -> Mapping[str, RawTable]:
 
 @cache
 def published_tables() -> Mapping[str, str]:
-    """The models and snapshots with `meta: {published: true}`, by the name of their table (R28)."""
+    """Return the models and snapshots with `meta: {published: true}`, by table name (R28)."""
     nodes = [
         node
         for folder in ("models/marts", "snapshots")
@@ -103,7 +103,7 @@ def published_tables() -> Mapping[str, str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    # Unit tests are most of a file, and nobody asks for them here.
+    # Unit tests are most of a file, and are not needed here.
     described = path.read_text(encoding="utf-8").partition("\nunit_tests:\n")[0]
     content: dict[str, Any] = yaml.load(described, yaml.CSafeLoader)
     return content

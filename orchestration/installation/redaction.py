@@ -1,7 +1,7 @@
-"""Taking mails, RUTs and secrets out of a text that leaves the installation (R30).
+"""Remove mails, RUTs and secrets from texts that leave the installation (R30).
 
-Nothing of ours writes them where it tells what went wrong. What other tools say is not ours: it
-goes through here before it is logged or sent.
+Saldo's own messages contain none. Messages of other tools may: they are redacted before they are
+logged or sent.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _WEBHOOK = "SALDO_ALERT_WEBHOOK"
 
 
 def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
-    """What takes out of a text what must not be told; made once for many texts.
+    """Return a function that redacts texts; reuse it for many texts.
 
     Args:
-        environment: whose secrets are taken out.
+        environment: the variables with the secrets to remove.
 
     """
     secrets = sorted(
@@ -43,20 +43,20 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def redact(text: str, environment: Mapping[str, str]) -> str:
-    """A text without what must not be told.
+    """Remove mails, RUTs and secrets from a text.
 
     Args:
-        text: what some tool said.
-        environment: whose secrets are taken out.
+        text: the output of some tool.
+        environment: the variables with the secrets to remove.
 
     """
     return redactor(environment)(text)
 
 
 class Redacting(io.TextIOBase):
-    """A text stream that takes out of each line what must not be told, before it is written.
+    """A text stream that redacts each line before it is written.
 
-    The secrets are those that the environment has when the stream is made.
+    Uses the secrets that are in the environment when the stream is created.
     """
 
     def __init__(self, target: TextIO, environment: Mapping[str, str]) -> None:
@@ -64,7 +64,7 @@ class Redacting(io.TextIOBase):
         self._redact = redactor(environment)
 
     def writable(self) -> bool:
-        """It can be written to."""
+        """Whether it can be written to: always."""
         return True
 
     def write(self, text: str) -> int:
@@ -73,5 +73,5 @@ class Redacting(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Flush the target."""
         self._target.flush()

@@ -1,4 +1,4 @@
-"""The warehouse file: opening it, the tables of schema `raw`, and which loads are finished."""
+"""The warehouse file: open it, create the tables of schema `raw`, and track finished loads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import raw_tables
 
-# As long as the steps of a run wait for it.
+# The steps of a run wait equally long.
 _READERS_WAIT_SECONDS = 300.0
 _THEN_AGAIN = "; wait for it to end, then run again"
 
@@ -33,7 +33,9 @@ class OlderWarehouseError(ToldError):
 
 @dataclass(frozen=True)
 class Relation:
-    """What the models made: its columns with their types, and its rows if it stores any."""
+    """A table or view of the models: its columns with types, and its number of rows if it stores
+    any.
+    """
 
     columns: tuple[tuple[str, str], ...]
     row_count: int | None
@@ -41,10 +43,10 @@ class Relation:
 
 @contextmanager
 def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse for writing and make the tables of schema `raw` that are missing.
+    """Open the warehouse for writing and create missing tables of schema `raw`.
 
     Raises:
-        DamagedError: it cannot be read, now or later.
+        DamagedError: it cannot be read, on opening or later.
         WarehouseBusyError: another process has it open.
 
     """
@@ -60,11 +62,11 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
-    """Wait until no other process has the warehouse open, as who reads it has (R29).
+    """Wait until no other process, such as a reader, has the warehouse open (R29).
 
     Args:
-        home: whose warehouse.
-        say: told who has it open, once, when there is something to wait for.
+        home: the installation.
+        say: called once with the process that has it open, if there is one.
 
     Raises:
         WarehouseBusyError: a process still has it open after five minutes.
@@ -110,10 +112,10 @@ def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnectio
 
 @contextmanager
 def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse and change nothing.
+    """Open the warehouse read-only.
 
     Raises:
-        DamagedError: it cannot be read, now or later.
+        DamagedError: it cannot be read, on opening or later.
         WarehouseBusyError: another process has it open.
 
     """
@@ -126,9 +128,9 @@ def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def peek_numbers(home: Home) -> tuple[int, int]:
-    """The newest load and the newest batch of the ledger that a warehouse knows.
+    """Return the newest load and the newest batch of the delivery ledger in a warehouse.
 
-    It may be damaged, or missing: what it does not say is 0.
+    The warehouse may be damaged or missing: a number that cannot be read is 0.
     """
     if home.warehouse.exists():
         with suppress(duckdb.Error, DamagedError, WarehouseBusyError), reading(home) as connection:
@@ -137,7 +139,7 @@ def peek_numbers(home: Home) -> tuple[int, int]:
 
 
 def log_path(database: Path) -> Path:
-    """Where DuckDB writes ahead what is not in a database yet. One is nothing without the other."""
+    """Return the path of a database's write-ahead log. The two files belong together."""
     return database.with_name(f"{database.name}.wal")
 
 
@@ -146,15 +148,15 @@ def insert(
 ) -> None:
     """Insert rows into a table of schema `raw` in one statement.
 
-    They go as one text of JSON: for each value that it is given, DuckDB looks for pandas.
+    They are passed as one JSON text: for each value passed separately, DuckDB looks for pandas.
 
     Args:
         connection: the warehouse.
-        table: a table of ours.
+        table: the name of the table.
         rows: the values by column; other columns are null. An instant with a zone becomes UTC.
 
     Raises:
-        TypeError: a value is none that `raw` has.
+        TypeError: a value has a type that `raw` does not have.
 
     """
     if not rows:
@@ -168,7 +170,7 @@ def insert(
 
 
 def _as_text(value: object) -> str:
-    """What JSON has no form of, as DuckDB reads it; an instant in UTC, which it takes it for."""
+    """Convert a value without a JSON type to text for DuckDB; instants become UTC."""
     if isinstance(value, datetime) and value.tzinfo is not None:
         return str(value.astimezone(UTC).replace(tzinfo=None))
     if isinstance(value, date | Decimal):
@@ -177,22 +179,22 @@ def _as_text(value: object) -> str:
 
 
 def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
-    """The number of the newest load in the warehouse, 0 for an empty one."""
+    """Return the id of the newest load in the warehouse, 0 if it is empty."""
     row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
     return int(row[0]) if row else 0
 
 
 def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
-    """The number of the newest batch of the delivery ledger that it knows, 0 if none."""
+    """Return the number of the newest batch of the delivery ledger in it, or 0."""
     row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
     return int(row[0]) if row else 0
 
 
 def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
-    """Read every row of every table, to find out whether they can be read.
+    """Read every row of every table, to find out whether all can be read.
 
     Raises:
-        duckdb.Error: they cannot.
+        duckdb.Error: one cannot be read.
 
     """
     for schema, name in connection.execute(
@@ -205,13 +207,13 @@ def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:
-    """The newest business date that a load was for, None in an empty warehouse."""
+    """Return the newest business date of a load, or None if the warehouse is empty."""
     row = connection.execute("select max(business_date) from raw.loads").fetchone()
     return row[0] if row else None
 
 
 def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the models have been built in it."""
+    """Return whether the models have been built in it."""
     found = connection.execute(
         "select 1 from information_schema.tables"
         " where table_schema = 'main' and table_name = 'intake_files'"
@@ -220,7 +222,7 @@ def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Relation]:
-    """The tables and views of the warehouse by schema and name; a view stores no rows."""
+    """Return the tables and views of the warehouse by schema and name; a view stores no rows."""
     columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for schema, name, column, kind in connection.execute(
         "select schema_name, table_name, column_name, lower(data_type) from duckdb_columns()"
@@ -243,7 +245,7 @@ def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
     """Check that the tables of `raw` have the columns that this version writes.
 
     Raises:
-        OlderWarehouseError: one has not.
+        OlderWarehouseError: a column is missing.
 
     """
     found = set(
@@ -264,7 +266,7 @@ def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
-    """The load that is in `raw` and not carried through the models to the end, if any."""
+    """Return the load that is in `raw` but did not complete the models, if any."""
     row = connection.execute(
         "select min(load_id) from raw.loads where finished_at is null"
     ).fetchone()
@@ -272,7 +274,7 @@ def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
 
 
 def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
-    """Note that every model and test has seen this load."""
+    """Record that all models and tests have processed this load."""
     connection.execute(
         "update raw.loads set finished_at = loaded_at where load_id = ? and finished_at is null",
         [load_id],

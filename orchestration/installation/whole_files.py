@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or absent, whenever a machine stops."""
+"""Write files atomically: whole or absent, even if the machine stops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     Args:
         path: the file.
         content: all of it.
-        mode: who may read and write it, less what the process masks.
+        mode: its permissions, less the process's umask.
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Have the names in a folder survive a crash."""
+    """Sync a folder, so that its names survive a crash."""
     folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)

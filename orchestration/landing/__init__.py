@@ -1,4 +1,5 @@
-"""What has come, for ever: the bytes, the manifests of loads, and the seals that show damage.
+"""The landing area, kept forever: the bytes, the manifests of loads, and the seals that show
+damage.
 
-Not here: what is in the bytes (`formats`). Nothing here is changed but by `privacy`.
+Not here: what the bytes contain (`formats`). Only `privacy` changes anything here.
 """

@@ -1,13 +1,13 @@
-"""Files of events: which of their bytes no load has read, and keeping those (R21).
+"""Files of events: find the bytes that no load has read, and keep them (R21).
 
-Files are added to, and nothing else. One whose former bytes are others than those that were read
-was rotated, or cut off and begun again: it is a new file under an old name, read from its start.
-Events that come again so count once, by their ids. What is no file, or cannot be read, is told and
-holds up nobody (R20).
+Files only grow. If the bytes that were read before have changed, the file was rotated, or truncated
+and started again: it is a new file under an old name, and is read from its start. Events that are
+read again count once, by their ids. An entry that is not a file, or cannot be read, is reported and
+does not block the others (R20).
 
-A load hashes all that was read of a file if the file has changed since, and reads nothing of one
-that has not: how each was when it was last read to its end is remembered below `tmp/`. That may be
-lost: then all are hashed once.
+When a file has changed since the last load, the load hashes everything that was read of it before.
+It reads nothing of a file that has not changed: `tmp/` remembers the state of each file when it was
+last read to its end. This memory may be lost; then all files are hashed once.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from orchestration.landing.manifests import EventRange
 
 _NAME = re.compile(r".*\.jsonl([.-][0-9]+)?", re.DOTALL)
 _BLOCK_BYTES = 1 << 20
-# A clock of a file system may stand still for as long: what is written then shows no other time.
+# The clock of a file system may stand still for this long: later writes can have the same time.
 _CLOCK_GRAIN_SECONDS = 2
-# What a code says of a whole file. `file_shrunk` is in manifests of former versions alone.
+# The message for each code of a whole file. Only manifests of older versions have `file_shrunk`.
 MESSAGES = {
     "name_not_utf8": "the name of the file is not UTF-8: rename it",
     "not_a_file": "it is no file: a folder, a pipe, a socket or a device",
@@ -45,9 +45,9 @@ MESSAGES = {
 
 @dataclass(frozen=True)
 class Position:
-    """How far a file has been read: bytes and lines, and the hash of all these bytes.
+    """How far a file has been read: bytes, lines, and the hash of all these bytes.
 
-    The hash is empty where a version read that did not keep it; such a file is taken as it is.
+    The hash is empty if a version that did not keep it read the file; then it is not compared.
     """
 
     byte: int
@@ -67,15 +67,15 @@ _START = Position(0, 0)
 
 
 def find(home: Home) -> list[Path]:
-    """Whatever is called like a file of events, by name.
+    """Find all entries with a name of an event file, by name.
 
-    logrotate adds a number or a date to the name of a file that nobody may have read to its end.
+    logrotate adds a number or a date to the name of a file that may not have been read to its end.
     """
     return sorted(path for path in home.events.iterdir() if _NAME.fullmatch(path.name))
 
 
 def look_at(path: Path) -> os.stat_result | None:
-    """The size and time of what a name leads to, else of the link itself; None if it is gone."""
+    """Return the state of the target of a name, else of the link itself, or None if it is gone."""
     for follow in (True, False):
         try:
             return path.stat(follow_symlinks=follow)
@@ -86,10 +86,10 @@ def look_at(path: Path) -> os.stat_result | None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
-    """A file of events, open.
+    """Open a file of events.
 
     Raises:
-        UnusableError: it is none, or it cannot be opened.
+        UnusableError: it is not a file, or cannot be opened.
         FileNotFoundError: it is gone.
 
     """
@@ -98,7 +98,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     except UnicodeEncodeError:
         raise UnusableError("name_not_utf8") from None
     try:
-        # Opening a pipe would wait for whoever writes to it.
+        # Opening a pipe would wait for a writer.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnusableError("not_a_file")
         source = path.open("rb")
@@ -113,7 +113,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_all(home: Home) -> Iterator[tuple[Path, BinaryIO]]:
-    """Each file of events that can be read, open until the next is asked for."""
+    """Yield each readable file of events; it stays open until the next one is requested."""
     for path in find(home):
         try:
             with reading(path) as source:
@@ -123,14 +123,14 @@ def read_all(home: Home) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def take(home: Home, positions: Mapping[str, Position]) -> list[EventRange]:
-    """Keep the whole lines that no load has read; a last line without an end is left.
+    """Keep the whole lines that no load has read; a last line without a line end is left.
 
     Args:
-        home: whose `events/`.
+        home: the installation with the `events/` folder.
         positions: how far each file has been read, by name.
 
     Returns:
-        Where the lines were and are, by file; with a code what cannot be read.
+        The kept ranges by file; an entry that cannot be read has a code.
 
     """
     remembered = _read_memory(home)
@@ -159,7 +159,7 @@ def take(home: Home, positions: Mapping[str, Position]) -> list[EventRange]:
 
 
 def find_unread(source: BinaryIO, position: Position | None) -> int:
-    """From which byte on no load has read a file, of which one knows how far others read it."""
+    """Return the first byte that no load has read, given the position that loads have reached."""
     if position is None or not _is_same(source, position, hashlib.sha256()):
         return 0
     return position.byte
@@ -168,7 +168,7 @@ def find_unread(source: BinaryIO, position: Position | None) -> int:
 def _keep_new_lines(
     home: Home, source: BinaryIO, name: str, position: Position
 ) -> EventRange | None:
-    """Keep the new lines of a file as a range of the landing area; None if there are none."""
+    """Keep the new lines of a file as a range in the landing area; None if there are none."""
     prefix = hashlib.sha256()
     if not _is_same(source, position, prefix):
         position, prefix = _START, hashlib.sha256()
@@ -183,7 +183,7 @@ def _keep_new_lines(
             prefix.update(block)
             target.write(block)
         if target.tell() < end - position.byte:
-            # Cut off meanwhile: the next look finds another file.
+            # Truncated in the meantime: the next check finds another file.
             return None
         target.flush()
         store.keep(home, manifests.EVENTS, part, own.hexdigest())
@@ -198,7 +198,7 @@ def _keep_new_lines(
 
 
 def _is_same(source: BinaryIO, position: Position, digest: hashlib._Hash) -> bool:
-    """Whether a file begins with what was read of it, which goes through `digest`."""
+    """Return whether a file starts with the bytes read before; updates `digest` with them."""
     source.seek(0)
     length = 0
     for block in _blocks(source, position.byte):
@@ -208,7 +208,7 @@ def _is_same(source: BinaryIO, position: Position, digest: hashlib._Hash) -> boo
 
 
 def _blocks(source: BinaryIO, size: int) -> Iterator[bytes]:
-    """The next bytes of a file, as many as there are."""
+    """Yield the next bytes of a file, at most `size`."""
     while size and (block := _read(source, min(size, _BLOCK_BYTES))):
         yield block
         size -= len(block)
@@ -222,7 +222,7 @@ def _read(source: BinaryIO, size: int) -> bytes:
 
 
 def _end_of_last_line(source: BinaryIO, start: int) -> int:
-    """The byte after the last line end at or behind `start`."""
+    """Return the position after the last line end at or after `start`."""
     position = source.seek(0, os.SEEK_END)
     while position > start:
         block_start = max(start, position - _BLOCK_BYTES)
@@ -235,7 +235,7 @@ def _end_of_last_line(source: BinaryIO, start: int) -> int:
 
 
 def _as_memory(state: os.stat_result, position: Position) -> list[int | str]:
-    """What is remembered of a file that was read to its last line end."""
+    """Return what is remembered of a file that was read to its last line end."""
     facts = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     return [*facts, position.byte, position.prefix_sha256]
 

@@ -1,4 +1,4 @@
-"""Manifests: what each load took, written before it is loaded; only an erasure changes one."""
+"""Manifests: what each load took. Written before the load; only an erasure changes one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchestration.installation.home import Home
 from orchestration.installation.whole_files import write_whole
 from orchestration.landing.sealing import changed, read_sealed, seal, unseal
 
-# No organization can be called like the folders that begin with a line.
+# Organization ids cannot start with an underscore, so these names are free.
 EVENTS = "_events"
 # The kind of a workbook of customers, which is uploaded (R26).
 CUSTOMERS = "customers"
@@ -22,10 +22,10 @@ CUSTOMERS = "customers"
 
 @dataclass(frozen=True)
 class Look:
-    """What came of looking into one organization's inbox (R20).
+    """The result of checking one organization's inbox (R20).
 
-    `outcome` is `looked`, or the code of what went wrong; `files_waiting` counts debts files and
-    workbooks that wait for a further load, since a load takes one for each organization.
+    `outcome` is `looked`, or an error code. `files_waiting` counts debts files and workbooks that
+    wait for another load: a load takes one per organization.
     """
 
     organization_id: str
@@ -38,13 +38,13 @@ class Look:
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file received whole (R13) with the part of the contract that it is read by (R9).
+    """A completely received file (R13) with the part of the contract that applies to it (R9).
 
-    A file that was too large to be downloaded has a code and no hash. `sha256` stays that of the
-    bytes received; once a person has been erased from them, `kept_sha256` names those that are kept
-    instead, and is empty where none are: then the manifest says what had come of reading them.
-    `listed_size` is the size that the inbox gave, if it is not that of the bytes; `modified_at` is
-    None where the inbox gave no time.
+    A file that was too large to download has a code and no hash. `sha256` is always the hash of the
+    received bytes. After a person has been erased from them, `kept_sha256` is the hash of the bytes
+    kept instead. It is empty if none are kept; then the manifest has the result of reading them.
+    `listed_size` is the size in the inbox if it differs from the number of bytes. `modified_at` is
+    None if the inbox gave no time.
     """
 
     organization_id: str
@@ -84,7 +84,7 @@ class LandedFile:
         file_code: str | None = None,
         listed_size: int | None = None,
     ) -> LandedFile:
-        """A file of an organization, with its contract as it is now; times in UTC without zone."""
+        """Make a file of an organization with its current contract; times in UTC without zone."""
         return cls(
             organization_id=organization.organization_id,
             kind=kind,
@@ -108,20 +108,20 @@ class LandedFile:
 
     @property
     def file_id(self) -> str:
-        """A short stable name of this receipt: the same bytes received again get another."""
+        """A short stable id of this receipt: the same bytes received again get another id."""
         return name_receipt(
             self.organization_id, self.kind, self.file_name, self.sha256, self.received_at
         )
 
     @property
     def stored_sha256(self) -> str:
-        """The hash of the bytes that are kept, which is their name; empty where none are."""
+        """The hash and name of the kept bytes; empty if none are kept."""
         return self.sha256 if self.kept_sha256 is None else self.kept_sha256
 
 
 @dataclass(frozen=True)
 class Decision:
-    """An operator's word on a held file (R17): `approved` or `refused`."""
+    """An operator's decision about a held file (R17): `approved` or `refused`."""
 
     file_id: str
     decision: str
@@ -129,7 +129,7 @@ class Decision:
 
     @classmethod
     def from_values(cls, values: Mapping[str, str]) -> Decision:
-        """Read a decision from JSON's values."""
+        """Make a decision from JSON values."""
         decided_at = datetime.fromisoformat(values["decided_at"])
         return cls(values["file_id"], values["decision"], decided_at)
 
@@ -138,8 +138,8 @@ class Decision:
 class EventRange:
     """Whole lines of a file of events: bytes [from_byte, to_byte), kept under their sha256.
 
-    `prefix_sha256` is the hash of all bytes of the file before `to_byte`, as they stand in it. With
-    a code there are none: the file cannot be read.
+    `prefix_sha256` is the hash of all bytes of the file before `to_byte`. With a code there are no
+    bytes: the file cannot be read.
     """
 
     source_file: str
@@ -152,13 +152,13 @@ class EventRange:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> EventRange:
-        """Read a range from JSON's values; former versions also took names that are not UTF-8."""
+        """Make a range from JSON values; older versions also accepted names that are not UTF-8."""
         return cls(**{**values, "source_file": readable_name(values["source_file"])})
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that enters the warehouse in one load, and the contracts as they were then."""
+    """Everything that enters the warehouse in one load, and the contracts at that time."""
 
     load_id: int
     loaded_at: datetime
@@ -171,29 +171,29 @@ class Manifest:
 
     @property
     def is_of_inboxes(self) -> bool:
-        """Whether it looked into inboxes and files of events: it took no decisions or uploads."""
+        """Whether it checked inboxes and files of events: it took no decisions or uploads."""
         return not self.decisions and (bool(self.looks) or not self.files)
 
     @property
     def is_followed(self) -> bool:
-        """Whether another load is due at once.
+        """Whether another load is due immediately.
 
-        Debts files wait behind those that this load took, or it took decisions or uploads, which
-        come in loads of their own, before any inbox is looked into.
+        Either debts files wait behind those of this load, or this load took decisions or uploads.
+        These have their own loads, which come before any inbox is checked.
         """
         has_files_waiting = any(look.files_waiting and look.files_taken for look in self.looks)
         return has_files_waiting or not self.is_of_inboxes
 
     def to_json(self) -> str:
-        """The manifest as it is stored."""
+        """Return the manifest as JSON, as stored."""
         return seal(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
-        """Read what to_json wrote.
+        """Parse the text that to_json returned.
 
         Raises:
-            ValueError, KeyError, TypeError: it is not as it was written.
+            ValueError, KeyError, TypeError: the text has changed.
 
         """
         values: dict[str, Any] = unseal(text)
@@ -223,27 +223,27 @@ class Manifest:
 def name_receipt(
     organization_id: str, kind: str, file_name: str, sha256: str, received_at: datetime
 ) -> str:
-    """The id of a file received, known as soon as its bytes are."""
+    """Return the id of a received file; it can be computed as soon as the bytes are there."""
     parts = (organization_id, kind, file_name, sha256, received_at.isoformat())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def readable_name(name: str) -> str:
-    """The name of a local file as text that can be kept, with escapes for what is not UTF-8."""
+    """Return the name of a local file as valid text; escapes bytes that are not UTF-8."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def write_manifest(home: Home, manifest: Manifest) -> None:
-    """Store a manifest in one step: after a crash it is there whole or not at all."""
+    """Store a manifest atomically: after a crash it is there whole or not at all."""
     path = manifest_path(home, manifest.load_id)
     write_whole(path, manifest.to_json().encode())
 
 
 def read_manifest(home: Home, load_id: int) -> Manifest | None:
-    """The manifest of a load, None if that load has not happened.
+    """Read the manifest of a load, or return None if that load has not happened.
 
     Raises:
-        DamagedError: it is not as it was written.
+        DamagedError: it has changed since it was written.
 
     """
     path = manifest_path(home, load_id)
@@ -259,20 +259,20 @@ def read_manifest(home: Home, load_id: int) -> Manifest | None:
 
 
 def load_ids(home: Home) -> list[int]:
-    """The numbers of the loads that landed, in order."""
+    """Return the ids of the loads in the landing area, in order."""
     return sorted(int(path.stem) for path in (home.landing / "_loads").glob("[0-9]*.json"))
 
 
 def last_load_id(home: Home) -> int:
-    """The number of the newest load that landed, 0 if none did."""
+    """Return the id of the newest load in the landing area, or 0."""
     return max(load_ids(home), default=0)
 
 
 def read_manifests(home: Home) -> Iterator[Manifest]:
-    """The manifests of all loads, oldest first.
+    """Yield the manifests of all loads, oldest first.
 
     Raises:
-        DamagedError: one is not as it was written.
+        DamagedError: one has changed since it was written.
 
     """
     for load_id in load_ids(home):
@@ -282,21 +282,21 @@ def read_manifests(home: Home) -> Iterator[Manifest]:
 
 
 def write_erasure(home: Home, name: str, record: Mapping[str, Any]) -> None:
-    """Note that persons have been erased: which receipts' bytes are now which, and no person."""
+    """Record an erasure: the new hashes of the affected receipts, and no person."""
     write_whole(home.landing / "_erasures" / f"{name}.json", seal(record).encode())
 
 
 def has_erased(home: Home, organization_id: str) -> bool:
-    """Whether a person of an organization has ever been erased."""
+    """Return whether a person of an organization has ever been erased."""
     records = (home.landing / "_erasures").glob("*.json")
     return any(read_sealed(path).get("organization_id") == organization_id for path in records)
 
 
 def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
-    """The manifests of the loads that were made since an instant, oldest first.
+    """Read the manifests of the loads since an instant, oldest first.
 
     Args:
-        home: where they are.
+        home: the installation.
         since: UTC without a zone.
 
     """
@@ -310,5 +310,5 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
 
 
 def manifest_path(home: Home, load_id: int) -> Path:
-    """Where the manifest of a load is."""
+    """Return the path of a load's manifest."""
     return home.landing / "_loads" / f"{load_id:08d}.json"

@@ -1,5 +1,5 @@
-"""What is kept for ever tells whether it is as it was written: bytes by the hash that names them,
-JSON by a checksum of what it says.
+"""Detect changes in what is kept forever: bytes are named by their hash, and JSON has a checksum of
+its content.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ _CHECKSUM = "checksum"
 
 
 def seal(values: Mapping[str, Any]) -> str:
-    """Values as JSON, with their checksum; dates and instants become text."""
+    """Return values as JSON with a checksum; dates and instants become text."""
     return json.dumps(_sealed(values), indent=1)
 
 
 def seal_line(values: Mapping[str, Any]) -> str:
-    """The same as a line of its own, with its end."""
+    """Return the same as one line, with a line end."""
     return f"{json.dumps(_sealed(values))}\n"
 
 
 def unseal(text: str) -> Any:
-    """The values of what seal() wrote, or of JSON that an older version wrote without a checksum.
+    """Return the values in the text of seal(), or in JSON of an older version without a checksum.
 
     Raises:
-        ValueError: they have changed, or are no JSON.
+        ValueError: the values have changed, or the text is not JSON.
 
     """
     values = json.loads(text)
@@ -42,17 +42,17 @@ def unseal(text: str) -> Any:
 
 
 def is_sealed(path: Path) -> bool:
-    """Whether a file of JSON has a checksum."""
+    """Return whether a JSON file has a checksum."""
     text = path.read_text(encoding="utf-8")
     values = json.loads(text.partition("\n")[0] if path.suffix == ".jsonl" else text)
     return isinstance(values, dict) and _CHECKSUM in values
 
 
 def read_sealed(path: Path) -> Any:
-    """The values of a file that seal() wrote.
+    """Read the values of a file that seal() wrote.
 
     Raises:
-        DamagedError: it is not as it was written.
+        DamagedError: it has changed since it was written.
 
     """
     try:
@@ -62,7 +62,7 @@ def read_sealed(path: Path) -> Any:
 
 
 def is_as_named(path: Path, sha256: str) -> bool:
-    """Whether a file is there and has the bytes that a hash names."""
+    """Return whether a file exists and its bytes have this hash."""
     try:
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest() == sha256
@@ -71,10 +71,10 @@ def is_as_named(path: Path, sha256: str) -> bool:
 
 
 def require_named(path: Path, sha256: str) -> None:
-    """Make sure that a file has the bytes that a hash names; this reads them once.
+    """Check that a file has the bytes of a hash; reads them once.
 
     Raises:
-        DamagedError: it is missing or has others.
+        DamagedError: the file is missing or has other bytes.
 
     """
     if not is_as_named(path, sha256):
@@ -82,12 +82,12 @@ def require_named(path: Path, sha256: str) -> None:
 
 
 def changed(path: Path) -> DamagedError:
-    """What to say of a file of the landing area that is not as it was written."""
+    """Return the error for a file of the landing area that has changed."""
     return DamagedError(f"{path} is not as it was written: {HAVE_AGAIN}")
 
 
 def missing(path: Path) -> DamagedError:
-    """What to say of a file of the landing area that is not there."""
+    """Return the error for a missing file of the landing area."""
     return DamagedError(f"{path} is missing: {HAVE_AGAIN}")
 
 

@@ -1,9 +1,9 @@
-"""The landing area: the bytes of every file received and a manifest of every load.
+"""The landing area: the bytes of every received file and a manifest of every load.
 
-Attempts to deliver are kept beside them (ledger.py).
+Delivery attempts are kept next to them (`delivery/attempts.py`).
 
-A manifest is written before its load enters the warehouse. Whatever a killed run left undone is
-found here and done again (R29), and a replay into an empty warehouse reads nothing else.
+A manifest is written before its load enters the warehouse. The next run finds what a killed run
+left undone and completes it (R29). A replay into an empty warehouse reads nothing else.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from orchestration.installation.whole_files import sync_folder, write_whole
 from orchestration.landing.manifests import EVENTS, LandedFile, read_manifests
 from orchestration.landing.sealing import changed, missing
 
-# What older versions kept of the contracts, and named them by.
+# The contract files that older versions kept, and computed the hash of.
 _CONTRACT_FILES_ONCE = tuple(name for name in CONTRACT_FILES if name not in EVENT_WORD_FILES)
 
 
 def file_path(home: Home, organization_id: str, sha256: str) -> Path:
-    """Where the bytes of a landed file are. Nothing remote is part of the path (R13)."""
+    """Return the path of a landed file's bytes. No part of it comes from the server (R13)."""
     return home.landing / organization_id / sha256
 
 
 @contextmanager
 def receiving(home: Home, organization_id: str) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file for bytes that are on their way; gone afterwards unless keep() took it."""
+    """Open a new file for incoming bytes; it is deleted afterwards unless keep() took it."""
     folder = home.landing / organization_id
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{uuid.uuid4().hex}.part"
@@ -46,7 +46,7 @@ def receiving(home: Home, organization_id: str) -> Iterator[tuple[BinaryIO, Path
 
 
 def keep(home: Home, organization_id: str, part: Path, sha256: str) -> Path:
-    """Give received bytes their name, once they are safely on the disk."""
+    """Sync received bytes to the disk, then rename them to their hash."""
     with part.open("rb+") as content:
         os.fsync(content.fileno())
     path = file_path(home, organization_id, sha256)
@@ -55,15 +55,15 @@ def keep(home: Home, organization_id: str, part: Path, sha256: str) -> Path:
 
 
 def keep_anew(home: Home, folder: str, write: Callable[[IO[bytes]], None]) -> str:
-    """Keep bytes of ours in an organization's folder, or among the events.
+    """Keep bytes that Saldo wrote in an organization's folder, or among the events.
 
     Args:
-        home: where they go.
+        home: the installation.
         folder: an organization's id, or EVENTS.
-        write: writes them.
+        write: writes the bytes.
 
     Returns:
-        The hash that names them.
+        The hash of the bytes, which is their name.
 
     """
     with receiving(home, folder) as (target, part):
@@ -77,15 +77,15 @@ def keep_anew(home: Home, folder: str, write: Callable[[IO[bytes]], None]) -> st
 
 
 def events_path(home: Home, sha256: str) -> Path:
-    """Where the bytes of a range of events are."""
+    """Return the path of the bytes of a range of events."""
     return home.landing / EVENTS / sha256
 
 
 def keep_contracts(home: Home) -> str:
-    """Keep the contracts as they are now (R11), so that a replay reads files as they were read.
+    """Keep the current contracts (R11), so that a replay reads files the same way.
 
     Returns:
-        The hash that names them.
+        The hash of the contracts, which is their name.
 
     """
     contents = {name: (home.seeds / name).read_bytes() for name in CONTRACT_FILES}
@@ -98,7 +98,7 @@ def keep_contracts(home: Home) -> str:
 
 
 def name_contracts(contents: Mapping[str, bytes]) -> str:
-    """The hash that names contracts, of their files by name, in their order."""
+    """Return the hash of contracts, computed from their files in order."""
     digest = hashlib.sha256()
     for name, content in contents.items():
         digest.update(f"{name} {len(content)}\n".encode() + content)
@@ -106,10 +106,10 @@ def name_contracts(contents: Mapping[str, bytes]) -> str:
 
 
 def require_contracts(home: Home, contracts: str) -> None:
-    """Make sure that the contracts of a load are as they were kept, before they are read.
+    """Check that the contracts of a load are unchanged before they are read.
 
     Raises:
-        DamagedError: they are not.
+        DamagedError: they have changed.
 
     """
     folder = contracts_path(home, contracts)
@@ -124,8 +124,9 @@ def require_contracts(home: Home, contracts: str) -> None:
 
 
 def complete_contracts(home: Home, contracts: str) -> None:
-    """Keep the words of events as they are now beside contracts of an older version, which kept
-    none: what they mean in the first replay they mean in every other (R9).
+    """Add the current event words to contracts of an older version, which did not keep them.
+
+    So their meaning in the first replay stays the same in every later replay (R9).
     """
     for name in EVENT_WORD_FILES:
         path = contracts_path(home, contracts) / name
@@ -134,19 +135,19 @@ def complete_contracts(home: Home, contracts: str) -> None:
 
 
 def contracts_path(home: Home, contracts: str) -> Path:
-    """The folder of the contracts that keep_contracts() kept; it is read like SALDO_SEEDS."""
+    """Return the folder of contracts that keep_contracts() kept; it is read like SALDO_SEEDS."""
     return home.landing / "_contracts" / contracts
 
 
 def sweep(home: Home) -> None:
-    """Remove the half-received files that a killed run left."""
+    """Delete partially received files that a killed run left."""
     for pattern in ("*/.*.part", "_arriving/*/.*.part"):
         for part in home.landing.glob(pattern):
             part.unlink(missing_ok=True)
 
 
 def stored_path(home: Home, file: LandedFile) -> Path:
-    """Where the bytes are that a file is read from."""
+    """Return the path of the bytes that a file is read from."""
     return file_path(home, file.organization_id, file.stored_sha256)
 
 
@@ -154,9 +155,9 @@ def remove_unnamed(home: Home, organization_id: str, spared: Collection[str] = (
     """Delete an organization's files, and ranges of events, that no manifest names.
 
     Args:
-        home: where they are.
-        organization_id: whose files.
-        spared: the hashes of files that the next load is to name.
+        home: the installation.
+        organization_id: the organization of the files.
+        spared: the hashes of files that the next load will name.
 
     """
     named: dict[str, set[str]] = {organization_id: set(spared), EVENTS: set()}

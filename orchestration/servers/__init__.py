@@ -1,4 +1,4 @@
 """SFTP servers of organizations: connections, keys, deadlines, transfers of whole files.
 
-Not here: which files are wanted (`intake`) and which are sent (`delivery`).
+Not here: which files to fetch (`intake`) and which to send (`delivery`).
 """

@@ -1,4 +1,4 @@
-"""A connection to an organization's server, for no longer than a deadline allows (R20)."""
+"""Connect to an organization's server, with a deadline (R20)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from orchestration.servers.ssh import translated
 def connect(
     organization: Organization, environment: Mapping[str, str], *, timeout_seconds: float = 30
 ) -> Iterator[Client]:
-    """Connect to an organization's server, for no longer than the deadline allows (R20).
+    """Connect to an organization's server; the deadline limits the connection's duration (R20).
 
     Args:
-        organization: whose server it is.
+        organization: the organization of the server.
         environment: the secrets and trusted keys, as for `ssh.connect`, and the limits.
-        timeout_seconds: how long any one answer may take.
+        timeout_seconds: how long to wait for a single answer.
 
     Raises:
-        SftpError: what `ssh.connect` raises; `timed_out` also from the block, once the deadline
+        SftpError: the errors of `ssh.connect`. The block also raises `timed_out` once the deadline
             has passed.
-        ContractError: a limit is no number.
+        ContractError: a limit is not a number.
 
     """
     limits = read_limits(environment)

@@ -1,7 +1,7 @@
-"""How long one server may take, and how much it may say, before it is left (R20).
+"""Limit how long one server may take and how much it may send (R20).
 
-A server that answers a byte every 20 seconds passes every time-out for a single answer. So the
-whole of a connection has a deadline, and a listing has a limit.
+A server that sends a byte every 20 seconds passes every time-out for a single answer. So the whole
+connection has a deadline, and a listing has a size limit.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from orchestration.contracts.tables import ContractError
 LOOK_SECONDS = "SALDO_LOOK_SECONDS"
 LISTING_LIMIT = "SALDO_LISTING_LIMIT"
 _DEFAULTS = {LOOK_SECONDS: 180, LISTING_LIMIT: 50_000}
-# A large file may take longer: a second more for so many bytes of it.
+# A large file may take longer: one more second for this many bytes.
 _BYTES_A_SECOND = 1_000_000
-# How many bytes a name of a listing may take on average, with what the server says about it.
+# The average number of bytes that a name in a listing may take, with its attributes.
 BYTES_A_NAME = 512
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one server may take.
+    """The limits for one server.
 
     Args:
-        look_seconds: for a connection from its first byte to its last, without what the bytes of
-            files add to it.
-        listed_names: how many names the listing of a folder may have.
+        look_seconds: maximum duration of a connection, without the time added for the bytes of
+            files.
+        listed_names: maximum number of names in the listing of a folder.
 
     """
 
@@ -40,13 +40,13 @@ class Limits:
 
 
 def read_limits(environment: Mapping[str, str]) -> Limits:
-    """Read the limits of this installation; they are the same for every organization.
+    """Read the limits of this installation; they apply to every organization.
 
     Args:
-        environment: SALDO_LOOK_SECONDS and SALDO_LISTING_LIMIT, whole numbers from 1 on.
+        environment: SALDO_LOOK_SECONDS and SALDO_LISTING_LIMIT, whole numbers from 1.
 
     Raises:
-        ContractError: one of them is no such number.
+        ContractError: one of them is not such a number.
 
     """
     values = {name: environment.get(name, str(default)) for name, default in _DEFAULTS.items()}
@@ -57,10 +57,10 @@ def read_limits(environment: Mapping[str, str]) -> Limits:
 
 
 class Deadline:
-    """The time that a connection has; when it is over, the connection is closed from outside.
+    """The deadline of a connection; when it passes, another thread closes the connection.
 
     Args:
-        seconds: how long that is; what allow() adds comes on top.
+        seconds: the duration; allow() extends it.
 
     """
 
@@ -74,30 +74,30 @@ class Deadline:
 
     @property
     def is_over(self) -> bool:
-        """Whether the connection has been given up."""
+        """Whether the deadline has passed and the connection was closed."""
         return self._is_over
 
     @property
     def message(self) -> str:
-        """What to tell of a server that was given up."""
+        """The message for a server that exceeded the deadline."""
         return (
             f"the server was not done after {self._seconds:.0f} seconds: ask the organization, or"
             f" raise {LOOK_SECONDS} if it is only slow"
         )
 
     def allow(self, byte_count: int) -> None:
-        """Give the time that bytes of a file may take."""
+        """Extend the deadline by the time that bytes of a file may take."""
         self._ends += byte_count / _BYTES_A_SECOND
 
     def watch(self, close: Callable[[], object]) -> None:
-        """Say how the connection is closed; at once if the deadline has passed."""
+        """Set the function that closes the connection; call it now if the deadline has passed."""
         with self._lock:
             self._close = close
             if self._is_over:
                 close()
 
     def __enter__(self) -> Deadline:
-        """Begin to watch."""
+        """Start the timer."""
         threading.Thread(target=self._wait, name="deadline", daemon=True).start()
         return self
 
@@ -107,7 +107,7 @@ class Deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End to watch."""
+        """Stop the timer."""
         self._is_done.set()
 
     def _wait(self) -> None:

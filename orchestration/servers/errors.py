@@ -1,10 +1,10 @@
-"""What a server, or the way to it, did wrong."""
+"""Errors of a server, or of the connection to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# What to do about a code: its sentences end with it. Those of other codes say it by themselves.
+# What to do about each code; appended to its messages. Messages of other codes include it.
 _TRY_AGAIN = "it is tried again by itself; if it stays so, ask the organization"
 WHAT_TO_DO: Mapping[str, str] = {
     "unreachable": _TRY_AGAIN,
@@ -23,10 +23,10 @@ WHAT_TO_DO: Mapping[str, str] = {
 
 
 class SftpError(Exception):
-    """What went wrong with a server, as a stable code and a sentence without secrets (R20, R30).
+    """An error of a server: a stable code and a message without secrets (R20, R30).
 
-    The sentence says what to do: by itself, or as WHAT_TO_DO has it for the code. Of an upload,
-    `has_left_nothing` says that its bytes were taken back before it ended.
+    The message says what to do, by itself or with WHAT_TO_DO for the code. For an upload,
+    `has_left_nothing` is true if its bytes were removed from the server again.
     """
 
     def __init__(self, code: str, message: str, *, has_advice: bool = False) -> None:

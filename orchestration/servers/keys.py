@@ -1,4 +1,4 @@
-"""Keys and passwords: ours, and the keys of servers that are trusted."""
+"""Secrets: our keys and passwords, and the trusted keys of servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _READING_KNOWN_HOSTS = threading.Lock()
 
 @dataclass(frozen=True)
 class Secret:
-    """What logs in: a password, a key, or both."""
+    """The credentials of a login: a password, a key, or both."""
 
     password: str | None
     key: paramiko.PKey | None
@@ -28,7 +28,7 @@ class Secret:
 
 
 def read_secret(organization: Organization, environment: Mapping[str, str]) -> Secret:
-    """The password and key of an organization, from the environment."""
+    """Read the password and key of an organization from the environment."""
     suffix = organization.organization_id.upper()
     password_variable, key_variable = f"SFTP_PASSWORD_{suffix}", f"SFTP_PRIVATE_KEY_FILE_{suffix}"
     key_file = environment.get(key_variable)
@@ -50,7 +50,7 @@ def read_secret(organization: Organization, environment: Mapping[str, str]) -> S
 def read_trusted_keys(
     organization: Organization, environment: Mapping[str, str]
 ) -> list[paramiko.PKey]:
-    """All keys that are listed for the server, of one type too, as OpenSSH takes them."""
+    """Read all keys that are listed for the server, also several of one type, as OpenSSH does."""
     path = environment.get("SFTP_KNOWN_HOSTS_FILE")
     if not path or not Path(path).is_file():
         raise SftpError("no_known_hosts", "SFTP_KNOWN_HOSTS_FILE names no file of trusted keys")
@@ -59,11 +59,13 @@ def read_trusted_keys(
     with _READING_KNOWN_HOSTS:
         known = _read_known_hosts(path, Path(path).read_bytes())
     listed = known.lookup(name)
-    # The public way gives the first key of each type.
+    # The public method returns only the first key of each type.
     return [] if listed is None else [entry.key for entry in listed._entries if entry.key]
 
 
 @lru_cache(maxsize=1)
 def _read_known_hosts(path: str, content: bytes) -> paramiko.HostKeys:  # noqa: ARG001 (part of the key)
-    """The trusted keys of all servers: to parse a thousand takes longer than to connect."""
+    """Parse the trusted keys of all servers, cached: parsing a thousand takes longer than
+    connecting.
+    """
     return paramiko.HostKeys(path)

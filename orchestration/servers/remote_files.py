@@ -1,4 +1,4 @@
-"""Files on a server: what a listing says of them, and why one was not received."""
+"""Files on a server: their attributes in a listing, and why one was not received."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ from orchestration.servers.remote_reading import (
 
 
 class StillGrowingError(SftpError):
-    """A file changed while it was read: it is left for the next look (R13)."""
+    """A file changed while it was read; it is left for the next check (R13)."""
 
 
 class TooLargeError(SftpError):
-    """A file has more bytes than it may have (R16)."""
+    """A file has more bytes than allowed (R16)."""
 
 
 class NameTakenError(SftpError):
-    """The name to publish under already holds other bytes (R24)."""
+    """The name to publish under already has other bytes (R24)."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file in a folder of a server, as it was listed.
+    """A file in a folder of a server, as listed.
 
-    `size` and `modified_at`, which has whole seconds, are None where the server does not give
-    them. Of a name that is not UTF-8 the odd bytes are spelled out; such a file cannot be asked
-    for.
+    `size` and `modified_at` (whole seconds) are None where the server does not give them. In a name
+    that is not UTF-8, the invalid bytes are escaped; such a file cannot be requested.
     """
 
     name: str
@@ -41,13 +40,13 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """What is in a folder.
+    """The content of a folder.
 
     Args:
-        files: the regular files, and what the server gives no type of, by name.
-        other_names: the names of links and whatever else is no file; folders are left out.
-        clock: a time that the server's clock has reached, None if nothing tells: the newest change
-            of a folder, whose time no client sets.
+        files: the regular files and the entries of unknown type, by name.
+        other_names: the names of links and other entries that are not files; without folders.
+        clock: a time that the server's clock has reached, or None if unknown. It is the newest
+            change of a folder, because clients do not set that time.
 
     """
 
@@ -58,13 +57,14 @@ class Listing:
 
 @dataclass(frozen=True)
 class Download:
-    """The bytes that were received whole.
+    """The result of a complete download.
 
     Args:
-        sha256: their hash, in hexadecimal.
-        byte_count: how many they are.
-        clock: the server's clock as reading set the file's time of access, None if it did not.
-        is_taken_away: whether the file was gone once it had been read.
+        sha256: the hash of the bytes, in hexadecimal.
+        byte_count: the number of bytes.
+        clock: the server's clock, taken from the access time that reading set; None if it was not
+            set.
+        is_taken_away: whether the file was gone after it was read.
 
     """
 
@@ -75,7 +75,7 @@ class Download:
 
 
 def as_remote_file(name: bytes, found: Attributes) -> RemoteFile:
-    """A file as a listing has it, under a name that can be shown."""
+    """Make a RemoteFile from a listing; its name is printable."""
     shown = name.decode("utf-8", "backslashreplace")
     return RemoteFile(
         shown, found.size, as_instant(found.modified_at), is_named_in_utf8=shown.encode() == name
@@ -83,18 +83,18 @@ def as_remote_file(name: bytes, found: Attributes) -> RemoteFile:
 
 
 def may_be_same(one: RemoteFile, other: RemoteFile) -> bool:
-    """Whether size and time are the same, as far as both are known."""
+    """Return whether size and time are equal, as far as both are known."""
     pairs = ((one.size, other.size), (one.modified_at, other.modified_at))
     return all(None in pair or pair[0] == pair[1] for pair in pairs)
 
 
 def partial_name(name: str, sha256: str) -> str:
-    """The name of an upload until it is whole."""
+    """Return the temporary name of an upload."""
     return f".{name}.{sha256[:12]}.part"
 
 
 def join_path(folder: str, name: str) -> str:
-    """The path of a file in a folder of a server."""
+    """Return the path of a file in a folder of a server."""
     if "/" in name or name in {"", ".", ".."}:
         raise SftpError(
             "invalid_name", "a file name holds no / and is no folder: change the contract's pattern"

@@ -1,7 +1,8 @@
-"""Reading what an SFTP server answers, whatever it answers: attributes, listings, bytes of files.
+"""Read the answers of an SFTP server safely: attributes, listings, bytes of files.
 
-A number in an answer is believed only as far as the answer's bytes bear it, and no more requests
-are outstanding than are asked for. Errors are those of paramiko and the system; `sftp` tells them.
+A number in an answer is trusted only as far as the bytes of the answer support it. The number of
+outstanding requests is limited. Errors are those of paramiko and the system; `sftp` translates
+them.
 """
 
 from __future__ import annotations
@@ -44,39 +45,39 @@ from paramiko.sftp import (
 
 _VERSION = 3
 _VERSION_BYTES = 4
-# What each server must answer in one piece, and the most that OpenSSH's server gives.
+# What each server must answer in one piece, and the maximum of OpenSSH's server.
 _READ_BYTES = 32768
 _MOST_READ_BYTES = 261120
-# The extension by which a server says how much it gives (OpenSSH, PROTOCOL, 4.8).
+# The extension with which a server announces its limits (OpenSSH, PROTOCOL, 4.8).
 _LIMITS = b"limits@openssh.com"
 _SHORTEST_NAME = 12
 _SHORTEST_EXTENSION = 8
-# How `ls -l` begins, which servers of version 3 send beside the name.
+# The start of a line of `ls -l`, which servers of version 3 send next to the name.
 _LONG_NAME = re.compile(rb"([-bcdlps])[-rwxsStT]{9}")
 _FLAG_SIZE, _FLAG_OWNER, _FLAG_PERMISSIONS, _FLAG_TIMES = 1, 2, 4, 8
 _FLAG_EXTENDED = 0x80000000
 
 
 class ListingTooLongError(Exception):
-    """A listing has more names, or more bytes, than it may have."""
+    """A listing has more names, or more bytes, than allowed."""
 
 
 class BadAnswerError(Exception):
-    """An answer is not what the protocol says."""
+    """An answer violates the protocol."""
 
 
 class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
-    """Paramiko's client, which does not read what a server says in words: they may be no UTF-8.
+    """Paramiko's client, without decoding the server's texts, which may not be UTF-8.
 
-    It also asks for as many bytes at once as the server says that it gives: with 255 KiB instead of
-    32 a download takes half the CPU.
+    It also requests as many bytes at a time as the server announces: with 255 KiB instead of 32 a
+    download takes half the CPU.
     """
 
     _read_bytes: int | None = None
     _extensions: frozenset[bytes] = frozenset()
 
     def _send_version(self) -> int:
-        """Agree on the version of the protocol; paramiko drops the server's extensions."""
+        """Agree on the protocol version; paramiko drops the server's extensions."""
         asked = paramiko.Message()
         asked.add_int(_VERSION)
         self._send_packet(CMD_INIT, asked)
@@ -88,10 +89,10 @@ class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
         return int.from_bytes(version, "big")
 
     def read_bytes(self) -> int:
-        """How many bytes to ask for at once; asks the server the first time.
+        """Return how many bytes to request at a time; asks the server the first time.
 
         Raises:
-            BadAnswerError: the answer is none.
+            BadAnswerError: the answer is invalid.
             EOFError: the connection broke; TimeoutError, OSError: likewise.
 
         """
@@ -112,7 +113,7 @@ class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
             return _READ_BYTES
         if kind != CMD_EXTENDED_REPLY:
             raise BadAnswerError
-        message.get_int64()  # of a packet
+        message.get_int64()  # the maximum size of a packet
         given: int = message.get_int64()
         return max(_READ_BYTES, min(given, _MOST_READ_BYTES))
 
@@ -129,7 +130,7 @@ class SftpClient(paramiko.SFTPClient):  # type: ignore[misc]
 
 
 def _split_texts(data: bytes) -> Iterator[bytes]:
-    """Texts one after the other, each behind its length."""
+    """Split a sequence of texts; each follows its length."""
     start = 4
     while start <= len(data):
         end = start + int.from_bytes(data[start - 4 : start], "big")
@@ -139,14 +140,14 @@ def _split_texts(data: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Attributes:
-    """What a server says of a file; None for what it leaves out.
+    """The attributes of a file that a server sends; None for those that it omits.
 
     Args:
-        is_file: whether it is a regular file; links and folders are none.
+        is_file: whether it is a regular file; links and folders are not.
         is_folder: whether it is a folder.
         size: in bytes.
         modified_at: in seconds since 1970.
-        accessed_at: likewise.
+        accessed_at: in seconds since 1970.
 
     """
 
@@ -158,10 +159,10 @@ class Attributes:
 
 
 def read_attributes(sftp: SftpClient, path: str) -> Attributes:
-    """What a server says of the file itself, not of what a link leads to, if it can tell.
+    """Read the attributes of the file itself, not of a link's target, if the server can.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: the file does not exist.
 
     """
     for command in (CMD_LSTAT, CMD_STAT):
@@ -182,7 +183,7 @@ def read_attributes(sftp: SftpClient, path: str) -> Attributes:
 def read_folder(
     sftp: SftpClient, folder: str, most_names: int, most_bytes: int
 ) -> Iterator[tuple[bytes, Attributes]]:
-    """The names in a folder, as bytes, with what the server says of each.
+    """Yield the names in a folder, as bytes, with their attributes.
 
     Raises:
         ListingTooLongError: there are more than `most_names`, or they take more than `most_bytes`.
@@ -218,15 +219,15 @@ def read_folder(
 
 
 def read_chunks(sftp: SftpClient, path: str, size: int | None, window: int) -> Generator[bytes]:
-    """The bytes of a file from its first to its end, whatever its size is said to be.
+    """Yield the bytes of a file from start to end, even if the given size is wrong.
 
     Args:
         sftp: the connection.
-        path: of the file.
-        size: how many bytes it has, as far as is known; beyond it one request at a time is sent.
-        window: how many requests of 32 KiB may be outstanding, or as many bytes in fewer requests.
-            Paramiko's own way sends all of them at once, from a thread that dies with a traceback
-            when the server breaks off.
+        path: the file.
+        size: its size in bytes, if known; beyond it, one request at a time is sent.
+        window: the maximum number of outstanding requests of 32 KiB, or as many bytes in fewer
+            requests. Paramiko's own method sends all of them at once, from a thread that dies with
+            a traceback when the server breaks off.
 
     """
     kind, message = sftp._request(CMD_OPEN, path, SFTP_FLAG_READ, paramiko.SFTPAttributes())
@@ -240,7 +241,7 @@ def read_chunks(sftp: SftpClient, path: str, size: int | None, window: int) -> G
 
 
 class _Reading:
-    """The requests for a file that are outstanding, in the order of the file."""
+    """The outstanding requests for a file, in the order of the file."""
 
     def __init__(self, sftp: SftpClient, handle: bytes, size: int | None, window: int) -> None:
         self._sftp = sftp
@@ -266,7 +267,7 @@ class _Reading:
                 if not data:
                     return
                 if len(data) < asked:
-                    # The end of the file, or a server that gives less for one request.
+                    # The end of the file, or a server that returns fewer bytes per request.
                     rest = self._request(offset + len(data), asked - len(data))
                     self._waiting.appendleft(rest)
                     if self._size is None or offset + len(data) < self._size:
@@ -282,7 +283,7 @@ class _Reading:
         return number, offset, length
 
     def _wait_for(self, number: int) -> bytes:
-        """The bytes that answer a request; none at the end of the file."""
+        """Return the bytes that answer a request; empty at the end of the file."""
         while number not in self._answers:
             self._sftp._read_response()
         kind, message = self._answers.pop(number)
@@ -299,19 +300,19 @@ class _Reading:
         return data
 
     def _async_response(self, kind: int, message: Any, number: int) -> None:
-        """Take an answer, as paramiko hands it to whoever asked."""
+        """Store an answer; paramiko calls this."""
         if not self._is_over:
             self._answers[number] = kind, message
 
 
 def _close(sftp: SftpClient, handle: bytes) -> None:
-    """Close without waiting for the answer, which a server that stands still never gives."""
+    """Close the handle without waiting for the answer: a server that hangs never sends it."""
     with suppress(OSError, EOFError):
         sftp._async_request(type(None), CMD_CLOSE, handle)
 
 
 def as_instant(seconds: int | None) -> datetime | None:
-    """A time of a server, which has whole seconds, in UTC."""
+    """Convert a server's time, in whole seconds, to UTC."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
@@ -336,7 +337,7 @@ def _parse_attributes(message: paramiko.Message, long_name: bytes) -> Attributes
 
 
 def _find_kind(mode: int, long_name: bytes) -> tuple[bool | None, bool]:
-    """Whether it is a regular file, None if nothing says so, and whether it is a folder."""
+    """Return whether it is a regular file (None if unknown), and whether it is a folder."""
     if stat.S_IFMT(mode):
         return stat.S_ISREG(mode), stat.S_ISDIR(mode)
     listed = _LONG_NAME.match(long_name)

@@ -1,7 +1,7 @@
-"""SFTP, as files of money ask for it: host keys checked, whole files only (R13), uploads that are
-read back and never overwrite (R24).
+"""SFTP for files of money: checked host keys, whole files only (R13), and uploads that are read
+back and never overwrite (R24).
 
-Knows nothing of debts or Dagster. A `Client` belongs to one thread.
+This module does not depend on debts or Dagster. A `Client` belongs to one thread.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _NAME_TAKEN = ("name_taken", "a file with other content has this name already")
 _CHANGED = ("still_growing", "the file changed while it was read")
 _DOWNLOADING = "downloading a file"
 _CHUNK = 1 << 18
-# How many reads are outstanding: as many as OpenSSH's client has, and fewer after each break, for
-# there are servers that break off or stand still with so many.
+# The numbers of outstanding reads: first as many as OpenSSH's client has, then fewer after each
+# break. Some servers break off or hang with so many.
 _WINDOWS = (64, 8, 1)
 
 
 class Client:
-    """One connection to one organization's server; it is made anew if a server breaks off."""
+    """A connection to one organization's server; it reconnects if the server breaks off."""
 
     def __init__(
         self, open_sftp: Callable[[int], SftpClient], deadline: Deadline, limits: Limits
@@ -58,12 +58,12 @@ class Client:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the server may still answer."""
+        """Whether the server can still answer."""
         channel = self._sftp.get_channel()
         return not channel.closed and bool(channel.get_transport().is_active())
 
     def list_files(self, folder: str) -> list[RemoteFile]:
-        """The files of a folder, by name; see look()."""
+        """List the files of a folder, by name; see look()."""
         return list(self.look(folder).files)
 
     def look(self, folder: str) -> Listing:
@@ -95,7 +95,7 @@ class Client:
         )
 
     def find(self, folder: str, name: str) -> RemoteFile | None:
-        """A file as it is now; None if it is gone, or is no file any more.
+        """Return the current state of a file, or None if it is gone or is no longer a file.
 
         Raises:
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_permission`.
@@ -110,7 +110,7 @@ class Client:
         return None if found.is_file is False else as_remote_file(name.encode(), found)
 
     def resolve(self, path: str) -> str:
-        """Where a path leads on the server, without links and `..`.
+        """Resolve a path on the server: without links and `..`.
 
         Raises:
             SftpError: `no_folder`, `timed_out`, `connection_lost`, `server_failed`.
@@ -126,26 +126,26 @@ class Client:
         target: BinaryIO | None,
         most_bytes: int | None = None,
     ) -> Download:
-        """Read a file that does not change meanwhile (R13).
+        """Download a file that does not change during the download (R13).
 
-        What the server says of the file is compared before and after, as far as it says anything.
-        Where the bytes are not as many as the size, or there is none, they are received a second
-        time and must be the same. A file that is gone by then has been received whole: there are
-        mailboxes that give a file once.
+        The server's attributes are compared before and after, as far as it gives any. If the number
+        of bytes differs from the size, or there is no size, the file is downloaded a second time
+        and must be the same. If the file is gone by then, the first download counts: some mailboxes
+        give a file only once.
 
         Args:
-            folder: where it is.
-            file: as it was listed.
-            target: takes the bytes; worth nothing if this raises. It can be emptied and begun anew.
-                None: nobody does.
-            most_bytes: how many it may have.
+            folder: the folder of the file.
+            file: the file, as listed.
+            target: receives the bytes; discard it if this raises. It must allow truncating and
+                starting again. None: the bytes are not stored.
+            most_bytes: the maximum number of bytes.
 
         Raises:
             StillGrowingError: size, time or bytes changed.
-            TooLargeError: it has more bytes than it may have.
+            TooLargeError: the file has more bytes than allowed.
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `gone`, `no_permission`,
                 `invalid_name`.
-            OSError: `target` cannot take the bytes.
+            OSError: `target` cannot be written.
 
         """
         if not file.is_named_in_utf8:
@@ -185,27 +185,28 @@ class Client:
         may_replace: bool = False,
         begin: Callable[[], None] = lambda: None,
     ) -> Literal["delivered", "already_there", "taken_unread"]:
-        """Publish a file under a name that it has whole or not at all (R24).
+        """Publish a file under a name, completely or not at all (R24).
 
-        The bytes go to a temporary name, are read back and compared, then renamed. A rename does
-        not overwrite, so the name never changes its bytes unless it may be replaced.
+        Writes the bytes to a temporary name, reads them back, compares them, and renames the file.
+        The rename does not overwrite, so the bytes under the name never change unless `may_replace`
+        is set.
 
         Args:
-            folder: where it goes.
-            name: its name there.
-            content: its bytes.
-            may_replace: whether the name may get other bytes.
-            begin: called once the temporary name is there and has no byte yet. If neither name is
-                there afterwards, somebody has taken the file.
+            folder: the target folder.
+            name: the name there.
+            content: the bytes.
+            may_replace: whether other bytes under the name may be replaced.
+            begin: called once the temporary name exists and is still empty. If neither name exists
+                afterwards, somebody has taken the file.
 
         Returns:
-            `taken_unread`: the file was gone before it could be read back or have its name.
+            `taken_unread`: the file was gone before it could be read back or renamed.
 
         Raises:
-            NameTakenError: the name holds other bytes.
+            NameTakenError: the name has other bytes.
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
-                `no_permission`, `invalid_name`, `upload_damaged` (what is read back is not what
-                was sent, as on a full disk).
+                `no_permission`, `invalid_name`, `upload_damaged` (the bytes read back differ from
+                those sent, as on a full disk).
 
         """
         path = join_path(folder, name)
@@ -237,8 +238,11 @@ class Client:
     def find_upload(
         self, folder: str, name: str, content: bytes
     ) -> Literal["whole", "begun"] | None:
-        """What there is of a file whose upload had begun: its name has it, or the temporary one is
-        there; None if it is gone.
+        """Return the state of an upload that had begun.
+
+        Returns:
+            `whole` if the name has the bytes, `begun` if the temporary name exists, None if
+                neither.
 
         Raises:
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
@@ -278,14 +282,14 @@ class Client:
         try:
             self._sftp.posix_rename(part, path)
         except OSError:
-            # An extension of OpenSSH, which not every server knows.
+            # An extension of OpenSSH, which not every server supports.
             self._ask_for(part)
             with suppress(FileNotFoundError):
                 self._sftp.remove(path)
             self._sftp.rename(part, path)
 
     def _takes_back(self, part: str, error: SftpError) -> bool:
-        """Remove the temporary name of an upload that failed; whether it was still there."""
+        """Remove the temporary name of a failed upload; return whether it was still there."""
         if error.code == "timed_out" or not self.is_connected:
             return False
         try:
@@ -305,10 +309,10 @@ class Client:
         return True
 
     def _hash_remote(self, path: str, size: int) -> str | None:
-        """The hash of a file; None if it has more bytes than that.
+        """Return the hash of a file, or None if it has more bytes than `size`.
 
         Raises:
-            FileNotFoundError: it is gone.
+            FileNotFoundError: the file is gone.
 
         """
         try:
@@ -338,10 +342,10 @@ class Client:
     def _receive(
         self, path: str, size: int | None, target: BinaryIO | None, most_bytes: int | None
     ) -> tuple[str, int]:
-        """Read a file to its end, with fewer reads outstanding each time the server breaks off.
+        """Read a file to its end, with fewer outstanding reads each time the server breaks off.
 
         Returns:
-            The hash of its bytes, and how many they are.
+            The hash of its bytes, and their number.
 
         """
         former: SftpError | None = None
@@ -351,7 +355,8 @@ class Client:
             except SftpError as error:
                 is_break = error.code in ("connection_lost", "timed_out")
                 if error.code == "gone" and former is not None:
-                    # It went with the connection, and is not one that nobody has begun to read.
+                    # It disappeared with the connection: report the broken connection, not a
+                    # missing file.
                     raise former from None
                 if not is_break or len(self._windows) == 1 or self._deadline.is_over:
                     raise
@@ -376,7 +381,7 @@ class Client:
                 with translated(_DOWNLOADING, missing="gone"):
                     chunk = next(chunks, None)
                 if chunk is None:
-                    # The file may be gone once it is closed: by then all of it is here.
+                    # The file may disappear when it is closed: by then all bytes are here.
                     if target is not None:
                         target.flush()
                     return digest.hexdigest(), byte_count

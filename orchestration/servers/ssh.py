@@ -1,7 +1,7 @@
-"""SSH: a connection to an organization's server, its key checked and the login made.
+"""SSH: connect to an organization's server, check its key, and log in.
 
-Knows nothing of files. Every way to fail is an `SftpError` with a stable code and a sentence that
-says what to do (R20), without secrets or addresses (R30).
+This module does not depend on files. Every failure is an `SftpError` with a stable code and a
+message that says what to do (R20), without secrets or addresses (R30).
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from orchestration.servers.keys import Secret, read_secret, read_trusted_keys
 from orchestration.servers.remote_reading import BadAnswerError, ListingTooLongError, SftpClient
 
 CONNECT_ATTEMPTS = 3
-# What may go better by itself another time; all else asks for a person.
+# Errors that a retry may resolve. All others need a person.
 MAY_HEAL = frozenset({"unreachable", "timed_out", "connection_lost"})
-# Seconds for which an attempt waits until it is the only one that tries a server again.
+# How many seconds an attempt waits to be the only one that retries a server.
 _TURN_SECONDS = 10
 _TRYING_AGAIN: Mapping[tuple[str, int], threading.Lock] = defaultdict(threading.Lock)
 _RSA = "ssh-rsa"
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 _LONGEST_LIST = 12
-# What SSH calls the kinds of algorithm, by the name that paramiko gives to the other side's list.
+# SSH's name for each kind of algorithm, by paramiko's name for the server's list.
 _ALGORITHMS = {
     "kex_algo_list": "key exchange",
     "server_key_algo_list": "host key",
@@ -46,8 +46,8 @@ _ALGORITHMS = {
 }
 
 
-# Paramiko writes tracebacks of its transport thread, stamina a line for each attempt; what matters
-# reaches the caller as SftpError.
+# Paramiko logs tracebacks of its transport thread, and stamina logs a line per attempt. The
+# relevant errors reach the caller as SftpError.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
@@ -63,18 +63,18 @@ def connect(
     timeout_seconds: float,
     attempts: int = CONNECT_ATTEMPTS,
 ) -> Iterator[paramiko.Transport]:
-    """Connect to an organization's server with the secrets that the environment holds for it.
+    """Connect to an organization's server with its secrets from the environment.
 
-    The server must show a key of the file SFTP_KNOWN_HOSTS_FILE: any that is listed for it. A
-    refused or lost connection is tried again; a refused login or an unknown key never is.
+    The server must present one of the keys that SFTP_KNOWN_HOSTS_FILE lists for it. A refused or
+    lost connection is retried. A refused login or an unknown key is never retried.
 
     Args:
         organization: host, port, user name.
-        environment: SFTP_PASSWORD_<ID>, SFTP_PRIVATE_KEY_FILE_<ID> or both for a server that asks
+        environment: SFTP_PASSWORD_<ID>, SFTP_PRIVATE_KEY_FILE_<ID> or both, for a server that asks
             for both; SFTP_KNOWN_HOSTS_FILE.
-        deadline: closes the connection when it is over.
-        timeout_seconds: how long any one answer may take.
-        attempts: how often to try.
+        deadline: closes the connection when it passes.
+        timeout_seconds: how long to wait for a single answer.
+        attempts: the maximum number of attempts.
 
     Raises:
         SftpError: `no_credentials`, `no_known_hosts`, `host_key_unknown`, `host_key_changed`,
@@ -109,7 +109,7 @@ def connect(
 
 @contextmanager
 def _turn(address: tuple[str, int], failure: SftpError | None) -> Iterator[None]:
-    """Keep attempts on a server apart that has dropped one: it may take few logins at once."""
+    """Serialize retries on a server that dropped a connection: it may accept few logins at once."""
     if failure is None or failure.code != "connection_lost":
         yield
         return
@@ -123,7 +123,7 @@ def _turn(address: tuple[str, int], failure: SftpError | None) -> Iterator[None]
 
 
 class _Transport(paramiko.Transport):  # type: ignore[misc]
-    """A transport that remembers which algorithms the server offered."""
+    """A transport that remembers the algorithms that the server offered."""
 
     offered: Mapping[str, Sequence[str]] | None = None
 
@@ -134,7 +134,7 @@ class _Transport(paramiko.Transport):  # type: ignore[misc]
         super()._parse_kex_init(message)
 
     def find_disagreement(self) -> str | None:
-        """Say of which kind of algorithm both sides have none in common; None if of no kind."""
+        """Describe the kind of algorithm that both sides have none of in common, or return None."""
         ours = {
             "kex_algo_list": self.preferred_kex,
             "server_key_algo_list": self.preferred_keys,
@@ -152,11 +152,11 @@ class _Transport(paramiko.Transport):  # type: ignore[misc]
 
 
 def _shown(algorithms: Sequence[str]) -> str:
-    """Names of algorithms, of which the server's are anything at all until they are looked at."""
+    """Join names of algorithms for a message; the server's names may be anything, so check them."""
     names = [
         name
         for name in algorithms
-        # Two marks of extensions stand among the algorithms of key exchange.
+        # Two extension markers are among the key exchange algorithms.
         if re.fullmatch(r"(?!kex-strict-|ext-info-)[A-Za-z0-9@._+-]{1,64}", name)
     ]
     more = "" if len(names) <= _LONGEST_LIST else f" and {len(names) - _LONGEST_LIST} more"
@@ -174,7 +174,7 @@ def _open(
     try:
         address = (organization.sftp_host, organization.sftp_port)
         connection = socket.create_connection(address, timeout_seconds)
-        # Paramiko's small packets would each wait for the answer to the former one.
+        # Otherwise each of paramiko's small packets would wait for the answer to the previous one.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = _Transport(connection)
         deadline.watch(transport.close)
@@ -183,7 +183,7 @@ def _open(
         transport.channel_timeout = timeout_seconds
         _prefer(transport, trusted)
         transport.start_client(timeout=timeout_seconds)
-        # Paramiko leaves the greeting without a word once its time is over.
+        # Paramiko returns from the key exchange without an error when its time is over.
         if not transport.initial_kex_done:
             raise TimeoutError
         _check_key(transport.get_remote_server_key(), trusted)
@@ -199,9 +199,9 @@ def _open(
 
 
 def _prefer(transport: paramiko.Transport, trusted: Sequence[paramiko.PKey]) -> None:
-    """Ask first for the types of key that can be checked, and for the fastest ciphers."""
+    """Prefer the key types that can be checked, and the fastest ciphers."""
     options = transport.get_security_options()
-    # They need no other code for authentication, whose hashes cost as much as the cipher.
+    # They need no separate authentication code, whose hashes cost as much as the cipher.
     fast = [name for name in options.ciphers if "gcm" in name]
     options.ciphers = [*fast, *(name for name in options.ciphers if name not in fast)]
     known = [
@@ -231,7 +231,7 @@ def _check_key(shown: paramiko.PKey, trusted: Sequence[paramiko.PKey]) -> None:
 
 
 def _log_in(transport: paramiko.Transport, username: str, secret: Secret) -> None:
-    """Give the server the key and the password, in the order in which it asks for them."""
+    """Send the key and the password in the order in which the server asks for them."""
     left: dict[str, Callable[[], Sequence[str]]] = {}
     if secret.key is not None:
         left[secret.key_variable] = lambda: _names(transport.auth_publickey(username, secret.key))
@@ -281,7 +281,7 @@ def _is_of_time_or_algorithms(error: Exception) -> bool:
 
 
 def _translate(error: BaseException, transport: _Transport | None) -> SftpError | None:
-    """What went wrong while connecting, in words of ours; None for what is no server's fault."""
+    """Translate an error while connecting; None if the server is not its cause."""
     if isinstance(error, SftpError):
         return error
     disagreement = transport and transport.find_disagreement()
@@ -311,11 +311,11 @@ def _translate(error: BaseException, transport: _Transport | None) -> SftpError 
 
 
 def open_sftp(transport: paramiko.Transport, timeout_seconds: float) -> SftpClient:
-    """What SSHClient.open_sftp does, but never waiting for ever on a server that froze.
+    """Open SFTP as SSHClient.open_sftp does, but never wait forever for a frozen server.
 
     Raises:
         TimeoutError: the server did not answer.
-        paramiko.SSHException: it has no SFTP, or broke off.
+        paramiko.SSHException: the server has no SFTP, or broke off.
 
     """
     expired = threading.Event()
@@ -342,7 +342,7 @@ def open_sftp(transport: paramiko.Transport, timeout_seconds: float) -> SftpClie
 
 @contextmanager
 def translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
-    """Errors of paramiko and the system as SftpError, without file names or addresses."""
+    """Translate errors of paramiko and the system to SftpError, without file names or addresses."""
     try:
         yield
     except FileNotFoundError:
@@ -365,6 +365,6 @@ def translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
     except OSError as error:
         if error.errno == ENOENT:
             raise SftpError(missing, f"{act}: no such file or folder") from None
-        if str(error) == "Socket is closed":  # paramiko's words
+        if str(error) == "Socket is closed":  # paramiko's message
             raise SftpError("connection_lost", f"{act}: the connection broke") from None
         raise SftpError("server_failed", f"{act}: the server failed") from None

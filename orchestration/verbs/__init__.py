@@ -1,5 +1,5 @@
-"""The verbs of the command, one module for those that need the same: see `orchestration.__main__`.
+"""The verbs of the command, grouped by the modules that they need: see `orchestration.__main__`.
 
-What a module here imports, its verbs wait for. Not here: what a verb does once it knows its
-arguments.
+A verb waits for the imports of its module. Not here: what a verb does once its arguments are
+parsed.
 """

@@ -1,4 +1,4 @@
-"""`check`: whether a contract and its server would do."""
+"""`check`: whether a contract and its server can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What verbs share: the home, their dates, the organization that is named, errors told."""
+"""Shared by the verbs: the home, the date type, finding an organization, reporting errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DATE = click.DateTime(["%Y-%m-%d"])
 
 
 def open_home() -> Home:
-    """The home that the environment names, made and set for dbt and Dagster."""
+    """Create the home that the environment names, and set it for dbt and Dagster."""
     home = Home.from_environment()
     with told():
         home.create()
@@ -27,10 +27,10 @@ def open_home() -> Home:
 
 
 def find_organization(organizations: Sequence[Organization], organization_id: str) -> Organization:
-    """The organization of that id.
+    """Return the organization with that id.
 
     Raises:
-        ContractError: none has it.
+        ContractError: no organization has it.
 
     """
     for organization in organizations:
@@ -42,7 +42,7 @@ def find_organization(organizations: Sequence[Organization], organization_id: st
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Tell errors that a user can do something about in one sentence, and end with their status."""
+    """Print errors that a user can fix in one sentence, and exit with their status."""
     try:
         yield
     except Exception as error:

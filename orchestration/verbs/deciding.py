@@ -1,4 +1,4 @@
-"""`held`, `approve`, `refuse`, `load-decisions`: the files that wait for an operator (R17)."""
+"""`held`, `approve`, `refuse`, `load-decisions`: files that wait for a decision (R17)."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def load_decisions() -> None:
 
 
 def _decide(file_id: str, decision: str) -> None:
-    """Note a decision, then carry it out; while a run holds the warehouse the note waits."""
+    """Record a decision, then apply it; the record waits while a run holds the warehouse."""
     console, home = Console(), open_home()
     with told():
         read_contracts(home.seeds)
@@ -96,10 +96,11 @@ def _show_held(console: Console, files: Sequence[HeldFile]) -> None:
 
 
 def _show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
-    """Print what became of a file.
+    """Print the status of a file.
 
     Raises:
-        OvertakenError: a newer one was applied before the decision, by a run or an earlier word.
+        OvertakenError: a newer file was applied before the decision, by a run or an earlier
+            decision.
 
     """
     row = connection.execute(

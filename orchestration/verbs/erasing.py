@@ -1,4 +1,4 @@
-"""`erase`: persons who are to be forgotten."""
+"""`erase`: delete the data of persons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`republish`: a payments file that was published, once more."""
+"""`republish`: send a published payments file again."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _find_why(
     organization: Organization,
     changed: Sequence[OutgoingFile],
 ) -> str:
-    """Why what was sent is not what would be sent now, as the end of a sentence."""
+    """Explain why the file would differ from the one sent before, as the end of a sentence."""
     payments = [each for each in changed if each.kind == outgoing.PAYMENTS_FILE]
     former = [each.as_older_versions_wrote_it(organization.delimiter) for each in payments]
     if former and not ledger.find_changed(connection, former):

@@ -1,4 +1,4 @@
-"""`run`, `replay`: carrying business dates through, and what landed, again."""
+"""`run`, `replay`: run business dates, and replay the landing area."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def replay() -> None:
 
 
 def run_day(console: Console, home: Home, day: date) -> bool:
-    """Run a business date and print what came of it; whether nothing was refused or held."""
+    """Run a business date and print its report; return whether nothing was refused or held."""
     told_before = ledger.last_told(home)
     with console.status(f"business date {day}: fetching, loading, building, delivering"):
         runs.run_business_date(home, day, console.print)

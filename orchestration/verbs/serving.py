@@ -8,7 +8,7 @@ import uvicorn
 from orchestration.pages.app import create_app
 from orchestration.verbs.common import open_home
 
-# The pages ask for no password: nobody but this machine reaches them.
+# The pages ask for no password: only this machine can reach them.
 _HOST = "127.0.0.1"
 
 
@@ -24,5 +24,5 @@ _HOST = "127.0.0.1"
 def pages(port: int) -> None:
     """Serve the pages for operators on this machine."""
     click.echo(f"http://{_HOST}:{port}")
-    # Addresses could be logged; what is sent never is (R30).
+    # The access log would contain URLs. Request bodies are never logged (R30).
     uvicorn.run(create_app(open_home()), host=_HOST, port=port, log_level="warning")

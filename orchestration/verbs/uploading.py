@@ -41,7 +41,7 @@ def load_uploads() -> None:
 
 
 def _run_uploads(console: Console, home: Home) -> bool:
-    """Load the workbooks that wait and print what came of them; whether none was refused."""
+    """Load the waiting workbooks and print the results; return whether none was refused."""
     with locking.exclusive(home):
         with console.status("loading what was uploaded"):
             done = runs.run_uploads(home, console.print)

@@ -1,4 +1,4 @@
-"""`verify`, `restore`: whether what is kept is whole, and having it again."""
+"""`verify`, `restore`: check whether what is kept is whole, and recover it."""
 
 from __future__ import annotations
 

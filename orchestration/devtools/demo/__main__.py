@@ -1,4 +1,4 @@
-"""`python -m orchestration.demo`: runs the demo in SALDO_HOME (default `data/demo`)."""
+"""Run the demo in SALDO_HOME (default `data/demo`): `python -m orchestration.devtools.demo`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MARKER = ".saldo-demo"
 
 
 def main() -> None:
-    """Three business dates of three sample organizations, told as they happen, the last twice."""
+    """Run three business dates of three sample organizations, the last one twice, with comments."""
     console = Console()
     root = (PROJECT / os.environ.get("SALDO_HOME", "data/demo")).resolve()
     _clear(root)
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _clear(root: Path) -> None:
-    """Begin anew in a folder that is a former demo's or no one's."""
+    """Empty the folder of a former demo, or create a new one."""
     if root.exists() and any(root.iterdir()) and not (root / _MARKER).exists():
         sys.exit(f"saldo: {root} is not a demo's; name another folder with SALDO_HOME")
     shutil.rmtree(root, ignore_errors=True)

@@ -1,5 +1,5 @@
-"""A sample installation: a home with the project's contracts, its organizations' servers all one
-server on loopback.
+"""A sample installation: a home with the project's contracts, and one loopback server for all
+organizations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orchestration.installation.home import PROJECT, Home
 
 
 def take_at_once(seeds: Path) -> None:
-    """Have contracts take files that have just been written: nobody is still uploading them."""
+    """Set `quiet_seconds` to 0, so that files are taken immediately: nobody is uploading them."""
     path = seeds / "organization_defaults.csv"
     with path.open(encoding="utf-8", newline="") as source:
         (defaults,) = csv.DictReader(source)
@@ -26,16 +26,16 @@ def take_at_once(seeds: Path) -> None:
 
 
 def make(root: Path, server: LoopbackServer) -> tuple[Home, dict[str, str]]:
-    """Make the home, its contracts and the folders on the server.
+    """Create the home, its contracts and the folders on the server.
 
     Returns:
-        The home, and the variables that lead to it and open the server.
+        The home, and the variables that point to it and give access to the server.
 
     """
     seeds = root / "seeds"
     seeds.mkdir(parents=True)
     for seed in (PROJECT / "seeds").iterdir():
-        shutil.copyfile(seed, seeds / seed.name)  # with modes of its own
+        shutil.copyfile(seed, seeds / seed.name)  # without their modes
     take_at_once(seeds)
     path = seeds / "organizations.csv"
     with path.open(encoding="utf-8", newline="") as source:
@@ -55,7 +55,7 @@ def make(root: Path, server: LoopbackServer) -> tuple[Home, dict[str, str]]:
 
 
 def upload(home: Home, server_root: Path, day: date) -> None:
-    """Leave the files and events of a business date where Saldo looks for them."""
+    """Write the files and events of a business date where Saldo looks for them."""
     for file in files_of(day):
         (server_root / file.organization_id / "inbox" / file.name).write_bytes(file.content)
     (home.events / f"{day}.jsonl").write_text(events_of(day), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The sample organizations' files and the payment events, day by day.
+"""The sample organizations' files and the payment events, by day.
 
-Every number is made from a fixed seed, so the demo always tells the same story; what happens on
-each day is written down in `STORY`.
+Every number is made from a fixed seed, so the demo always gives the same result. `STORY` describes
+what happens on each day.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SampleFile:
 
 
 def files_of(day: date) -> list[SampleFile]:
-    """What the organizations upload before a business date is run."""
+    """Return the files that the organizations upload before a business date is run."""
     index = DAYS.index(day)
     return [
         file
@@ -72,7 +72,9 @@ def files_of(day: date) -> list[SampleFile]:
 
 
 def events_of(day: date) -> str:
-    """What the payment processors report before a business date is run, one JSON object a line."""
+    """Return the events that the payment processors report before a business date, one JSON object
+    per line.
+    """
     lumina, andes, pehuen = lumina_debts(), andes_seguros_debts(), colegio_pehuen_debts()
     events: dict[date, list[dict[str, str | int | None]]] = {
         DAYS[0]: [
@@ -94,7 +96,7 @@ def events_of(day: date) -> str:
             _event("lumina", lumina[1], 1, DAYS[2], "pac", "rejected", "Cuenta cerrada"),
             _event("lumina", lumina[4], 4, DAYS[2], "webpay", "reversed", "Contracargo"),
             _event("colegio_pehuen", pehuen[1], 8, DAYS[2], "pat", "authorized"),
-            # late: of the day before yesterday
+            # # late: from two days before
             _event("andes_seguros", andes[4], 10, DAYS[1], "webpay", "authorized"),
         ],
     }
@@ -177,17 +179,17 @@ def _colegio_pehuen_file(index: int) -> SampleFile:
 
 
 def lumina_debts() -> dict[int, Debt]:
-    """The debts owed to Lumina, by number, as it first lists them."""
+    """The debts owed to Lumina, by number, as first listed."""
     return _debts(126, "lumina", lambda number, _: f"LUZ-{number:03d}", _make_rut)
 
 
 def andes_seguros_debts() -> dict[int, Debt]:
-    """The debts owed to Andes Seguros, by number, as it first lists them."""
+    """The debts owed to Andes Seguros, by number, as first listed."""
     return _debts(85, "andes", lambda number, _: f"POL-{7000 + number}", _make_rut)
 
 
 def colegio_pehuen_debts() -> dict[int, Debt]:
-    """The debts owed to Colegio Pehuén, by number, as it first lists them."""
+    """The debts owed to Colegio Pehuén, by number, as first listed."""
     return _debts(
         62, "pehuen", lambda number, _: f"MENS-{3 + number % 3}", lambda n, _: f"AL-{n:04d}"
     )
