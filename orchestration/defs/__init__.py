@@ -1,4 +1,4 @@
-"""Dagster's objects, one module per concept; what they do stands beside this folder.
+"""Dagster's objects, one module per concept.
 
 Not here: decisions. Each object calls a function of another package.
 """

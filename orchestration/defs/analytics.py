@@ -1,4 +1,4 @@
-"""What analysts read: the published copy (R28)."""
+"""The published copy that analysts read (R28)."""
 
 from datetime import timedelta
 
@@ -36,9 +36,9 @@ def analytics(
 ) -> dg.MaterializeResult[None]:
     """`analytics.duckdb`, the read-only copy of the marts, swapped in one step.
 
-    While a load is not finished, its tests may still fail; while loads that landed before are
-    carried through, as in a replay, none of them is newer. Analysts keep the copy that they have.
-    Each mart is told how many rows it has, for its page to draw.
+    It is not updated while a load is unfinished, whose tests may still fail, nor while older landed
+    loads are processed, as in a replay. Analysts keep the copy that they have. Each mart's number
+    of rows is reported for the chart on its page.
     """
     home = installation.home()
     with guarded(), warehouse.connect(home) as connection:

@@ -1,6 +1,6 @@
-"""Checks on what came in and went out, for whoever looks at an asset: warnings, they stop nothing.
+"""Asset checks on intake and delivery: they are warnings and block nothing.
 
-What must stop a run stands with the models, as dbt tests.
+Checks that must stop a run are dbt tests.
 """
 
 import inspect
@@ -46,7 +46,7 @@ _OF_A_LOAD = {
 def intake_checks(
     context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.AssetCheckResult]:
-    """What the newest load found in the inboxes, as far as it is asked."""
+    """Run the selected checks of the newest load's intake."""
     asked = context.selected_asset_check_keys
     with guarded(), warehouse.connect(installation.home()) as connection:
         load_id = warehouse.last_load_id(connection)
@@ -59,7 +59,7 @@ def intake_checks(
 def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
     """The published files that no attempt has delivered (R24).
 
-    One that the receiver may have (`taken_unread`, `unconfirmed`) is told once.
+    A file that the receiver may have (`taken_unread`, `unconfirmed`) is reported once.
     """
     home = installation.home()
     with guarded(), warehouse.connect(home) as connection:
@@ -72,13 +72,13 @@ def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.
 def every_payment_in_process_is_in_time(
     installation: dg.ResourceParam[Installation],
 ) -> dg.AssetCheckResult:
-    """The payments that are in process for longer than their channel takes (R25)."""
+    """The payments that have been in process longer than their channel takes (R25)."""
     return _ask(installation, findings.find_overdue_payments)
 
 
 @dg.asset_check(asset=dg.AssetKey(["daily_balance"]), pool="warehouse", config_schema={})
 def the_newest_day_adds_up(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
-    """How the base and the money of each organization moved on its newest day."""
+    """The movements of the base and the money of each organization on its newest day."""
     return _ask(installation, findings.find_unbalanced_days)
 
 

@@ -1,4 +1,4 @@
-"""What is due, what is under way, and runs whose process is gone."""
+"""Due dates, runs in progress, and runs whose process is gone."""
 
 import time
 from collections.abc import Sequence
@@ -18,34 +18,34 @@ _COMING = [
     dg.DagsterRunStatus.STARTING,
 ]
 _MOMENT_SECONDS = 3
-# What Dagster says of a run that failed: that it starts it again, and as which run it did.
+# Dagster's tags on a failed run: that it will be retried, and the id of the retry.
 _STARTS_AGAIN, _STARTED_AGAIN_AS = "dagster/will_retry", "dagster/auto_retry_run_id"
-# Longer than Dagster takes to start a run again; it looks every 5 seconds.
+# Longer than Dagster takes to start a retry; it checks every 5 seconds.
 _OVERLOOKED_AFTER = timedelta(minutes=1)
-# Runs of the delivery alone may be newer than the newest of the whole job.
+# Delivery-only runs may be newer than the newest run of the whole job.
 _NEWEST_RUNS = 20
 
 
 def find_due_dates(home: Home, organizations: Sequence[Organization], now: datetime) -> list[date]:
-    """The business dates to run now by the looks in the manifests, oldest first."""
+    """Return the business dates to run now, by the inbox checks in the manifests, oldest first."""
     since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
     looks = timing.looks_of(manifests.recent_manifests(home, since))
     return timing.due_dates(organizations, looks, now)
 
 
 def is_run_in_flight(instance: dg.DagsterInstance, home: Home) -> bool:
-    """Whether a run writes or is about to, from the command line too.
+    """Return whether a run is writing or about to, including runs of the command line.
 
-    That a run has started is no sign: one that was killed stays so until find_killed_runs.
+    The status "started" is not enough: a killed run keeps it until find_killed_runs.
     """
     coming = instance.get_runs(dg.RunsFilter(statuses=_COMING), limit=1)
     return bool(coming) or locking.holder(home) is not None
 
 
 def find_killed_runs(instance: dg.DagsterInstance, home: Home) -> list[dg.DagsterRun]:
-    """The runs that count as started although nothing holds the home any more.
+    """Find runs with the status "started" although nothing holds the home any more.
 
-    A run that ends lets go of the home a moment before it says so; hence two looks.
+    A run releases the home a moment before it changes its status; hence two checks.
     """
     suspects = _started_runs(instance)
     if not suspects or locking.holder(home) is not None:
@@ -58,14 +58,14 @@ def find_killed_runs(instance: dg.DagsterInstance, home: Home) -> list[dg.Dagste
 
 
 def find_overlooked_run(instance: dg.DagsterInstance, now: datetime) -> dg.DagsterRun | None:
-    """The newest run of the whole job, if Dagster was to start it again and has passed it over.
+    """Return the newest run of the whole job if Dagster should have retried it but did not.
 
-    Dagster writes down that a run has failed, then that it starts it again. Its daemon, if it looks
-    between the two, does nothing and never looks again. Whatever was run since has carried through
-    what the run left. A run of the command is its operator's to start again.
+    Dagster records that a run has failed, and then that it will retry it. If its daemon checks
+    between the two, it does nothing and never checks again. Any later run has completed what this
+    run left. A run of the command is retried by its operator.
 
     Args:
-        instance: Dagster's.
+        instance: Dagster's instance.
         now: an instant with a time zone.
 
     """

@@ -1,4 +1,4 @@
-"""What comes in: the inboxes and the events folder, and schema `raw`, which a load fills."""
+"""The intake: inboxes, the events folder, and schema `raw`, which a load fills."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -12,12 +12,12 @@ from orchestration.installation.project_yaml import RawTable, raw_tables
 from orchestration.intake import loads
 from orchestration.reports import progress
 
-# A load fills all of `raw` but the ledger, which deliveries write.
+# A load fills all of `raw` except the ledger, which deliveries write.
 _LOADED = {name: table for name, table in raw_tables().items() if name != "deliveries"}
 
 
 def _columns(table: RawTable) -> dg.TableSchema:
-    """The columns of a table of `raw`, as the page of its asset shows them."""
+    """Return the columns of a table of `raw` for the page of its asset."""
     return dg.TableSchema(
         [dg.TableColumn(each.name, each.data_type, each.description) for each in table.columns]
     )
@@ -83,7 +83,7 @@ def load(
             say=say,
         )
     looks = [f"{look.organization_id}: {look.outcome}" for look in carried.manifest.looks]
-    if looks:  # told together: each telling is a write of Dagster's
+    if looks:  # in one message: each message is a write to Dagster's storage
         context.log.info("\n".join(looks))
     for table in _LOADED:
         metadata: dict[str, dg.MetadataValue] = {

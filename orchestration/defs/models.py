@@ -26,7 +26,7 @@ from orchestration.installation.redaction import Redacting
 _TABLE_NAME = "dagster/table_name"
 
 
-# What a build reads of the build before it; see Rooms.get_asset_spec.
+# The tables of the previous build that a build reads; see Rooms.get_asset_spec.
 _FORMER = {
     "base/debts": "The debts as the former load left them, for a new file to be compared with.",
     "base/debts_history": "The versions of the debts as they were when the build began.",
@@ -46,16 +46,16 @@ former = [
 
 
 class Rooms(DagsterDbtTranslator):
-    """Groups assets by the room of the house that they stand in."""
+    """Groups assets by their folder."""
 
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """The asset of a dbt node.
+        """Return the asset of a dbt node.
 
-        The sources `base` and `verdicts` are tables of ours as the former load left them. Dagster
-        would know them for those tables and see a circle; without the table's name they stand for
-        themselves.
+        The sources `base` and `verdicts` are Saldo's own tables as the previous load left them.
+        Dagster would identify them with those tables and find a cycle. Without the table's name
+        they are separate assets.
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
         if not unique_id.startswith(("source.saldo.base.", "source.saldo.verdicts.")):
@@ -70,18 +70,18 @@ class Rooms(DagsterDbtTranslator):
         unique_id: str,
         project: DbtProject | None,
     ) -> dg.AssetCheckSpec | None:
-        """The check of a dbt test, with what its page says of it."""
+        """Return the check of a dbt test, with a description for its page."""
         spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         if spec is None or spec.description:
             return spec
         return spec._replace(description=_describe_test(manifest["nodes"][unique_id]))
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:  # noqa: ARG002
-        """Who answers for every model, seed and snapshot."""
+        """Return the owners of every model, seed and snapshot."""
         return owners
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The folder below `models/`, or `contracts` and `snapshots`."""
+        """Return the folder below `models/`, or `contracts` or `marts`."""
         kind = dbt_resource_props["resource_type"]
         if kind == "model":
             return str(dbt_resource_props["fqn"][1])
@@ -89,10 +89,10 @@ class Rooms(DagsterDbtTranslator):
 
 
 def _measured(invocation: DbtCliInvocation, home: Home) -> Iterator[Any]:
-    """What dbt did, told once it has let go of the warehouse: each table with columns and rows.
+    """Yield dbt's events once it has released the warehouse: each table with columns and rows.
 
     Raises:
-        DagsterDbtCliRuntimeError: dbt failed; what it did before is told first.
+        DagsterDbtCliRuntimeError: dbt failed; its events come first.
 
     """
     events: list[Any] = []
@@ -123,7 +123,7 @@ def _dbt_id_of(event: Any) -> str | None:
 def _metadata_of(
     relation: warehouse.Relation, node: Mapping[str, Any]
 ) -> dict[str, dg.MetadataValue]:
-    """Columns with the types that no YAML has; rows, unless the published copy tells them."""
+    """Return the column types that the YAML lacks; rows unless the published copy gives them."""
     metadata: dict[str, dg.MetadataValue] = {}
     described = node["columns"]
     if not all(column["data_type"] for column in described.values()):
@@ -138,7 +138,7 @@ def _metadata_of(
 
 
 def _describe_test(node: Mapping[str, Any]) -> str:
-    """What a singular test opens with says what a row would mean; others name what they test."""
+    """Describe a test: a singular test by its opening comment, a generic one by what it tests."""
     if generic := node.get("test_metadata"):
         column = f" on column `{node['column_name']}`" if node.get("column_name") else ""
         return f"The dbt test `{generic['name']}`{column}."
@@ -160,16 +160,16 @@ def models(
     dbt: dg.ResourceParam[Dbt],
     installation: dg.ResourceParam[Installation],
 ) -> Iterator[Any]:
-    """Carry the newest load through every model, snapshot and test; then it is finished.
+    """Run the newest load through every model, snapshot and test; then it is finished.
 
-    After some of the models alone it is not: the next run carries it through the others. The unit
-    tests of dbt prove the SQL, not the data: they run with the other tests of the project.
+    After a run of some models only, it is not finished: the next run continues with the others.
+    dbt's unit tests test the SQL, not the data: they run with the project's other tests.
     """
     home = installation.home()
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
         with locking.lent_to_children(home):
-            # One run at a time: the artifacts of the last one are enough.
+            # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli(arguments, context=context, target_path=target)
         yield from _measured(invocation, home)

@@ -1,4 +1,4 @@
-"""What goes out: payments files and answers, to the organizations' outboxes (R19, R24)."""
+"""The outboxes: payments files and answers for the organizations (R19, R24)."""
 
 import dagster as dg
 
@@ -41,7 +41,7 @@ def outbox_files(
             for each in deliveries
             if each.is_delivered is is_delivered
         ]
-        if lines:  # told together: each telling is a write of Dagster's
+        if lines:  # in one message: each message is a write to Dagster's storage
             level("\n".join(lines))
     delivered = sum(each.is_delivered for each in deliveries)
     to_try_again = sum(each.may_heal for each in deliveries)

@@ -1,8 +1,8 @@
-"""What all assets share: partitions by business date, one run each, and their owner."""
+"""Shared by all assets: partitions by business date, one run each, and their owner."""
 
 import dagster as dg
 
-# The last partition is today, whose files come in the morning.
+# The last partition is today, because its files come in the morning.
 business_dates = dg.DailyPartitionsDefinition(
     start_date="2024-01-01", timezone="America/Santiago", end_offset=1
 )

@@ -1,4 +1,4 @@
-"""The dbt project as Dagster takes it, parsed anew when its files have changed."""
+"""The dbt project for Dagster, parsed again when its files have changed."""
 
 import fcntl
 import os
@@ -12,9 +12,9 @@ from orchestration.installation.home import PROJECT, Home
 
 @cache
 def project() -> DbtProject:
-    """The dbt project of this installation, parsed anew when its files have changed.
+    """Return the dbt project of this installation; parse it again if its files have changed.
 
-    Its artifacts are kept in the home, so that several homes can share one checkout.
+    Its artifacts are in the home, so that several homes can share one checkout.
     """
     home = Home.from_environment()
     home.create()

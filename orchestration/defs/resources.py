@@ -1,7 +1,7 @@
-"""The resources: the home, held for as long as a run lasts, and dbt.
+"""The resources: the home, held for the duration of a run, and dbt.
 
-A request to Dagster's UI may bring the configuration of a run. So neither a resource nor the
-executor takes any: what dbt's program is, and where it works, is not for a request to say.
+A request to Dagster's UI may contain the configuration of a run. So the resources and the executor
+have none: a request cannot choose dbt's program or its working folder.
 """
 
 import os
@@ -26,34 +26,34 @@ from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
 from orchestration.reports.run_alerts import TOLD
 
-# What DuckDB says, in dbt's words too, when another process has the file open.
+# DuckDB's message, also as quoted by dbt, when another process has the file open.
 _LOCKED = "Could not set lock on file"
 _BUSY_RETRIES = 10
 _BUSY_RETRY_SECONDS = 30
 
 
 class Installation:
-    """One installation of Saldo: its home, its contracts and its secrets, from the environment."""
+    """One installation of Saldo: its home, contracts and secrets, from the environment."""
 
     def home(self) -> Home:
-        """The folders, made if missing."""
+        """Return the home; creates missing folders."""
         home = Home.from_environment()
         home.create()
         return home
 
     def organizations(self) -> list[Organization]:
-        """The contracts (R11)."""
+        """Read the contracts (R11)."""
         return read_contracts(self.home().seeds)
 
     def environment(self) -> Mapping[str, str]:
-        """Where the secrets are."""
+        """Return the variables with the secrets."""
         return os.environ
 
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """How a step fails: it is tried again when someone reads the warehouse, for nothing else heals
-    by waiting, and its error says nothing that must not be told (R30).
+    """Handle the failure of a step: retry it if another process has the warehouse open, since only
+    that can resolve by waiting, and keep confidential data out of its error (R30).
 
     Raises:
         dagster.RetryRequested: another process has the warehouse open.
@@ -78,10 +78,10 @@ def guarded() -> Iterator[None]:
 
 
 class Dbt(DbtCliResource):
-    """dbt, called without what dagster-dbt does first and Saldo has no use for.
+    """dbt, without the steps of dagster-dbt that Saldo does not need.
 
-    That is a dbt process that prints its version, and an adapter in this process that would count
-    rows: together as long as a small build.
+    These are a dbt process that prints its version, and an adapter in this process for counting
+    rows. Together they take as long as a small build.
     """
 
     @cached_property
@@ -96,7 +96,7 @@ class Dbt(DbtCliResource):
 def hold_installation(_: dg.InitResourceContext) -> Iterator[Installation]:
     """Wait for the home, then hold it until the run ends, however it was started (R29).
 
-    All of a run's steps are in one process, which makes this resource once.
+    All steps of a run are in one process, which creates this resource once.
     """
     held = Installation()
     with locking.exclusive(held.home(), say=dg.get_dagster_logger().info):
@@ -105,24 +105,26 @@ def hold_installation(_: dg.InitResourceContext) -> Iterator[Installation]:
 
 @dg.resource(config_schema={})
 def make_dbt(_: dg.InitResourceContext) -> Dbt:
-    """The dbt of this installation."""
+    """Return the dbt of this installation."""
     return Dbt(
         project_dir=str(project().project_dir),
         dbt_executable=DBT[0],
-        # dbt's own log is not redacted; all that matters of it is on the standard output.
+        # dbt's own log is not redacted; the relevant part is on the standard output.
         global_config_flags=[*DBT[1:], "--log-level-file", "none"],
     )
 
 
 @dg.io_manager(config_schema={})
 def keep_nothing(_: dg.InitResourceContext) -> dg.InMemoryIOManager:
-    """No step hands a value to another. Dagster's own resource for it writes where it is told."""
+    """Return an in-memory IO manager: steps pass no values. Dagster's default one writes to a
+    configurable path.
+    """
     return dg.InMemoryIOManager()  # type: ignore[no-untyped-call]
 
 
 @dg.definitions
 def resources() -> dg.Definitions:
-    """Every resource by its name, and one process for all steps of a run."""
+    """Define every resource by name, and one process for all steps of a run."""
     return dg.Definitions(
         executor=dg.in_process_executor.configured({}, name="in_process", config_schema={}),
         resources={

@@ -1,4 +1,4 @@
-"""When the job runs by itself: at the organizations' cut-offs (R11)."""
+"""Scheduled runs: at the organizations' cut-offs (R11)."""
 
 from collections.abc import Iterator
 from datetime import UTC
@@ -25,7 +25,7 @@ _STATUS = dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultSched
     ),
 )
 def cut_offs(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for the oldest business date that is due; the next tick asks for the next."""
+    """Request the oldest business date that is due; the next tick requests the next one."""
     home = Home.from_environment()
     now = context.scheduled_execution_time.astimezone(UTC)
     if is_run_in_flight(context.instance, home):

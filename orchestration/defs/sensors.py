@@ -1,4 +1,4 @@
-"""What makes the job run between the cut-offs, and what watches over runs."""
+"""Sensors: runs between the cut-offs, and monitoring of runs."""
 
 import os
 from datetime import UTC, datetime
@@ -34,12 +34,12 @@ _STATUS = dg.DefaultSensorStatus.RUNNING if IS_PRODUCTION else dg.DefaultSensorS
     ),
 )
 def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the oldest business date that something waits for."""
+    """Request the oldest business date that something waits for."""
     home, now = Home.from_environment(), utc_now()
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")
     organizations = read_organizations(home.seeds)
-    # Looking into a newer date first would pass over one that was missed.
+    # Checking a newer date first would skip a missed one.
     if find_due_dates(home, organizations, now):
         return dg.SkipReason("a cut-off is due, which goes first")
     memory, dates = arrivals.look(
@@ -63,7 +63,7 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     description="Payments files that an organization's server was not there for are tried again.",
 )
 def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask for the delivery alone, half an hour after an attempt that may go better now."""
+    """Request a delivery-only run, half an hour after an attempt that may succeed on a retry."""
     home, now = Home.from_environment(), utc_now()
     event = context.instance.get_latest_materialization_event(OUTBOX)
     if event is None or event.asset_materialization is None:
@@ -86,7 +86,7 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
     description="A run carries one load: while more have landed, as in a replay, the next follows.",
 )
 def landed_loads(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Ask once for each run that left loads behind; one that failed waits for a person."""
+    """Request one run after each run that left loads behind; a failed run waits for a person."""
     event = context.instance.get_latest_materialization_event(ANALYTICS)
     if event is None or event.asset_materialization is None:
         return dg.SkipReason("nothing has been published yet")
@@ -108,7 +108,7 @@ def landed_loads(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.Skip
     ),
 )
 def killed_runs(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Mark them; Dagster's run retries start them again, but for those that they overlook."""
+    """Mark killed runs as failed; Dagster retries them, and this sensor those that it missed."""
     home = Home.from_environment()
     killed = find_killed_runs(context.instance, home)
     for run in killed:
@@ -138,5 +138,5 @@ def failure_alerts(context: dg.RunStatusSensorContext) -> None:
     description="A run whose checks found something is told to the same.",
 )
 def warning_alerts(context: dg.RunStatusSensorContext) -> None:
-    """Send the alert if there is something to tell."""
+    """Send the alert if there is something to report."""
     send_alert_of(context.instance, context.dagster_run.run_id)

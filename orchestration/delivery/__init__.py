@@ -1,4 +1,4 @@
-"""What goes out: files to outboxes, the ledger of attempts, the published copy for analysts.
+"""Delivery: files to outboxes, the ledger of attempts, the published copy for analysts.
 
-Not here: what a payments file says, which the models decide.
+Not here: the content of a payments file; the models decide that.
 """

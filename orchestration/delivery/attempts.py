@@ -1,4 +1,4 @@
-"""Attempts to deliver: what was intended, and what came of it."""
+"""Attempts to deliver: the intent and the outcome."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from orchestration.delivery.outgoing import DELIVERED, LEFT_TO_PEOPLE, FileKey, OutgoingFile
 
 BEGUN = "begun"
-# What came of each file: a success, whatever a later `republish` met, else what is left to people,
-# else its last attempt.
+# The outcome of each file: a success, whatever a later `republish` did; else an outcome that is
+# left to people; else the last attempt.
 OUTCOMES = """
 select organization_id, business_date, kind, file_name, outcome, detail, batch_id
 from raw.deliveries
@@ -32,8 +32,8 @@ OUTCOMES_PARAMETERS = {"delivered": list(DELIVERED), "left_to_people": list(LEFT
 class Attempt:
     """An attempt to deliver a file (R24).
 
-    `outcome` is a success or the code of a failure, or `begun` where the intent has none.
-    `is_in_doubt` says that the receiver may have the file and that nobody has looked.
+    `outcome` is a success, the code of a failure, or `begun` for an intent without an outcome.
+    `is_in_doubt` means that the receiver may have the file and nobody has checked.
     """
 
     organization_id: str
@@ -58,7 +58,7 @@ class Attempt:
         *,
         is_in_doubt: bool,
     ) -> Attempt:
-        """An attempt to deliver a file; `attempted_at` has a zone."""
+        """Make an attempt to deliver a file; `attempted_at` has a zone."""
         return cls(
             organization_id=file.organization_id,
             business_date=file.business_date,
@@ -75,7 +75,7 @@ class Attempt:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Attempt:
-        """Read an attempt from JSON's values."""
+        """Make an attempt from JSON values."""
         return cls(
             **{
                 **values,
@@ -86,5 +86,5 @@ class Attempt:
 
     @property
     def key(self) -> FileKey:
-        """What tells its file from others."""
+        """The key of its file."""
         return self.organization_id, self.file_name, self.load_id

@@ -1,11 +1,10 @@
-"""The delivery ledger: what will be sent is noted before, and what came of it afterwards (R24).
+"""The delivery ledger: the intent is written before a file is sent, the outcome afterwards (R24).
 
-It is kept in the landing area, a batch for each delivery step: a file of lines that are only ever
-added. Each file that is sent adds two: the intent, which is on the disk before the first byte
-leaves, and the outcome. An intent without an outcome is what a killed step leaves: the file is in
-doubt until somebody has looked at the server. `raw.deliveries` has the same attempts, a row each,
-and is filled from here: what an organization was sent is sent once, whatever becomes of the
-warehouse.
+The ledger is in the landing area, with one batch per delivery step: a file of lines that only
+grows. Each file that is sent adds two lines: the intent, which is on the disk before the first byte
+is sent, and the outcome. A killed step leaves an intent without an outcome: the file is in doubt
+until somebody has checked the server. `raw.deliveries` has the same attempts, one per row, and is
+filled from here. So files are sent only once, even if the warehouse is lost.
 """
 
 from __future__ import annotations
@@ -35,16 +34,16 @@ _PRIVATE = 0o600
 
 
 class LedgerError(ToldError):
-    """The ledger cannot be written: what is not noted is not sent."""
+    """The ledger cannot be written. A file without an intent in the ledger is not sent."""
 
 
 class Batch:
-    """The attempts of one delivery step, which several threads note.
+    """The attempts of one delivery step; several threads add to it.
 
     Args:
         home: the installation.
-        batch_id: the number of the batch; its file is made with the first attempt.
-        clock: tells the time of each attempt.
+        batch_id: the number of the batch; its file is created with the first attempt.
+        clock: returns the time of each attempt.
 
     """
 
@@ -59,23 +58,23 @@ class Batch:
         self._synced = 0
 
     def note_intent(self, file: OutgoingFile) -> None:
-        """Note that a file is about to be sent; on the disk when this returns.
+        """Write the intent to send a file; it is on the disk when this returns.
 
         Raises:
-            LedgerError: it could not be noted.
+            LedgerError: it could not be written.
 
         """
         self._append([Attempt.of(file, self._clock(), BEGUN, is_in_doubt=True)])
         self.sync()
 
     def note_outcomes(self, *outcomes: tuple[OutgoingFile, str, str | None, bool]) -> None:
-        """Note what came of files, together; on the disk once sync() returns.
+        """Write the outcomes of files together; they are on the disk once sync() returns.
 
         Args:
-            outcomes: each file, its outcome, what else is known, and whether it is in doubt.
+            outcomes: each file, its outcome, details, and whether it is in doubt.
 
         Raises:
-            LedgerError: it could not be noted.
+            LedgerError: they could not be written.
 
         """
         now = self._clock()
@@ -87,10 +86,10 @@ class Batch:
         )
 
     def sync(self) -> None:
-        """Have all that was noted before be on the disk: one sync serves all who wait for one.
+        """Sync everything written so far to the disk; one sync serves all waiting threads.
 
         Raises:
-            LedgerError: the disk did not take it.
+            LedgerError: the disk did not accept it.
 
         """
         wanted = self._written
@@ -101,16 +100,16 @@ class Batch:
             try:
                 os.fsync(self._file.fileno())
             except (OSError, ValueError) as error:
-                # A second sync may succeed without what the first one lost: nothing more is noted.
+                # A second sync may succeed without the data that the first one lost: stop writing.
                 self._file.close()
                 raise _cannot_write(error) from error
             self._synced = written
 
     def end(self) -> None:
-        """Note that the step has ended: from now on a missing line is damage.
+        """Write that the step has ended: from now on a missing line is damage.
 
         Raises:
-            LedgerError: it could not be noted.
+            LedgerError: it could not be written.
 
         """
         if self._file is not None:
@@ -119,7 +118,7 @@ class Batch:
             self.sync()
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 
@@ -145,11 +144,11 @@ class Batch:
 
 @contextmanager
 def open_batch(home: Home, clock: Clock = utc_now) -> Iterator[Batch]:
-    """The next batch of the ledger, for one delivery step; nothing is made if nothing is noted.
+    """Open the next batch of the ledger for one delivery step; without attempts no file is made.
 
     Raises:
-        LedgerError: what was noted last is not on the disk.
-        DamagedError: the newest batch is not as it was written.
+        LedgerError: the last lines are not on the disk.
+        DamagedError: the newest batch has changed since it was written.
 
     """
     newest = max(batch_ids(home), default=0)
@@ -163,10 +162,10 @@ def open_batch(home: Home, clock: Clock = utc_now) -> Iterator[Batch]:
 
 
 def read_attempts(home: Home, after: int) -> Iterator[tuple[int, list[Attempt]]]:
-    """The batches of the ledger after a number, in order.
+    """Yield the batches of the ledger after a number, in order.
 
     Raises:
-        DamagedError: one is not as it was written.
+        DamagedError: one has changed since it was written.
 
     """
     for batch_id in batch_ids(home):
@@ -175,12 +174,12 @@ def read_attempts(home: Home, after: int) -> Iterator[tuple[int, list[Attempt]]]
 
 
 def read_batch(home: Home, batch_id: int) -> list[Attempt]:
-    """The attempts of a batch: of each file the outcome, or the intent if it has none.
+    """Read the attempts of a batch: for each file the outcome, or the intent if it has none.
 
-    An older version wrote one JSON of outcomes.
+    An older version wrote one JSON document of outcomes.
 
     Raises:
-        DamagedError: it is not as it was written.
+        DamagedError: the batch has changed since it was written.
 
     """
     path = batch_path(home, batch_id)
@@ -199,7 +198,7 @@ def read_batch(home: Home, batch_id: int) -> list[Attempt]:
 
 
 def write_batch(home: Home, batch_id: int, attempts: Sequence[Attempt]) -> None:
-    """Write a batch that has ended again, under its number."""
+    """Rewrite a batch that has ended, under its number."""
     values = [{_BATCH_ID: batch_id}, *map(asdict, attempts), {_LINE_COUNT: len(attempts)}]
     former = batch_path(home, batch_id)
     path = _path(home, batch_id)
@@ -209,25 +208,25 @@ def write_batch(home: Home, batch_id: int, attempts: Sequence[Attempt]) -> None:
 
 
 def batch_ids(home: Home) -> list[int]:
-    """The numbers of the batches of the ledger, in order."""
+    """Return the numbers of the batches of the ledger, in order."""
     return sorted({int(path.stem) for path in _folder(home).glob("[0-9]*.json*")})
 
 
 def batch_path(home: Home, batch_id: int) -> Path:
-    """Where a batch of the ledger is; those of an older version have another ending."""
+    """Return the path of a batch; those of an older version have another extension."""
     former = _folder(home) / f"{batch_id:08d}.json"
     return former if former.exists() else _path(home, batch_id)
 
 
 def restore(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Bring the attempts that the warehouse does not know into raw.deliveries."""
+    """Insert the attempts that the warehouse does not have into raw.deliveries."""
     for batch_id, attempts in read_attempts(home, after=warehouse.last_batch_id(connection)):
         rows = [{"batch_id": batch_id, **asdict(attempt)} for attempt in attempts]
         warehouse.insert(connection, "deliveries", rows)
 
 
 def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:
-    """The files that the receiver may have: their last attempt began and has no known end."""
+    """Find the files that the receiver may have: their last attempt has no known outcome."""
     rows = connection.execute(
         "select organization_id, file_name, load_id from raw.deliveries"
         " group by all having max_by(is_in_doubt, batch_id)"
@@ -238,7 +237,7 @@ def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:
 def find_changed(
     connection: duckdb.DuckDBPyConnection, files: Sequence[OutgoingFile]
 ) -> list[OutgoingFile]:
-    """The files of which other bytes have been sent than they would have now (R23)."""
+    """Return the files that were sent with other bytes than they have now (R23)."""
     sent = set(
         connection.execute(
             "select organization_id, file_name, load_id, sha256 from raw.deliveries"
@@ -251,13 +250,13 @@ def find_changed(
 
 
 def last_told(home: Home) -> int:
-    """The newest batch of which people have been told what is left to them; 0 if none."""
+    """Return the newest batch whose outcomes left to people have been reported; 0 if none."""
     path = _told_path(home)
     return int(path.read_text()) if path.exists() else 0
 
 
 def note_told(home: Home, batch_id: int) -> None:
-    """Note that people have been told what is left to them of all batches up to this one."""
+    """Record that the outcomes left to people have been reported up to this batch."""
     if batch_id > last_told(home):
         write_whole(_told_path(home), f"{batch_id}\n".encode())
 
@@ -275,12 +274,12 @@ def _told_path(home: Home) -> Path:
 
 
 def _read_lines(path: Path, batch_id: int) -> tuple[list[dict[str, Any]], bool]:
-    """The attempts that a batch's lines tell of, and whether its step came to its end.
+    """Read the attempts in a batch's lines, and whether its step ended.
 
-    A last line without its end was being written when the step was killed: it was not yet noted.
+    A last line without a line end was being written when the step was killed: it does not count.
 
     Raises:
-        KeyError, TypeError, ValueError: it is not as it was written.
+        KeyError, TypeError, ValueError: the batch has changed since it was written.
 
     """
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -296,7 +295,7 @@ def _read_lines(path: Path, batch_id: int) -> tuple[list[dict[str, Any]], bool]:
 
 
 def _end_killed(home: Home, batch_id: int) -> None:
-    """End a batch whose step was killed: it has the lines that it has."""
+    """End a batch whose step was killed: its lines are complete as they are."""
     path = _path(home, batch_id)
     if not path.exists():
         return
@@ -310,7 +309,7 @@ def _end_killed(home: Home, batch_id: int) -> None:
 
 
 def _write_all(file: FileIO, content: bytes) -> None:
-    """Write all of it or nothing: a half line would spoil those after it."""
+    """Write everything or nothing: a partial line would corrupt the following lines."""
     before = os.fstat(file.fileno()).st_size
     left = memoryview(content)
     try:

@@ -1,9 +1,9 @@
-"""Delivery: what was decided for an organization goes to its outbox (R19, R24).
+"""Deliver files to the organizations' outboxes (R19, R24).
 
-A payments file and its manifest keep their bytes for ever; the answer to an intake file is replaced
-when that file's name comes again or an operator decides. The ledger knows every attempt, and each
-before it begins. What has no success in it is tried again by every run, unless the receiver may
-have it: then people are told, and `republish` sends it again.
+A payments file and its manifest keep their bytes forever. The answer to an intake file is replaced
+when a file of that name arrives again or an operator decides. The ledger has every attempt, from
+before it begins. Every run retries the files without a success, unless the receiver may have the
+file: then it is reported, and `republish` sends it again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from orchestration.servers.sftp import Client
 from orchestration.servers.ssh import MAY_HEAL
 
 OUTBOXES_AT_ONCE = 16
-# A manifest does not arrive before its payments file, nor without it.
+# A manifest is not delivered before its payments file, nor without it.
 _HAS_ARRIVED = (*DELIVERED, "taken_unread")
 _DETAILS = {
     "file_not_delivered": "its payments file is not in the outbox",
@@ -56,10 +56,11 @@ class Delivery:
     """One attempt to deliver a file.
 
     Args:
-        file: which.
+        file: the file.
         outcome: a success or the code of a failure.
-        detail: what else is known, in words.
-        is_in_doubt: whether the receiver may have it, so that the next attempt has to look first.
+        detail: a description in words.
+        is_in_doubt: whether the receiver may have the file, so that the next attempt must check
+            first.
 
     """
 
@@ -70,12 +71,12 @@ class Delivery:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether the organization's outbox holds these bytes."""
+        """Whether the organization's outbox has these bytes."""
         return self.outcome in DELIVERED
 
     @property
     def may_heal(self) -> bool:
-        """Whether another attempt may go better by itself."""
+        """Whether a retry may succeed."""
         return self.outcome in MAY_HEAL
 
 
@@ -85,18 +86,18 @@ def deliver_due(
     environment: Mapping[str, str],
     clock: Clock = utc_now,
 ) -> list[Delivery]:
-    """One delivery step: deliver what is due, and bring the ledger into the warehouse.
+    """Run one delivery step: deliver due files, and copy the ledger to the warehouse.
 
-    Killed anywhere and run again, it repeats no upload that has an outcome.
+    If it is killed at any point and run again, it repeats no upload that has an outcome.
 
     Args:
-        home: the installation, which the caller holds.
+        home: the installation; the caller holds its lock.
         organizations: the contracts.
         environment: the secrets.
-        clock: tells the time of each attempt.
+        clock: returns the time of each attempt.
 
     Raises:
-        LedgerError: the ledger cannot be written; what is not noted in it has not been sent.
+        LedgerError: the ledger cannot be written; files without an intent in it have not been sent.
         WarehouseBusyError: another process has the warehouse open.
 
     """
@@ -118,21 +119,22 @@ def deliver(
     in_doubt: Collection[FileKey] = (),
     clock: Clock = utc_now,
 ) -> list[Delivery]:
-    """Write payments files to the local outbox and upload all, several organizations at once.
+    """Write payments files to the local outbox and upload all files, for several organizations in
+    parallel.
 
-    One organization's failure is its own: the attempt says so, the others go on (R20). The ledger
-    in the landing area has each attempt when this returns.
+    A failure of one organization is recorded in its attempt; the others continue (R20). The ledger
+    in the landing area has all attempts when this returns.
 
     Args:
-        home: the installation, which the caller holds.
-        files: what to send, each manifest after its file.
+        home: the installation; the caller holds its lock.
+        files: the files to send, each manifest after its file.
         organizations: the contracts.
         environment: the secrets.
-        in_doubt: the files to look for before they are sent, as ledger.find_in_doubt() found them.
-        clock: tells the time of each attempt.
+        in_doubt: the files to look for before sending them, from ledger.find_in_doubt().
+        clock: returns the time of each attempt.
 
     Raises:
-        LedgerError: the ledger cannot be written; what is not noted in it has not been sent.
+        LedgerError: the ledger cannot be written; files without an intent in it have not been sent.
 
     """
     contracts = {each.organization_id: each for each in organizations}
@@ -156,7 +158,7 @@ def deliver(
 def renew_copies(
     connection: duckdb.DuckDBPyConnection, home: Home, organization_id: str, dates: Iterable[date]
 ) -> None:
-    """Write the local copies of publications again, which hold a person who has been erased."""
+    """Rewrite the local copies of publications that contain an erased person."""
     for business_date in dates:
         for file in read_publication(connection, organization_id, business_date):
             path = file.path(home)
@@ -165,7 +167,7 @@ def renew_copies(
 
 
 class _Sending:
-    """What is sent to one organization in one step: by one thread."""
+    """The files for one organization in one step, sent by one thread."""
 
     def __init__(
         self,
@@ -203,7 +205,7 @@ class _Sending:
         return [self._done[file] for file in self._files]
 
     def _keep(self, file: OutgoingFile) -> None:
-        """Write the local copy, if the file has one: what cannot be kept is not sent."""
+        """Write the local copy, if the file has one; without it the file is not sent."""
         path = file.path(self._home)
         if path is None:
             return
@@ -265,7 +267,7 @@ class _Sending:
         self._note([Delivery(file, outcome, detail, file in self._doubtful)])
 
     def _end_unconfirmed(self, file: OutgoingFile) -> None:
-        """Leave a file to people, and its manifest with it: `republish` sends both."""
+        """Leave a file and its manifest to people: `republish` sends both."""
         left = [file]
         if file.kind == PAYMENTS_FILE:
             left += [
@@ -277,7 +279,7 @@ class _Sending:
         self._note([Delivery(each, "unconfirmed", _DETAILS["unconfirmed"]) for each in left])
 
     def _end_others(self, outcome: str, detail: str | None) -> None:
-        """End the files that have no outcome yet; those in doubt stay so."""
+        """Record an outcome for all files without one; files in doubt stay in doubt."""
         self._note(
             [
                 Delivery(file, outcome, detail, file in self._doubtful)

@@ -1,6 +1,6 @@
-"""What goes out: the files that are due for organizations' outboxes, with their bytes (R19, R22).
+"""Outgoing files: those due for organizations' outboxes, with their bytes (R19, R22).
 
-The models say which files there are (exp_outgoing_files) and what is in them. The ledger
+The models decide which files exist (exp_outgoing_files) and what they contain. The ledger
 raw.deliveries says which of them need not be sent any more.
 """
 
@@ -22,13 +22,13 @@ from orchestration.installation.home import Home
 
 FileKey = tuple[str, str, int]
 DELIVERED = ("delivered", "already_there")
-# The receiver has the file or may have it: it is sent again only by `republish`.
+# The receiver has or may have the file: only `republish` sends it again.
 LEFT_TO_PEOPLE = ("taken_unread", "unconfirmed")
 PAYMENTS_FILE = "payments_file"
 PAYMENTS_MANIFEST = "payments_manifest"
-# What the macro make_harmless() puts before a text that a spreadsheet would run.
+# The prefix that the macro make_harmless() adds to a text that a spreadsheet would run.
 _HARMLESS = re.compile(r"^'(?=[=+\-@\t\n\r])")
-# What all attempts to send a file come to.
+# The combined result of all attempts to send a file.
 _STANDING = """
 select
     organization_id,
@@ -52,11 +52,11 @@ class OutgoingFile:
     """A file for an organization.
 
     Args:
-        organization_id: whose.
-        business_date: of which date.
-        kind: what it is; payments files and their manifests never change (R23).
+        organization_id: the organization.
+        business_date: the date of the file.
+        kind: its kind; payments files and their manifests never change (R23).
         file_name: its name in the outbox.
-        load_id: the load that settled what is in it.
+        load_id: the load that determined its content.
         content: its bytes.
 
     """
@@ -70,12 +70,12 @@ class OutgoingFile:
 
     @property
     def is_final(self) -> bool:
-        """Whether its name never gets other bytes."""
+        """Whether the bytes under its name never change."""
         return self.kind in (PAYMENTS_FILE, PAYMENTS_MANIFEST)
 
     @property
     def key(self) -> FileKey:
-        """What the ledger knows it by."""
+        """The file's key in the ledger."""
         return self.organization_id, self.file_name, self.load_id
 
     @property
@@ -84,7 +84,7 @@ class OutgoingFile:
         return hashlib.sha256(self.content).hexdigest()
 
     def as_older_versions_wrote_it(self, delimiter: str) -> OutgoingFile:
-        """The same payments file without the apostrophes that make formulas harmless (R22)."""
+        """Return the payments file without the apostrophes that make formulas harmless (R22)."""
         rows = csv.reader(io.StringIO(self.content.decode(), newline=""), delimiter=delimiter)
         text = io.StringIO()
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
@@ -92,15 +92,15 @@ class OutgoingFile:
         return replace(self, content=text.getvalue().encode())
 
     def path(self, home: Home) -> Path | None:
-        """Where it is kept on this machine; None for answers, whose names are not ours (R13)."""
+        """Return its local path; None for answers, whose names come from organizations (R13)."""
         return home.outbox / self.organization_id / self.file_name if self.is_final else None
 
 
 def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile]:
-    """The files of finished loads that are to be sent, each manifest after its file.
+    """Read the files of finished loads that must be sent, each manifest after its file.
 
-    Those are the files that no attempt has delivered. A file that the receiver may have is not
-    sent again (R24), unless a `republish` of it was interrupted.
+    These are the files that no attempt has delivered. A file that the receiver may have is not sent
+    again (R24), unless a `republish` of it was interrupted.
     """
     return _read(
         connection,
@@ -125,9 +125,10 @@ def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile
 def read_publication(
     connection: duckdb.DuckDBPyConnection, organization_id: str, business_date: date
 ) -> list[OutgoingFile]:
-    """What `republish` sends: a payments file and its manifest, as a finished load published them.
+    """Read what `republish` sends: a payments file and its manifest, as a finished load published
+    them.
 
-    An answer to an intake file of that date comes with them if the receiver may or may not have it.
+    An answer to an intake file of that date is included if the receiver may or may not have it.
     """
     return _read(
         connection,
@@ -256,7 +257,9 @@ def _write_manifest(
     content: bytes,
     totals: Sequence[_Total],
 ) -> bytes:
-    """What an organization checks a payments file against, as JSON; times are UTC."""
+    """Return the manifest of a payments file, with which an organization checks it, as JSON; times
+    are UTC.
+    """
     first = min((each.first_event_at for each in totals), default=None)
     last = max((each.last_event_at for each in totals), default=None)
     values = {

@@ -1,4 +1,4 @@
-"""Publishing: what analysts read, as a read-only copy that is swapped in one step (R28)."""
+"""Publish what analysts read as a read-only copy that is swapped in one step (R28)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from orchestration.landing import manifests
 
 @dataclass(frozen=True)
 class Changing:
-    """A large table of which a day changes a part.
+    """A large table that changes partly in a day.
 
     Args:
-        key: the column that tells one row from another.
-        changed_at: the expression that says since when a row is as it is; it only grows.
+        key: the column that identifies a row.
+        changed_at: an expression for the time of a row's last change; it only grows.
 
     """
 
@@ -71,23 +71,24 @@ def publish(
     *,
     is_anew: bool = False,
 ) -> dict[str, int]:
-    """Make a new copy of what analysts read and put it in the place of the former one.
+    """Make a new published copy and replace the old one.
 
-    The new copy begins as the former and takes over what has changed; then every table is compared
-    with the warehouse, whole. If the former is damaged, or of another version of DuckDB, it begins
-    empty. A reader that has the former copy open keeps reading it; nobody sees half of one.
+    The new copy starts from the old one and takes over the changed rows. Then every table is
+    compared completely with the warehouse. If the old copy is damaged, or of another version of
+    DuckDB, the new one starts empty. An open connection keeps reading the old copy; nobody sees a
+    partial copy.
 
     Args:
         connection: the warehouse.
-        home: where the copy is.
+        home: the installation.
         clock: the time.
-        is_anew: begin with an empty file: what is deleted from a file can still be found in it.
+        is_anew: start with an empty file: deleted rows could still be found in a file.
 
     Returns:
         Rows by table.
 
     Raises:
-        ForeignHomeError: the home's group cannot be let read it.
+        ForeignHomeError: the home's group cannot be given read access.
 
     """
     _sweep(home)
@@ -128,10 +129,10 @@ def _publish(
 
 @contextmanager
 def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the published copy, which no run ever holds; an empty database before the first load.
+    """Open the published copy, which no run ever locks; before the first load, an empty database.
 
     Raises:
-        DamagedError: it is missing or cannot be read, now or later.
+        DamagedError: the copy is missing or cannot be read, on opening or later.
 
     """
     if not home.analytics.exists():
@@ -145,11 +146,11 @@ def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[str]:
-    """The tables of the published copy that are not what they are in the warehouse.
+    """Return the tables of the published copy that differ from the warehouse.
 
     Args:
-        connection: the warehouse; it may be open for reading alone.
-        home: where the copy is.
+        connection: the warehouse; read-only is enough.
+        home: the installation.
 
     Raises:
         DamagedError: the copy cannot be read.
@@ -171,13 +172,13 @@ def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[
 
 
 def _sweep(home: Home) -> None:
-    """Remove what a killed run left: half a copy, and what DuckDB wrote beside it."""
+    """Remove the partial copy of a killed run, with DuckDB's files next to it."""
     for part in home.root.glob(".*.part*"):
         part.unlink(missing_ok=True)
 
 
 def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Make a table of the copy what it is in the warehouse; how many rows it has."""
+    """Make a table of the copy equal to the warehouse; return its number of rows."""
     columns = _columns(connection, "warehouse", table)
     if columns == _columns(connection, "published", table):
         if table in _CHANGING:
@@ -194,7 +195,7 @@ def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def _take_over_changes(
     connection: duckdb.DuckDBPyConnection, table: str, changing: Changing
 ) -> None:
-    """Exchange the rows that have changed since the newest that the copy holds."""
+    """Replace the rows that changed after the newest row of the copy."""
     connection.execute(
         f"create or replace temp table changed as from main.{table}"  # noqa: S608 (names of ours)
         f" where {changing.changed_at} >"
@@ -218,7 +219,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -
 
 
 def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
-    """Rows of a table and a number that is another one for other rows, in whatever order."""
+    """Return the number of rows of a table, and a hash of them that ignores their order."""
     row = connection.execute(
         f"select count(*), coalesce(sum(hash(content)::hugeint), 0) from {table} as content"  # noqa: S608
     ).fetchone()

@@ -1,4 +1,4 @@
-"""What is due and what is taken: inboxes, uploads, decisions, and the loads made of them.
+"""Intake: which dates are due, and taking inboxes, uploads and decisions into loads.
 
 Not here: reading rows (`formats`) and keeping bytes (`landing`).
 """

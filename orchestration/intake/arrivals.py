@@ -1,9 +1,10 @@
-"""What has come in since the last load: late and corrected files, requests in the spools, events.
+"""Detect what has arrived since the last load: late and corrected files, requests in the spools,
+events.
 
-Looking changes nothing and does not touch the warehouse, so it may happen while a run writes. What
-is found is only a reason to run: the run looks again and takes what it finds.
+A check changes nothing and does not open the warehouse, so it can happen during a run. Its result
+is only a reason to start a run, which checks again and takes what it finds.
 
-What is remembered between two looks are hashes, never names (R30).
+Only hashes, not names, are remembered between two checks (R30).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from orchestration.landing import event_files, manifests
 from orchestration.servers.connections import connect
 from orchestration.servers.errors import SftpError
 
-# Requests of operators and customers' workbooks wait in these folders of the home for a load.
+# Operators' requests and customers' workbooks wait in these folders of the home for a load.
 SPOOLS = ("decisions", "uploads")
 INBOXES_A_LOOK = 64
 _AT_ONCE = 16
@@ -37,7 +38,7 @@ _EVENTS_EVERY = timedelta(minutes=15)
 
 @dataclass(frozen=True)
 class Asked:
-    """Something that waits: the hash of what it is, and when a run was last asked for because."""
+    """Something that waits: its hash, and when it last caused a run request."""
 
     mark: str
     at: str | None = None
@@ -45,13 +46,13 @@ class Asked:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is remembered from one look to the next.
+    """The state that one check passes to the next.
 
     Args:
-        after: the organization that the last look ended with; they take turns.
+        after: the last organization of the last check; organizations take turns.
         inboxes: by organization, the new files that were seen in its inbox.
         spools: the requests that were seen in the spools.
-        events: when a run was last asked for because of payment events.
+        events: when payment events last caused a run request.
 
     """
 
@@ -61,12 +62,12 @@ class Memory:
     events: Asked | None = None
 
     def to_json(self) -> str:
-        """The memory as it is stored."""
+        """Return the memory as JSON, as stored."""
         return json.dumps(self, default=vars, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str | None) -> Memory:
-        """Read what to_json wrote; an empty memory if there is nothing."""
+        """Parse the text that to_json returned; without a text, return an empty memory."""
         values: dict[str, Any] = json.loads(text) if text else {}
         return cls(
             after=values.get("after", ""),
@@ -79,7 +80,7 @@ class Memory:
 def next_turn(
     organizations: Iterable[Organization], after: str, size: int = INBOXES_A_LOOK
 ) -> list[Organization]:
-    """The organizations whose turn it is, by id, going round."""
+    """Return the next organizations to check, by id, starting again after the last."""
     ordered = sorted(organizations, key=lambda each: each.organization_id)
     later = [each for each in ordered if each.organization_id > after]
     return (later + [each for each in ordered if each.organization_id <= after])[:size]
@@ -88,19 +89,19 @@ def next_turn(
 def consider_inboxes(
     memory: Mapping[str, Asked], marks: Mapping[str, str | None], now: datetime
 ) -> tuple[dict[str, Asked], list[str]]:
-    """Which inboxes are a reason to run.
+    """Decide which inboxes are a reason to run.
 
-    New files count once two looks in a row found them the same: one that is still being uploaded
-    is left to settle. While they stay, they are a reason again an hour later.
+    New files count when two checks in a row found them unchanged: an upload in progress can finish.
+    If they are still there an hour later, they are a reason again.
 
     Args:
-        memory: what the former looks found.
-        marks: what this look found, None for nothing new; inboxes that it left out stay as they
-            are remembered.
+        memory: the result of the previous checks.
+        marks: the result of this check, None for nothing new; the memory of inboxes that were not
+            checked stays.
         now: the time.
 
     Returns:
-        What to remember, and the organizations.
+        The new memory, and the organizations.
 
     """
     remembered = {name: asked for name, asked in memory.items() if name not in marks}
@@ -122,7 +123,9 @@ def consider_inboxes(
 def consider_spools(
     memory: Asked | None, mark: str | None, now: datetime
 ) -> tuple[Asked | None, bool]:
-    """Whether requests in the spools are a reason to run: at once, and again an hour later."""
+    """Decide whether requests in the spools are a reason to run: immediately, and again an hour
+    later.
+    """
     if mark is None:
         return None, False
     if memory is not None and memory.mark == mark and memory.at is not None:
@@ -135,7 +138,7 @@ def consider_spools(
 def consider_events(
     memory: Asked | None, mark: str | None, now: datetime
 ) -> tuple[Asked | None, bool]:
-    """Whether events that no load has seen are a reason to run: every quarter of an hour."""
+    """Decide whether events that no load has read are a reason to run: at most every 15 minutes."""
     if mark is None:
         return memory, False
     if memory is not None and memory.at is not None:
@@ -152,17 +155,17 @@ def look(
     environment: Mapping[str, str],
     now: datetime,
 ) -> tuple[Memory, list[date]]:
-    """Look for what has come in.
+    """Check for new arrivals.
 
     Args:
-        home: the spools, the events and what has been received.
-        organizations: all contracts; some of them take their turn.
-        memory: of the former look.
-        environment: where the secrets of the servers are.
+        home: the installation.
+        organizations: all contracts; some of them are checked in turn.
+        memory: the memory of the previous check.
+        environment: the variables with the secrets of the servers.
         now: an instant with a time zone.
 
     Returns:
-        What to remember, and the business dates to run, oldest first.
+        The new memory, and the business dates to run, oldest first.
 
     """
     turn = next_turn(organizations, memory.after)
@@ -183,10 +186,10 @@ def look(
 def read_seen(
     home: Home, organization_ids: Sequence[str], now: datetime
 ) -> dict[str, dict[tuple[str, str], Seen]]:
-    """The newest receipt of each file name: from the published copy and the newest manifests.
+    """Read the newest receipt of each file name, from the published copy and the newest manifests.
 
-    A file that changed within the grain of its server's clock counts as received: the next
-    cut-off looks closer.
+    A file that changed within the resolution of its server's clock counts as received: the next
+    cut-off compares its bytes.
     """
     long_since = datetime.max
     seen: dict[str, dict[tuple[str, str], Seen]] = {name: {} for name in organization_ids}
@@ -218,7 +221,7 @@ def _look_into_inboxes(
     environment: Mapping[str, str],
     now: datetime,
 ) -> dict[str, str | None]:
-    """A mark of the new files in each inbox; inboxes that could not be read are left out."""
+    """Return a mark of the new files in each inbox; unreadable inboxes are left out."""
     seen = read_seen(home, [each.organization_id for each in organizations], now)
 
     def look_into(organization: Organization) -> dict[str, str | None]:
@@ -254,7 +257,7 @@ def _mark_spools(home: Home) -> str | None:
 
 
 def _mark_events(home: Home, now: datetime) -> str | None:
-    """The files of events that were written to after the newest load that read events."""
+    """Return a mark of the event files written after the newest load that read events."""
     recent = manifests.recent_manifests(home, _long_ago(now))
     of_inboxes = [each for each in recent if each.is_of_inboxes]
     if not of_inboxes:
@@ -271,6 +274,6 @@ def _long_ago(now: datetime) -> datetime:
 
 
 def _hash(facts: Iterable[tuple[Any, ...]]) -> str | None:
-    """A short hash of facts; None if there are none."""
+    """Return a short hash of facts, or None if there are none."""
     told = [list(fact) for fact in facts]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16] if told else None

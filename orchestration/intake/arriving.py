@@ -1,8 +1,8 @@
-"""Files on their way: what an inbox gave, and no load names yet (R13, R29).
+"""Files in transfer: read from an inbox, but not yet named by a load (R13, R29).
 
-Some mailboxes give a file once. So before a file is read, a note says which one it is; the note
-stays until a manifest names the file. What a killed run left, or one whose server broke off, is
-landed by the next one if the inbox has it no more, and what of it is not whole is told.
+Some mailboxes give a file only once. So a note is written before a file is read, and stays until a
+manifest names the file. If a run was killed, or the server broke off, the next run lands the file
+if the inbox no longer has it. A file that is incomplete then is reported.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from orchestration.servers.ssh import MAY_HEAL
 
 @dataclass(frozen=True)
 class Arriving:
-    """A file that is, or was, on its way.
+    """A file that is, or was, in transfer.
 
     Args:
-        note: where it is noted.
+        note: the path of its note.
         remote: the file, as the inbox listed it.
-        sha256: of its bytes, None while they are received.
-        byte_count: how many they are, likewise.
+        sha256: the hash of its bytes; None during the transfer.
+        byte_count: the number of its bytes; None during the transfer.
 
     """
 
@@ -47,11 +47,11 @@ class Arriving:
 
     @property
     def part(self) -> Path:
-        """Where its bytes go, until the landing area has them."""
+        """The path of its bytes until the landing area has them."""
         return self.note.with_suffix(".part")
 
     def forget(self) -> None:
-        """Remove the note, and bytes that are not in the landing area."""
+        """Delete the note, and bytes that are not in the landing area."""
         self.part.unlink(missing_ok=True)
         self.note.unlink(missing_ok=True)
 
@@ -60,10 +60,11 @@ class Arriving:
 def receiving(
     home: Home, organization_id: str, remote: RemoteFile
 ) -> Iterator[tuple[BinaryIO, Arriving]]:
-    """A place for a file that is about to be read; note and bytes are left if all goes well.
+    """Write a note for a file that is about to be read, and open a file for its bytes.
 
-    They are left for the next look also if the server breaks off: it may have given the file once
-    alone. Of bytes that are not whole the note is enough.
+    Note and bytes are kept if the block succeeds. They are also kept for the next check if the
+    server breaks off, because it may give the file only once. If the bytes are incomplete, only the
+    note is kept.
     """
     folder = _folder(home, organization_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,10 +82,10 @@ def receiving(
 
 
 def keep(home: Home, organization_id: str, arriving: Arriving, download: Download) -> Arriving:
-    """Put the bytes of a file that was received whole into the landing area.
+    """Move the bytes of a completely received file to the landing area.
 
-    The note says which bytes they are before they have their name there. Whatever goes wrong, they
-    are left for the next run.
+    The note gets their hash before they get their name there. After any failure, they are left for
+    the next run.
     """
     kept = Arriving(arriving.note, arriving.remote, download.sha256, download.byte_count)
     _write(kept)
@@ -94,7 +95,7 @@ def keep(home: Home, organization_id: str, arriving: Arriving, download: Downloa
 
 
 def read_left(home: Home, organization_id: str) -> list[Arriving]:
-    """What former runs have left of an organization's files, by name."""
+    """Read the notes that previous runs left for an organization, by file name."""
     left = []
     for note in _folder(home, organization_id).glob("*.json"):
         noted = json.loads(note.read_text(encoding="utf-8"))
@@ -108,7 +109,7 @@ def read_left(home: Home, organization_id: str) -> list[Arriving]:
 
 @dataclass(frozen=True)
 class Left:
-    """A file that a former run received whole, and that the inbox has no more."""
+    """A file that a previous run received completely, and that the inbox no longer has."""
 
     arriving: Arriving
     download: Download
@@ -120,18 +121,18 @@ def find_left(
     listed: Iterable[RemoteFile],
     environment: Mapping[str, str],
 ) -> tuple[dict[RemoteFile, Left], list[tuple[str, str]]]:
-    """What former runs received, and no load names (R29).
+    """Find the files that previous runs received and no load names (R29).
 
-    What the inbox still has is forgotten, for it is received again.
+    Files that the inbox still has are dropped, because they are received again.
 
     Args:
-        home: where it is.
-        organization_id: whose files.
-        listed: what the inbox has.
-        environment: whose secrets no name may tell.
+        home: the installation.
+        organization_id: the organization of the files.
+        listed: the files in the inbox.
+        environment: the variables with the secrets, which must be removed from names.
 
     Returns:
-        The files that are whole; codes and sentences of those that are not.
+        The complete files; codes and messages of the incomplete ones.
 
     """
     names = {file.name for file in listed}
@@ -157,14 +158,14 @@ def find_left(
 def leave(
     home: Home, organization_id: str, remote: RemoteFile, download: Download, content: Path
 ) -> None:
-    """Leave a file that the inbox has no more, for the next load.
+    """Keep a file that the inbox no longer has for the next load.
 
     Args:
-        home: where it is left.
-        organization_id: whose it is.
+        home: the installation.
+        organization_id: the organization of the file.
         remote: the file, as the inbox listed it.
-        download: which bytes it has.
-        content: where they are.
+        download: the hash and number of its bytes.
+        content: the path of its bytes.
 
     """
     folder = _folder(home, organization_id)
@@ -176,9 +177,9 @@ def leave(
 
 
 def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | None:
-    """The bytes that a former run received, in the landing area; None if they are not whole.
+    """Move the bytes that a previous run received to the landing area; None if incomplete.
 
-    A run that was ended as it received them knows only how many they should be.
+    If the run ended during the transfer, only the expected number of bytes is known.
     """
     part = arriving.part
     if arriving.sha256 is not None:
@@ -198,13 +199,13 @@ def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | No
 
 
 def forget(arriving: Iterable[Arriving]) -> None:
-    """Remove the notes of files that a manifest names, or that the inbox still has."""
+    """Delete the notes of files that a manifest names, or that the inbox still has."""
     for each in arriving:
         each.forget()
 
 
 def named(home: Home, organization_id: str) -> set[str]:
-    """The bytes of an organization's landing area that a load is still to name, by their hashes."""
+    """Return the hashes of landed bytes that a load has yet to name."""
     return {each.sha256 for each in read_left(home, organization_id) if each.sha256 is not None}
 
 

@@ -1,8 +1,7 @@
-"""Checking: whether a contract and its server are usable, and what the newest file would become.
+"""Check whether a contract and its server are usable, and what the newest file would become.
 
-What onboarding a company needs. The file is read in a home of its own that is gone afterwards, by
-the same code and the same models as in a run, so that this says what a run would say; nothing
-changes in the installation or on the server.
+This is for onboarding a company. The file is read in a temporary home, by the same code and models
+as in a run, so the result is that of a run. Nothing changes in the installation or on the server.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _MODELS = ("+intake_files", "+intake_rejections")
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a file: what its header means, or that it is kept as an attribute (R12)."""
+    """A column of a file: the field that its header means, or an attribute (R12)."""
 
     position: int
     name: str
@@ -58,25 +57,25 @@ class RefusedRow:
 
 @dataclass
 class Checked:
-    """What was found of one organization.
+    """The result for one organization.
 
     Args:
-        organization_id: whose server it is.
-        error: why its server or inbox cannot be used: code and message; None if it can.
-        shared: its folders that the server shows to be, or to be inside or around, another that a
-            contract names.
-        files_seen: files in the inbox.
-        left_out: what is there and would not be read: code and message (R18).
-        notes: what the server does not give of files, and what follows (R13).
-        file: the newest debts file of it.
-        encoding: how its text is encoded.
-        columns: what was understood of its header.
-        status: what a run would make of the file alone, without a look at the debts.
+        organization_id: the organization.
+        error: code and message if its server or inbox cannot be used, else None.
+        shared: its folders that, on the server, are the same as, inside or around another folder of
+            a contract.
+        files_seen: the number of files in the inbox.
+        left_out: code and message of entries that would not be read (R18).
+        notes: the file attributes that the server does not give, and the consequences (R13).
+        file: its newest debts file.
+        encoding: the encoding of the file.
+        columns: the columns recognized in its header.
+        status: the status that a run would give the file alone, without comparing debts.
         code: why it would not be applied.
-        message: the code in Spanish.
-        record_count: its records.
-        accepted_count: those that would be accepted.
-        refused_rows: those that would not.
+        message: the message for the code, in Spanish.
+        record_count: the number of its records.
+        accepted_count: the number of records that would be accepted.
+        refused_rows: the rows that would be refused.
 
     """
 
@@ -109,10 +108,10 @@ def check(
     """Connect to each organization's server and try its newest debts file.
 
     Args:
-        home: the installation, whose contracts are used. Only a file that its inbox gives once,
-            and has no more, is left in it for the next load.
-        organizations: those to be checked.
-        environment: where the secrets of the servers are.
+        home: the installation, whose contracts are used. It changes in one case: a file that the
+            inbox gave only once is kept for the next load.
+        organizations: the organizations to check.
+        environment: the variables with the secrets of the servers.
 
     """
     with tempfile.TemporaryDirectory(prefix="saldo-check-") as folder:
@@ -186,7 +185,7 @@ def _describe(listing: Listing) -> list[str]:
 def _find_shared(
     client: Client, organization: Organization, named: Sequence[Folder]
 ) -> list[tuple[Folder, Folder]]:
-    """The folders of an organization that are shared, as its server resolves them (R11)."""
+    """Find the shared folders of an organization, as its server resolves them (R11)."""
     account = organization.folders[0].account
     resolved = [_resolve(client, folder) for folder in named if folder.account == account]
     return [
@@ -200,14 +199,14 @@ def _resolve(client: Client, folder: Folder) -> Folder:
     try:
         return replace(folder, resolved=client.resolve(folder.path))
     except SftpError:
-        # What is not there is told by the look into it.
+        # Listing the folder reports that it is missing.
         if client.is_connected:
             return folder
         raise
 
 
 def _try_files(trial: Home, found: Sequence[Checked]) -> None:
-    """Load the files into the empty warehouse of the trial and ask the models."""
+    """Load the files into the empty warehouse of the trial, and query the models."""
     files = [each.file for each in found if each.file]
     manifest = Manifest(
         load_id=1,

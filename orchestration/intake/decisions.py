@@ -1,7 +1,7 @@
-"""Decisions: what operators said about held files (R17), noted until the next load takes it.
+"""Operators' decisions about held files (R17), kept in notes until the next load takes them.
 
-A note is a file of its own in SALDO_HOME/decisions, so that saying it needs no warehouse: it
-waits while a run holds that, and survives a crash.
+Each note is a file in SALDO_HOME/decisions, so a decision does not need the warehouse. The note
+waits while a run holds the warehouse, and survives a crash.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ REFUSED = "refused"
 
 
 class NotHeldError(WrongUseError):
-    """The file that an operator named does not wait for a decision; the message says why."""
+    """The file does not wait for a decision; the message says why."""
 
 
 class OvertakenError(ToldError):
-    """The file that an operator named waited once; a newer one has been applied since (R8)."""
+    """The file was held, but a newer one has been applied since (R8)."""
 
     def __init__(self, file_id: str) -> None:
         super().__init__(f"file {file_id} is superseded: a newer file has been applied")
@@ -54,7 +54,7 @@ class HeldFile:
 
 
 def read_held(connection: duckdb.DuckDBPyConnection) -> list[HeldFile]:
-    """The held files, the oldest first; none in a warehouse that has not been built."""
+    """Read the held files, oldest first; none if the models have not been built."""
     if not warehouse.is_built(connection):
         return []
     rows = connection.execute(
@@ -72,11 +72,11 @@ def read_held(connection: duckdb.DuckDBPyConnection) -> list[HeldFile]:
 
 
 def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
-    """Make sure that a file waits for a decision.
+    """Check that a file waits for a decision.
 
     Raises:
         NotHeldError: there is no such file, or it does not wait.
-        OvertakenError: it does not wait any more, as a newer one has been applied.
+        OvertakenError: it no longer waits, because a newer one has been applied.
 
     """
     row = None
@@ -93,10 +93,10 @@ def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
 
 
 def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
-    """Note a decision for the next load; a later word on the same file takes its place.
+    """Write a decision for the next load; it replaces an earlier decision on the same file.
 
     Args:
-        home: where the note is kept.
+        home: the installation.
         file_id: a held file.
         decision: APPROVED or REFUSED.
         now: the time.
@@ -108,18 +108,18 @@ def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
 
 
 def read_noted(home: Home) -> list[Decision]:
-    """The decisions that no load has taken yet, in the order in which they were said."""
+    """Read the decisions that no load has taken yet, oldest first."""
     noted = [Decision.from_values(json.loads(path.read_text())) for path in _notes(home)]
     return sorted(noted, key=lambda each: (each.decided_at, each.file_id))
 
 
 def is_any_noted(home: Home) -> bool:
-    """Whether a decision waits for a load."""
+    """Return whether a decision waits for a load."""
     return any(_notes(home))
 
 
 def forget(home: Home, file_id: str) -> None:
-    """Delete the note of a decision that is in a manifest, or that has become pointless."""
+    """Delete the note of a decision that is in a manifest, or that no longer applies."""
     (home.decisions / f"{file_id}.json").unlink(missing_ok=True)
 
 

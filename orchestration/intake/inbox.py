@@ -1,8 +1,8 @@
-"""One organization's inbox: what is in it, what of it is new, and receiving that whole (R13, R18).
+"""One organization's inbox: list it, find new files, and receive them completely (R13, R18).
 
-What is taken: files named for a business date up to the one asked for, that have not been taken
-yet. Of the debts files and of the workbooks of customers that wait, the oldest; the others wait for
-a further load.
+A check takes files that are named for a business date up to the requested one and have not been
+taken yet. It takes only the oldest debts file and the oldest workbook of customers; the others wait
+for another load.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from orchestration.servers.remote_files import (
 )
 from orchestration.servers.sftp import Client
 
-# The kinds of which a load takes one file for each organization.
+# The kinds of which a load takes one file per organization.
 ONE_A_LOAD = ("invoices", manifests.CUSTOMERS)
-# A server's times have whole seconds: a file changed as it was received may look unchanged.
+# Servers' times have whole seconds: a file changed during its download may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
-# Of a server without times, the files of so many days are received again and compared.
+# If a server gives no times, files of this many days are received again and compared.
 _DAYS_COMPARED = 7
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _STILL_UPLOADED = ("still_growing", "the file changed while Saldo waited for its upload to end")
@@ -47,8 +47,8 @@ _STILL_UPLOADED = ("still_growing", "the file changed while Saldo waited for its
 class Seen:
     """The newest receipt of a file name.
 
-    `size` is as the inbox gave it, if that is another than the `byte_count` of the bytes;
-    `modified_at` is None where the inbox gave no time.
+    `size` is the size in the inbox, if it differs from the `byte_count` of the bytes. `modified_at`
+    is None if the inbox gave no time.
     """
 
     byte_count: int
@@ -63,13 +63,13 @@ SeenFiles = Mapping[tuple[str, str], Seen]
 
 @dataclass(frozen=True)
 class Unsettled:
-    """A file that was received, and whose upload may only stand still.
+    """A received file whose upload may not have ended yet.
 
     Args:
         landed: the file.
-        remote: as it was listed.
-        ready_at: when it has been quiet for long enough.
-        is_first: whether nothing else had brought the same bytes.
+        remote: the file as it was listed.
+        ready_at: when it has been unchanged for long enough.
+        is_first: whether its bytes were new to the landing area.
         arriving: its note.
 
     """
@@ -83,16 +83,16 @@ class Unsettled:
 
 @dataclass
 class Looked:
-    """What came of looking into an inbox, until the load is made.
+    """The result of checking an inbox, until the load is made.
 
     Args:
-        organization: whose inbox.
-        files: what was received whole.
-        unsettled: what was received and is to be looked at again before it counts.
-        problems: codes and sentences, the worst first.
-        files_seen: how many files there are.
-        files_waiting: how many wait for a further load.
-        arriving: notes that are to be forgotten once a manifest names the files.
+        organization: the organization of the inbox.
+        files: the files received completely.
+        unsettled: received files that must be checked again before they count.
+        problems: codes and messages, the worst first.
+        files_seen: the number of files there.
+        files_waiting: the number of files that wait for another load.
+        arriving: notes to delete once a manifest names the files.
 
     """
 
@@ -105,7 +105,7 @@ class Looked:
     arriving: list[Arriving] = field(default_factory=list)
 
     def look(self) -> Look:
-        """The outcome, as it is kept."""
+        """Return the result as the manifest keeps it."""
         sentences = dict.fromkeys(sentence for _, sentence in self.problems)
         return Look(
             organization_id=self.organization.organization_id,
@@ -125,15 +125,15 @@ def find_new(
     *,
     compares_bytes: bool = False,
 ) -> list[Arrival]:
-    """The files of an inbox that are to be taken, in the order in which they are.
+    """Return the files of an inbox to take, in order.
 
     Args:
-        organization: whose patterns name the files (R11).
+        organization: its patterns name the files (R11).
         listing: the files in the inbox.
         seen: the newest receipt of each (kind, name).
         business_date: files named for later dates stay.
-        compares_bytes: whether a file that was received, and of which the inbox gives no time, is
-            to be received again and compared, if it is of the last days (R13).
+        compares_bytes: whether received files of the last days are received again and compared, if
+            the inbox gives no time for them (R13).
 
     """
     first_compared = business_date - timedelta(days=_DAYS_COMPARED)
@@ -159,10 +159,10 @@ def find_new(
 
 
 def choose(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], int]:
-    """Which new files a load takes, and how many wait for another.
+    """Choose the new files that a load takes, and count those that wait for another load.
 
     Args:
-        arrivals: in order, as from find_new().
+        arrivals: in the order of find_new().
 
     """
     taken: list[Arrival] = []
@@ -180,12 +180,12 @@ def look_into(
     environment: Mapping[str, str],
     clock: Clock = utc_now,
 ) -> tuple[Look, list[LandedFile]]:
-    """Look into one inbox, and a second time where something may still be on its way.
+    """Check one inbox, and a second time if an upload may be in progress.
 
-    Whoever gets the files has them: no later look knows of them.
+    Only the caller has the files: no later check remembers them.
 
     Raises:
-        ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is no size or number.
+        ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is not a size or number.
 
     """
     sightings = Sightings(home, utc_now())
@@ -206,30 +206,30 @@ def begin(
     sightings: Sightings,
     clock: Clock = utc_now,
 ) -> Looked:
-    """Look into one inbox and land what is new; whatever goes wrong becomes the look's outcome.
+    """Check one inbox and land what is new; any failure becomes the outcome.
 
-    What is there and cannot be had, or nearly has the right name, is the outcome, and the others
-    are taken if the connection lives (R18). A file that is gone again is no fault. When
-    the oldest debts file or workbook cannot be had, the next is taken: a file that can never be
-    read must not keep back those of later days, and should it come after all, it comes late (R8).
-    One that is still growing keeps its place.
+    If an entry cannot be received, or nearly has the right name, this is the outcome; the other
+    files are taken if the connection still works (R18). A file that is gone again is not a failure.
+    If the oldest debts file or workbook cannot be received, the next one is taken: a file that can
+    never be read must not block those of later days. If it arrives after all, it is late (R8). A
+    file that is still growing keeps its place.
 
     Args:
-        home: where the files go.
-        organization: whose inbox.
+        home: the installation.
+        organization: the organization of the inbox.
         seen: the newest receipt of each (kind, name).
         business_date: files named for later dates stay.
         environment: the secrets of the server, and the limits.
-        sightings: when files were first seen as they are.
+        sightings: when files were first seen in their current state.
         clock: the time.
 
     Raises:
-        ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is no size or number.
+        ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is not a size or number.
 
     """
     limit = file_limit(environment)
     read_limits(environment)
-    # What was too large is asked about again once the limit allows it.
+    # A file that was too large is tried again once the limit allows it.
     known = {key: each for key, each in seen.items() if each.sha256 or each.byte_count > limit}
     looked = Looked(organization)
     listing = Listing(())
@@ -290,14 +290,14 @@ def begin(
 
 
 def settle(home: Home, looked: Looked, environment: Mapping[str, str]) -> None:
-    """Look again at what was received and may not have been whole.
+    """Check received files again whose uploads may not have ended.
 
-    What is as it was counts, and what is gone by now, for it was received whole. What has changed
-    is left for the next look (R13).
+    A file that is unchanged counts. So does one that is gone, because it was received completely. A
+    file that has changed is left for the next check (R13).
 
     Args:
-        home: where the files are.
-        looked: the first look, which becomes the whole of both.
+        home: the installation.
+        looked: the first check; updated with the result of the second.
         environment: the secrets of the server, and the limits.
 
     """
@@ -312,7 +312,7 @@ def settle(home: Home, looked: Looked, environment: Mapping[str, str]) -> None:
                     _discard(home, left.pop(0))
                     looked.problems.append(_STILL_UPLOADED)
     except Exception as error:
-        # The inbox may have given it once alone: the next look finds what was received.
+        # The inbox may give the file only once: the next check finds the received bytes.
         for each in left:
             if each.arriving is None:
                 _discard(home, each)
@@ -327,7 +327,7 @@ def _sort(
     first_seen: datetime,
     now: datetime,
 ) -> None:
-    """Put what was received to what counts, or to what is to be looked at again."""
+    """Add a received file to those that count, or to those to be checked again."""
     quiet = timedelta(seconds=looked.organization.quiet_seconds)
     clocks = [each for each in (listing.clock, received.download.clock) if each is not None]
     server_clock = max(clocks, default=None)
@@ -348,7 +348,7 @@ def _is_as_it_was(client: Client, folder: str, unsettled: Unsettled) -> bool:
         return True
     if remote.modified_at is not None:
         return (found.size, found.modified_at) == (remote.size, remote.modified_at)
-    # Without a time the bytes tell.
+    # Without a time, compare the bytes.
     try:
         again = client.download(folder, remote, None, unsettled.landed.byte_count)
     except (StillGrowingError, TooLargeError):

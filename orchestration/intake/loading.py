@@ -1,4 +1,4 @@
-"""From a manifest to schema `raw`, in one transaction: all of a load is there, or nothing (R29)."""
+"""Load a manifest into schema `raw`, in one transaction: everything or nothing (R29)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ROW_TABLES = {
     "payments": "organization_payments",
     manifests.CUSTOMERS: "customers",
 }
-# What a manifest says of a file and its table does not: how its bytes are kept and split.
+# The fields of a manifest that the table lacks: how its bytes are kept and split.
 _OF_THE_BYTES = ("delimiter", "kept_sha256")
 _JSON_TYPES = {
     "load_id": "bigint",
@@ -58,18 +58,18 @@ def load(
     home: Home,
     manifest: Manifest,
 ) -> dict[str, int]:
-    """Copy everything that a manifest names into `raw.*`, by the contracts of its time (R11).
+    """Copy everything that a manifest names into `raw.*`, with the contracts of its time (R11).
 
     Args:
         connection: the warehouse.
-        home: where the bytes are.
+        home: the installation.
         manifest: the load.
 
     Returns:
         Rows written, by table of `raw`.
 
     Raises:
-        DamagedError: a file, a range of events or the contracts are not as they landed.
+        DamagedError: a file, a range of events or the contracts have changed since they landed.
 
     """
     store.require_contracts(home, manifest.contracts)
@@ -118,7 +118,7 @@ def load(
 
 
 def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position]:
-    """How far each file of payment events has been loaded."""
+    """Return how far each file of payment events has been loaded."""
     rows = connection.execute(
         """
         select source_file, to_byte, lines_before + line_count, prefix_sha256
@@ -130,7 +130,7 @@ def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position
 
 
 def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
-    """The instant of a new load in UTC without zone: now, but always after the former load."""
+    """Return the time of a new load in UTC without zone: now, but after the previous load."""
     instant = now.astimezone(UTC).replace(tzinfo=None)
     row = connection.execute(
         "select greatest(?::timestamp, max(loaded_at) + interval 1 microsecond) from raw.loads",
@@ -145,7 +145,7 @@ def _load_contracts(
     organizations: Iterable[Organization],
     words: EventWords,
 ) -> None:
-    """Insert what events are read by, unless a former load was made with the same contracts."""
+    """Insert the contracts for reading events, unless a load with the same contracts did."""
     if connection.execute("from raw.loads where contracts = ?", [contracts]).fetchone():
         return
     tables = {
@@ -175,7 +175,7 @@ def _load_contracts(
 
 
 def _describe_look(look: Look, contract: Organization) -> dict[str, object]:
-    """A look and what the contract said then; its row of raw.inbox_looks."""
+    """Return the row of raw.inbox_looks: an inbox check and the contract at that time."""
     return {
         "organization_id": look.organization_id,
         "outcome": look.outcome,
@@ -197,7 +197,7 @@ def _load_file(
     file: LandedFile,
     aliases: Aliases,
 ) -> dict[str, object]:
-    """Load a file's rows; its row of raw.intake_files."""
+    """Load a file's rows; return its row of raw.intake_files."""
     path = store.file_path(home, file.organization_id, file.stored_sha256)
     record_count, code, message = 0, file.file_code, file.file_message
     encoding = file.encoding
@@ -220,11 +220,12 @@ def _load_file(
                 except RecordCountMismatchError as error:
                     code, message = error.code, error.message
                 except RowsRefusedError as error:
-                    # The name of the file may be a person's; its hash leads to it (R30).
+                    # The file name may contain a person's name; the hash identifies the file, too
+                    # (R30).
                     raise RowsRefusedError(
                         f"{file.organization_id}, file {file.sha256}: {error}"
                     ) from None
-    # A file that an erasure deleted has neither bytes nor a line end any more.
+    # A file that an erasure deleted has neither bytes nor a line end.
     is_text = encoding is not None and bool(file.stored_sha256)
     return {
         "file_id": file.file_id,
@@ -238,7 +239,7 @@ def _load_file(
 
 
 def _ends_with_line_end(path: Path) -> bool | None:
-    """Whether the last record of a text has its line end (R13); None for a text without a byte."""
+    """Return whether a text's last record has its line end (R13), or None for an empty text."""
     with path.open("rb") as content:
         size = content.seek(0, os.SEEK_END)
         if not size:
@@ -258,7 +259,7 @@ def _load_customers(
     """Insert the rows of a workbook into `raw.customers`, in the caller's transaction (R26).
 
     Returns:
-        How many there are.
+        The number of rows.
 
     Raises:
         UnreadableError: the workbook cannot be read to its end; nothing was inserted.
@@ -356,7 +357,7 @@ def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int
 def _json_lines(
     connection: duckdb.DuckDBPyConnection, home: Home, table: str
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Collect rows on the disk and insert them into a table of `raw` when the context ends well."""
+    """Collect rows on the disk; insert them into a table of `raw` if the context succeeds."""
     names: list[str] = []
     longest = 0
     with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:

@@ -1,7 +1,7 @@
-"""Loads: which one comes next, and carrying it into `raw`.
+"""Choose the next load, and load it into `raw`.
 
-What a killed run left undone goes first: a load in `raw` that the models have not seen to the
-end, then a manifest that is not in `raw` yet. Only then is something new taken (R29).
+Work that a killed run left comes first: a load in `raw` that the models have not completed, then a
+manifest that is not in `raw` yet. Only then is anything new taken (R29).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orchestration.landing.sealing import missing
 
 
 class ErasureUnfinishedError(ToldError):
-    """A person is being erased: until that has ended nothing new is taken."""
+    """An erasure is unfinished; nothing new is taken until it is complete."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class CarriedLoad:
     """A load that is in `raw` and waits for the models.
 
     Args:
-        manifest: what it holds.
-        rows: rows written by table of `raw`; empty when a former run wrote them.
+        manifest: its content.
+        rows: rows written by table of `raw`; empty if a previous run wrote them.
 
     """
 
@@ -49,15 +49,15 @@ def carry_next(
     clock: Clock = utc_now,
     say: Callable[[str], None] = lambda _: None,
 ) -> CarriedLoad:
-    """Bring the next load into `raw`: an unfinished one, one that only landed, or a new one.
+    """Load the next load into `raw`: an unfinished one, one that only landed, or a new one.
 
-    A new one is made by a copy of the contracts from its beginning to its end, whatever is done
-    to them meanwhile (R11).
+    A new load uses one copy of the contracts from start to end, even if they are changed meanwhile
+    (R11).
 
     Raises:
         ContractError: the contracts are wrong; nothing was taken.
-        DamagedError: what landed is not whole; nothing was taken.
-        ErasureUnfinishedError: a new one is due, and would bring back what is being erased.
+        DamagedError: the landing area is damaged; nothing was taken.
+        ErasureUnfinishedError: a new load would bring back a person who is being erased.
         OlderWarehouseError: the warehouse was made by an older version; nothing was taken.
 
     """
@@ -80,12 +80,12 @@ def carry_next(
 
 
 def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLoad | None:
-    """Bring the oldest load that landed and is not finished into `raw`; None if there is none.
+    """Load the oldest landed load that is not finished into `raw`, or return None.
 
-    In an empty warehouse this replays the landing area, load by load (R10).
+    With an empty warehouse, this replays the landing area, load by load (R10).
 
     Raises:
-        DamagedError: what it reads of the landing area is not as it was.
+        DamagedError: the part of the landing area that it reads is damaged.
         OlderWarehouseError: the warehouse was made by an older version.
 
     """

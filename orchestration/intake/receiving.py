@@ -1,4 +1,4 @@
-"""Receiving the files that were chosen, whole, into the landing area (R13)."""
+"""Receive the chosen files completely into the landing area (R13)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _FILE_LIMIT = "4GB"
 
 
 def file_limit(environment: Mapping[str, str]) -> int:
-    """How many bytes a file may have; a larger one is refused before it is downloaded (R16).
+    """Return the maximum number of bytes of a file; larger ones are refused, not downloaded (R16).
 
     Args:
-        environment: SALDO_FILE_LIMIT, such as `500MB`; 4GB without it.
+        environment: SALDO_FILE_LIMIT, such as `500MB`; the default is 4GB.
 
     Raises:
-        ContractError: it is no size.
+        ContractError: it is not a size.
 
     """
     text = environment.get("SALDO_FILE_LIMIT", _FILE_LIMIT)
@@ -49,13 +49,13 @@ def file_limit(environment: Mapping[str, str]) -> int:
 
 @dataclass(frozen=True)
 class Received:
-    """A file that was received.
+    """A received file.
 
     Args:
-        file: as it landed.
-        download: how it was received.
-        is_first: whether its bytes were not in the landing area.
-        arriving: its note, None if no byte of it was received.
+        file: the landed file.
+        download: the result of the download.
+        is_first: whether its bytes were new to the landing area.
+        arriving: its note; None if no byte was received.
 
     """
 
@@ -77,16 +77,16 @@ def receive(
     """Download a file and keep it in the landing area (R13).
 
     Args:
-        home: where it goes.
-        organization: whose file it is.
+        home: the installation.
+        organization: the organization of the file.
         client: the connection to the inbox.
         arrival: the file.
         clock: the time.
-        limit: how many bytes it may have.
-        left: files that are not downloaded, for a former run has received them.
+        limit: the maximum number of its bytes.
+        left: files that a previous run has received, which are not downloaded.
 
     Raises:
-        SftpError: what Client.download raises; nothing is kept.
+        SftpError: the errors of Client.download; nothing is kept.
 
     """
     organization_id = organization.organization_id
@@ -124,7 +124,7 @@ def receive(
 
 
 def naive_utc(instant: datetime | None) -> datetime | None:
-    """An instant as the servers' listings have it; None stays None."""
+    """Convert an instant to UTC without zone; None stays None."""
     return None if instant is None else _as_naive_utc(instant)
 
 

@@ -1,4 +1,4 @@
-"""What the files in an inbox are by their names: ours, none of ours, or nearly ours (R11, R18)."""
+"""Recognize files in an inbox by name: ours, not ours, or nearly ours (R11, R18)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestration.installation.redaction import redact
 from orchestration.landing import manifests
 from orchestration.servers.remote_files import Listing, RemoteFile
 
-# Customers are uploaded; an organization may leave a workbook in its inbox all the same (R26).
+# Customers are uploaded, but an organization may also leave a workbook in its inbox (R26).
 CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 _MOST_NAMES_TOLD = 3
 
@@ -29,12 +29,12 @@ class Arrival:
 
 
 def recognize(organization: Organization, remote: RemoteFile, business_date: date) -> list[Arrival]:
-    """What a file in an inbox is by its name; empty if it is none of ours.
+    """Recognize a file in an inbox by its name; return nothing if it is not ours.
 
     Args:
-        organization: whose patterns name the files (R11).
+        organization: its patterns name the files (R11).
         remote: the file.
-        business_date: what a file counts for whose own date does not exist; it has a code.
+        business_date: used for a file whose own date does not exist; it gets a code.
 
     """
     for kind, pattern in _patterns(organization).items():
@@ -61,16 +61,16 @@ def find_misnamed(
     business_date: date | None,
     environment: Mapping[str, str],
 ) -> list[tuple[str, str]]:
-    """What is in an inbox for a date and is not read for its name, or because it is no file (R18).
+    """Find entries of an inbox for a date that are not read because of their name or type (R18).
 
     Args:
-        organization: whose patterns name the files.
-        listing: its inbox.
-        business_date: the date; None for any.
-        environment: whose secrets no name may tell.
+        organization: its patterns name the files.
+        listing: the content of its inbox.
+        business_date: the date; None means any.
+        environment: the variables with the secrets, which must be removed from names.
 
     Returns:
-        Codes and sentences.
+        Codes and messages.
 
     """
     patterns = _patterns(organization)

@@ -1,8 +1,8 @@
-"""Having again what is damaged of what landed, from where the same still is.
+"""Recover damaged parts of the landing area from other places that still have them.
 
-A file may still be in its organization's inbox, events in the folder of events, contracts in the
-seeds: bytes with the hash that names them are the same. Batches of the ledger are in the warehouse
-too. What cannot be had again, as a manifest, is left to a backup.
+A file may still be in its organization's inbox, events in the events folder, and contracts in the
+seeds: bytes with the same hash are the same. Batches of the ledger are also in the warehouse. The
+rest, such as a manifest, must come from a backup.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from orchestration.servers.errors import SftpError
 def restore(
     home: Home, organizations: Sequence[Organization], environment: Mapping[str, str]
 ) -> list[Path]:
-    """Have again what can be had of the landing area; what is whole is left as it is.
+    """Recover damaged parts of the landing area; everything else is left alone.
 
     Args:
-        home: the installation, which the caller holds.
-        organizations: whose servers are asked, if files of theirs are damaged.
-        environment: where the secrets of the servers are.
+        home: the installation; the caller holds its lock.
+        organizations: their servers are queried if their files are damaged.
+        environment: the variables with the secrets of the servers.
 
     Returns:
-        What was had again.
+        The recovered paths.
 
     """
     damaged = _find_damaged(home)
@@ -65,7 +65,7 @@ def restore(
     for organization in organizations:
         of_one = [each for each in files if each.organization_id == organization.organization_id]
         if of_one:
-            # A server that does not answer is told by what stays damaged.
+            # If a server does not answer, its files stay damaged and are reported.
             with suppress(SftpError):
                 _fetch(home, organization, of_one, environment)
     return sorted(damaged - _find_damaged(home))
@@ -77,7 +77,7 @@ def _find_damaged(home: Home) -> set[Path]:
 
 
 def _write_batches(connection: duckdb.DuckDBPyConnection, home: Home, damaged: set[Path]) -> None:
-    """Write damaged batches of the ledger again, as the warehouse holds them."""
+    """Rewrite damaged batches of the ledger from the warehouse."""
     names = [each.name for each in fields(Attempt)]
     rows = connection.execute(
         f"select batch_id, {', '.join(names)} from raw.deliveries order by batch_id, rowid"  # noqa: S608 (names of ours)
@@ -89,7 +89,7 @@ def _write_batches(connection: duckdb.DuckDBPyConnection, home: Home, damaged: s
 
 
 def _keep_contracts(home: Home, contracts: str) -> None:
-    """Keep the contracts again, if the seeds are as they were then."""
+    """Keep the contracts again, if the seeds have not changed since."""
     contents = {name: (home.seeds / name).read_bytes() for name in CONTRACT_FILES}
     if store.name_contracts(contents) == contracts:
         for name, content in contents.items():
@@ -97,7 +97,7 @@ def _keep_contracts(home: Home, contracts: str) -> None:
 
 
 def _keep_events(home: Home, event_range: EventRange) -> None:
-    """Keep a range of events again, if the file that it came from still has it."""
+    """Keep a range of events again, if its source file still has it."""
     try:
         with (home.events / event_range.source_file).open("rb") as source:
             source.seek(event_range.from_byte)
@@ -114,7 +114,8 @@ def _fetch(
     files: Iterable[LandedFile],
     environment: Mapping[str, str],
 ) -> None:
-    """Download the files that are still in the inbox, under the same name, and keep the same bytes.
+    """Download files that are still in the inbox under the same name; keep those with the same
+    bytes.
 
     Raises:
         SftpError: the server does not answer.

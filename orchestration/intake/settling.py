@@ -1,9 +1,8 @@
-"""Settling: whether a file is whole, or its upload only stands still (R13).
+"""Decide whether a file is complete, or its upload has only stalled (R13).
 
-An upload that stalls looks like one that has ended. A file is quiet once two looks at least
-`quiet_seconds` apart saw it the same, or once it is that old by the clock of its own server. When a
-file was first seen as it is, is remembered between loads: as a hash, for names are no business of
-a note (R30).
+A stalled upload looks like a finished one. A file is quiet when two checks at least `quiet_seconds`
+apart found it unchanged, or when it is that old by its own server's clock. The time when a file was
+first seen in its current state is remembered between loads, by a hash instead of its name (R30).
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from orchestration.installation.home import Home
 from orchestration.installation.whole_files import write_whole
 from orchestration.servers.remote_files import RemoteFile
 
-# The longest time for which a file may have to be quiet is a day.
+# The maximum quiet time of a file is a day.
 _FORGOTTEN_AFTER = timedelta(days=2)
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sightings:
-    """When files were first seen as they are.
+    """When files were first seen in their current state.
 
     Args:
-        home: the installation that remembers them.
+        home: the installation.
         now: the time.
 
     """
@@ -37,11 +36,11 @@ class Sightings:
         self._first = _read(self._path, now)
 
     def note(self, organization_id: str, file: RemoteFile) -> datetime:
-        """Note that a file is seen now; when it was first seen so."""
+        """Record that a file is seen now; return when it was first seen in this state."""
         return self._first.setdefault(_hash(organization_id, file), self._now)
 
     def write(self) -> None:
-        """Remember what was seen, for the next load."""
+        """Save what was seen for the next load."""
         values = {name: instant.isoformat() for name, instant in sorted(self._first.items())}
         write_whole(self._path, json.dumps(values).encode())
 
@@ -49,14 +48,14 @@ class Sightings:
 def is_quiet(
     quiet: timedelta, file: RemoteFile, first_seen: datetime, now: datetime, clock: datetime | None
 ) -> bool:
-    """Whether a file's upload has ended.
+    """Return whether a file's upload has ended.
 
     Args:
-        quiet: for how long it has to stand still; nothing switches this off.
-        file: as it is.
-        first_seen: when it was first seen so.
-        now: the time, by the clock that `first_seen` is told by.
-        clock: a time that its server's clock has reached, None if nothing tells.
+        quiet: how long it must be unchanged; zero switches this off.
+        file: its current state.
+        first_seen: when it was first seen in this state.
+        now: the time, by the same clock as `first_seen`.
+        clock: a time that its server's clock has reached, or None if unknown.
 
     """
     if not quiet or now - first_seen >= quiet:
@@ -67,7 +66,7 @@ def is_quiet(
 
 
 def _read(path: Path, now: datetime) -> dict[str, datetime]:
-    """What was remembered; a note that is spoiled, or a clock that went back, costs a wait."""
+    """Read the saved times; a corrupt file, or a clock that went back, only costs a wait."""
     try:
         values = json.loads(path.read_text())
         noted = {name: datetime.fromisoformat(instant) for name, instant in values.items()}

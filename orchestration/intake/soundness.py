@@ -1,7 +1,8 @@
-"""Whether the landing area is whole. It is the truth: all else is made anew from it, it is not.
+"""Check whether the landing area is whole. Everything else is built from it, so it cannot be
+rebuilt.
 
-Its bytes are compared with the hashes that name them, its manifests and its ledger with their
-checksums, and the numbers of both with each other. Looking changes nothing.
+Bytes are compared with their hashes, manifests and ledger with their checksums, and the numbers of
+both with each other. A check changes nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Finding:
     """Something that is damaged.
 
     Args:
-        path: which file or folder.
+        path: the file or folder.
         said: one sentence: what is wrong with it and what to do.
 
     """
@@ -39,12 +40,12 @@ class Finding:
 
 
 def check_landing(home: Home, last_load_id: int = 0, last_batch_id: int = 0) -> list[Finding]:
-    """Read all that landed, and say what of it is missing or not as it was written.
+    """Read everything that landed, and report what is missing or has changed.
 
     Args:
-        home: where it is.
-        last_load_id: the newest load that is known elsewhere.
-        last_batch_id: the newest batch of the ledger that is known elsewhere.
+        home: the installation.
+        last_load_id: the newest load known from elsewhere.
+        last_batch_id: the newest batch of the ledger known from elsewhere.
 
     """
     findings = _find_missing(home, last_load_id, last_batch_id)
@@ -67,25 +68,25 @@ def check_landing(home: Home, last_load_id: int = 0, last_batch_id: int = 0) -> 
 
 
 def require_landing(home: Home) -> None:
-    """Make sure that the landing area is whole, before all is made anew from it.
+    """Check that the landing area is whole before everything is rebuilt from it.
 
-    What the former warehouse knew is asked of it, if it can be asked.
+    Includes the loads and batches that the old warehouse knows, if it can be read.
 
     Raises:
-        DamagedError: it is not; a sentence for each file.
+        DamagedError: it is damaged; one sentence per file.
 
     """
     _require(check_landing(home, *warehouse.peek_numbers(home)))
 
 
 def require_numbers(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
-    """Make sure that no load and no batch of the ledger is missing, before another gets a number.
+    """Check that no load or batch of the ledger is missing before a new one gets a number.
 
-    A number given twice would have the warehouse take one load for another. This looks at names
-    and at the newest batch alone, so that every load can begin with it.
+    If a number were given twice, the warehouse would take one load for another. This reads only
+    names and the newest batch, so that every load can start with it.
 
     Raises:
-        DamagedError: one is missing; a sentence for each.
+        DamagedError: one is missing; one sentence for each.
 
     """
     numbers = warehouse.last_load_id(connection), warehouse.last_batch_id(connection)
@@ -93,14 +94,14 @@ def require_numbers(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 
 
 def count_unsealed(home: Home) -> int:
-    """How many manifests and batches of the ledger an older version wrote, without a checksum."""
+    """Count the manifests and batches that an older version wrote without a checksum."""
     paths = [manifests.manifest_path(home, each) for each in manifests.load_ids(home)]
     paths += [ledger.batch_path(home, each) for each in ledger.batch_ids(home)]
     return sum(not is_sealed(path) for path in paths)
 
 
 def _find_missing(home: Home, last_load_id: int, last_batch_id: int) -> list[Finding]:
-    """The manifests and batches between the first and the newest that is known of."""
+    """Find missing manifests and batches between the first and the newest known one."""
     load_ids, batch_ids = manifests.load_ids(home), ledger.batch_ids(home)
     if batch_ids:
         try:
@@ -119,9 +120,9 @@ def _holes(numbers: Sequence[int], at_least: int) -> list[int]:
 
 
 def _named_by(home: Home, manifest: Manifest) -> Iterator[tuple[Path, Callable[[], object]]]:
-    """What a manifest names, with what makes sure that it is as it was.
+    """Yield what a manifest names, with a function that checks it.
 
-    A file of which no bytes are kept was too large, or could not be kept without a person.
+    A file without kept bytes was too large, or could not be kept without a person.
     """
     contracts = store.contracts_path(home, manifest.contracts)
     if manifest.contracts:

@@ -1,7 +1,6 @@
-"""Taking: looks into every due organization's inbox and writes the manifest of the load that will
-bring what is new into the warehouse.
+"""Take a load: check the inboxes of due organizations and write the manifest of the next load.
 
-Nothing that goes wrong with one organization stops another (R20).
+A failure of one organization does not stop the others (R20).
 """
 
 from __future__ import annotations
@@ -41,17 +40,17 @@ def take(
 ) -> Manifest:
     """Land what is new for a business date and write the manifest of the next load.
 
-    Decisions of operators and uploads come first, each in a load of their own.
+    Operators' decisions and uploads come first, each in a separate load.
 
     Args:
-        connection: the warehouse, asked which files it has seen.
-        home: where the files go.
-        contracts: the name of the contracts as they were kept for this load.
-        organizations: all that these have; those before their cut-off are left alone.
-        business_date: the date to work for.
-        environment: where the secrets of the servers are.
+        connection: the warehouse, which knows the files seen so far.
+        home: the installation.
+        contracts: the name of the contracts kept for this load.
+        organizations: all organizations of the contracts; those before their cut-off are skipped.
+        business_date: the date.
+        environment: the variables with the secrets of the servers.
         clock: the time.
-        say: told what is waited for.
+        say: called with progress messages.
 
     """
     load_id, loaded_at = last_load_id(connection) + 1, next_instant(connection, clock())
@@ -106,10 +105,10 @@ def take(
 def _refuse_ours(
     connection: duckdb.DuckDBPyConnection, files: Sequence[LandedFile]
 ) -> list[LandedFile]:
-    """The files, with a code where the bytes are those of a file that we have sent.
+    """Return the files; those with the bytes of a file that we have sent get a code.
 
-    Whoever copies an outbox into an inbox would have us read what we say of payments as what an
-    organization says, and a debt would stay paid whatever becomes of its payment (R6).
+    If somebody copied an outbox to an inbox, our report about payments would be read as the
+    organization's own. A debt would then stay paid whatever happens to its payment (R6).
     """
     rows = connection.execute(
         "select distinct sha256 from raw.deliveries where list_contains(?, sha256)",
@@ -130,7 +129,7 @@ def _look_into_all(
     clock: Clock,
     say: Callable[[str], None],
 ) -> list[Looked]:
-    """Look into the inboxes, then wait once for all that may not be whole (R13)."""
+    """Check the inboxes, then wait once for all files that may be incomplete (R13)."""
     sightings = Sightings(home, clock())
 
     def begin(organization: Organization) -> Looked:
@@ -161,7 +160,7 @@ def _look_into_all(
 
 
 def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Decision]:
-    """The noted decisions that a load takes: on files still held, one for each organization."""
+    """Choose the decisions that a load takes: on files still held, one per organization."""
     noted = decisions.read_noted(home)
     if not noted:
         return []

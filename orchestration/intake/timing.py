@@ -1,7 +1,7 @@
-"""When to run: which business dates are due, and when to try again what may heal.
+"""Timing: which business dates are due, and when to retry.
 
-Pure functions of the contracts, of what has been done and of the time. Nothing is asked for twice:
-whatever has been looked into is done, however the run was started.
+Pure functions of the contracts, past checks and the time. Each inbox is checked once per date,
+however the run was started.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from orchestration.contracts.organizations import Organization, is_due
 from orchestration.landing.manifests import Manifest
 from orchestration.servers.ssh import MAY_HEAL
 
-# Dates missed longer ago than this are for an operator to run (a backfill).
+# Dates missed longer ago than this must be run by an operator (a backfill).
 MAX_DAYS_BACK = 7
-# A file that was still growing is whole a while later.
+# A file that was still growing is complete a while later.
 _LOOK_AGAIN_FOR = MAY_HEAL | {"still_growing"}
 _LOOK_AGAIN_AFTER = tuple(timedelta(minutes=minutes) for minutes in (10, 20, 40, 60, 60, 60))
 _DELIVER_AGAIN_AFTER = timedelta(minutes=30)
@@ -24,7 +24,7 @@ _DELIVER_AGAIN_AFTER = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class LookMade:
-    """A look into an organization's inbox for a business date; `looked_at` is UTC without zone."""
+    """A check of an organization's inbox for a business date; `looked_at` is UTC without zone."""
 
     organization_id: str
     business_date: date
@@ -33,7 +33,7 @@ class LookMade:
 
 
 def looks_of(manifests: Iterable[Manifest]) -> list[LookMade]:
-    """The looks that loads made, in the loads' order."""
+    """Return the inbox checks of loads, in the order of the loads."""
     return [
         LookMade(look.organization_id, manifest.business_date, manifest.loaded_at, look.outcome)
         for manifest in manifests
@@ -44,16 +44,16 @@ def looks_of(manifests: Iterable[Manifest]) -> list[LookMade]:
 def due_dates(
     organizations: Iterable[Organization], looks: Sequence[LookMade], now: datetime
 ) -> list[date]:
-    """The business dates to run now, oldest first.
+    """Return the business dates to run now, oldest first.
 
-    A date is due when the cut-off of an organization has passed in its own time zone and its inbox
-    has not been looked into for that date or a later one. Dates that were missed come too, up to a
-    week back. An inbox that could not be reached is looked into again, after growing waits; one
-    that refuses the login or shows another key is not, for that does not heal by waiting.
+    A date is due when an organization's cut-off has passed in its own time zone and its inbox has
+    not been checked for that date or a later one. Missed dates are included, up to a week back. An
+    inbox that could not be reached is retried after growing delays. One that refuses the login or
+    shows another key is not retried, because waiting does not resolve that.
 
     Args:
         organizations: the contracts (R11).
-        looks: the looks made in the last days, oldest first.
+        looks: the checks of the last days, oldest first.
         now: an instant with a time zone.
 
     """
@@ -72,17 +72,17 @@ def due_dates(
 
 
 def newest_due_date(organization: Organization, now: datetime) -> date:
-    """The newest business date whose cut-off has passed."""
+    """Return the newest business date whose cut-off has passed."""
     today = now.astimezone(organization.time_zone).date()
     return today if is_due(organization, today, now) else today - timedelta(days=1)
 
 
 def is_delivery_due(files_that_may_heal: int, attempted_at: datetime, now: datetime) -> bool:
-    """Whether to try again to deliver files whose organization's server could not be reached.
+    """Return whether to retry the delivery of files whose server could not be reached.
 
     Args:
-        files_that_may_heal: how many such files the last attempt left.
-        attempted_at: when that was, with a time zone.
+        files_that_may_heal: the number of such files after the last attempt.
+        attempted_at: the time of the last attempt, with a time zone.
         now: an instant with a time zone.
 
     """
@@ -94,7 +94,7 @@ def _due_dates_of(
 ) -> list[date]:
     newest_due = newest_due_date(organization, now)
     if not looks:
-        # A new organization begins with its first cut-off.
+        # A new organization starts with its first cut-off.
         today = now.astimezone(organization.time_zone).date()
         return [newest_due] if newest_due == today else []
     newest_looked = max(look.business_date for look in looks)

@@ -1,8 +1,8 @@
-"""Uploads: workbooks of customers that were handed to Saldo, until the next load takes them (R26).
+"""Uploads: workbooks of customers that wait for the next load (R26).
 
-An upload is a folder of its own below SALDO_HOME/uploads/<organization>, with the workbook and
-what is known of it. It appears in one step, so that uploading needs no warehouse: it waits while a
-run holds that, and survives a crash.
+Each upload is a folder below SALDO_HOME/uploads/<organization>, with the workbook and its metadata.
+It appears atomically, so uploading does not need the warehouse. It waits while a run holds the
+warehouse, and survives a crash.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from orchestration.landing.manifests import LandedFile
 
 _WORKBOOK = "workbook.xlsx"
 _NOTE = "upload.json"
-# In bytes: `.<name>.summary.csv.<12 digits>.part` has to be a name too, of 255.
+# In bytes: `.<name>.summary.csv.<12 digits>.part` must also be a valid name, of up to 255.
 _LONGEST_NAME = 224
 
 
@@ -35,12 +35,12 @@ class Upload:
     """A workbook that waits for a load.
 
     Args:
-        organization_id: whose customers it has.
-        folder: where it waits.
-        file_name: its name where it came from; never part of a path of ours (R13).
+        organization_id: the organization of the customers.
+        folder: the folder of the upload.
+        file_name: its original name; never part of a local path (R13).
         sha256: the hash of its bytes.
         byte_count: its size.
-        uploaded_at: when, in UTC without zone.
+        uploaded_at: the time, in UTC without zone.
 
     """
 
@@ -53,27 +53,27 @@ class Upload:
 
     @property
     def file_id(self) -> str:
-        """What it will be called in `intake_files`."""
+        """Its future id in `intake_files`."""
         return manifests.name_receipt(
             self.organization_id, manifests.CUSTOMERS, self.file_name, self.sha256, self.uploaded_at
         )
 
     @property
     def workbook(self) -> Path:
-        """The bytes."""
+        """The path of the bytes."""
         return self.folder / _WORKBOOK
 
 
 def put(
     home: Home, organization: Organization, source: Path, file_name: str, now: datetime
 ) -> Upload:
-    """Hand a workbook over to the next load, whole or not at all.
+    """Hand over a workbook to the next load, completely or not at all.
 
     Args:
-        home: where it waits.
-        organization: whose customers it has.
+        home: the installation.
+        organization: the organization of the customers.
         source: the file, which is copied.
-        file_name: its name as people know it.
+        file_name: its original name.
         now: the time.
 
     """
@@ -107,7 +107,7 @@ def put(
 
 
 def read_waiting(home: Home, organizations: Sequence[Organization]) -> list[Upload]:
-    """The uploads of organizations that have a contract, the oldest first."""
+    """Read the uploads of organizations that have a contract, oldest first."""
     uploads = []
     for organization in organizations:
         for path in (home.uploads / organization.organization_id).glob(f"[!.]*/{_NOTE}"):
@@ -123,11 +123,12 @@ def land(
     organizations: Sequence[Organization],
     business_date: date,
 ) -> tuple[list[LandedFile], list[Upload]]:
-    """Copy what waits into the landing area: the oldest upload of each organization.
+    """Copy the oldest upload of each organization to the landing area.
 
     Returns:
-        The files of a new load, and the uploads that can be forgotten once its manifest is
-        written. Among these are such as a killed run has landed and not forgotten.
+        The files of a new load, and the uploads to delete once its manifest is written. These
+            include
+        uploads that a killed run landed but did not delete.
 
     """
     contracts = {each.organization_id: each for each in organizations}
@@ -158,7 +159,7 @@ def forget(upload: Upload) -> None:
 
 
 def _plain(file_name: str) -> str:
-    """A file's name without folders, in printable characters, and short enough for its answers."""
+    """Return a file name without folders, printable, and short enough for its answers."""
     last = file_name.replace("\\", "/").rsplit("/", 1)[-1]
     printable = "".join(char for char in last if char.isprintable()).encode()
     return printable[:_LONGEST_NAME].decode(errors="ignore") or _WORKBOOK

@@ -1,14 +1,15 @@
-"""Erasing persons on request: they are rewritten in the landing area, and the warehouse, which is a
-function of it (R9, R10), is built anew.
+"""Erase persons on request: rewrite them in the landing area, and rebuild the warehouse, which is a
+function of it (R9, R10).
 
-A customer's id becomes a pseudonym drawn at random, the same in all places and written nowhere
-beside the real one; names, mails and attributes become tokens, equal where the texts were equal, so
-that the history keeps its versions. Amounts, dates and product ids stay, and so does the balance.
+A customer's id becomes a random pseudonym, the same everywhere and never stored next to the real
+one. Names, mails and attributes become tokens; equal texts get equal tokens, so that the history
+keeps its versions. Amounts, dates and product ids stay, and so does the balance.
 
-What is to be done is written down first, in a file that only the installation's user may read. It
-stays until all is done: a killed erasure is carried through by saying `erase` again (R29), and
-until then no run takes anything new. New bytes are added, then the manifests name them, then what
-no manifest names is deleted. Nothing here tells whom it erases (R30).
+The request is first written to a file that only the installation's user may read. It stays until
+the erasure is complete. If an erasure is killed, running `erase` again completes it (R29); until
+then no run takes anything new. First the new bytes are added, then the manifests are changed to
+name them, then everything that no manifest names is deleted. No message names an erased person
+(R30).
 """
 
 from __future__ import annotations
@@ -44,19 +45,21 @@ _PRIVATE = 0o600
 
 @dataclass(frozen=True)
 class Request(Persons):
-    """What is to be done, as it is kept until it is done.
+    """The erasure to do, kept until it is complete.
 
     Args:
-        asked_at: when, in UTC without zone.
-        balance: a hash of `daily_balance`, which stays.
-        is_planned: whether the rest is known; before that nothing changes.
-        kept: for a receipt, the hash of its new bytes.
-        refused: for a receipt that could not be read, what came of it; its bytes are not kept.
-        ranges: for the hash of a range of events, that of its new bytes.
-        prefixes: for the hash of what was read of a file of events, that of the same with blanks.
-        lines: the hashes of the events that are blanked in the files they came from.
-        row_count: rows and lines that are written anew.
-        is_set_aside: whether the former warehouse has been put away.
+        asked_at: the time of the request, in UTC without zone.
+        balance: a hash of `daily_balance`, which must stay the same.
+        is_planned: whether the other values are known; nothing changes before.
+        kept: by receipt, the hash of its new bytes.
+        refused: by receipt that could not be read, the result of reading it; its bytes are not
+            kept.
+        ranges: by hash of a range of events, the hash of its new bytes.
+        prefixes: by hash of the part of a file of events that was read, the hash of the same part
+            with blanks.
+        lines: the hashes of the events to blank in their source files.
+        row_count: the number of rows and lines that are rewritten.
+        is_set_aside: whether the old warehouse has been moved away.
 
     """
 
@@ -77,18 +80,18 @@ def erase(
 ) -> None:
     """Erase customers of an organization, all of them or none.
 
-    An erasure that was begun before is carried through first.
+    Completes an unfinished erasure first.
 
     Args:
-        home: the installation, which the caller holds.
-        organization: whose customers they are.
-        customer_ids: who, in any spelling (R1).
-        say: told what is being done, and of nobody.
+        home: the installation; the caller holds its lock.
+        organization: the organization of the customers.
+        customer_ids: the customers, in any spelling (R1).
+        say: called with progress messages, which name nobody.
 
     Raises:
-        InvalidCustomerIdError: an id can be none of this organization.
+        InvalidCustomerIdError: an id cannot belong to this organization.
         RefusedError: one of them cannot be erased now; nothing has changed.
-        RunFailedError: the warehouse could not be built anew. Saying `erase` again carries on.
+        RunFailedError: the warehouse could not be rebuilt. Run `erase` again to continue.
 
     """
     scheme = organization.customer_id_scheme
@@ -125,19 +128,19 @@ def erase(
 
 
 def is_unfinished(home: Home) -> bool:
-    """Whether an erasure was begun and has not ended."""
+    """Return whether an erasure is unfinished."""
     return home.erasure.exists()
 
 
 def finish(home: Home, say: runs.Say) -> Request:
-    """Carry through an erasure that was begun, wherever it is (R29).
+    """Complete an unfinished erasure from wherever it stopped (R29).
 
     Returns:
-        What was to be done.
+        The request.
 
     Raises:
-        RefusedError: a file cannot be written anew; nothing has changed.
-        RunFailedError: the warehouse could not be built anew. Saying `erase` again carries on.
+        RefusedError: a file cannot be rewritten; nothing has changed.
+        RunFailedError: the warehouse could not be rebuilt. Run `erase` again to continue.
 
     """
     request = Request(**json.loads(home.erasure.read_text()))
@@ -183,10 +186,10 @@ def finish(home: Home, say: runs.Say) -> Request:
 
 
 def _plan(home: Home, request: Request) -> Request:
-    """Write the new bytes beside the former, which the manifests still name.
+    """Write the new bytes next to the old ones, which the manifests still name.
 
     Raises:
-        RefusedError: a file cannot be written anew.
+        RefusedError: a file cannot be rewritten.
 
     """
     with persons.asking(home, request) as connection:
@@ -226,7 +229,7 @@ def _plan(home: Home, request: Request) -> Request:
 
 
 def _rewrite(home: Home, request: Request) -> None:
-    """Have the manifests name the new bytes, and delete the former: again changes nothing."""
+    """Change the manifests to name the new bytes, and delete the old; repeating changes nothing."""
     for manifest in manifests.read_manifests(home):
         written = replace(
             manifest,
@@ -273,10 +276,10 @@ def _as_kept(file: LandedFile, request: Request) -> LandedFile:
 
 
 def _hash_blanked(home: Home, positions: Mapping[str, Position], lines: set[str]) -> dict[str, str]:
-    """For the hash of what was read of each file of events, that of the same with blanks.
+    """Map the hash of the read part of each file of events to the hash of it with blanks.
 
-    Without it a blank would look as if the file were another, to be read from its start. A file
-    that is another already stays so.
+    Without this, the blanks would make a file look like another one, to be read from its start. A
+    file that has already changed stays that way.
     """
     prefixes = {}
     for path, content in event_files.read_all(home):
@@ -294,7 +297,7 @@ def _hash_blanked(home: Home, positions: Mapping[str, Position], lines: set[str]
 
 
 def _blanked(line: bytes, lines: set[str]) -> bytes:
-    """A line of a file of events as it stays there: blank if it is one of these."""
+    """Return a line of a file of events, blanked if its hash is among `lines`."""
     text = line.rstrip(b"\r\n")
     if hashlib.sha256(text).hexdigest() not in lines:
         return line
@@ -302,7 +305,7 @@ def _blanked(line: bytes, lines: set[str]) -> bytes:
 
 
 def _blank(path: Path, content: BinaryIO, lines: set[str]) -> None:
-    """Write blanks over lines of a file of events, which others may be adding to."""
+    """Overwrite lines of a file of events with blanks; others may be appending to it."""
     blanks, at = [], 0
     for line in content:
         blanked = _blanked(line, lines)
@@ -317,12 +320,12 @@ def _blank(path: Path, content: BinaryIO, lines: set[str]) -> None:
             target.seek(at)
             target.write(blanked)
         os.fsync(target.fileno())
-    # Whoever mirrors the file by its time need not send it again.
+    # Keep the time: a mirror that compares times does not need to copy the file again.
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
 def _forget_former(home: Home) -> None:
-    """Delete the former warehouse, and what previews and killed processes left."""
+    """Delete the old warehouse, and leftovers of previews and killed processes."""
     for path in home.root.glob(f"{home.set_aside.name}*"):
         path.unlink()
     for path in home.uploads.glob("*/.*.gone"):

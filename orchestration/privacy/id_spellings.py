@@ -1,4 +1,4 @@
-"""Customer ids as they may be spelled in a file of an organization (R1)."""
+"""The ways in which a customer id may be spelled in an organization's files (R1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUT_DIGITS = 9
 
 
 class InvalidCustomerIdError(WrongUseError):
-    """What an operator named can be no customer of the organization; the message says which."""
+    """The operator's input cannot be a customer id of the organization; the message says which."""
 
 
 class RefusedError(ToldError):
@@ -31,9 +31,9 @@ class Persons:
     """Customers of one organization.
 
     Args:
-        organization_id: whose.
-        scheme: how the organization names its customers.
-        pseudonyms: by customer id.
+        organization_id: the organization.
+        scheme: the organization's id scheme.
+        pseudonyms: the pseudonyms by customer id.
 
     """
 
@@ -43,7 +43,7 @@ class Persons:
 
 
 def normalize(scheme: str, text: str, place: int) -> str:
-    """A customer id as it may be: a RUT in the form that RUTs are compared in (R1)."""
+    """Validate a customer id and return it; a RUT in its form for comparison (R1)."""
     text = text.strip()
     if scheme == "rut":
         match = _RUT.fullmatch(text)
@@ -61,10 +61,10 @@ def normalize(scheme: str, text: str, place: int) -> str:
 
 
 def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
-    """The ids in their normal form, by the function that the models left in the warehouse (R1).
+    """Return the normal forms of ids, with the function that the models made in the warehouse (R1).
 
     Raises:
-        InvalidCustomerIdError: nothing of an id can be seen.
+        InvalidCustomerIdError: an id has no visible character.
         RefusedError: nothing has been loaded, or nothing by this version.
 
     """
@@ -85,15 +85,15 @@ def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
 
 
 def check_digit(body: str) -> str:
-    """The check digit of a RUT."""
+    """Compute the check digit of a RUT."""
     total = sum(int(digit) * (2 + place % 6) for place, digit in enumerate(reversed(body)))
     return _CHECK_DIGITS[-total % 11]
 
 
 def spellings(scheme: str, customer_id: str) -> list[str]:
-    """What is left of the id, where it is spelled as no id is, of letters, digits or blanks.
+    """Return the letters, digits and blanks to which a misspelled id may be reduced.
 
-    Of a RUT: with any check digit, or none unless it is somebody else's RUT then.
+    For a RUT: with any check digit, or without one unless that is another person's RUT.
     """
     if scheme != "rut":
         return [customer_id]
@@ -103,7 +103,7 @@ def spellings(scheme: str, customer_id: str) -> list[str]:
 
 
 def pattern_of(persons: Persons) -> re.Pattern[bytes]:
-    """What finds the persons in bytes that cannot be read."""
+    """Return a pattern that finds the persons in bytes that cannot be read."""
     forms = []
     for customer_id in persons.pseudonyms:
         if persons.scheme == "rut":
@@ -122,6 +122,6 @@ def pattern_of(persons: Persons) -> re.Pattern[bytes]:
 
 
 def _spaced(written: bytes) -> bytes:
-    """What finds an id however wide the blanks in it are."""
-    # of a blank of Unicode in UTF-8, cp1252 or JSON, any byte or character
+    """Return a pattern that finds an id with blanks of any width."""
+    # the bytes or characters of any Unicode blank in UTF-8, cp1252 or JSON
     return _BLANKS.join(re.escape(each) for each in written.split(b" "))

@@ -1,8 +1,8 @@
-"""Finding persons: every row, line and file that an organization's customers are in, and why they
-cannot be erased now.
+"""Find persons: every row, line and file with an organization's customers, and reasons not to erase
+them now.
 
-The models say where: the ids are compared in SQL as anywhere (R1), and misspelt ones, of rows that
-were refused, by what is left of them. What could not be read is searched as bytes.
+The models find the rows: SQL compares the ids as everywhere (R1). Misspelled ids in refused rows
+are compared by their reduced spelling. Files that could not be read are searched as bytes.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from orchestration.privacy.id_spellings import (
 LONGEST = 256  # characters of an id, and of an attribute
 _CHUNK = 1 << 20
 _OVERLAP = 4096
-# For each kind of file the staging model, and those of the columns kept that are null there when
-# they do not hold what they should: then the text may be anything.
+# For each kind of file, the staging model and the kept columns that it makes null if they are
+# invalid. The text of an invalid column may be anything.
 _ROW_MODELS = {
     "invoices": ("stg_intake__invoices", ("due_date", "amount", "is_paid", "is_void", "currency")),
     "payments": (
@@ -48,11 +48,11 @@ _ROW_MODELS = {
     ),
     manifests.CUSTOMERS: ("stg_intake__customers", ()),
 }
-# What is null where a column kept does not hold what it should, if not the column itself.
+# The expression that is null if a kept column is invalid, where it is not the column itself.
 _UNREAD = {"currency": "nullif(is_in_contract_currency, false)"}
 _EVENT_MODELS = ("stg_events__payment_events", "stg_events__enrollment_events")
-# Why a person cannot be erased: the organization still claims something, or has yet to be told of
-# it. $is_replaced: the next debts file will list whom the newest lists.
+# Reasons not to erase a person: the organization still has a claim, or a report is outstanding.
+# $is_replaced: the next debts file will list the same persons as the newest.
 _REASONS = {
     "has a debt in the base": "select person from {debts} where is_in_base",
     "is listed by the newest debts file: the next one would bring them again": """
@@ -95,8 +95,8 @@ class Row:
     """A row or line of a person.
 
     Args:
-        pseudonym: whose; None where the id is spelled as no id is, and read as none.
-        unread: the columns kept that do not hold what they should.
+        pseudonym: the person's pseudonym; None if the id is misspelled and is not read as an id.
+        unread: the kept columns that are invalid.
 
     """
 
@@ -106,13 +106,13 @@ class Row:
 
 @dataclass
 class Found:
-    """Where the persons are.
+    """Where the persons were found.
 
     Args:
         rows: by receipt and line number.
         events: by load and source file, and line number.
-        unread: receipts that could not be read, with what came of it.
-        refused_lines: the line numbers, by load and source file, of what is no event.
+        unread: receipts that could not be read, with the result.
+        refused_lines: the line numbers of refused lines, by load and source file.
         record_counts: by receipt.
 
     """
@@ -126,10 +126,10 @@ class Found:
 
 @contextmanager
 def asking(home: Home, persons: Persons) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The warehouse, with tables of the persons and of the spellings that are no ids.
+    """Open the warehouse, with temporary tables of the persons and of misspelled ids.
 
     Raises:
-        RefusedError: it holds nothing.
+        RefusedError: the warehouse is empty.
 
     """
     with warehouse.connect(home) as connection:
@@ -150,13 +150,13 @@ def asking(home: Home, persons: Persons) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _rows_of(persons: Persons, table: str, text: str = "customer_id", scheme: str = "") -> str:
-    """SQL for the persons' rows of a table: with `person`, and `is_exact` for a proper id.
+    """Return SQL for the persons' rows of a table: with `person`, and `is_exact` for a proper id.
 
     Args:
-        persons: who, and whose.
-        table: it has organization_id and customer_id.
+        persons: the persons.
+        table: a table with organization_id and customer_id.
         text: the column with the id as it is spelled.
-        scheme: the column that says how customers are named; as they are now if empty.
+        scheme: the column with the id scheme; empty means the current scheme.
 
     """
     spelled = f"""
@@ -181,12 +181,12 @@ def _rows_of(persons: Persons, table: str, text: str = "customer_id", scheme: st
 
 
 def _files_rows(persons: Persons, model: str) -> str:
-    """_rows_of for a staging model of files."""
+    """Return _rows_of for a staging model of files."""
     return _rows_of(persons, f"staging.{model}", "customer_id_text", "customer_id_scheme")
 
 
 def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
-    """Where the persons are, by receipt or source file and line number."""
+    """Find the persons, by receipt or source file and line number."""
     found = Found()
     for model, unread in _ROW_MODELS.values():
         rows = _files_rows(persons, model)
@@ -229,10 +229,10 @@ def check(
     persons: Persons,
     places: Mapping[str, int],
 ) -> None:
-    """Make sure that nobody claims anything of the persons, and nothing of them is on its way.
+    """Check that nothing is claimed from the persons and no data of them is waiting.
 
     Raises:
-        RefusedError: the first reason against it, with the place of the person among those named.
+        RefusedError: the first reason against it, with the person's position in the request.
 
     """
     if any((home.uploads / organization.organization_id).glob("[!.]*")):
@@ -273,7 +273,7 @@ def check(
 
 
 def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> dict[str, str]:
-    """An id for each person that nobody has and nobody is ever given."""
+    """Draw an id for each person that nobody has and nobody will get."""
     models = [model for model, _ in _ROW_MODELS.values()] + list(_EVENT_MODELS)
     taken = " union all ".join(f"from staging.{each} select customer_id" for each in models)
     drawn: dict[str, str] = {}
@@ -295,16 +295,16 @@ def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> 
 
 def _draw_pseudonym(scheme: str, customer_id: str) -> str:
     if scheme == "rut":
-        # No RUT is there: eight digits are enough for all, and the longer ones begin lower.
+        # No real RUT is in this range: eight digits suffice for all, and longer ones start lower.
         body = str(9 * 10 ** (RUT_DIGITS - 1) + secrets.randbelow(10 ** (RUT_DIGITS - 1)))
         return f"{body}-{check_digit(body)}"
     pseudonym = f"borrado-{secrets.token_hex(8)}"
-    # What was refused as too long stays so.
+    # An id that was refused as too long must stay too long.
     return pseudonym.ljust(LONGEST + 1, "x") if len(customer_id) > LONGEST else pseudonym
 
 
 def may_name(path: Path, pattern: re.Pattern[bytes]) -> bool:
-    """Whether a file that could not be read names a person, or cannot be searched for one."""
+    """Return whether an unreadable file names a person, or cannot be searched."""
     with path.open("rb") as content:
         if workbook_files.is_protected(content):
             return True
@@ -322,17 +322,18 @@ def may_name(path: Path, pattern: re.Pattern[bytes]) -> bool:
                 with archive.open(each) as part:
                     if _is_in(part, pattern):
                         return True
-    # zipfile's words for damaged, encrypted, packed in an unknown way, cut short.
+    # zipfile raises these for archives that are damaged, encrypted, truncated, or use an unknown
+    # compression.
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError, zlib.error):
         return True
     return False
 
 
 def _is_in(content: IO[bytes], pattern: re.Pattern[bytes]) -> bool:
-    """Whether a text of any encoding, from where it is open, names a person."""
+    """Return whether a text in any encoding, from its current position, names a person."""
     former = b""
     while chunk := content.read(_CHUNK):
-        # Without its zeros, UTF-16 is searched like any other.
+        # Without its zero bytes, UTF-16 is searched like other encodings.
         text = former + chunk.replace(b"\0", b"")
         if pattern.search(text):
             return True

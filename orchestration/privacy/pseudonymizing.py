@@ -1,7 +1,7 @@
-"""Writing a person's rows anew: the id becomes a pseudonym, all else that is of the person a token.
+"""Rewrite a person's rows: the id becomes a pseudonym, all other personal data a token.
 
-Whatever reads the new bytes must read the same rows as before, but for the persons; so they are
-read again before anything names them.
+Reading the new bytes must give the same rows as before, except for the persons. This is checked
+before a manifest names the new bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from orchestration.landing.manifests import EventRange, LandedFile
 from orchestration.privacy.id_spellings import Persons, RefusedError, pattern_of
 from orchestration.privacy.persons import LONGEST, Found, Row
 
-# What a row says of its debt; all else in it is of the person.
+# The fields about the debt; all others are personal data.
 _KEPT = (
     "product_id",
     "due_date",
@@ -44,30 +44,32 @@ _KEPT = (
 
 
 class Tokens:
-    """What takes the place of texts: the same for equal texts, and nothing leads back.
+    """Replaces texts by tokens: equal for equal texts, and irreversible.
 
-    The key is of one plan and kept nowhere.
+    The key belongs to one plan and is not stored.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
     def of(self, text: str) -> str:
-        """The token of a text; one that is too long for an attribute has one that is."""
+        """Return the token of a text; a text too long for an attribute gets a token that is too
+        long.
+        """
         token = f"borrado-{hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:16]}"
         return token.ljust(LONGEST + 1, "x") if len(text) > LONGEST else token
 
     def change_cells(
         self, row: Row, fields: Mapping[int, str], cells: Sequence[str]
     ) -> Sequence[str]:
-        """The new cells of a record, by the fields that its columns are."""
+        """Return the new cells of a record, given the field of each column."""
         return [
             self.change_text(row, fields.get(position), cell) if cell.strip() else cell
             for position, cell in enumerate(cells)
         ]
 
     def change_text(self, row: Row, name: str | None, text: str) -> str:
-        """The new text of a field, or of an attribute, which has no name here."""
+        """Return the new text of a field, or of an attribute (name None)."""
         if name == "customer_id":
             return row.pseudonym or self.of(text)
         if name == "check_digit" and row.pseudonym:
@@ -76,10 +78,10 @@ class Tokens:
 
 
 def write_file(home: Home, file: LandedFile, found: Found, aliases: Aliases, tokens: Tokens) -> str:
-    """Write a file anew without the persons; the hash of its new bytes.
+    """Rewrite a file without the persons; return the hash of its new bytes.
 
     Raises:
-        RefusedError: it would not be read as it was.
+        RefusedError: it would be read differently.
 
     """
     write = _write_workbook if file.kind == manifests.CUSTOMERS else _write_text
@@ -152,10 +154,10 @@ def write_range(
     tokens: Tokens,
     ranges: dict[str, str],
 ) -> list[bytes]:
-    """Write a range of events anew, if persons are in it, and note its new hash in `ranges`.
+    """Rewrite a range of events if persons are in it, and add its new hash to `ranges`.
 
     Returns:
-        The lines of the persons, as they were.
+        The original lines of the persons.
 
     """
     place = load_id, event_range.source_file

@@ -1,4 +1,4 @@
-"""What people are told: the terminal, alerts, findings, whether all agrees.
+"""Reports to people: the terminal, alerts, findings, and verification.
 
 Not here: anything that changes what is kept.
 """

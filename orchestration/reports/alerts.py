@@ -1,12 +1,12 @@
-"""Alerts: telling people elsewhere that a run failed or found something (R20), or could not begin.
+"""Send alerts when a run failed, found something (R20), or could not start.
 
-Where they go is configuration: SALDO_ALERT_COMMAND, a command that is given the alert on its
-standard input, and SALDO_ALERT_WEBHOOK, an address that it is posted to. Both get one JSON object
-with `level`, `title`, `text` and `lines`; `text` is what chat systems show. No mail, RUT or secret
-is in it (R30), and an alert that cannot be sent never makes a run fail.
+The targets are configured: SALDO_ALERT_COMMAND is a command that gets the alert on its standard
+input, and SALDO_ALERT_WEBHOOK is an address that it is posted to. Both get one JSON object with
+`level`, `title`, `text` and `lines`; chat systems display `text`. It contains no mail, RUT or
+secret (R30). An alert that cannot be sent never makes a run fail.
 
-`python -m orchestration.alerts TITLE` sends one: what systemd says when a service failed. Nothing
-here needs Dagster, a warehouse or room on the disk.
+`python -m orchestration.reports.alerts TITLE` sends one: systemd runs it when a service failed.
+Nothing here needs Dagster, a warehouse or disk space.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _MAX_CHARACTERS = 600
 
 @dataclass(frozen=True)
 class Alert:
-    """What happened: a run that `failed`, or one that is done and found a `warning`."""
+    """An event to report: a run that `failed`, or a finished run with a `warning`."""
 
     level: Literal["failed", "warning"]
     title: str
     lines: tuple[str, ...]
 
     def to_json(self, environment: Mapping[str, str]) -> str:
-        """The alert as it is sent, cut to what a person reads."""
+        """Return the alert as it is sent, shortened for readers."""
         title = redact(self.title, environment)
         lines = [redact(line, environment)[:_MAX_CHARACTERS] for line in self.lines[:_MAX_LINES]]
         if len(self.lines) > _MAX_LINES:
@@ -52,12 +52,12 @@ class Alert:
 
 
 def send(alert: Alert, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """Send an alert wherever the environment says; nowhere if it says nothing.
+    """Send an alert to the configured targets, if any.
 
     Args:
-        alert: what happened.
+        alert: the alert.
         environment: SALDO_ALERT_COMMAND, SALDO_ALERT_WEBHOOK.
-        say: told when the alert could not be sent.
+        say: called if the alert could not be sent.
 
     """
     content = alert.to_json(environment).encode()
@@ -73,7 +73,7 @@ def send(alert: Alert, environment: Mapping[str, str], say: Callable[[str], None
 
 @contextmanager
 def sent_if_raised(title: str) -> Iterator[None]:
-    """Send an alert of an error that ends the block, unless Dagster has sent one of it.
+    """Send an alert for an error that ends the block, unless Dagster has sent one.
 
     Args:
         title: what did not happen.

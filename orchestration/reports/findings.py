@@ -1,8 +1,8 @@
-"""What a load found that a person should know: inboxes and events not read, files held, refused,
-missing, not delivered, payments that take too long, days that do not add up.
+"""The findings of a load: unread inboxes and events; held, refused, missing and undelivered files;
+payments that take too long; days that do not add up.
 
-A finding is a sentence, a table and figures to draw, without what must not be told (R30); the
-rules behind it are SQL in `models/`.
+A finding is a sentence, a table and figures for a chart, without confidential data (R30). The rules
+behind it are SQL in `models/`.
 """
 
 from __future__ import annotations
@@ -158,9 +158,9 @@ class Finding:
 
     Args:
         sentence: the answer, in words.
-        rows: a row for each case.
-        figures: what is worth drawing over time, also where all is well.
-        context: rows that are shown where there is no case.
+        rows: one row per case.
+        figures: numbers for a chart over time, also without cases.
+        context: rows to show if there is no case.
 
     """
 
@@ -171,18 +171,18 @@ class Finding:
 
     @property
     def is_good(self) -> bool:
-        """Whether there is nothing to tell."""
+        """Whether there is nothing to report."""
         return not self.rows
 
 
 def find_inboxes_not_read(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
-    """The inboxes that the load could not read (R20)."""
+    """Find the inboxes that the load could not read (R20)."""
     rows = _fetch(connection, _INBOXES_NOT_READ, load_id=load_id)
     return _find(rows, "every inbox was read", "inboxes not read", "code")
 
 
 def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
-    """The files that wait for an operator, with what each would do to the base (R17).
+    """Find the files that wait for an operator, with the effect of each on the base (R17).
 
     `python -m orchestration approve FILE_ID` applies one, `refuse FILE_ID` ends it.
     """
@@ -191,7 +191,7 @@ def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
 
 
 def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
-    """The files that the load refused whole (R16)."""
+    """Find the files that the load refused as a whole (R16)."""
     rows = _fetch(connection, _REFUSED_FILES, load_id=load_id)
     figures = _fetch_figures(connection, _ROWS_OF_FILES, load_id=load_id)
     figures["rows_refused_share"] = _share(figures["rows_refused"], figures["rows_received"])
@@ -199,14 +199,14 @@ def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
 
 
 def find_refused_events(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
-    """The lines and files of events that the load could not read (R20)."""
+    """Find the lines and files of events that the load could not read (R20)."""
     rows = _fetch(connection, _REFUSED_EVENTS, load_id=load_id)
     good, bad = "every event was read", "lines or files of events refused"
     return _find(rows, good, bad, "code", of="source_file")
 
 
 def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
-    """The organizations that left no debts file by their cut-off (R18)."""
+    """Find the organizations without a debts file at their cut-off (R18)."""
     rows = _fetch(connection, _MISSING, load_id=load_id)
     figures = _fetch_figures(connection, _INBOXES_LOOKED_INTO, load_id=load_id)
     figures["missing_share"] = _share(len(rows), figures["inboxes"])
@@ -215,11 +215,11 @@ def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
 
 
 def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> Finding:
-    """The files for organizations with a contract that no attempt has delivered (R24).
+    """Find the files for organizations with a contract that no attempt has delivered (R24).
 
     Args:
         connection: the warehouse.
-        told: the newest batch of which people were told what is left to them; that is told once.
+        told: the newest batch whose outcomes left to people were reported; these are reported once.
 
     """
     rows = _fetch(connection, _NOT_DELIVERED, **OUTCOMES_PARAMETERS, told=told)
@@ -227,7 +227,7 @@ def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> 
 
 
 def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
-    """The payments that are in process for longer than their channel takes (R25)."""
+    """Find the payments that have been in process longer than their channel takes (R25)."""
     rows = _fetch(connection, _TOO_LONG)
     figures = _fetch_figures(connection, _IN_PROCESS)
     good = "every payment in process is within its channel's time"
@@ -235,7 +235,7 @@ def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
 
 
 def find_unbalanced_days(connection: duckdb.DuckDBPyConnection) -> Finding:
-    """The newest day of each organization whose base or money does not add up."""
+    """Find each organization's newest day if its base or money does not add up."""
     days = [
         day | {name: str(in_form(Decimal(day[name]), day["currency"])) for name in _AMOUNTS}
         for day in _fetch(connection, _NEWEST_BALANCES)
@@ -260,7 +260,7 @@ def _fetch(
 def _fetch_figures(
     connection: duckdb.DuckDBPyConnection, sql: str, **parameters: str | int
 ) -> dict[str, float]:
-    """The one row of a query of numbers."""
+    """Return the single row of a query of numbers."""
     result = connection.execute(sql, parameters)
     names = [column[0] for column in result.description or []]
     return dict(zip(names, result.fetchone() or (), strict=True))

@@ -1,4 +1,4 @@
-"""How the command prints: tables, and lines that are data."""
+"""Print tables and lines of data on the terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TEXT_COLUMNS = {"organization", "file", "id", "header", "meaning"}
 
 
 def make_table(title: str, names: Iterable[str]) -> Table:
-    """A table without lines; numbers stand at the right."""
+    """Make a table without lines; numbers are right-aligned."""
     table = Table(
         title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False
     )
@@ -23,12 +23,12 @@ def make_table(title: str, names: Iterable[str]) -> Table:
 
 
 def say(console: Console, text: str) -> None:
-    """Print a line whole and plain: file names and messages are data, not markup."""
+    """Print one line without wrapping or markup: file names and messages are data."""
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
 def as_text(value: object) -> str:
-    """A cell of a table: nothing for null, thousands apart."""
+    """Format a table cell: empty for null, thousands separated."""
     if value is None:
         return ""
     return value if isinstance(value, str) else f"{value:,}"

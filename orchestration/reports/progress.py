@@ -1,6 +1,6 @@
-"""Progress: a line for whoever waits for a run, from deep inside it.
+"""Progress messages from a step to the command that started the run.
 
-What a step prints goes to the run's log; the command that started the run listens here.
+A step's output goes to the run's log; the command listens here.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ _listeners: list[Callable[[str], None]] = []
 
 
 def tell(text: str) -> None:
-    """Tell what is waited for to whoever listens."""
+    """Send a message to all listeners."""
     for listener in _listeners:
         listener(text)
 
 
 @contextmanager
 def listening(listener: Callable[[str], None]) -> Iterator[None]:
-    """Listen until the block ends."""
+    """Listen for the duration of the context."""
     _listeners.append(listener)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The alert that a run of Dagster asks for: it failed, or its checks found something."""
+"""The alert of a Dagster run that failed or whose checks found something."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchestration.installation.redaction import redact
 from orchestration.reports import alerts
 from orchestration.reports.alerts import Alert
 
-# Marks a failed step whose description is all that there is to say.
+# Marks a failed step whose description is complete.
 TOLD = "told"
 _TELLING = {
     dg.DagsterEventType.STEP_FAILURE,
@@ -21,7 +21,7 @@ _TELLING = {
 
 
 def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
-    """The alert of a run that has ended; None if there is nothing to tell."""
+    """Return the alert of a run that has ended, or None if there is nothing to report."""
     business_date = run.tags.get("dagster/partition", "without a date")
     events = [
         entry.dagster_event
@@ -36,7 +36,7 @@ def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
 
 
 def send_alert_of(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Send the alert of a run that has ended, if it asks for one."""
+    """Send the alert of a run that has ended, if it has one."""
     run = instance.get_run_by_id(run_id)
     alert = alert_of(instance, run) if run else None
     if alert is not None:
@@ -44,7 +44,7 @@ def send_alert_of(instance: dg.DagsterInstance, run_id: str) -> None:
 
 
 def describe_error(event: dg.DagsterEvent) -> str:
-    """What a failed step said at the root of its error; a sentence if the machine is the cause."""
+    """Return the root error of a failed step, or a sentence if the machine is the cause."""
     told = find_told(event)
     if told is not None:
         return told
@@ -57,7 +57,7 @@ def describe_error(event: dg.DagsterEvent) -> str:
 
 
 def find_told(event: dg.DagsterEvent) -> str | None:
-    """What to say of a failed step of which one sentence says all; None if there is more to say."""
+    """Return the description of a failed step if it is complete, else None."""
     failure = event.step_failure_data.user_failure_data
     return failure.description if failure is not None and TOLD in failure.metadata else None
 

@@ -1,4 +1,4 @@
-"""What a run tells on a terminal: the day of each organization, and its files."""
+"""Print the results of a run on the terminal: each organization's day, and its files."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ order by all
 
 _BAD = ("held", "refused", "not read")
 
-# Titles, column names and the places of the columns in a row of _DAY.
+# Titles, column names, and positions of the columns in a row of _DAY.
 _TABLES = {
     "{day}: what came, and what was told": {
         "organization": 0,
@@ -153,18 +153,19 @@ def show_day(
     business_date: date,
     told: int,
 ) -> bool:
-    """Print what a business date brought, and where the payments files are.
+    """Print the results of a business date, and where the payments files are.
 
     Args:
-        console: where to.
+        console: the terminal.
         connection: the warehouse.
         home: the installation.
         business_date: the date.
-        told: the newest batch of deliveries of which people were told what is left to them.
+        told: the newest batch of deliveries whose outcomes left to people were reported.
 
     Returns:
-        Whether every server answered, nothing was refused or held and every file is delivered, or
-        people were told before that the receiver may have it.
+        Whether every server answered, nothing was refused or held, and every file is delivered or
+            was
+        reported before as possibly received.
 
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()
@@ -192,14 +193,14 @@ def show_day(
 
 
 def show_deliveries(console: Console, home: Home, deliveries: Sequence[Delivery]) -> None:
-    """Print what came of attempts to deliver."""
+    """Print the results of delivery attempts."""
     for each in deliveries:
         said = each.outcome if each.detail is None else f"{each.outcome} ({each.detail})"
         say(console, f"{said}: {each.file.path(home) or each.file.file_name}")
 
 
 def show_checked(console: Console, found: Sequence[Checked]) -> None:
-    """Print what a check found, organization by organization, refused rows line by line."""
+    """Print the results of a check by organization, with one line per refused row."""
     for checked in found:
         console.rule(f"[bold]{checked.organization_id}", align="left")
         if checked.error is not None:
@@ -240,7 +241,7 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
 def show_uploads(
     console: Console, connection: duckdb.DuckDBPyConnection, load_ids: Sequence[int]
 ) -> bool:
-    """Print what came of the workbooks that loads brought, and which of their rows were refused.
+    """Print the results of the workbooks in some loads, and their refused rows.
 
     Returns:
         Whether none of the workbooks was refused.

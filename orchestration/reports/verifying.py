@@ -1,6 +1,6 @@
-"""Whether what landed is whole, and whether all that was made of it agrees with it.
+"""Verify that the landing area is whole, and that everything built from it agrees with it.
 
-Each finding is a sentence that says what is damaged and what to do. Looking changes nothing.
+Each finding is a sentence that says what is damaged and what to do. Verifying changes nothing.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from orchestration.landing import manifests
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found.
+    """The results.
 
     Args:
-        findings: what is damaged, a sentence each; empty if all is sound.
-        remarks: what is not damaged and good to know, a sentence each.
-        load_count: how many loads landed.
+        findings: the damages, one sentence each; empty if there are none.
+        remarks: facts that are not damage but worth knowing, one sentence each.
+        load_count: the number of landed loads.
 
     """
 
@@ -38,12 +38,12 @@ class Verified:
 
 
 def verify(home: Home) -> Verified:
-    """Look at the landing area, the warehouse, the published copy and the outbox of a home.
+    """Check the landing area, the warehouse, the published copy and the outbox of a home.
 
-    What was made of a landing area that is damaged is not compared with it.
+    If the landing area is damaged, the others are not compared with it.
 
     Args:
-        home: the installation, which the caller holds.
+        home: the installation; the caller holds its lock.
 
     """
     landed = soundness.check_landing(home, *warehouse.peek_numbers(home))
@@ -83,7 +83,7 @@ def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
 def _compare(
     connection: duckdb.DuckDBPyConnection, home: Home, remarks: list[str]
 ) -> Iterator[str]:
-    """What the warehouse, the copy and the outbox are not as the landing area has it."""
+    """Find differences of the warehouse, the copy and the outbox from the landing area."""
     last = warehouse.last_load_id(connection)
     if _read_loads(connection) != _landed_loads(home, last):
         yield f"{home.warehouse} holds other loads than the landing area: {REPLAY} makes it anew"
@@ -105,7 +105,7 @@ def _compare(
 
 
 def _read_loads(connection: duckdb.DuckDBPyConnection) -> set[tuple[object, ...]]:
-    """What the warehouse took in: loads, files, ranges of events and attempts to deliver."""
+    """Read what the warehouse loaded: loads, files, ranges of events and delivery attempts."""
     rows: set[tuple[object, ...]] = set()
     for query in (
         "select load_id, loaded_at, business_date, contracts from raw.loads",
@@ -117,7 +117,7 @@ def _read_loads(connection: duckdb.DuckDBPyConnection) -> set[tuple[object, ...]
 
 
 def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
-    """The same of the landing area, up to a load."""
+    """Return the same for the landing area, up to a load."""
     rows: set[tuple[object, ...]] = set()
     for manifest in manifests.read_manifests(home):
         load_id = manifest.load_id
@@ -134,9 +134,9 @@ def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
 
 
 def _compare_outbox(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[str]:
-    """The local copies of payments files that are not what the ledger says was sent.
+    """Find local copies of payments files that differ from what was sent, by the ledger.
 
-    A copy may also be what the warehouse says now: without a person who was erased since.
+    A copy may also equal the warehouse's current content, without a person erased since.
     """
     sent: dict[Path, list[Attempt]] = {}
     for _, attempts in ledger.read_attempts(home, after=0):
