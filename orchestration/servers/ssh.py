@@ -14,7 +14,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from errno import ENOENT
 from typing import Any
 
 import paramiko
@@ -363,8 +362,6 @@ def translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
             f"{act}: there are more files than SALDO_LISTING_LIMIT allows: have old files removed",
         ) from None
     except OSError as error:
-        if error.errno == ENOENT:
-            raise SftpError(missing, f"{act}: no such file or folder") from None
         if str(error) == "Socket is closed":  # paramiko's message
             raise SftpError("connection_lost", f"{act}: the connection broke") from None
         raise SftpError("server_failed", f"{act}: the server failed") from None
