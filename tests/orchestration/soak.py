@@ -99,9 +99,11 @@ class Soak:
         unsteady: those of the others.
         instance: Dagster's.
         environment: the variables that lead to the home and open the servers.
-        generator: draws faults and moments.
+        faults: draws them; the moments at which runs are killed are drawn elsewhere, so that a seed
+            gives the same faults however fast the machine is.
         counts: what happened, for the report.
         troubled: organizations that may lack files since they had a fault.
+        left: where the files of the newest date were left.
 
     """
 
@@ -111,9 +113,10 @@ class Soak:
     unsteady: list[Unsteady]
     instance: dg.DagsterInstance
     environment: dict[str, str]
-    generator: random.Random
+    faults: random.Random
     counts: Counter[str] = field(default_factory=Counter)
     troubled: set[str] = field(default_factory=set)
+    left: list[Path] = field(default_factory=list)
     _daemon: subprocess.Popen[bytes] | None = None
     _asked_first: dg.DagsterRun | None = None
     _asked_at: datetime = datetime.max
@@ -127,7 +130,7 @@ class Soak:
 
     def draw_troubled(self) -> str:
         """Draw the organization that has a fault now."""
-        drawn = self.generator.choice(sorted(set(self.histories) - {EATER}))
+        drawn = self.faults.choice(sorted(set(self.histories) - {EATER}))
         self.troubled.add(drawn)
         return drawn
 
@@ -215,7 +218,7 @@ class Soak:
             if self._has_ended_well():
                 return
             chosen = self._holding_process()
-            time.sleep(self.generator.uniform(0, KILLED_WITHIN_SECONDS))
+            time.sleep(random.uniform(0, KILLED_WITHIN_SECONDS))
         os.kill(chosen, signal.SIGKILL)
         self.counts["runs killed"] += 1
         self._wait_until(
@@ -273,10 +276,12 @@ class Soak:
 
     def leave_files(self, number: int) -> None:
         """Leave the files of a business date in the inboxes."""
+        self.left.clear()
         for organization_id, history in self.histories.items():
             for file in history.loads[number - 1].files:
                 path = self.folder(organization_id) / "inbox" / file.name
                 path.write_bytes(csv_bytes(file))
+                self.left.append(path)
 
     def leave_events(self, number: int) -> None:
         """Leave the events of a business date where Saldo looks for them."""

@@ -6,6 +6,7 @@ Not a test: docs/reliability.md has all faults, these are those that can be draw
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -56,7 +57,7 @@ def _(_: Soak, server: Unsteady) -> Iterator[None]:
 @_fault_of_server("the network to a server is parted")
 def _(soak: Soak, server: Unsteady) -> Iterator[None]:
     network = server.network
-    passed = network.bytes_from_server + soak.generator.randrange(20_000)
+    passed = network.bytes_from_server + soak.faults.randrange(20_000)
     network.part_once(lambda: network.bytes_from_server > passed)
     yield
     network.mend()
@@ -64,9 +65,10 @@ def _(soak: Soak, server: Unsteady) -> Iterator[None]:
 
 @_fault_of_server("the clock of a server is a year ahead")
 def _(soak: Soak, server: Unsteady) -> Iterator[None]:
-    for path in soak.folder(server.organization_id).glob("inbox/*.csv"):
-        ahead = path.stat().st_mtime + 365 * 86400
-        os.utime(path, (ahead, ahead))
+    for path in soak.left:
+        if path.is_relative_to(server.root):
+            ahead = path.stat().st_mtime + 365 * 86400
+            os.utime(path, (ahead, ahead))
     yield
 
 
@@ -112,7 +114,7 @@ def _moved_away(folder: Path) -> Iterator[None]:
 @_fault("an inbox holds what is none of ours")
 def _(soak: Soak) -> Iterator[None]:
     inboxes = [soak.folder(each) / "inbox" for each in sorted(soak.histories)]
-    inbox = soak.generator.choice([each for each in inboxes if each.exists()])
+    inbox = soak.faults.choice([each for each in inboxes if each.exists()])
     folder, other = inbox / "2026-03-01_toku_invoices.csv.d", inbox / "leeme.txt"
     folder.mkdir()
     other.write_text("no es un archivo de deudas")
@@ -188,7 +190,7 @@ def _(soak: Soak) -> Iterator[None]:
 
 @_fault("the daemon is killed")
 def _(soak: Soak) -> Iterator[None]:
-    timer = threading.Timer(soak.generator.uniform(2, 15), _replace_daemon, [soak])
+    timer = threading.Timer(random.uniform(2, 15), _replace_daemon, [soak])
     timer.start()
     yield
     timer.join()

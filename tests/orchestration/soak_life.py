@@ -81,8 +81,8 @@ def installed(root: Path, dates: int, seed: int) -> Iterator[Soak]:
             variables.setenv(name, value)
         # Makes Dagster's tables, before the daemon would.
         instance = stack.enter_context(dg.DagsterInstance.get())
-        generator = random.Random(seed)
-        soak = Soak(home, histories, steady, unsteady, instance, environment, generator)
+        faults = random.Random(seed)
+        soak = Soak(home, histories, steady, unsteady, instance, environment, faults)
         for organization_id in histories:
             for name in ("inbox", "outbox", "eaten"):
                 (soak.folder(organization_id) / name).mkdir(parents=True)
@@ -149,7 +149,7 @@ def live(soak: Soak, dates: int, kills_a_date: int) -> Iterator[date]:
 
 def _deal(soak: Soak, faults: Mapping[str, Fault]) -> Iterator[tuple[str, Fault]]:
     while True:
-        yield from soak.generator.sample(sorted(faults.items()), len(faults))
+        yield from soak.faults.sample(sorted(faults.items()), len(faults))
 
 
 def _catch_up(soak: Soak, day: date) -> None:
