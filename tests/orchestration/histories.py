@@ -190,7 +190,7 @@ def draw_many(seed: int, count: int) -> Iterator[History]:
 
 
 def draw_long(seed: int, count: int, load_count: int) -> Iterator[History]:
-    """Draw independent histories as draw_many does, each of so many loads."""
+    """Draw independent histories as draw_many does, but with a given number of loads."""
     for number in range(count):
         organization_id = f"org_{number:03d}"
         choices = RandomChoices(random.Random(f"{seed} {organization_id}"))

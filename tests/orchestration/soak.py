@@ -1,10 +1,11 @@
-"""An installation that lives through dates with faults and killed runs, beside Dagster's daemon.
+"""An installation that runs many business dates with faults and killed runs, beside the daemon.
 
-Each organization lives a history drawn at random: debts files that are late, corrected or repeated,
-its own payments files, payment events that are late or come twice. What the loads took of it is
-read back from their manifests, so that the oracle can say what the tables and files must be.
+Each organization has a random history: debts files that are late, corrected or repeated, its own
+payments files, payment events that are late or duplicated. `read_back` reads from the manifests
+what each load took of it, so that the oracle can compute the expected tables and files.
 
-Not a test: soak_life.py lives the dates, soak_faults.py has the faults, test_soak.py compares.
+This module has no tests: soak_life.py runs the dates, soak_faults.py has the faults, and
+test_soak.py compares.
 """
 
 from __future__ import annotations
@@ -44,31 +45,31 @@ from tests.orchestration.histories import (
 )
 from tests.orchestration.networks import Network
 
-# How long to wait for what the daemon is to bring about, before it is taken for an error.
+# The longest wait for something that the daemon must do.
 PATIENCE_SECONDS = 900
-# A run is killed within so many seconds after it has begun to work: that is most of its time.
+# A run is killed at a random moment of its first seconds, which are most of its time.
 KILLED_WITHIN_SECONDS = 8
-# So many organizations, the first ones, have a server of their own, which has faults. One that
-# missed several dates would need as many runs to catch up, hence more than one.
+# The first organizations have a server each, which has faults. With one server for all, its
+# organization would miss several dates, and would need a run for each to catch up.
 UNSTEADY_COUNT = 5
-# The receiver of this organization takes each file from the outbox as soon as it is there.
+# The receiver of this organization removes each file from the outbox as soon as it appears.
 EATER = "org_009"
 
 
 class SoakError(Exception):
-    """Something that must come about did not; the message says what."""
+    """Something that must happen did not; the message says what."""
 
 
 @dataclass
 class Unsteady:
-    """A server that has faults, of one organization.
+    """A server of one organization, which has faults.
 
     Args:
         organization_id: whose.
         root: its folder.
         state: where its keys are.
-        port: where it listens; Saldo finds it behind the network.
-        network: what is between it and Saldo.
+        port: where it listens.
+        network: what Saldo connects to, in front of the server.
 
     """
 
@@ -80,30 +81,30 @@ class Unsteady:
     _server: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
-        """Start it, with the keys that it always has."""
+        """Start it with the same keys as before."""
         self._server.enter_context(serve(self.root, self.state, self.port))
 
     def stop(self) -> None:
-        """Stop it; nobody listens on its port then."""
+        """Stop it, so that nothing listens on its port."""
         self._server.close()
 
 
 @dataclass
 class Soak:
-    """An installation beside which the daemon is at work.
+    """An installation with its servers and its daemon.
 
     Args:
-        home: where it keeps everything.
-        histories: what happens to each organization, by its id; load n is of business date n.
+        home: its folders.
+        histories: the history of each organization, by id; load n is of business date n.
         steady: the server of most organizations.
-        unsteady: those of the others.
-        instance: Dagster's.
-        environment: the variables that lead to the home and open the servers.
-        faults: draws them; the moments at which runs are killed are drawn elsewhere, so that a seed
-            gives the same faults however fast the machine is.
-        counts: what happened, for the report.
-        troubled: organizations that may lack files since they had a fault.
-        left: where the files of the newest date were left.
+        unsteady: the servers of the others.
+        instance: Dagster's instance.
+        environment: the variables with the home and the secrets of the servers.
+        faults: the generator that draws faults. The moments of kills come from another generator:
+            how many are drawn depends on the machine, and a seed must always give the same faults.
+        counts: how often each thing happened, for the report.
+        troubled: organizations that had a fault and may still lack files.
+        left: the paths of the files of the newest date.
 
     """
 
@@ -122,14 +123,14 @@ class Soak:
     _asked_at: datetime = datetime.max
 
     def folder(self, organization_id: str) -> Path:
-        """Where the folders of an organization are on the disk of its server."""
+        """The folder of an organization on the disk of its server."""
         for server in self.unsteady:
             if server.organization_id == organization_id:
                 return server.root / organization_id
         return self.steady.root / organization_id
 
     def draw_troubled(self) -> str:
-        """Draw the organization that has a fault now."""
+        """Draw an organization that has a fault from now on."""
         drawn = self.faults.choice(sorted(set(self.histories) - {EATER}))
         self.troubled.add(drawn)
         return drawn
@@ -137,7 +138,7 @@ class Soak:
     # the daemon
 
     def start_daemon(self) -> None:
-        """Start it, as its unit does."""
+        """Start the daemon as its systemd unit does."""
         with (self.home.root / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [Path(sys.executable).with_name("dagster-daemon"), "run"],
@@ -148,13 +149,13 @@ class Soak:
             )
 
     def kill_daemon(self) -> None:
-        """Kill it, and whatever run it has under way lives or dies with its servers."""
+        """Kill the daemon without a warning."""
         assert self._daemon is not None
         self._daemon.kill()
         self._daemon.wait()
 
     def dagster(self, *arguments: str) -> None:
-        """Dagster's own command, as an operator types it in the project's folder."""
+        """Run Dagster's command as an operator does."""
         done = subprocess.run(
             [sys.executable, "-m", "dagster", *arguments],
             cwd=PROJECT,
@@ -167,10 +168,10 @@ class Soak:
             raise SoakError(done.stderr[-2000:])
 
     def run(self, day: date, kills: int = 0) -> None:
-        """Ask for a date, kill its runs, and wait until one has ended well.
+        """Request a run of a date, kill as many runs as asked, and wait until one succeeds.
 
         Raises:
-            SoakError: a run failed that nobody killed, or none ended in time.
+            SoakError: a run failed that was not killed, or none succeeded in time.
 
         """
         self._mark_killed_runs()
@@ -180,14 +181,14 @@ class Soak:
             self._kill_a_run()
         self._wait_until(lambda: self._has_ended_well() or self._is_given_up(), f"a run of {day}")
         if not self._has_ended_well():
-            # Killed more often than Dagster starts it again: an operator asks for it once more.
+            # Dagster does not retry a run any more that was killed too often: an operator does.
             self.run(day)
 
     def _ask(self, day: date) -> None:
         """Put a run of a date into the queue.
 
-        The first time with Dagster's command. That loads all code once more, hence later runs are
-        made here, as the command would.
+        Dagster's command does it the first time. It loads all code each time, so later runs are
+        created here as the command would create them.
         """
         self.counts["runs asked for"] += 1
         if self._asked_first is None:
@@ -208,7 +209,7 @@ class Soak:
         return defs().resolve_job_def("business_date")
 
     def _kill_a_run(self) -> None:
-        """Kill whatever holds the home, of the daemon or of the command, unless all has ended."""
+        """Kill the process that holds the home, a run of the daemon or of the command."""
         chosen = None
         while chosen is None or self._holding_process() != chosen:
             self._wait_until(
@@ -233,16 +234,16 @@ class Soak:
             self.instance.report_run_failed(run, "the process of this run was killed")
 
     def _holding_process(self) -> int | None:
-        """The process of the run that holds the home; None while the dbt of a killed run does."""
+        """The process of the run that holds the home; None if only the dbt of a killed one does."""
         said = locking.holder(self.home) or ""
         number = said.removeprefix("process ").partition(",")[0]
         return int(number) if number.isdigit() else None
 
     def _is_given_up(self) -> bool:
-        """Whether Dagster starts nothing any more of what was asked for.
+        """Whether the newest run failed and Dagster does not retry it.
 
         Raises:
-            SoakError: the reason is a step that failed.
+            SoakError: one of its steps failed.
 
         """
         newest = self._newest_of_daemon()
@@ -253,11 +254,11 @@ class Soak:
         return newest.tags.get("dagster/will_retry") == "false"
 
     def _newest_of_daemon(self) -> dg.DagsterRun:
-        """The newest run that is not one of the command, which nobody starts again."""
+        """The newest run of the daemon; nothing retries those of the command."""
         return next(each for each in self.instance.get_runs(limit=9) if each.remote_job_origin)
 
     def _has_ended_well(self) -> bool:
-        """Whether a run of the daemon has, since a date was asked for."""
+        """Whether a run of the daemon has succeeded since the newest request."""
         wanted = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS], created_after=self._asked_at)
         return any(each.remote_job_origin for each in self.instance.get_runs(wanted))
 
@@ -275,7 +276,7 @@ class Soak:
     # what organizations and processors leave
 
     def leave_files(self, number: int) -> None:
-        """Leave the files of a business date in the inboxes."""
+        """Write the files of a business date to the inboxes."""
         self.left.clear()
         for organization_id, history in self.histories.items():
             for file in history.loads[number - 1].files:
@@ -284,7 +285,7 @@ class Soak:
                 self.left.append(path)
 
     def leave_events(self, number: int) -> None:
-        """Leave the events of a business date where Saldo looks for them."""
+        """Append the events of a business date to a file in the events folder."""
         lines = [
             json_line(organization_id, event)
             for organization_id, history in self.histories.items()
@@ -294,9 +295,9 @@ class Soak:
             events.writelines(f"{line}\n" for line in lines)
 
     def find_waiting(self) -> set[tuple[str, str]]:
-        """Whose files were left and are in no load yet, or were published and not delivered.
+        """The organizations and names of files that no load has taken, or that were not delivered.
 
-        Events that are in no load yet are nobody's.
+        Lines of events that no load has taken have an empty organization.
         """
         taken = {
             (file.organization_id, file.file_name): file.sha256
@@ -316,14 +317,14 @@ class Soak:
         return waiting | self.find_undelivered()
 
     def find_undelivered(self) -> set[tuple[str, str]]:
-        """Whose files are to be sent, by the ledger."""
+        """The organizations and names of files that the ledger says are still to be sent."""
         with warehouse.reading(self.home) as connection:
             files = outgoing.read_undelivered(connection)
         return {(file.organization_id, file.file_name) for file in files}
 
 
 def read_back(soak: Soak) -> tuple[list[History], list[date], list[datetime]]:
-    """The histories as the loads took them, and the business date and instant of each load."""
+    """Read the histories as the loads took them, and the business date and instant of each load."""
     drawn = {
         (organization_id, file.kind, sha256(csv_bytes(file)).hexdigest()): file
         for organization_id, history in soak.histories.items()

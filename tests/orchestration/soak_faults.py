@@ -1,6 +1,6 @@
-"""The faults of a soak: each happens to real servers, folders and processes while a date is run.
+"""The faults of a soak. Each happens to real servers, folders and processes while a date is run.
 
-Not a test: docs/reliability.md has all faults, these are those that can be drawn for any date.
+This module has no tests. These are the faults of docs/reliability.md that can happen on any date.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.orchestration.histories import business_date
 from tests.orchestration.soak import Soak, Unsteady
 
 Fault = Callable[[Soak], AbstractContextManager[None]]
-# Each of one server; of two at once only one would be felt.
+# Faults of one server. Two at a time would hide each other.
 SERVER_FAULTS: dict[str, Fault] = {}
 OTHER_FAULTS: dict[str, Fault] = {}
 

@@ -1,6 +1,6 @@
-"""Living the dates of a soak: the installation is made, and each date has its faults and kills.
+"""Make the installation of a soak, and run its dates with their faults and kills.
 
-Not a test: test_soak.py compares what comes of each date with the oracle.
+This module has no tests: test_soak.py compares the results of each date with the oracle.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from tests.orchestration.soak_faults import OTHER_FAULTS, SERVER_FAULTS, Fault
 
 ORGANIZATIONS = 10
 OTHER_FAULTS_A_DATE = 2
-# What faults kept from its date waits for later runs. After so many dates nothing waits any more.
+# Later runs take what a fault held back. After so many dates, the date is run until nothing waits.
 DATES_TO_CATCH_UP = 5
 RUNS_TO_CATCH_UP = 12
 
 
 @contextmanager
 def installed(root: Path, dates: int, seed: int) -> Iterator[Soak]:
-    """An installation with its servers and its daemon, until the block ends."""
+    """Make an installation with its servers and its daemon, and stop them when the block ends."""
     histories = {
         history.contract.organization_id: _without_decisions(history)
         for history in draw_long(seed, ORGANIZATIONS, dates)
@@ -73,13 +73,13 @@ def installed(root: Path, dates: int, seed: int) -> Iterator[Soak]:
             **home.environment(),
             **keys,
             "SFTP_KNOWN_HOSTS_FILE": str(known_hosts),
-            # a server that does not answer is left soon
+            # give up soon on a server that does not answer
             "SALDO_LOOK_SECONDS": "15",
         }
         variables = stack.enter_context(pytest.MonkeyPatch.context())
         for name, value in home.environment().items():
             variables.setenv(name, value)
-        # Makes Dagster's tables, before the daemon would.
+        # This creates Dagster's tables before the daemon starts.
         instance = stack.enter_context(dg.DagsterInstance.get())
         faults = random.Random(seed)
         soak = Soak(home, histories, steady, unsteady, instance, environment, faults)
@@ -98,7 +98,7 @@ def installed(root: Path, dates: int, seed: int) -> Iterator[Soak]:
 
 @contextmanager
 def _eating(folder: Path) -> Iterator[None]:
-    """Take each file from an outbox as soon as it has its name; what comes again is kept apart."""
+    """Remove each file from an outbox as soon as it has its name, and number repeated names."""
     is_over = threading.Event()
 
     def eat() -> None:
@@ -121,13 +121,13 @@ def _without_decisions(history: History) -> History:
 
 
 def live(soak: Soak, dates: int, kills_a_date: int) -> Iterator[date]:
-    """Live through business dates; gives each once its run has ended well.
+    """Run the business dates, and yield each one after its run has succeeded.
 
-    On each date one server has a fault, and two other faults happen. Each fault happens once before
-    any happens again.
+    On each date one server has a fault, and two other faults happen. Every fault happens once
+    before any happens again.
 
     Raises:
-        SoakError: something waits still although all faults were over.
+        SoakError: a file or event still waits after all faults have ended.
 
     """
     of_servers, others = _deal(soak, SERVER_FAULTS), _deal(soak, OTHER_FAULTS)

@@ -1,4 +1,4 @@
-"""What is found of folders, files and uploads on a real server (R13, R24)."""
+"""Finding folders, files and uploads on a real server (R13, R24)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.orchestration.conftest import MakeOrganization
 
 NAME, CONTENT = "2026-03-02_toku_payments.csv", b"customer_id\n"
 PART = partial_name(NAME, hashlib.sha256(CONTENT).hexdigest())
-# Later than any folder of the machine, so that it is the newest.
+# Later than the time of any real folder.
 CHANGED_AT = datetime(2100, 3, 2, 8, 30, tzinfo=UTC)
 
 

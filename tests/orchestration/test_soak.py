@@ -1,7 +1,7 @@
-"""Dates of ten organizations through the daemon, with faults and killed runs on each.
+"""Ten organizations run many dates beside the daemon, with faults and killed runs on each date.
 
-The suite lives five dates with a killed run each; `make soak` lives a month with two.
-`SALDO_SOAK_DATES`, `SALDO_SOAK_KILLS` and `SALDO_SOAK_SEED` ask for more or others.
+The test suite runs five dates with one killed run each; `make soak` runs a month with two.
+`SALDO_SOAK_DATES`, `SALDO_SOAK_KILLS` and `SALDO_SOAK_SEED` change the dates, kills and faults.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KILLS_A_DATE = int(os.environ.get("SALDO_SOAK_KILLS", "1"))
 SEED = int(os.environ.get("SALDO_SOAK_SEED", "1"))
 
 Rows = Sequence[tuple[str | Decimal, ...]]
-# The columns of a payments file and of an answer that the oracle knows.
+# The columns of a payments file and of an answer that the oracle can compute.
 COLUMNS = {"payments.csv": ("payment_id", "amount"), ".result.csv": ("linea", "codigo")}
 
 
@@ -54,10 +54,10 @@ def test_after_each_date_tables_and_files_are_as_the_oracle_says(tmp_path: Path)
 
 
 def _compare(soak: Soak) -> dict[str, int]:
-    """Compare tables, the published copy and the files that the organizations have.
+    """Compare the tables, the published copy and the organizations' files with the oracle.
 
     Returns:
-        How many debts, lines of payments files and files they are.
+        The numbers of debts, lines of payments files, and files.
 
     """
     histories, dates, instants = read_back(soak)
@@ -70,7 +70,7 @@ def _compare(soak: Soak) -> dict[str, int]:
         organization_id = history.contract.organization_id
         expected, found = dict(_due(said[-1], soak)), _received(soak, organization_id)
         delivered = {name for name in expected if (organization_id, name) not in undelivered}
-        # An answer that is to be sent may have been sent before, with what held then.
+        # An earlier version of an undelivered answer may be there.
         late = {name for name in expected if name not in delivered}
         assert delivered <= set(found) <= delivered | late, organization_id
         for name in delivered:
@@ -84,7 +84,7 @@ def _compare(soak: Soak) -> dict[str, int]:
 
 
 def _due(outcome: Outcome, soak: Soak) -> Iterator[tuple[str, Rows]]:
-    """The files that an organization is to have, and what is known of what is in them."""
+    """The files that an organization must have, with the cells that the oracle can compute."""
     for number in range(1, soak.counts["dates"] + 1):
         day = business_date(number)
         lines = [line for line in outcome.lines if line.business_date == day]
@@ -100,9 +100,9 @@ def _due(outcome: Outcome, soak: Soak) -> Iterator[tuple[str, Rows]]:
 
 
 def _received(soak: Soak, organization_id: str) -> Mapping[str, Rows]:
-    """The files that an organization has, and what the oracle knows of what is in them.
+    """The files that an organization has, with the cells that the oracle can compute.
 
-    Of a name that came again the newest counts; a payments file must not come again.
+    The newest file of a repeated name counts. A payments file must not be repeated.
     """
     folder = soak.folder(organization_id)
     if organization_id != EATER:

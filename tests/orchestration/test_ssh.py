@@ -1,4 +1,4 @@
-"""What is made of the errors of a connection and of what a server offers (R20, R30)."""
+"""The codes and sentences of connection errors, and what is preferred of an offer (R20, R30)."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_attempts_on_a_server_that_has_dropped_one_are_made_in_turn(
     turn = ssh._TRYING_AGAIN[address]
     with ssh._turn(address, dropped):
         assert turn.locked()
-        # One that has waited for long enough makes its attempt, and ends nobody else's turn.
+        # A second attempt gives up waiting, and must not release the lock of the first.
         with ssh._turn(address, dropped):
             pass
         assert turn.locked()
