@@ -1,7 +1,8 @@
 {#
-    Whether a row's own currency, as organizations write it, is that of its file's contract (R12). An
-    empty cell is. `$` and `pesos` are those of the contract where its currency is a peso; a word
-    that could be two currencies otherwise, such as `$` beside dollars, is not understood.
+    Whether a row's own currency, as organizations write it, is the currency of its file's contract
+    (R12). An empty cell counts as the contract's currency. `$` and `pesos` count if the contract's
+    currency is a peso. A word that could mean two currencies, such as `$` with dollars, is not
+    accepted.
 #}
 {% macro is_contract_currency(text, currency) -%}
     {%- set words = {
@@ -30,8 +31,8 @@
 {%- endmacro %}
 
 {#
-    What depends on how many decimals a currency has: one of the expressions in `by_decimals`, whose
-    keys are 2, 3 and 4 (R12).
+    Choose the expression for a currency's number of decimals. `by_decimals` has the keys 2, 3 and
+    4 (R12).
 #}
 {% macro choose_by_decimals(currency, by_decimals) -%}
     case

@@ -1,7 +1,7 @@
 {#
-    The customer id of a row as its organization gets it back (R1): an external id as it is written,
-    a RUT without dots, blanks and leading zeros, with its hyphen and an upper-case K
-    (`12.345.678-k` becomes `12345678-K`). What has not the shape of a RUT becomes null.
+    Return the customer id of a row as the organization gets it back (R1). An external id stays as
+    it is written. A RUT has no dots, blanks or leading zeros, a hyphen, and an upper-case K
+    (`12.345.678-k` becomes `12345678-K`). A text that is not shaped like a RUT becomes null.
 #}
 {% macro normalize_customer_id(customer_id, scheme) -%}
     case
@@ -10,12 +10,12 @@
     end
 {%- endmacro %}
 
-{# People type the hyphen as a dash of another kind; text programs do it for them. #}
+{# Text programs may replace the hyphen by another kind of dash. #}
 {% macro normalize_rut(rut) -%}
     {%- set dashed -%} translate({{ normal_id(rut) }}, '‒–—−', '----') {%- endset -%}
     {%- set plain -%} upper(translate({{ dashed }}, '.- ', '')) {%- endset -%}
     case
-        -- as most files write it, at a tenth of the price
+        -- the usual form, at a tenth of the cost
         when {{ matches(rut, '^[1-9][0-9]{0,8}-[0-9K]$') }} then {{ rut }}
         when {{ matches(dashed, '^[0-9][0-9.]{0,11} ?-? ?[0-9kK]$') }}
             then
@@ -28,8 +28,8 @@
 {%- endmacro %}
 
 {#
-    What a row says of its customer: the id as it is written, and, where the check digit of a RUT has
-    a column of its own (R12), that and the number that it belongs to.
+    Return the columns for the customer of a row: the id as it is written and, if the check digit
+    of a RUT has a column of its own (R12), the digit and the number that it belongs to.
 #}
 {% macro read_customer_id(row, scheme) -%}
     {{ normalize_customer_id(row ~ '.customer_id', scheme) }} as written_id,
@@ -43,7 +43,9 @@
     end as number_of_rut
 {%- endmacro %}
 
-{# The RUT of a number and its check digit, which read_customer_id has read; null if it is none. #}
+{#
+    Join a number and its check digit, both from read_customer_id, to a RUT; null if it is invalid.
+#}
 {% macro join_check_digit(row) -%}
     case
         when
@@ -59,8 +61,8 @@
 {%- endmacro %}
 
 {#
-    The customer of a row: a RUT that came without its check digit is joined to it. One that came
-    with a digit must have the same, else it is nobody's.
+    Choose the customer of a row. A RUT without a check digit is joined to the digit in its own
+    column. If a RUT has a digit, the two digits must be equal, else the id is null.
 #}
 {% macro choose_customer_id(row) -%}
     case
@@ -72,8 +74,8 @@
 {%- endmacro %}
 
 {#
-    Whether a normalized RUT carries the check digit that its number asks for: the digits from
-    the right times 2, 3, 4, 5, 6, 7, 2, 3, 4, summed, modulo 11 (Servicio de Registro Civil).
+    Whether a normalized RUT has the right check digit: multiply its digits from the right by 2, 3,
+    4, 5, 6, 7, 2, 3, 4, sum them, and take the sum modulo 11 (Servicio de Registro Civil).
 #}
 {% macro is_valid_rut(rut) -%}
     {%- set number -%}
@@ -96,7 +98,7 @@
     )
 {%- endmacro %}
 
-{# A whole number divided by another, without what is left over. #}
+{# Divide two whole numbers and drop the remainder. #}
 {% macro divide_whole(number, divisor) -%}
     {{ return(adapter.dispatch('divide_whole', 'saldo')(number, divisor)) }}
 {%- endmacro %}
@@ -111,12 +113,12 @@
 {%- endmacro %}
 
 {#
-    Whether an id is longer than any id is. What is that long has swallowed the fields or lines
-    after a quote that was not closed where it should have been.
+    Whether a text is too long for an id. Such a text contains further fields or lines, because a
+    quote was not closed.
 #}
 {% macro is_too_long_id(id) -%} coalesce(length({{ id }}) > 256, false) {%- endmacro %}
 
-{# Why the customer of a row cannot be read, null if it can (R15). #}
+{# The code that says why the customer of a row cannot be read, or null (R15). #}
 {% macro find_customer_code(row) -%}
     case
         when {{ row }}.customer_id_text is null then 'missing_customer_id'
@@ -130,7 +132,7 @@
     end
 {%- endmacro %}
 
-{# Why the product of a row cannot be read, null if it can (R15). #}
+{# The code that says why the product of a row cannot be read, or null (R15). #}
 {% macro find_product_code(row) -%}
     case
         when {{ row }}.product_id is null then 'missing_product_id'
@@ -141,11 +143,11 @@
 {%- endmacro %}
 
 {#
-    The debts that agree with all that can be read of the keys of refused rows (R5): which file's
-    row it is, and the debt. A row of which neither customer nor product can be read names none.
+    Find the debts that match all readable parts of the keys of refused rows (R5). The columns are
+    the file of the row, and the debt. A row without a readable customer or product matches none.
 
-    partial_keys: with file_id, organization_id and the readable parts.
-    debts: with debt_id, organization_id and the parts, ids in their normal form.
+    partial_keys: a relation with file_id, organization_id and the readable parts. debts: a
+    relation with debt_id, organization_id and the parts, ids in their normal form.
 #}
 {% macro find_agreeing_debts(partial_keys, debts) -%}
     {%- set parts = ['customer_id', 'product_id', 'due_date'] -%}
@@ -179,8 +181,8 @@
 {#
     The key of a debt as one column: a hash of organization, due date, customer and product (R1).
 
-    The ids are in their normal form, however they are spelled. The customer id is preceded by its
-    length, so that no two different keys give one text.
+    The ids are in their normal form, whatever their spelling. The length of the customer id
+    precedes it, so that two different keys never give the same text.
 #}
 {% macro hash_debt(organization_id, customer_id, product_id, due_date) -%}
     {%- set customer = normal_id(customer_id) -%}

@@ -1,4 +1,4 @@
-{# A date in the form that a contract names (R11). #}
+{# Format a date in the form that the contract names (R11). #}
 {% macro format_date(date, date_format) -%}
     {%- set text = 'cast(' ~ date ~ ' as ' ~ dbt.type_string() ~ ')' -%}
     {%- set year = 'substring(' ~ text ~ ', 1, 4)' -%}
@@ -13,8 +13,8 @@
 {%- endmacro %}
 
 {#
-    An amount with the decimals of its currency, two at least, and no thousands mark, as the contract's
-    decimal separator asks (R12, R22).
+    Format an amount with the decimals of its currency (at least two), without a thousands
+    separator, and with the contract's decimal separator (R12, R22).
 #}
 {% macro format_amount(amount, currency, decimal_separator) -%}
     {%- set texts = {} -%}
@@ -29,7 +29,9 @@
     )
 {%- endmacro %}
 
-{# A text as a field of a CSV line: quoted only where the separator, a quote or a line end asks. #}
+{#
+    Format a text as a CSV field: quoted only if it contains the separator, a quote or a line end.
+#}
 {% macro quote_field(text, separator) -%}
     case
         when
@@ -42,8 +44,8 @@
 {%- endmacro %}
 
 {#
-    A text that a spreadsheet would run as a formula, made harmless in the way that OWASP describes:
-    an apostrophe before it. Ids that come back with it are the same ids (`normal_id`).
+    Make a text harmless that a spreadsheet would run as a formula: prefix an apostrophe, as OWASP
+    describes. Ids that come back with it are the same ids (`normal_id`).
 #}
 {% macro make_harmless(text) -%}
     case
@@ -52,7 +54,9 @@
     end
 {%- endmacro %}
 
-{# The same of a text that should be an amount: a number is no formula, whatever its sign. #}
+{#
+    Do the same with a text that should be an amount: a number is not a formula, whatever its sign.
+#}
 {% macro make_harmless_unless_number(text) -%}
     case
         when {{ matches(text, '^[+-]?[0-9][0-9.,]*$') }} then {{ text }}
@@ -60,7 +64,7 @@
     end
 {%- endmacro %}
 
-{# A text as it was before make_harmless(), where an organization sends back what it was sent. #}
+{# Undo make_harmless() in a text that an organization sends back. #}
 {% macro undo_harmless(text) -%}
     case
         when
@@ -71,10 +75,10 @@
     end
 {%- endmacro %}
 
-{# What a text begins with that a spreadsheet runs. #}
+{# The first characters of a text that a spreadsheet runs as a formula. #}
 {% macro formula_starts() -%} '=', '+', '-', '@', chr(9), chr(10), chr(13) {%- endmacro %}
 
-{# A UTC timestamp as the wall clock of a time zone shows it. #}
+{# Convert a UTC timestamp to the local time of a time zone. #}
 {% macro in_time_zone(instant, time_zone) -%}
     {{ return(adapter.dispatch('in_time_zone', 'saldo')(instant, time_zone)) }}
 {%- endmacro %}
@@ -87,7 +91,7 @@
     timezone({{ time_zone }}, timezone('UTC', {{ instant }}))
 {%- endmacro %}
 
-{# The name of a payments file (R22), or of what goes with it. #}
+{# The name of a payments file (R22), or of a file that belongs to it. #}
 {% macro name_payments_file(business_date, extension) -%}
     concat(cast({{ business_date }} as {{ dbt.type_string() }}), '_toku_payments.{{ extension }}')
 {%- endmacro %}

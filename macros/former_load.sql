@@ -1,8 +1,8 @@
 {#
-    The columns of a table of ours as the former load left it; in a warehouse whose first load is
-    under way, where the table is still to be built, the same columns and no rows.
+    Select the columns of one of our tables as the previous load left it. During the first load of
+    a warehouse, the table does not exist yet: return the same columns and no rows.
 
-    relation: what source() gave. columns: pairs of name and type.
+    relation: the result of source(). columns: pairs of name and type.
 #}
 {% macro select_from_former_load(relation, columns) -%}
     {%- set existing = load_relation(relation) if execute else none -%}

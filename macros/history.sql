@@ -1,9 +1,9 @@
 {#
-    What a snapshot does before it looks at the rows that the newest load changed: the versions of
-    them that a former attempt at this load wrote are deleted, and those that it ended go on. A
-    build that is mended and run again then writes what one that never failed writes (R10, R29).
+    Prepare a snapshot before it reads the rows that the newest load changed: delete the versions
+    that a previous attempt at this load wrote, and reopen the versions that it ended. A build that
+    is fixed and run again then writes the same rows as one that never failed (R10, R29).
 
-    changed: the relation that the snapshot reads; its updated_at is the instant of the load.
+    changed: the relation that the snapshot reads; its updated_at is the time of the load.
 #}
 {% macro delete_versions_of_former_attempt(changed, key) -%}
     {%- if execute and load_relation(this) is not none -%}
@@ -25,7 +25,7 @@
 {%- endmacro %}
 
 {#
-    Whether a debt is in another state than it was: what makes a version of its history. The same
+    Whether the state of a debt has changed, which makes a new version in its history. The same
     columns are the check_cols of debts_history.
 #}
 {% macro is_another_state(debt, former) -%}

@@ -1,22 +1,22 @@
 {#
-    An id in its normal form, which ids are compared by (R1): what looks the same to a person is the
-    same id. Null stays null, and an id of nothing but blanks is empty.
+    The normal form of an id, which is used to compare ids (R1): ids that look the same to a person
+    are equal. Null stays null, and an id of blanks only becomes empty.
 
-    The form: Unicode NFC; without invisible characters (format and control characters, variation
-    selectors); every kind of blank is a space, one inside and none at the ends; U+2010 and U+2011
-    are the hyphen that they look like; the marks by which a spreadsheet keeps a text, `="00124"` and
-    the apostrophe before digits or what begins a formula (`'00124`, `'=A`), are taken off. It is
-    the normal form of itself.
+    The form is Unicode NFC, without invisible characters (format and control characters, variation
+    selectors). Every kind of blank is a space, single inside and none at the ends. U+2010 and
+    U+2011 are the hyphen that they look like. The marks by which a spreadsheet keeps a text are
+    removed: `="00124"`, and the apostrophe before digits or the start of a formula (`'00124`,
+    `'=A`). The normal form of a normal form is itself.
 
-    Most ids are in it as they come: they are plain, and cost one look.
+    Most ids are already normal: they are plain, and cost one check.
 #}
 {% macro normal_id(id) -%}
     case when {{ is_plain_id(id) }} then {{ id }} else {{ to_normal_id(id) }} end
 {%- endmacro %}
 
 {#
-    An id as its organization gets it back: as it was written, without the blanks around it. Null
-    when nothing of it can be seen.
+    Return an id as its organization gets it back: as it was written, without blanks at the ends.
+    Null if it has no visible character.
 #}
 {% macro spell_id(id) -%}
     case
@@ -30,9 +30,9 @@
 {% macro is_plain_id(id) -%} {{ matches(id, '^[!-&(-<>-~]( ?[!-~])*$') }} {%- endmacro %}
 
 {#
-    Why an id is not the one that somebody wrote, null if it may be (R15). A spreadsheet made a number
-    of it and rounded that (`1,23E+11`), a character of it was lost (U+FFFD), or it is an error.
-    Without decimals only a sign tells such a number from an id like `12E5`.
+    The code that says why an id is not the original one, or null (R15). A spreadsheet turned it
+    into a number and rounded it (`1,23E+11`), a character was lost (U+FFFD), or it is an error
+    value. Without decimals, only a sign distinguishes such a number from an id like `12E5`.
 #}
 {% macro find_mangled_code(id) -%}
     case
@@ -60,18 +60,21 @@
     {{ replace_all(unwrapped, apostrophe, first_group()) }}
 {%- endmacro %}
 
-{# What looks like a blank: those of Unicode, line ends and tabs, and the letters that are none. #}
+{# What looks like a blank: Unicode blanks, line ends, tabs, and letters that look blank. #}
 {% macro blanks() -%}
     [\t\n\x0B\f\r\x{85}\p{Z}\x{115F}\x{1160}\x{2800}\x{3164}\x{FFA0}]
 {%- endmacro %}
 
-{# What cannot be seen: control and format characters, and what only changes how others look. #}
+{#
+    Invisible characters: control and format characters, and those that only change how others
+    look.
+#}
 {% macro invisibles() -%}
     [\p{Cc}\p{Cf}\x{34F}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2065}\x{FE00}-\x{FE0F}
     {{- '\\x{FFF0}-\\x{FFF8}\\x{E0000}-\\x{E0FFF}]' }}
 {%- endmacro %}
 
-{# All that a regular expression finds in a text, replaced. #}
+{# Replace all matches of a regular expression. #}
 {% macro replace_all(text, pattern, replacement) -%}
     {{ return(adapter.dispatch('replace_all', 'saldo')(text, pattern, replacement)) }}
 {%- endmacro %}
@@ -84,20 +87,20 @@
     regexp_replace({{ text }}, '{{ pattern }}', '{{ replacement }}', 'g')
 {%- endmacro %}
 
-{# What the first group of a regular expression found, as a replacement names it. #}
+{# The first group of a regular expression, as a replacement refers to it. #}
 {% macro first_group() -%} {{ return(adapter.dispatch('first_group', 'saldo')()) }} {%- endmacro %}
 
 {% macro default__first_group() -%} {{ return('$1') }} {%- endmacro %}
 
 {% macro duckdb__first_group() -%} {{ return('\\1') }} {%- endmacro %}
 
-{# A text in the Unicode form NFC. An engine without it needs a function of that name. #}
+{# Convert a text to Unicode NFC. An engine without this needs a function of that name. #}
 {% macro compose(text) -%} {{ return(adapter.dispatch('compose', 'saldo')(text)) }} {%- endmacro %}
 
 {% macro default__compose(text) -%} {{ return('nfc_normalize(' ~ text ~ ')') }} {%- endmacro %}
 
 {#
-    The normal form as a function of the warehouse, for whoever compares ids outside of the models.
+    Create the normal form as a function of the warehouse, for comparing ids outside of the models.
 #}
 {% macro create_normal_id_function() -%}
     {{ return(adapter.dispatch('create_normal_id_function', 'saldo')()) }}

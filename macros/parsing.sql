@@ -10,8 +10,8 @@
 {%- endmacro %}
 
 {#
-    A text as a date in one of the forms that a contract may name (R11), else null. Each form
-    has one length, so that `2026-1-2` or a date with a time is refused, not guessed.
+    Parse a text as a date in one of the forms that a contract may name (R11), else null. Each form
+    has one length, so `2026-1-2` or a date with a time is refused, not guessed.
 #}
 {% macro parse_date(text, date_format) -%}
     case {{ date_format }}
@@ -46,8 +46,8 @@
 {%- endmacro %}
 
 {#
-    Whether a date can be that of a debt. A year before 1990 or after 2100 is a slip of the pen
-    (`0026-03-31`), and a debt with such a key would never be paid or withdrawn by its own name.
+    Whether a date can be the date of a debt. A year before 1990 or after 2100 is a typing error
+    (`0026-03-31`). A debt with such a key would never be paid or withdrawn under its own key.
 #}
 {% macro is_plausible_date(date) -%}
     coalesce(
@@ -56,12 +56,12 @@
 {%- endmacro %}
 
 {#
-    A text as an amount of money, else null. The contract names the decimal separator; the other of
-    point and comma may group thousands. An amount is never rounded: it has the decimals of its
-    currency, two at least, and zeros beyond them. `10000.0000` is ten thousand pesos and `1.005` is
-    refused. So is `15.000`, which is fifteen thousand to whoever groups thousands with a point, unless
-    the currency has three decimals. Of four decimals the last is not written when it is zero:
-    `2.534` is an amount in UF, and `2.500` may be thousands.
+    Parse a text as an amount of money, else null. The contract names the decimal separator; the
+    other one of point and comma may group thousands. An amount is never rounded: it has the
+    decimals of its currency, at least two, and further decimals must be zeros. `10000.0000` is ten
+    thousand pesos, and `1.005` is refused. `15.000` is refused, too, unless the currency has three
+    decimals: it means fifteen thousand if points group thousands. With four decimals, a final zero
+    may be left out: `2.534` is an amount in UF, but `2.500` may be thousands.
 #}
 {% macro parse_amount(text, decimal_separator, currency) -%}
     {%- set plain -%}
@@ -87,7 +87,10 @@
     end
 {%- endmacro %}
 
-{# A text as yes or no as people write it; empty is no; anything else null (`invalid_flag`). #}
+{#
+    Parse a text as yes or no, as people write it. Empty means no; anything else is null
+    (`invalid_flag`).
+#}
 {% macro parse_flag(text) -%}
     case
         when trim({{ text }}) is null or trim({{ text }}) = '' then false
@@ -97,7 +100,7 @@
     end
 {%- endmacro %}
 
-{# An ISO 8601 instant with its offset as a UTC timestamp without a zone. #}
+{# Convert an ISO 8601 instant with its offset to a UTC timestamp without a zone. #}
 {% macro parse_instant(text) -%}
     {{ return(adapter.dispatch('parse_instant', 'saldo')(text)) }}
 {%- endmacro %}

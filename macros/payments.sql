@@ -1,15 +1,15 @@
 {#
     The key of a part of a payment as one column (R21): a payment may pay several debts, and each
-    part has a state of its own.
+    part has its own state.
 #}
 {% macro hash_payment(organization_id, payment_id, debt_id) -%}
     md5(concat({{ organization_id }}, '|', {{ payment_id }}, '|', {{ debt_id }}))
 {%- endmacro %}
 
 {#
-    An aggregate: the state of a part of a payment after its events, read one after the other by
-    (occurred_at, loaded order) (R21). The result is a struct of the columns of
-    next_payment_state. The order in which the events arrived makes no difference.
+    An aggregate: the state of a part of a payment after its events, processed in the order of
+    (occurred_at, loaded order) (R21). The result is a struct of the columns of next_payment_state.
+    The order in which the events arrived has no effect.
 #}
 {% macro fold_payment_events(events) -%}
     {{ return(adapter.dispatch('fold_payment_events', 'saldo')(events)) }}
@@ -41,7 +41,7 @@
     {%- endfor -%}
 {%- endmacro %}
 
-{# Engines ask that an event has the columns of a state. What orders events comes first. #}
+{# Engines require an event to have the columns of a state. The sort columns come first. #}
 {% macro payment_event_as_state(events) -%}
     {{ return([
         ('occurred_at', events ~ '.occurred_at'),
@@ -72,12 +72,12 @@
 {%- endmacro %}
 
 {#
-    What an event makes of a state (R21; docs/rules.md says it in words).
+    The state after an event (R21; docs/rules.md describes it in words).
 
-    Money stands from an authorization until it is rejected or given back whole. received_amount is
-    what was authorized, null when nothing was; reversed_amount is what was given back of it. While
-    money stands, another authorization repeats or corrects the amount and undoes no reversal.
-    uncounted_event_id is the first event that does not count, or not in full.
+    Money stands from an authorization until it is rejected or fully given back. received_amount is
+    the authorized amount, or null without an authorization; reversed_amount is the part that was
+    given back. While money stands, another authorization repeats or corrects the amount and does
+    not undo a reversal. uncounted_event_id is the first event that does not count, or not in full.
 #}
 {% macro next_payment_state() -%}
     {%- set stands -%}
@@ -86,8 +86,8 @@
         )
     {%- endset -%}
 
-    {#- An authorization of what is left over repeats it. One of no more than was given back would
-        leave nothing: it is not believed. Either changes no amount. -#}
+    {#- An authorization of the remaining amount is a repetition. One of no more than the amount
+        given back would leave nothing, and is ignored. Neither changes an amount. -#}
     {%- set corrects_nothing -%}
         (
             state.reversed_amount > 0
@@ -132,7 +132,7 @@
             case
                 when {{ stands }} and event.status = 'rejected' then state.received_amount
                 when {{ stands }} and event.status = 'reversed' and event.currency = state.currency
-                    -- no sum above what was received: it may be longer than an amount
+                    -- not a sum above the received amount: it may be longer than an amount
                     then
                         case
                             when event.amount < state.received_amount - state.reversed_amount
@@ -155,7 +155,7 @@
     {%- set uncounted_event_id -%}
         case
             when state.uncounted_event_id is not null then state.uncounted_event_id
-            -- of another currency, of more than is left, of nothing
+            -- in another currency, of more than the remaining amount, or of zero
             when {{ stands }} and event.status = 'reversed'
                 then
                     case
@@ -165,10 +165,10 @@
                             or (event.amount = 0 and state.received_amount > 0)
                             then event.event_id
                     end
-            -- with nothing to give back; to reverse what is in process only ends it
+            -- nothing to give back; reversing a payment in process only ends it
             when event.status = 'reversed' and state.status is distinct from 'in_process'
                 then event.event_id
-            -- before the authorization
+            -- the reversal came before the authorization
             when
                 event.status = 'authorized'
                 and state.status = 'reversed'

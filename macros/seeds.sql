@@ -1,4 +1,4 @@
-{#- As dbt-duckdb has it, for a path with a quote too: SALDO_HOME may be anywhere. -#}
+{#- As in dbt-duckdb, but also for a path with a quote: SALDO_HOME may be anywhere. -#}
 {% macro duckdb__load_csv_rows(model, agate_table) %}
     {%- set path = adapter.get_seed_file_path(model) | replace("'", "''") -%}
     {%- set sql -%}

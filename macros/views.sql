@@ -1,5 +1,8 @@
-{# A view takes one statement: dbt's usual way builds it beside, renames both and drops the former, for
-   engines that cannot replace a view. Four statements for each view took a fiftieth of a small day. #}
+{#
+    Create a view with one statement. dbt's default builds a new view, renames both and drops the
+    old one, for engines that cannot replace a view. Its four statements per view took a fiftieth
+    of a small day.
+#}
 
 {% materialization view, adapter='duckdb' %}
     {%- set relations = create_or_replace_view() -%}

@@ -1,5 +1,5 @@
--- The answer to each intake file, line by line (R19): the header, why the whole file was not
--- applied if it was not (without a line number), then each refused row.
+-- The answer to each intake file, line by line (R19): the header; then, without a line number, why
+-- the whole file was not applied, if so; then each refused row.
 {%- set columns = [
     ('linea', 'cast(told.row_number as ' ~ dbt.type_string() ~ ')'),
     ('codigo', 'told.code'),

@@ -1,5 +1,5 @@
--- The summary of each intake file, one figure a line (R19): registros = aceptados + rechazados, in
--- count and in amount.
+-- The summary of each intake file, one figure per line (R19): registros = aceptados + rechazados,
+-- in number and in amount.
 {%- set text = dbt.type_string() -%}
 {%- set figures = [
     ('archivo', make_harmless('file_name')),

@@ -1,6 +1,6 @@
--- Every file that belongs into an organization's outbox: its payments file with the manifest (R22),
--- and the answer to each file it left, by the newest receipt of that name (R19). `load_id` is the
--- load that settled what is in it.
+-- Every file that belongs in an organization's outbox: its payments file with the manifest (R22),
+-- and the answer to each intake file, for the newest receipt of each name (R19). `load_id` is the
+-- load that determined its content.
 with publications as (
     select * from {{ ref('int_publications__opened') }}
 ),

@@ -1,5 +1,5 @@
 -- The payments file of each organization and business date, line by line, exactly as delivered
--- (R22): line 0 is the header; an organization without payments gets nothing else.
+-- (R22). Line 0 is the header; an organization without payments gets only the header.
 {%- set columns = [
     ('customer_id', make_harmless('lines.customer_id')),
     ('product_id', make_harmless('lines.product_id')),

@@ -1,5 +1,5 @@
--- What the manifest beside each payments file says of it, per status and currency. A publication
--- without payments has one row that says so.
+-- The totals of each payments file in its manifest, by status and currency. A publication without
+-- payments has one row that says so.
 with publications as (
     select * from {{ ref('int_publications__opened') }}
 ),

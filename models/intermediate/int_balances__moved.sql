@@ -1,5 +1,5 @@
--- What moved of each organization's base and money: a row for each date from its first on, whether
--- it moved or not. What moved in the base is told from one version of a debt to the next.
+-- The movements of each organization's base and money: a row for each date since its first one,
+-- even without a movement. Movements of the base are derived from consecutive versions of a debt.
 {{ config(materialized='incremental', unique_key='balance_id') }}
 
 {%- set movements = ['new', 'returned', 'paid', 'withdrawn', 'void', 'changed', 'base'] %}
@@ -21,7 +21,7 @@ all_loads as (
     select
         load_id,
         loaded_at,
-        -- a run for a past date moves the base of today: it counts to the newest date begun
+        -- a run for a past date changes today's base: it counts for the newest date that has begun
         max(business_date) over (
             order by load_id
             rows between unbounded preceding and current row
@@ -122,7 +122,7 @@ moves as (
     inner join loads on money.load_id = loads.load_id
     {%- if is_incremental() %}
     union all
-    -- that an organization and currency were there before
+    -- to keep a row for an organization and currency that existed before
     select
         organization_id,
         business_date,

@@ -1,5 +1,6 @@
--- The running number of business days at each date that ageing asks for (R25): the difference of
--- two numbers is the business days between two dates. A country without a calendar has weekends.
+-- The running number of business days at each date that the aging needs (R25): the difference of
+-- two numbers is the business days between two dates. Without a calendar, a country has weekends
+-- only.
 with versions as (
     select * from {{ ref('int_payments__versioned') }}
 ),

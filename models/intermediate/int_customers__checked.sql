@@ -35,7 +35,7 @@ keyed as (
     from coded
 ),
 
--- Two valid rows with one customer: the last line wins (R15).
+-- Two valid rows for one customer: the last line wins (R15).
 repeated as (
     select
         file_id,

@@ -1,5 +1,5 @@
--- The valid rows of each workbook that may be applied, against the customers as the former load
--- left them. A row without mail takes none away: it says nothing of it.
+-- The valid rows of each workbook that may be applied, compared with the customers as the previous
+-- load left them. A row without a mail keeps the customer's mail.
 with screened as (
     select * from {{ ref('int_intake_files__screened') }}
 ),

@@ -1,7 +1,7 @@
--- Each file that may be applied, now or by an operator's word, against the base as the former
--- load left it. A row is a debt whose file side changes, or a debt in process that the file does
--- not list.
--- What is large is imported once for each of its readers: an engine writes out what two read.
+-- Compare each file that may be applied, now or after an operator's decision, with the base as the
+-- previous load left it. A row is a debt whose file state changes, or a debt in process that the
+-- file does not list. Large relations are imported once per reader: an engine materializes a CTE
+-- that two readers share.
 {{ config(materialized='table') }}
 
 with screened as (
@@ -51,7 +51,7 @@ candidates as (
         and screening in ('candidate', 'held')
 ),
 
--- A late file touches only debts that no newer applied file lists with a valid row (R8).
+-- A late file changes only debts that no newer applied file lists with a valid row (R8).
 touched_since as (
     select distinct
         late.file_id,
@@ -78,7 +78,7 @@ touched_since as (
         and newer_invoices.rejection_code is null
 ),
 
--- Of all rows that ever came, those of the files to compare.
+-- The rows of the files to compare.
 invoices as (
     select
         received_invoices.file_id,
@@ -132,7 +132,7 @@ listed as (
         and touched_since.debt_id is null
 ),
 
--- R5: a refused row keeps the debts that it may be of; only replace files take debts away.
+-- R5: a refused row keeps the debts that it may refer to; only replace files remove debts.
 partial_keys as (
     select distinct
         file_id,
@@ -173,7 +173,8 @@ rejected as (
     {{ find_agreeing_debts('partial_keys', 'debts_at_stake') }}
 ),
 
--- What a replace file takes away by leaving it out, or keeps because its payment is in process.
+-- Debts that a replace file removes because it does not list them, or keeps because their payment
+-- is in process.
 left_out as (
     select
         base.*,
@@ -186,8 +187,8 @@ left_out as (
         and (base.file_status in ('listed', 'rejected_row') or base.status = 'in_process')
 ),
 
--- Any other debt matters only where the file speaks of it: so the closed debts of years cost no
--- more than a look at their keys.
+-- Any other debt matters only if the file refers to it, so old closed debts cost only a lookup of
+-- their keys.
 mentioned as (
     select
         known.*,
@@ -220,7 +221,7 @@ paired as (
         coalesce(listed.file_id, candidate_base.candidate_file_id) as file_id,
         coalesce(listed.debt_id, candidate_base.debt_id) as debt_id,
         coalesce(listed.organization_id, candidate_base.organization_id) as organization_id,
-        -- as the row spelled them that made the debt known
+        -- spelled as in the row that made the debt known
         coalesce(candidate_base.customer_id, listed.customer_id) as customer_id,
         coalesce(candidate_base.product_id, listed.product_id) as product_id,
         coalesce(listed.due_date, candidate_base.due_date) as due_date,

@@ -1,4 +1,4 @@
--- What the organizations' files alone say of each known debt, from all applied files at once.
+-- The state of each known debt by the organizations' files alone, from all applied files at once.
 with invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),
@@ -70,7 +70,7 @@ known as (
     group by debt_id
 ),
 
--- The row that made it known says how its ids are spelled (R1).
+-- The row that made a debt known gives the spelling of its ids (R1).
 first_files as (
     select
         valid.debt_id,
@@ -84,8 +84,8 @@ first_files as (
             and valid.applied_load_id = known.first_load_id
 ),
 
--- R5: a refused row of a replace file keeps the debts that it may be of. One whose whole key can be
--- read names its debt like a valid row.
+-- R5: a refused row of a replace file keeps the debts that it may refer to. If its whole key can
+-- be read, it refers to that debt like a valid row.
 refused as (
     select
         invoices.*,
@@ -139,8 +139,8 @@ agreeing as (
     {{ find_agreeing_debts('partial_keys', 'debts_at_stake') }}
 ),
 
--- Any other row keeps what was in the base: so the debt must have been kept by every replace file
--- since the one that named it.
+-- Any other row keeps debts that were in the base: so every replace file since the last one that
+-- named the debt must have kept it.
 kept as (
     select
         named.debt_id,

@@ -1,4 +1,4 @@
--- The rows of applied files that list a debt as owed which a payment had paid before (R6, R25).
+-- The rows of applied files that list a debt as owed after a payment had paid it (R6, R25).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with invoices as (

@@ -1,5 +1,5 @@
--- Each version of the debts that payments are for, processors' or organizations' own, with what the
--- version before it said.
+-- Each version of the debts that have payments, of processors or in the organizations' own files,
+-- with the values of the previous version.
 {{ config(materialized='table') }}
 
 with history as (

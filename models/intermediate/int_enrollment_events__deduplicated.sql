@@ -1,4 +1,4 @@
--- An event that comes twice counts once, as it first came.
+-- An event that arrives twice counts once, as it first arrived.
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (

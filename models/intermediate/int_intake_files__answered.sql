@@ -1,5 +1,5 @@
--- The files that an organization is answered for (R19): of those of one name the one received
--- last, with the verdict that stands and the form of the contract.
+-- The files for which an organization gets an answer (R19): for each name the file received last,
+-- with its current verdict and the contract's file form.
 with files as (
     select * from {{ ref('stg_intake__files') }}
 ),

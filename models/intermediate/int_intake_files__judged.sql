@@ -1,5 +1,5 @@
--- Each verdict with the difference that the file made or would have made. A verdict is a fact of
--- its time (the breaker weighs the base of that day), so it is written once and kept.
+-- Each verdict with the difference that the file made or would have made. A verdict depends on its
+-- time (the breaker compares with that day's base), so it is written once and kept.
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with screened as (
@@ -93,7 +93,7 @@ judged as (
             when trips_breaker then 'too_many_withdrawals'
             else screen_code
         end as code,
-        -- of a file that is refused, every row is refused
+        -- if a file is refused, every row is refused
         case when screening = 'refused' then 0 else row_count - rejected_count end
             as accepted_count,
         case when screening = 'refused' then row_count else rejected_count end as rejected_count,

@@ -1,4 +1,5 @@
--- The files that this load must judge, and all of the verdict that needs no look at the debts.
+-- The files that this load must judge, and the part of the verdict that does not depend on the
+-- debts.
 with files as (
     select * from {{ ref('stg_intake__files') }}
 ),
@@ -66,7 +67,7 @@ applied as (
         and files.kind = 'invoices'
 ),
 
--- What this load asks: files received in it, and held files that an operator decided in it.
+-- The files to judge: those received in this load, and held files decided in it.
 questions as (
     select
         files.*,
@@ -152,9 +153,9 @@ row_counts as (
     group by customers.file_id
 ),
 
--- What the same bytes are a repetition of: the file of the same name that was received last, apart
--- from repetitions. A workbook of customers may be renamed, and one that was refused may be handed
--- in again once its contract has changed, so there it is the one that was applied last.
+-- The file that the same bytes repeat: the last received file of the same name that is not itself
+-- a repetition. A workbook of customers may be renamed, and a refused one may be uploaded again
+-- after a contract change, so for workbooks it is the last applied one.
 former_versions as (
     select
         questions.file_id,
@@ -174,7 +175,7 @@ former_versions as (
         on
             files.file_id = standing_verdicts.file_id
             and standing_verdicts.verdict_rank = 1
-    -- what was refused may be good by now: its contract has been put right
+    -- a refused file may be valid now, after a correction of its contract
     where
         standing_verdicts.verdict = 'applied'
         or (
@@ -183,8 +184,8 @@ former_versions as (
         )
 ),
 
--- R13: whether the file that was applied before ended its last record as the others. Cut off within
--- an amount, a file of either mode states another amount.
+-- R13: whether the last record of the previously applied file had its line end. A file that was
+-- cut off inside an amount states another amount, in either mode.
 former_endings as (
     select
         questions.file_id,
@@ -207,8 +208,8 @@ former_endings as (
     where questions.kind = 'invoices'
 ),
 
--- R11: under another id scheme or currency the same debts have other names or other amounts. A file
--- in `upsert` mode, too, states the whole base then: what the former contract named ends with it.
+-- R11: under another id scheme or currency, the same debts have other keys or amounts. Then a file
+-- in `upsert` mode also states the whole base: the debts under the old contract end with it.
 contracted as (
     select
         questions.file_id,
@@ -225,8 +226,8 @@ contracted as (
             and applied.newness = 1
 ),
 
--- R8: files apply in (business date, received) order. A replace file states the whole base, so
--- what is older than one comes too late, whatever its own mode.
+-- R8: files apply in (business date, received) order. A replace file states the whole base, so an
+-- older file is too late, whatever its own mode.
 newer_applied as (
     select
         questions.file_id,

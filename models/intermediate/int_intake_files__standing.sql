@@ -1,8 +1,8 @@
--- Each file's verdict that stands: the newest. Verdicts are kept as they were given. A held file is
--- superseded by the load that applies a file which R8 puts after it, if one of the two states the
--- whole base: as if it had come late itself. Of an upsert file what it adds is still wanted, unless it
--- is empty or a correction of it, a newer file of its name, is applied.
--- `judged_at` stays the instant at which it was compared.
+-- The current verdict of each file: the newest one. Verdicts are kept as they were given. A held
+-- file is superseded by the load that applies a file that follows it by R8, if one of the two
+-- states the whole base: as if the held file had arrived late. The additions of an upsert file are
+-- still wanted, unless it is empty or its correction, a newer file of the same name, is applied.
+-- `judged_at` stays the time of the comparison.
 with judged as (
     select * from {{ ref('int_intake_files__judged') }}
 ),

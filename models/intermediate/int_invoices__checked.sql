@@ -37,7 +37,7 @@ keyed as (
     from coded
 ),
 
--- Of a key that cannot be read as a whole, the parts that can (R5).
+-- The readable parts of a key that cannot be read as a whole (R5).
 hashed as (
     select
         *,

@@ -1,5 +1,5 @@
--- What was received of a part of a payment and is not told yet, from one load that moved it to the
--- next; negative where more was told than still stands (R23, R25).
+-- The money of a part of a payment that was received and not published yet, from one load that
+-- changed it to the next. Negative if more was published than still stands (R23, R25).
 with moved as (
     select * from {{ ref('int_money__moved') }}
 ),

@@ -1,5 +1,5 @@
--- Each movement of money, load by load: what of a part of a payment came to stand or stands no more
--- (`received`), and what the payments files told of it (`published`). Both are signed; what is
+-- Each movement of money by load: the money of a part of a payment that came to stand or no longer
+-- stands (`received`), and the money in the payments files (`published`). Both are signed; money
 -- given back is negative.
 with versions as (
     select
@@ -28,7 +28,7 @@ moved as (
         standing_amount as amount
     from versions
     union all
-    -- the version ends: the next one says anew what stands, in its own currency
+    -- the version ends: the next one states what stands, in its own currency
     select
         'received' as movement,
         payment_key,

@@ -1,5 +1,5 @@
 -- The rows of the organizations' own payments files with their codes (R15). A negative amount is
--- good: it takes back what was paid (R25).
+-- valid: it takes back a payment (R25).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with organization_payments as (

@@ -1,4 +1,4 @@
--- What the organizations' own payments files say of each debt now (R6).
+-- The current state of each debt by the organizations' own payments files (R6).
 with versions as (
     select * from {{ ref('int_organization_payments__versioned') }}
 ),

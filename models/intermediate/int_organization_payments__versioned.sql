@@ -1,8 +1,8 @@
--- What an organization's own payments files say of a debt, at the end of each load that changed it
--- (R6, R25). A row pays, a row with a negative amount takes back. The debt counts as paid while
--- more was paid than taken back, or while the newest row pays. Of each file name the newest applied
--- version counts. Whatever else is wrong with a row that pays, its debt must not be charged; a row
--- that takes back counts only when it is accepted.
+-- The state of a debt by an organization's own payments files, at the end of each load that
+-- changed it (R6, R25). A row pays; a row with a negative amount takes back. The debt counts as
+-- paid while more was paid than taken back, or while the newest row pays. Of each file name, the
+-- newest applied version counts. A row that pays counts even if it is otherwise invalid, because
+-- its debt must not be charged. A row that takes back counts only if it is accepted.
 {{ config(materialized='incremental', unique_key='own_version_id') }}
 
 with organization_payments as (
@@ -127,7 +127,7 @@ summed as (
         load_id,
         max(currency) as currency,
         max(case when applied_load_id = load_id then file_id end) as file_id,
-        -- what is taken back beyond what was paid is not carried on
+        -- an amount taken back beyond what was paid is not carried forward
         cast(
             coalesce(sum(amount), 0) - least(coalesce(min(balance), 0), 0)
             as {{ var('money_sum_type') }}

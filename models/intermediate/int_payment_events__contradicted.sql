@@ -1,5 +1,5 @@
--- R21: an event whose id came before with other content. The first counts; what the repetition says
--- of its own payment and debt is not counted, and that is told (R25).
+-- R21: an event whose id arrived before with other content. The first one counts. The repetition
+-- does not count for its payment and debt, and is reported (R25).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (

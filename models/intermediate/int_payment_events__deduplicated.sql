@@ -1,5 +1,6 @@
--- R21: an event that comes twice counts once, as it first came. Ids are an organization's own.
--- Without a contract or a known status it has none, and waits (int_payment_events__understood).
+-- R21: an event that arrives twice counts once, as it first arrived. Ids are unique per
+-- organization. An event without a contract or a known status waits
+-- (int_payment_events__understood).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (

@@ -1,5 +1,5 @@
--- The events that count. One whose organization had no contract when it came, or whose status no
--- seed named, waits; once a load is made with both, it counts like one of that load (R21).
+-- The events that count. An event waits if its organization had no contract when it arrived, or if
+-- no seed maps its status. Once a load has both, it counts like an event of that load (R21).
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (

@@ -1,5 +1,5 @@
--- Each moment at which something did not fit (R25). Derived anew in each build from facts of their
--- time and what channels normally take now, so it depends on no former build.
+-- The start of each mismatch (R25). Computed in each build from facts of their time and the
+-- current normal durations of channels, so it does not depend on a previous build.
 with of_payments as (
     select * from {{ ref('int_payment_exceptions__of_payments') }}
 ),

@@ -1,5 +1,5 @@
--- Events that nobody understood, that are ahead of their time, or whose id came before with other
--- content (R21): each row is a moment at which the condition of its code came true.
+-- Events that could not be interpreted, that are ahead of their time, or whose id arrived before
+-- with other content (R21). Each row is a time at which the condition of its code became true.
 with events as (
     select * from {{ ref('int_payment_events__deduplicated') }}
 ),

@@ -1,5 +1,5 @@
--- What files do to debts that payments paid or hold, and what organizations' own payments files say
--- of debts (R6, R25): each row is a moment at which the condition of its code came true.
+-- Mismatches between files and debts that payments paid or hold, and in organizations' own
+-- payments files (R6, R25). Each row is a time at which the condition of its code became true.
 with debt_versions as (
     select * from {{ ref('int_debts__versioned') }}
 ),
@@ -41,7 +41,7 @@ still_listed as (
     inner join debts on listed_after_paid.debt_id = debts.debt_id
 ),
 
--- That a file leaves out a debt in process is how files are made, not an exception.
+-- A file that does not list a debt in process is normal, not an exception.
 changed_in_process as (
     select
         'changed_in_process' as code,

@@ -1,5 +1,5 @@
--- Money that no payments file has told yet (R23, R25): each row is a moment at which the lines of a
--- part of a payment did not sum to what was received less what was given back.
+-- Money that no payments file contains yet (R23, R25). Each row is a time at which the lines of a
+-- part of a payment did not sum to the received amount less the amount given back.
 with held as (
     select * from {{ ref('int_money__held') }}
     where held_amount <> 0

@@ -1,5 +1,5 @@
--- What does not fit between payments and the debts that they are for (R25): each row is a moment at
--- which the condition of its code came true, from the versions of both.
+-- Mismatches between payments and their debts (R25). Each row is a time at which the condition of
+-- its code became true, from the versions of both.
 with versions as (
     select
         *,
@@ -159,7 +159,7 @@ unknown_channel as (
     where channels.raw_channel is null
 ),
 
--- The debt stays paid: a customer is never asked again for what they have paid.
+-- The debt stays paid: a customer is never charged again for an amount that they have paid.
 partly_reversed as (
     select
         'partly_reversed' as code,

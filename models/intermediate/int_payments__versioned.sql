@@ -1,6 +1,6 @@
--- A part of a payment as the end of each load that changed it knew it: all its events so far, read
--- in order (R21). A version is a fact of its load, whatever comes later, and so is where its
--- organization was.
+-- The state of a part of a payment at the end of each load that changed it, from all its events so
+-- far, in order (R21). A version belongs to its load and does not depend on later ones. The same
+-- holds for the organization's country and time zone.
 {{ config(materialized='incremental', unique_key='payment_version_id') }}
 
 with events as (
@@ -126,7 +126,7 @@ versioned as (
     from sequenced
 ),
 
--- An event that came late may change nothing.
+-- A late event may change nothing.
 changed as (
     select *
     from versioned

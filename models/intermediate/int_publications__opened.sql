@@ -1,5 +1,5 @@
--- One publication for each organization and business date (R22), with the form of its file as the
--- contract had it then: a file that is asked for again has the same bytes (R23).
+-- One publication per organization and business date (R22), with its file form from the contract
+-- at that time: a file that is published again has the same bytes (R23).
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with looks as (

@@ -1,4 +1,4 @@
--- Whom a campaign for automatic payment may write to (R27).
+-- The customers whom a campaign for automatic payment may contact (R27).
 {{ config(materialized='view') }}
 
 with customers as (

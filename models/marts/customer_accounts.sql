@@ -1,4 +1,4 @@
--- Where debts, customers and payment methods meet: everyone who owes, is created or has a method.
+-- Debts, customers and payment methods joined: everyone who owes, is created or has a method.
 with debts as (
     select * from {{ ref('debts') }}
 ),

@@ -1,6 +1,6 @@
--- A customer is what the applied workbooks say, in the order in which they were loaded; a workbook
--- without its mail leaves the mail as it was. A build derives anew the customers that it was told
--- of from all that was ever said of them, so that the rows never depend on the way to them (R9).
+-- A customer has the values of the applied workbooks, in the order in which they were loaded. A
+-- workbook without a mail keeps the customer's mail. A build recomputes the customers in its load
+-- from all their rows ever, so the result does not depend on the order of builds (R9).
 {{ config(materialized='incremental', unique_key='customer_key') }}
 
 with told as (

@@ -1,4 +1,4 @@
--- The customers that the newest load created or changed: all that the history has to read.
+-- The customers that the newest load created or changed: the only rows that the history must read.
 with customers as (
     select * from {{ ref('customers') }}
 ),

@@ -1,6 +1,6 @@
--- How each organization's base and money moved in a day. What moved is told from one version of a
--- debt to the next; the closing is what the versions that began and ended leave, whatever the
--- movements are called. So the two can differ, and a test says when they do.
+-- The movements of each organization's base and money by day. They are derived from consecutive
+-- versions of a debt. The closing balance is derived from the versions that began and ended,
+-- whatever the movements are. So the two can differ; a test reports this.
 {{ config(materialized='incremental', unique_key='balance_id') }}
 
 {%- set movements = ['new', 'returned', 'paid', 'withdrawn', 'void', 'changed'] %}

@@ -1,5 +1,5 @@
--- What the files say of a debt and what its payments say, joined by R7. The model returns only the
--- debts whose state differs from what it holds; the write is then a plain exchange of those rows.
+-- The state of a debt by its files and its payments, joined by R7. The model returns only the
+-- debts whose state differs from the stored one; the write then simply replaces those rows.
 -- depends_on: {{ ref('int_debts__compared') }}, {{ ref('int_intake_files__judged') }}
 -- depends_on: {{ ref('int_debts__listed') }}, {{ ref('stg_intake__loads') }}
 {{ config(

@@ -1,6 +1,6 @@
--- The debts that the newest load changed: all that the history has to read (R10). A table: an
--- engine that knows how few they are looks them up in the history, instead of the history in them.
--- A full refresh cannot tell of each debt which load changed it (R9): it asks the history.
+-- The debts that the newest load changed: the only rows that the history must read (R10). A table,
+-- so the planner knows that it is small and probes the history with it. After a full refresh, the
+-- load that changed a debt is unknown (R9), so it is taken from the history.
 -- depends_on: {{ ref('stg_base__debts_history') }}
 with debts as (
     select * from {{ ref('debts') }}

@@ -1,5 +1,5 @@
--- A payment method is what its latest event says. It is accepted once its customer is created
--- (R27). A build looks at the methods with new events and at those that wait.
+-- The state of a payment method by its latest event. It is accepted once its customer is created
+-- (R27). A build reads the methods with new events and those that wait.
 {{ config(materialized='incremental', unique_key='enrollment_key') }}
 
 with events as (
@@ -33,7 +33,7 @@ touched as (
     {%- endif %}
 ),
 
--- When an organization had no contract as an event came, its next one says how to read it.
+-- If an organization had no contract when an event arrived, its next contract is used.
 next_contracts as (
     select
         events.organization_id,
@@ -85,7 +85,7 @@ read_events as (
             and next_contracts.contract_rank = 1
 ),
 
--- An event of unknown status leaves its method as it was; a method of such events alone waits.
+-- An event of unknown status does not change its method; a method with only such events waits.
 ranked as (
     select
         events.*,

@@ -25,7 +25,7 @@ looked as (
     inner join loads on looks.load_id = loads.load_id
 ),
 
--- The same bytes again say nothing new of a day.
+-- A repetition of the same bytes adds nothing to a day.
 received as (
     select
         *,

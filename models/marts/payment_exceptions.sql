@@ -1,5 +1,4 @@
--- What does not fit, a row each (R25): the first moment at which the condition of its code came
--- true opened it.
+-- Mismatches, one per row (R25); opened the first time that the condition of its code became true.
 with begun as (
     select * from {{ ref('int_payment_exceptions__begun') }}
 ),
@@ -58,7 +57,7 @@ own_debts as (
     inner join concerned on debts.debt_id = concerned.debt_id
 ),
 
--- Of which debt a repetition is that was not counted: of another one, maybe, than its first event.
+-- The debt of a repetition that did not count; it may differ from the debt of its first event.
 repetitions as (
     select
         organization_id,

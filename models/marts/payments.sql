@@ -1,5 +1,5 @@
--- Each part of a payment as it stands: its newest version (R21). A build writes the parts that its
--- load changed.
+-- The current state of each part of a payment: its newest version (R21). A build writes the parts
+-- that its load changed.
 {{ config(materialized='incremental', unique_key='payment_key') }}
 
 with versions as (

@@ -1,6 +1,6 @@
--- What each publication says (R23): of each part of a payment the money that stands and was not
--- told, the money that was told and no longer stands, and, for the multi-day flow, what is in
--- process. A line once published stays.
+-- The lines of each publication (R23): for each part of a payment, the money that stands and was
+-- not published, the money that was published and no longer stands and, for the multi-day flow,
+-- the money in process. A published line never changes.
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with publications as (
@@ -92,7 +92,7 @@ untold as (
         currency
 ),
 
--- An authorization of nothing is told, too: it makes a debt paid.
+-- An authorization of zero is published, too: it makes a debt paid.
 changed as (
     select
         untold.payment_key,
@@ -130,7 +130,7 @@ due as (
         currency,
         amount,
         status,
-        -- without a status, nothing given back would look like another authorization of nothing
+        -- without a status, a zero amount given back would look like another authorization of zero
         amount <> 0 or status = 'autorizado' as is_told_instantly
     from changed
     where status is not null
@@ -161,7 +161,7 @@ numbered as (
                 {{ normal_id('payments.customer_id') }} asc,
                 due.status desc
         ) as line_number,
-        -- as the organization wrote it first (R1)
+        -- as the organization first wrote it (R1)
         coalesce(debts.customer_id, payments.customer_id) as customer_id,
         coalesce(debts.product_id, payments.product_id) as product_id,
         payments.due_date,

@@ -1,4 +1,4 @@
--- What channels are called, by the contracts that loads were made with.
+-- The names of channels in the contracts of past loads.
 with source as (
     select * from {{ source('raw', 'contract_channels') }}
 ),

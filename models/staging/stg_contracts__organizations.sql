@@ -1,4 +1,4 @@
-{#- An empty cell of a contract means the default: one row of another seed. -#}
+{#- An empty cell of a contract means the default, in the single row of another seed. -#}
 {%- set defaulted = [
     'currency', 'time_zone', 'cutoff_time', 'sftp_port', 'inbox_dir', 'outbox_dir',
     'invoices_pattern', 'payments_pattern', 'delimiter', 'decimal_separator', 'date_format',
@@ -22,7 +22,7 @@ renamed as (
         source.name,
         source.country,
 
-        -- how its files are read
+        -- how to read its files
         {%- for column in defaulted %}
         coalesce(nullif(trim(source.{{ column }}), ''), defaults.{{ column }}) as {{ column }},
         {%- endfor %}

@@ -1,5 +1,5 @@
--- The contracts that loads were made with, for their events and those that waited: a later change
--- of contract never reinterprets an event (R9, R11).
+-- The contracts of past loads, for their events and those that waited: a later change of a
+-- contract never reinterprets an event (R9, R11).
 with source as (
     select * from {{ source('raw', 'contract_organizations') }}
 ),

@@ -1,4 +1,4 @@
--- What the statuses of events mean, by the contracts that loads were made with.
+-- The meanings of event statuses in the contracts of past loads.
 with source as (
     select * from {{ source('raw', 'contract_statuses') }}
 ),

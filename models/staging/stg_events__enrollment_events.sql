@@ -1,5 +1,5 @@
--- A customer is read by its organization's scheme, a status by the seed, both as they were when
--- the load was made.
+-- The customer is read with its organization's scheme, the status with the seed, both as of the
+-- time of the load.
 with source as (
     select * from {{ source('raw', 'enrollment_events') }}
 ),
@@ -38,7 +38,7 @@ renamed as (
         source.status as raw_status,
         statuses.status,
 
-        -- who it is of
+        -- whose it is
         organizations.organization_id is not null as has_contract,
 
         -- where it came from

@@ -1,5 +1,5 @@
--- A payment's customer is read by its organization's scheme, its status and channel by the seeds,
--- all as they were when its load was made.
+-- The customer is read with its organization's scheme, the status and channel with the seeds, all
+-- as of the time of the load.
 with source as (
     select * from {{ source('raw', 'payment_events') }}
 ),
@@ -49,7 +49,7 @@ renamed as (
         trim(source.channel) as channel,
         coalesce(channels.label, trim(source.channel)) as channel_label,
 
-        -- who it is of
+        -- whose it is
         organizations.organization_id is not null as has_contract,
 
         -- where it came from

@@ -1,4 +1,4 @@
--- The file says by which scheme its customers are known: hence the join.
+-- The join is needed because the id scheme of the customers is a property of the file.
 with source as (
     select * from {{ source('raw', 'customers') }}
 ),
@@ -40,7 +40,7 @@ renamed as (
         nullif(trim(joined.mail), '') as mail,
         joined.usable_mail,
 
-        -- what else the row says
+        -- the other columns of the row
         joined.attributes,
         joined.attribute_length,
 

@@ -18,7 +18,7 @@ renamed as (
         record_count,
         ends_with_line_end,
 
-        -- the contract it is read by
+        -- the contract for reading it
         update_mode,
         customer_id_scheme,
         currency,

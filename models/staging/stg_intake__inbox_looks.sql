@@ -7,13 +7,13 @@ renamed as (
         load_id,
         organization_id,
 
-        -- what came of the look
+        -- the result of the check
         outcome,
         detail,
         files_seen,
         files_taken,
 
-        -- the form of its payments file, as the contract had it then
+        -- the form of its payments file in the contract at that time
         payment_flow,
         time_zone,
         delimiter,

@@ -1,4 +1,5 @@
--- The file says how its rows are read (date form, decimal separator, id scheme): hence the join.
+-- The join is needed because date form, decimal separator and id scheme are properties of the
+-- file.
 with source as (
     select * from {{ source('raw', 'invoices') }}
 ),
@@ -60,7 +61,7 @@ renamed as (
         {{ parse_flag('joined.is_paid') }} as is_paid,
         {{ parse_flag('joined.is_void') }} as is_void,
 
-        -- what else the row says
+        -- the other columns of the row
         nullif(trim(joined.name), '') as name,
         nullif(trim(joined.mail), '') as mail,
         joined.attributes,

@@ -16,7 +16,7 @@ renamed as (
         source.business_date,
         source.loaded_at,
 
-        -- the load that this build carries through
+        -- the load of this build
         source.load_id = newest.load_id as is_current
     from source
     cross join newest

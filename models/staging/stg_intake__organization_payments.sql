@@ -1,4 +1,5 @@
--- The file says how its rows are read (date form, decimal separator, id scheme): hence the join.
+-- The join is needed because date form, decimal separator and id scheme are properties of the
+-- file.
 with source as (
     select * from {{ source('raw', 'organization_payments') }}
 ),
@@ -57,7 +58,7 @@ renamed as (
         {{ parse_date('joined.due_date', 'joined.date_format') }} as due_date,
         {{ parse_date('joined.paid_on', 'joined.date_format') }} as paid_on,
 
-        -- what else the row says
+        -- the other columns of the row
         {{ undo_harmless("nullif(trim(joined.channel), '')") }} as channel,
         joined.attributes,
         joined.attribute_length
