@@ -1,4 +1,4 @@
-"""Finding and erasing persons: the one package that rewrites what has landed.
+"""Find and erase persons: the only package that changes what has landed.
 
-Not here: hiding persons in messages (`installation.redaction`).
+Not here: redacting messages (`installation.redaction`).
 """

@@ -17,7 +17,7 @@ from orchestration.verbs.common import find_organization, open_home, told
 def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
     """Erase persons: their ids become pseudonyms, their names and mails tokens, everywhere.
 
-    Without arguments: end an erasure that was begun and killed.
+    Without arguments: complete an unfinished erasure.
     """
     console, home = Console(), open_home()
     with told(), locking.exclusive(home):
