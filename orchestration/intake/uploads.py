@@ -127,8 +127,7 @@ def land(
 
     Returns:
         The files of a new load, and the uploads to delete once its manifest is written. These
-            include
-        uploads that a killed run landed but did not delete.
+        include uploads that a killed run landed but did not delete.
 
     """
     contracts = {each.organization_id: each for each in organizations}

@@ -164,8 +164,7 @@ def show_day(
 
     Returns:
         Whether every server answered, nothing was refused or held, and every file is delivered or
-            was
-        reported before as possibly received.
+        was reported before as possibly received.
 
     """
     rows = connection.execute(_DAY, {"date": business_date}).fetchall()

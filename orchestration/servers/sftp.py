@@ -242,7 +242,7 @@ class Client:
 
         Returns:
             `whole` if the name has the bytes, `begun` if the temporary name exists, None if
-                neither.
+            neither.
 
         Raises:
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_folder`,
