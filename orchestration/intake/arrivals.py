@@ -20,8 +20,8 @@ from typing import Any
 from orchestration.contracts.organizations import Organization
 from orchestration.delivery import published_copy
 from orchestration.installation.home import Home
-from orchestration.intake.inbox import Seen, choose, find_new
-from orchestration.intake.recognizing import Arrival
+from orchestration.intake.inbox import Seen, find_new
+from orchestration.intake.recognizing import Arrival, choose
 from orchestration.intake.timing import MAX_DAYS_BACK, newest_due_date
 from orchestration.landing import event_files, manifests
 from orchestration.servers.connections import connect

@@ -1,25 +1,28 @@
 """Files in transfer: read from an inbox, but not yet named by a load (R13, R29).
 
 Some mailboxes give a file only once. So a note is written before a file is read, and stays until a
-manifest names the file. If a run was killed, or the server broke off, the next run lands the file
-if the inbox no longer has it. A file that is incomplete then is reported.
+manifest names the file. If a run or a check was killed, or the server broke off, the next run lands
+the file if the inbox no longer has it. A file that is incomplete then is reported.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from orchestration.contracts import file_names
 from orchestration.installation import whole_files
+from orchestration.installation.clock import utc_now
 from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
 from orchestration.landing import store
@@ -35,6 +38,9 @@ class Arriving:
     Args:
         note: the path of its note.
         remote: the file, as the inbox listed it.
+        received_at: when its transfer began.
+        is_taken_away: whether the inbox removes what was read: this file or, during the transfer,
+            the file before it.
         sha256: the hash of its bytes; None during the transfer.
         byte_count: the number of its bytes; None during the transfer.
 
@@ -42,6 +48,8 @@ class Arriving:
 
     note: Path
     remote: RemoteFile
+    received_at: datetime
+    is_taken_away: bool = False
     sha256: str | None = None
     byte_count: int = 0
 
@@ -68,12 +76,15 @@ def receiving(
     """
     folder = _folder(home, organization_id)
     folder.mkdir(parents=True, exist_ok=True)
-    arriving = Arriving(folder / f"{uuid.uuid4().hex}.json", remote)
+    note = folder / f"{uuid.uuid4().hex}.json"
+    gives_once = _gives_once(home, organization_id).exists()
+    arriving = Arriving(note, remote, utc_now(), is_taken_away=gives_once)
     _write(arriving)
     try:
         with arriving.part.open("wb") as target:
             yield target, arriving
-    except BaseException as error:
+    except Exception as error:
+        # A run or check that is stopped leaves the same as one that is killed.
         if not isinstance(error, SftpError) or error.code not in MAY_HEAL:
             arriving.forget()
         elif arriving.part.stat().st_size != remote.size:
@@ -85,17 +96,56 @@ def keep(home: Home, organization_id: str, arriving: Arriving, download: Downloa
     """Move the bytes of a completely received file to the landing area.
 
     The note gets their hash before they get their name there. After any failure, they are left for
-    the next run.
+    the next run. Whether the inbox removes what was read is remembered, too.
     """
-    kept = Arriving(arriving.note, arriving.remote, download.sha256, download.byte_count)
-    _write(kept)
-    (home.landing / organization_id).mkdir(parents=True, exist_ok=True)
-    store.keep(home, organization_id, arriving.part, download.sha256)
-    return kept
+    gives_once = _gives_once(home, organization_id)
+    if download.is_taken_away:
+        gives_once.touch()
+    else:
+        gives_once.unlink(missing_ok=True)
+    return _land(home, organization_id, arriving, download)
+
+
+def lend(
+    home: Home, trial: Home, organization_id: str, arriving: Arriving, download: Download
+) -> None:
+    """Give the bytes of a completely received file to a trial.
+
+    A file that the inbox no longer has is kept for the next load first.
+
+    Args:
+        home: the installation.
+        trial: a home that is deleted after the trial.
+        organization_id: the organization of the file.
+        arriving: its note.
+        download: the hash and number of its bytes.
+
+    """
+    path = store.file_path(trial, organization_id, download.sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if download.is_taken_away:
+        keep(home, organization_id, arriving, download)
+        shutil.copyfile(store.file_path(home, organization_id, download.sha256), path)
+    else:
+        shutil.move(arriving.part, path)
+        arriving.forget()
+
+
+@contextmanager
+def reading(home: Home, organization_id: str) -> Iterator[None]:
+    """Keep runs from taking what a check is still receiving (R29)."""
+    path = _folder(home, organization_id)
+    path.mkdir(parents=True, exist_ok=True)
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def read_left(home: Home, organization_id: str) -> list[Arriving]:
-    """Read the notes that previous runs left for an organization, by file name."""
+    """Read the notes that previous runs left for an organization, in the order of transfer."""
     left = []
     for note in _folder(home, organization_id).glob("*.json"):
         noted = json.loads(note.read_text(encoding="utf-8"))
@@ -103,13 +153,23 @@ def read_left(home: Home, organization_id: str) -> list[Arriving]:
         remote = RemoteFile(
             noted["name"], noted["size"], modified_at and datetime.fromisoformat(modified_at)
         )
-        left.append(Arriving(note, remote, noted["sha256"], noted["byte_count"]))
-    return sorted(left, key=lambda each: (each.remote.name, each.note.name))
+        left.append(
+            Arriving(
+                note,
+                remote,
+                # Older versions noted neither.
+                datetime.fromisoformat(noted.get("received_at", "1970-01-01T00:00:00+00:00")),
+                noted.get("is_taken_away", False),
+                noted["sha256"],
+                noted["byte_count"],
+            )
+        )
+    return sorted(left, key=lambda each: (each.received_at, each.note.name))
 
 
 @dataclass(frozen=True)
 class Left:
-    """A file that a previous run received completely, and that the inbox no longer has."""
+    """A file that a previous run received completely, and that the inbox has removed."""
 
     arriving: Arriving
     download: Download
@@ -123,7 +183,9 @@ def find_left(
 ) -> tuple[dict[RemoteFile, Left], list[tuple[str, str]]]:
     """Find the files that previous runs received and no load names (R29).
 
-    Files that the inbox still has are dropped, because they are received again.
+    Files that the inbox still has are dropped, because they are received again; so are incomplete
+    files that were sent again. If the inbox removes what was read, another file of the same name is
+    a later one: a complete file comes before it.
 
     Args:
         home: the installation.
@@ -132,17 +194,22 @@ def find_left(
         environment: the variables with the secrets, which must be removed from names.
 
     Returns:
-        The complete files; codes and messages of the incomplete ones.
+        The complete files, in the order of transfer; codes and messages of the incomplete ones.
 
     """
     names = {file.name for file in listed}
     whole: dict[RemoteFile, Left] = {}
     problems: list[tuple[str, str]] = []
-    for each in read_left(home, organization_id):
-        if each.remote.name in names:
+    with reading(home, organization_id):
+        left = read_left(home, organization_id)
+    for each in left:
+        if each.remote.name in names and not each.is_taken_away:
             each.forget()
         elif (download := _take(home, organization_id, each)) is not None:
-            whole[each.remote] = Left(each, download)
+            # Of two files that look the same, the second waits for another load.
+            whole.setdefault(each.remote, Left(each, download))
+        elif each.remote.name in names:
+            each.forget()
         else:
             told = redact(file_names.shown(each.remote.name), environment)
             problems.append(
@@ -155,25 +222,19 @@ def find_left(
     return whole, problems
 
 
-def leave(
-    home: Home, organization_id: str, remote: RemoteFile, download: Download, content: Path
-) -> None:
-    """Keep a file that the inbox no longer has for the next load.
+def find_whole(home: Home, organization_id: str) -> list[Arriving]:
+    """Find the complete files that previous runs and checks left for an organization."""
+    with reading(home, organization_id):
+        left = read_left(home, organization_id)
+    return [each for each in left if _is_whole(home, organization_id, each)]
 
-    Args:
-        home: the installation.
-        organization_id: the organization of the file.
-        remote: the file, as the inbox listed it.
-        download: the hash and number of its bytes.
-        content: the path of its bytes.
 
-    """
-    folder = _folder(home, organization_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    note = folder / f"{uuid.uuid4().hex}.json"
-    left = Arriving(note, remote, download.sha256, download.byte_count)
-    shutil.copyfile(content, left.part)
-    _write(left)
+def forget_halves(home: Home, organization_id: str) -> None:
+    """Delete the bytes of incomplete files; their notes stay and are still reported."""
+    with reading(home, organization_id):
+        for each in read_left(home, organization_id):
+            if not _is_whole(home, organization_id, each):
+                each.part.unlink(missing_ok=True)
 
 
 def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | None:
@@ -181,21 +242,37 @@ def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | No
 
     If the run ended during the transfer, only the expected number of bytes is known.
     """
-    part = arriving.part
-    if arriving.sha256 is not None:
-        download = Download(arriving.sha256, arriving.byte_count, is_taken_away=True)
-        if part.exists():
-            keep(home, organization_id, arriving, download)
-        elif not store.file_path(home, organization_id, arriving.sha256).exists():
-            return None
-        return download
-    if not part.exists() or part.stat().st_size != arriving.remote.size:
+    if not _is_whole(home, organization_id, arriving):
         return None
-    with part.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    download = Download(sha256, part.stat().st_size, is_taken_away=True)
-    keep(home, organization_id, arriving, download)
+    part, sha256, byte_count = arriving.part, arriving.sha256, arriving.byte_count
+    if sha256 is None:
+        byte_count = part.stat().st_size
+        with part.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    download = Download(sha256, byte_count, is_taken_away=True)
+    if part.exists():
+        _land(home, organization_id, arriving, download)
     return download
+
+
+def _is_whole(home: Home, organization_id: str, arriving: Arriving) -> bool:
+    if arriving.sha256 is None:
+        return arriving.part.exists() and arriving.part.stat().st_size == arriving.remote.size
+    landed = store.file_path(home, organization_id, arriving.sha256)
+    return arriving.part.exists() or landed.exists()
+
+
+def _land(home: Home, organization_id: str, arriving: Arriving, download: Download) -> Arriving:
+    landed = replace(
+        arriving,
+        sha256=download.sha256,
+        byte_count=download.byte_count,
+        is_taken_away=download.is_taken_away,
+    )
+    _write(landed)
+    (home.landing / organization_id).mkdir(parents=True, exist_ok=True)
+    store.keep(home, organization_id, arriving.part, download.sha256)
+    return landed
 
 
 def forget(arriving: Iterable[Arriving]) -> None:
@@ -213,12 +290,19 @@ def _folder(home: Home, organization_id: str) -> Path:
     return home.landing / "_arriving" / organization_id
 
 
+def _gives_once(home: Home, organization_id: str) -> Path:
+    """The path that exists if the inbox removed the last file that was read."""
+    return home.landing / "_arriving" / f"{organization_id}.gives_once"
+
+
 def _write(arriving: Arriving) -> None:
     remote = arriving.remote
     noted = {
         "name": remote.name,
         "size": remote.size,
         "modified_at": remote.modified_at and remote.modified_at.isoformat(),
+        "received_at": arriving.received_at.isoformat(),
+        "is_taken_away": arriving.is_taken_away,
         "sha256": arriving.sha256,
         "byte_count": arriving.byte_count,
     }

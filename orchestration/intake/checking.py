@@ -114,7 +114,7 @@ def check(
         environment: the variables with the secrets of the servers.
 
     """
-    with tempfile.TemporaryDirectory(prefix="saldo-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="check-", dir=home.scratch) as folder:
         trial = Home(Path(folder), home.seeds)
         trial.create()
         named = [folder for each in read_organizations(home.seeds) for folder in each.folders]
@@ -154,19 +154,11 @@ def _look(
                         str(each.remote.modified_at),
                     ),
                 )
-                received = receive(
-                    trial, organization, client, newest, _now, file_limit(environment)
-                )
+                limit = file_limit(environment)
+                with arriving.reading(home, organization.organization_id):
+                    received = receive(home, organization, client, newest, _now, limit, trial=trial)
                 checked.file = received.file
                 if received.download.is_taken_away:
-                    content = store.stored_path(trial, received.file)
-                    arriving.leave(
-                        home,
-                        organization.organization_id,
-                        newest.remote,
-                        received.download,
-                        content,
-                    )
                     checked.notes.append("gives a file once: this one is kept for the next run")
     except SftpError as error:
         checked.error = (error.code, str(error))

@@ -18,7 +18,13 @@ from orchestration.installation.home import Home
 from orchestration.intake import arriving
 from orchestration.intake.arriving import Arriving
 from orchestration.intake.receiving import DISK_FULL, Received, file_limit, naive_utc, receive
-from orchestration.intake.recognizing import Arrival, find_misnamed, recognize
+from orchestration.intake.recognizing import (
+    ONE_A_LOAD,
+    Arrival,
+    choose,
+    find_misnamed,
+    recognize,
+)
 from orchestration.intake.settling import Sightings, is_quiet
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
@@ -33,8 +39,6 @@ from orchestration.servers.remote_files import (
 )
 from orchestration.servers.sftp import Client
 
-# The kinds of which a load takes one file per organization.
-ONE_A_LOAD = ("invoices", manifests.CUSTOMERS)
 # Servers' times have whole seconds: a file changed during its download may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 # If a server gives no times, files of this many days are received again and compared.
@@ -158,20 +162,6 @@ def find_new(
     )
 
 
-def choose(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], int]:
-    """Choose the new files that a load takes, and count those that wait for another load.
-
-    Args:
-        arrivals: in the order of find_new().
-
-    """
-    taken: list[Arrival] = []
-    for kind in ("invoices", "payments", manifests.CUSTOMERS):
-        of_kind = [arrival for arrival in arrivals if arrival.kind == kind]
-        taken += of_kind[:1] if kind in ONE_A_LOAD else of_kind
-    return taken, len(arrivals) - len(taken)
-
-
 def look_into(
     home: Home,
     organization: Organization,
@@ -241,8 +231,11 @@ def begin(
                 home, organization.organization_id, listing.files, environment
             )
             looked.problems += problems
-            remotes = [*listing.files, *former]
+            remotes = [*former, *listing.files]
             left = find_new(organization, remotes, known, business_date, compares_bytes=True)
+            # What came before comes first, in the order in which it came (R8).
+            turns = {remote: turn for turn, remote in enumerate(former)}
+            left.sort(key=lambda each: (each.business_date, turns.get(each.remote, len(turns))))
             new = {each.remote for each in left}
             named = {(name, each.sha256) for (_, name), each in seen.items()}
             looked.arriving += [
@@ -254,10 +247,14 @@ def begin(
                 each.remote: sightings.note(organization.organization_id, each.remote)
                 for each in left
             }
-            wanted = {"invoices", "payments", manifests.CUSTOMERS}
+            wanted, had = {"invoices", "payments", manifests.CUSTOMERS}, set[str]()
             while True:
                 chosen, behind = choose(left)
-                arrivals = [arrival for arrival in chosen if arrival.kind in wanted]
+                arrivals = [
+                    arrival
+                    for arrival in chosen
+                    if arrival.kind in wanted and arrival.remote.name not in had
+                ]
                 if not arrivals:
                     looked.files_waiting = len(chosen) + behind
                     break
@@ -282,6 +279,7 @@ def begin(
                             _sort(looked, received, arrival.remote, listing, seen_at, clock())
                     if is_in_line:
                         wanted -= {arrival.kind} & set(ONE_A_LOAD)
+                        had.add(arrival.remote.name)
                 left = [each for each in left if each not in arrivals]
     except Exception as error:
         looked.problems.insert(0, _describe(error))

@@ -73,6 +73,7 @@ def receive(
     clock: Clock,
     limit: int,
     left: Mapping[RemoteFile, Left] | None = None,
+    trial: Home | None = None,
 ) -> Received:
     """Download a file and keep it in the landing area (R13).
 
@@ -84,6 +85,7 @@ def receive(
         clock: the time.
         limit: the maximum number of its bytes.
         left: files that a previous run has received, which are not downloaded.
+        trial: a home that gets the file instead; a file that the inbox gives only once is kept.
 
     Raises:
         SftpError: the errors of Client.download; nothing is kept.
@@ -106,8 +108,13 @@ def receive(
         noted = begun
         if download.sha256:
             file_code = arrival.file_code
-            is_first = not store.file_path(home, organization_id, download.sha256).exists()
-            noted = arriving.keep(home, organization_id, begun, download)
+            if trial is None:
+                is_first = not store.file_path(home, organization_id, download.sha256).exists()
+                noted = arriving.keep(home, organization_id, begun, download)
+            else:
+                arriving.lend(home, trial, organization_id, begun, download)
+        elif trial is not None:
+            begun.forget()
     landed = LandedFile.of(
         organization,
         kind=arrival.kind,

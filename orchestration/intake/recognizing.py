@@ -15,6 +15,8 @@ from orchestration.servers.remote_files import Listing, RemoteFile
 
 # Customers are uploaded, but an organization may also leave a workbook in its inbox (R26).
 CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
+# The kinds of which a load takes one file per organization.
+ONE_A_LOAD = ("invoices", manifests.CUSTOMERS)
 _MOST_NAMES_TOLD = 3
 
 
@@ -45,6 +47,23 @@ def recognize(organization: Organization, remote: RemoteFile, business_date: dat
         if named_for is not None:
             return [Arrival(kind, named_for, remote)]
     return []
+
+
+def choose(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], int]:
+    """Choose the new files that a load takes, one per name, and count those that wait for another.
+
+    Args:
+        arrivals: in the order of inbox.find_new().
+
+    """
+    taken: list[Arrival] = []
+    for kind in ("invoices", "payments", manifests.CUSTOMERS):
+        by_name: dict[str, Arrival] = {}
+        for arrival in arrivals:
+            if arrival.kind == kind:
+                by_name.setdefault(arrival.remote.name, arrival)
+        taken += list(by_name.values())[: 1 if kind in ONE_A_LOAD else None]
+    return taken, len(arrivals) - len(taken)
 
 
 def _patterns(organization: Organization) -> Mapping[str, str]:

@@ -259,6 +259,7 @@ def _rewrite(home: Home, request: Request) -> None:
         },
     )
     store.sweep(home)
+    arriving.forget_halves(home, request.organization_id)
     store.remove_unnamed(
         home, request.organization_id, arriving.named(home, request.organization_id)
     )

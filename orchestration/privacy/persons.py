@@ -24,7 +24,7 @@ from orchestration.delivery import outgoing
 from orchestration.formats import workbook_files
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
-from orchestration.intake import loading
+from orchestration.intake import arriving, loading
 from orchestration.landing import event_files, manifests
 from orchestration.privacy.id_spellings import (
     RUT_DIGITS,
@@ -237,6 +237,10 @@ def check(
     """
     if any((home.uploads / organization.organization_id).glob("[!.]*")):
         raise RefusedError("a workbook waits to be loaded: say `load-uploads`, then erase")
+    if arriving.find_whole(home, organization.organization_id):
+        raise RefusedError(
+            "a received file waits to be loaded: run for the date in its name, then erase"
+        )
     pattern = pattern_of(persons)
     positions = loading.event_positions(connection)
     for path, content in event_files.read_all(home):

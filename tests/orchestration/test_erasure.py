@@ -43,8 +43,9 @@ from orchestration.devtools.demo.samples import (
 from orchestration.devtools.loopback_sftp import serve
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
-from orchestration.intake import loading, uploads
+from orchestration.intake import arriving, loading, uploads
 from orchestration.landing import event_files, manifests
+from orchestration.servers.remote_files import RemoteFile
 from tests.orchestration.erasing import STEPS
 from tests.orchestration.oracle import check_digit, text_of_rut
 
@@ -385,9 +386,15 @@ def erased(copies: tuple[Site, Site]) -> Erased:
     site = copies[0]
     for path in site.server_root.glob("*/outbox/*"):
         path.unlink()
+    # what a killed run had received of a file, and was no whole one
+    half = RemoteFile(f"{THURSDAY}_toku_invoices.csv", 1000, None)
+    with arriving.receiving(site.home, "lumina", half) as (target, left):
+        target.write(f"rut,producto\n{DOTTED},".encode())
     assert _find_words(site.home)
     result = site.says("erase", "lumina", DOTTED)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert (left.note.exists(), left.part.exists()) == (True, False)
+    left.forget()
     # nothing goes out but what nobody was at home for, and she is not in it
     names = [f"andes_seguros/outbox/{WEDNESDAY}_toku_payments.{kind}" for kind in ("csv", "json")]
     assert list(site.sent()) == names
@@ -468,6 +475,14 @@ def test_what_waits_to_be_loaded_goes_before(week: Site, former: Former, tmp_pat
         "saldo: a workbook waits to be loaded: say `load-uploads`, then erase\n",
     )
     shutil.rmtree(upload.folder)
+    remote = RemoteFile(f"{THURSDAY}_toku_invoices.csv", 4, None)
+    with arriving.receiving(week.home, "lumina", remote) as (target, left):
+        target.write(b"rut\n")
+    assert _ask(week, "lumina", MARTA) == (
+        1,
+        "saldo: a received file waits to be loaded: run for the date in its name, then erase\n",
+    )
+    left.forget()
     waiting = week.home.events / "waiting.jsonl"
     # a line that is not whole yet
     waiting.write_text(_event(5, THURSDAY, DOTTED, "LUZ-900", "authorized"))

@@ -19,8 +19,8 @@ from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
-from orchestration.intake.inbox import Seen, choose, find_new, look_into
-from orchestration.intake.recognizing import Arrival
+from orchestration.intake.inbox import Seen, find_new, look_into
+from orchestration.intake.recognizing import Arrival, choose
 from orchestration.intake.taking import take
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look

@@ -9,8 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,10 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo import installation
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation.home import PROJECT
-from orchestration.intake import checking, inbox
+from orchestration.intake import arriving, checking, inbox
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
+from orchestration.servers.remote_files import Download, RemoteFile
 from orchestration.servers.remote_reading import Attributes
 from orchestration.servers.sftp import Client
 from tests.orchestration.houses import House
@@ -31,17 +34,22 @@ DAY = date(2026, 3, 3)
 NAME = f"{DAY}_toku_invoices.csv"
 ROWS = "".join(f"C-{number},P-{number},2026-03-31,1000\n" for number in range(8000))
 CONTENT = f"cliente,producto,vencimiento,monto\n{ROWS}".encode()
-# Carries one load, and dies where it is told to.
+MORE = CONTENT + b"C-8000,P-8000,2026-03-31,1000\n"
+# Carries one load, or checks, and dies where it is told to.
 PROGRAM = """
 import os, sys
 from datetime import date
-from orchestration.intake import loads
+from orchestration.contracts.organizations import read_organizations
+from orchestration.intake import checking, loads
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from tests.orchestration.killing import arm_at
 if len(sys.argv) > 1:
     arm_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
 home = Home.from_environment()
+if os.environ["DAY"] == "":
+    (checked,) = checking.check(home, read_organizations(home.seeds), os.environ)
+    sys.exit(0 if checked.is_good else 1)
 with warehouse.connect(home) as connection:
     day = date.fromisoformat(os.environ["DAY"])
     carried = loads.carry_next(connection, home, day, os.environ)
@@ -56,11 +64,14 @@ class Mailbox:
     server: BentServer
     house: House
 
-    def put(self) -> None:
-        (self.server.root / "inbox" / NAME).write_bytes(CONTENT)
+    def put(self, content: bytes = CONTENT) -> None:
+        (self.server.root / "inbox" / NAME).write_bytes(content)
 
-    def carry(self, *dies: str, day: date = DAY) -> int:
-        """Carry one load of a date, and die on the way if told so; the exit status."""
+    def carry(self, *dies: str, day: date | None = DAY) -> int:
+        """Carry one load of a date, and die on the way if told so; the exit status.
+
+        Without a date the inbox is checked.
+        """
         home = self.house.home
         return subprocess.run(
             [sys.executable, "-c", PROGRAM, *dies],
@@ -69,7 +80,7 @@ class Mailbox:
                 **os.environ,
                 **home.environment(),
                 **self.server.environment("agua"),
-                "DAY": day.isoformat(),
+                "DAY": "" if day is None else day.isoformat(),
             },
             check=False,
         ).returncode
@@ -83,6 +94,10 @@ class Mailbox:
         """The files of all loads."""
         found = manifests.read_manifests(self.house.home)
         return [file for manifest in found for file in manifest.files]
+
+    def contents(self) -> list[bytes]:
+        """What landed, in the order of the loads."""
+        return [store.stored_path(self.house.home, file).read_bytes() for file in self.landed()]
 
     def left(self) -> list[Path]:
         """What waits to be named by a load."""
@@ -223,3 +238,96 @@ def test_what_a_check_has_read_is_landed_by_the_next_run(mailbox: Mailbox) -> No
     (file,) = mailbox.landed()
     assert store.stored_path(home, file).read_bytes() == CONTENT
     assert mailbox.left() == []
+
+
+@pytest.mark.parametrize(
+    ("place", "when"),
+    [
+        ("orchestration.servers.sftp:Client._receive_once", "after"),
+        ("orchestration.intake.arriving:lend", "before"),
+        ("orchestration.intake.arriving:keep", "after"),
+        ("orchestration.intake.checking:_try_files", "before"),
+    ],
+)
+def test_wherever_a_check_dies_the_next_run_has_the_file(
+    mailbox: Mailbox, place: str, when: str
+) -> None:
+    mailbox.put()
+    assert mailbox.carry(place, when, "1", day=None) == -signal.SIGKILL
+    assert mailbox.carry() == 0
+    assert (mailbox.contents(), mailbox.outcomes()) == ([CONTENT], ["looked"])
+    assert mailbox.left() == []
+
+
+def test_a_check_leaves_nothing_of_what_the_inbox_still_has(mailbox: Mailbox) -> None:
+    mailbox.server.bends.is_read_once = False
+    mailbox.put()
+    assert mailbox.carry(day=None) == 0
+    assert [path for path in mailbox.house.home.landing.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("place", "when"),
+    [
+        ("orchestration.servers.sftp:Client._receive_once", "after"),
+        ("orchestration.landing.store:keep", "before"),
+        ("orchestration.landing.manifests:write_manifest", "before"),
+    ],
+)
+def test_what_was_received_is_landed_before_another_file_of_its_name(
+    mailbox: Mailbox, place: str, when: str
+) -> None:
+    """A mailbox that gave a file once gives no file twice: the other is a later one (R8)."""
+    mailbox.put(MORE)
+    assert mailbox.carry(day=DAY) == 0
+    mailbox.put()
+    assert mailbox.carry(place, when, "1") == -signal.SIGKILL
+    mailbox.put(MORE)
+    assert [mailbox.carry(), mailbox.carry()] == [0, 0]
+    assert mailbox.contents() == [MORE, CONTENT, MORE]
+    assert mailbox.left() == []
+
+
+def test_two_files_of_one_name_are_landed_in_the_order_in_which_they_came(
+    mailbox: Mailbox,
+) -> None:
+    """Their notes have names drawn at random, and the second may look as the first."""
+    mailbox.server.bends.has_time = False
+    other = CONTENT.replace(b"1000", b"2000")
+    organization_id = "agua"
+    home = mailbox.house.home
+    for content in (CONTENT, other, CONTENT, other):
+        remote = RemoteFile(NAME, len(content), None)
+        with arriving.receiving(home, organization_id, remote) as (target, begun):
+            target.write(content)
+        download = Download(sha256(content).hexdigest(), len(content), is_taken_away=True)
+        arriving.keep(home, organization_id, begun, download)
+    assert [mailbox.carry() for _ in range(4)] == [0] * 4
+    assert mailbox.contents() == [CONTENT, other, CONTENT, other]
+    assert mailbox.left() == []
+
+
+def test_a_part_of_a_file_that_its_server_still_has_is_received_anew(mailbox: Mailbox) -> None:
+    """Of as many bytes as the first, and other ones: nothing says what was received of it."""
+    mailbox.server.bends.is_read_once = False
+    mailbox.put()
+    place = "orchestration.servers.sftp:Client._receive_once"
+    assert mailbox.carry(place, "after", "1") == -signal.SIGKILL
+    other = CONTENT.replace(b"1000", b"2000")
+    mailbox.put(other)
+    assert mailbox.carry() == 0
+    assert mailbox.contents() == [other]
+    assert mailbox.left() == []
+
+
+def test_what_a_check_is_receiving_is_not_left(mailbox: Mailbox) -> None:
+    home, remote = mailbox.house.home, RemoteFile(NAME, 1000, None)
+    with ThreadPoolExecutor() as pool:
+        with arriving.reading(home, "agua"):
+            with arriving.receiving(home, "agua", remote) as (target, begun):
+                target.write(CONTENT[:10])
+                found = pool.submit(arriving.find_left, home, "agua", [], {})
+                wait([found], timeout=1)
+                assert not found.done()
+            begun.forget()
+        assert found.result() == ({}, [])

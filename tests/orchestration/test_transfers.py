@@ -94,8 +94,9 @@ class Place:
         return look, files
 
     def landed(self) -> set[str]:
-        """The names of all files in the landing area, hidden ones too."""
-        return {path.name for path in self.home.landing.rglob("*") if path.is_file()}
+        """The names of all files in the landing area, hidden ones too, but no mark of an inbox."""
+        paths = [path for path in self.home.landing.rglob("*") if path.is_file()]
+        return {path.name for path in paths if path.suffix != ".gives_once"}
 
 
 @pytest.fixture
