@@ -35,6 +35,10 @@ from orchestration.servers.remote_files import Listing
 from orchestration.servers.sftp import Client
 
 _MODELS = ("+intake_files", "+intake_rejections")
+_WITHOUT_LINE_END = (
+    "its last line has no line end, as if it were cut off: after a file that had one a run would"
+    " hold it (maybe_truncated); ask the organization whether it is whole"
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class Checked:
         record_count: the number of its records.
         accepted_count: the number of records that would be accepted.
         refused_rows: the rows that would be refused.
+        warnings: what a run, which knows the previous files, may do with the file.
 
     """
 
@@ -94,6 +99,7 @@ class Checked:
     record_count: int = 0
     accepted_count: int = 0
     refused_rows: list[RefusedRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def is_good(self) -> bool:
@@ -218,8 +224,11 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
             checked.columns = _understand(trial, checked.file)
             row = connection.execute(
                 """
-                select encoding, status, code, message, record_count, accepted_count
-                from main.intake_files
+                select
+                    files.encoding, files.status, files.code, files.message,
+                    files.record_count, files.accepted_count, received.ends_with_line_end
+                from main.intake_files as files
+                inner join raw.intake_files as received using (file_id)
                 where file_id = ?
                 """,
                 [checked.file.file_id],
@@ -231,7 +240,10 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
                 checked.message,
                 checked.record_count,
                 checked.accepted_count,
-            ) = row or (None, None, None, None, 0, 0)
+                has_line_end,
+            ) = row or (None, None, None, None, 0, 0, None)
+            if has_line_end is False:
+                checked.warnings.append(_WITHOUT_LINE_END)
             checked.refused_rows = [
                 RefusedRow(*refused)
                 for refused in connection.execute(

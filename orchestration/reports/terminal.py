@@ -231,6 +231,8 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
                 console,
                 f"records: {checked.record_count:,}, of which {checked.accepted_count:,} accepted",
             )
+        for warning in checked.warnings:
+            say(console, f"warning: {warning}")
         for row in checked.refused_rows:
             say(console, f"line {row.line_number}: {row.code}: {row.message}")
         if checked.code is not None:

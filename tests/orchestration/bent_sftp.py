@@ -2,8 +2,9 @@
 
 It stands on paramiko's server side and serves the folder that a test names: real sockets, real
 files. What is bent is what servers in use do: leave out the type, the permissions, the time or the
-size of a file, give another size than that of the bytes, remove a file that has been read, break
-off when many reads are outstanding, answer slowly or without end, and ask for key and password.
+size of a file, give another size than that of the bytes, remove a file that has been read or
+written, break off when many reads are outstanding, answer slowly or without end, and ask for key
+and password.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Bends:
         has_size: whether it gives sizes.
         extra_size: how many bytes more than a file holds its size says.
         is_read_once: whether a file is removed when a reader closes it.
+        takes_at_close: whether somebody takes a file as soon as its writer closes it.
         knows_lstat: whether it answers LSTAT.
         most_waiting_reads: with more reads than these outstanding it breaks off.
         longest_read: how many bytes it gives for one request at most.
@@ -70,6 +72,7 @@ class Bends:
     has_size: bool = True
     extra_size: int = 0
     is_read_once: bool = False
+    takes_at_close: bool = False
     knows_lstat: bool = True
     most_waiting_reads: int | None = None
     longest_read: int | None = None
@@ -94,6 +97,8 @@ class BentServer:
         most_waiting: how many reads were outstanding at once.
         longest_asked: the most bytes that one request asked for.
         logins: the methods by which logins were made.
+        connections: how many were made.
+        taken: the names of the files that somebody took.
 
     """
 
@@ -105,6 +110,8 @@ class BentServer:
     most_waiting: int = 0
     longest_asked: int = 0
     logins: list[tuple[str, ...]] = field(default_factory=list)
+    connections: int = 0
+    taken: list[str] = field(default_factory=list)
 
     def environment(self, *organization_ids: str) -> dict[str, str]:
         """The variables with which these organizations' servers are reached here."""
@@ -155,6 +162,7 @@ def _accept(
     with suppress(OSError):
         while True:
             connection, _ = listener.accept()
+            server.connections += 1
             threading.Thread(
                 target=_talk, args=(connection, host_key, server, kind), daemon=True
             ).start()
@@ -296,6 +304,7 @@ class _Handle(paramiko.SFTPHandle):
     def __init__(self, flags: int, files: _Files, path: str, content) -> None:
         super().__init__(flags)
         self._files, self._path = files, path
+        self._is_written = bool(flags & os.O_WRONLY)
         self.filename, self.readfile, self.writefile = path, content, content
 
     def stat(self):
@@ -306,12 +315,16 @@ class _Handle(paramiko.SFTPHandle):
         if self._files.bends.is_read_once and not self._path.startswith(self._files.kept):
             with suppress(FileNotFoundError):
                 Path(self._path).unlink()
+        if self._files.bends.takes_at_close and self._is_written:
+            Path(self._path).unlink()
+            self._files.taken.append(Path(self._path).name)
 
 
 class _Files(paramiko.SFTPServerInterface):
     def __init__(self, server, bent: BentServer) -> None:
         super().__init__(server)
         self.bends = bent.bends
+        self.taken = bent.taken
         self._root = bent.root
         # What is written into an outbox is not taken away by reading it back.
         self.kept = tuple(str(path) for path in bent.root.glob("**/outbox"))

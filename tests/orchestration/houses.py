@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -72,6 +73,26 @@ def xlsx_of(rows: Sequence[Sequence[object]], formats: Mapping[str, str] | None 
         workbook.active[place].number_format = number_format
     content = BytesIO()
     workbook.save(content)
+    return content.getvalue()
+
+
+def as_strict(workbook: bytes) -> bytes:
+    """A workbook as Excel saves it as "Strict Open XML"."""
+    names = {
+        b"http://schemas.openxmlformats.org/spreadsheetml/2006/main": (
+            b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+        ),
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships": (
+            b"http://purl.oclc.org/ooxml/officeDocument/relationships"
+        ),
+    }
+    content = BytesIO()
+    with zipfile.ZipFile(BytesIO(workbook)) as usual, zipfile.ZipFile(content, "w") as strict:
+        for part in usual.infolist():
+            text = usual.read(part)
+            for former, latter in names.items():
+                text = text.replace(former, latter)
+            strict.writestr(part.filename, text)
     return content.getvalue()
 
 

@@ -30,6 +30,7 @@ from orchestration.installation.home import PROJECT, Home
 DAY = "2026-03-02"
 INVOICES = f"{DAY}_toku_invoices.csv"
 PAYMENTS = f"{DAY}_toku_payments.csv"
+CUSTOMERS = f"{DAY}_toku_customers.xlsx"
 
 Rows = list[tuple[object, ...]]
 
@@ -96,6 +97,7 @@ class Deposit:
         name: of the file.
         aliases: its own header names, with the field of debts files that each means.
         size: of the file, where it is more than the content: the rest is a hole.
+        beside: the bytes of other files, by name.
 
     """
 
@@ -104,6 +106,7 @@ class Deposit:
     name: str = INVOICES
     aliases: Mapping[str, str] = field(default_factory=dict)
     size: int = 0
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -227,6 +230,8 @@ def one_run(
             (folder / "outbox").mkdir()
             path = folder / "inbox" / deposit.name
             path.write_bytes(deposit.content)
+            for name, content in deposit.beside.items():
+                (folder / "inbox" / name).write_bytes(content)
             if deposit.size:
                 os.truncate(path, deposit.size)
         secrets = server.environment([organization_of(case) for case in deposits])

@@ -22,6 +22,7 @@ from orchestration.formats import workbook_files, workbook_template, workbooks
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.workbooks import Row, Sheet
 from orchestration.installation.home import PROJECT
+from tests.orchestration.houses import as_strict
 
 ALIASES = read_column_aliases(PROJECT / "seeds")
 LUMINA, _, PEHUEN = read_organizations(PROJECT / "seeds")
@@ -430,21 +431,8 @@ class TestRefusals:
 
     def test_a_workbook_of_strict_open_xml_is_read_like_any_other(self, tmp_path: Path) -> None:
         content = _save(tmp_path / "usual", HEADER, ["12345678-5", "Ana"]).read_bytes()
-        names = {
-            b"http://schemas.openxmlformats.org/spreadsheetml/2006/main": (
-                b"http://purl.oclc.org/ooxml/spreadsheetml/main"
-            ),
-            b"http://schemas.openxmlformats.org/officeDocument/2006/relationships": (
-                b"http://purl.oclc.org/ooxml/officeDocument/relationships"
-            ),
-        }
         path = tmp_path / "strict"
-        with zipfile.ZipFile(io.BytesIO(content)) as usual, zipfile.ZipFile(path, "w") as strict:
-            for part in usual.infolist():
-                text = usual.read(part)
-                for former, latter in names.items():
-                    text = text.replace(former, latter)
-                strict.writestr(part.filename, text)
+        path.write_bytes(as_strict(content))
         assert [(row.customer_id, row.name) for row in _read(path)[1]] == [("12345678-5", "Ana")]
 
     def test_a_large_file_is_refused_unopened(self, tmp_path: Path) -> None:
