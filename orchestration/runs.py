@@ -196,7 +196,9 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
             with _told_of_dagster(home), _Log(log) as output:
                 failure = job.run(business_date, output)
             if failure is not None:
-                log_line = "" if failure.says_all else f"\nthe whole log: {log}"
+                log_line = (
+                    "" if failure.says_all else f"\nlook into the whole log, then run again: {log}"
+                )
                 raise RunFailedError(failure.said + log_line)
             with warehouse.connect(home) as connection:
                 load_id = warehouse.last_load_id(connection)

@@ -47,9 +47,14 @@ def read_rows(
                     )
                 line = reader.line_num + 1
     except FileNotFoundError:
-        raise ContractError(f"{path.name} is missing in {path.parent}") from None
+        raise ContractError(
+            f"{path.name} is missing in {path.parent}: put it there, or have SALDO_SEEDS name the"
+            " folder of the contracts"
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ContractError(f"{path.name} is not UTF-8 CSV: {error}") from None
+        raise ContractError(
+            f"{path.name} is not UTF-8 CSV: {error}; save it as CSV in UTF-8"
+        ) from None
     return rows
 
 

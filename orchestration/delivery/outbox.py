@@ -39,7 +39,7 @@ OUTBOXES_AT_ONCE = 16
 # A manifest is not delivered before its payments file, nor without it.
 _HAS_ARRIVED = (*DELIVERED, "taken_unread")
 _DETAILS = {
-    "file_not_delivered": "its payments file is not in the outbox",
+    "file_not_delivered": "its payments file is not in the outbox: it is sent once that is",
     "taken_unread": (
         "the receiver took it before it could be read back;"
         " ask the organization whether it is whole, else republish"
@@ -213,12 +213,16 @@ class _Sending:
             if not path.exists():
                 whole_files.write_whole(path, file.content)
             elif not path.is_file():
-                self._end(file, "local_outbox_failed", "the local outbox holds what is no file")
+                said = "the local outbox holds what is no file: move it away, then run again"
+                self._end(file, "local_outbox_failed", said)
             elif path.read_bytes() != file.content:
-                said = "the local outbox holds other bytes under this name"
+                said = (
+                    "the local outbox holds other bytes under this name: move them away, then run"
+                    " again"
+                )
                 self._end(file, "name_taken", said)
         except OSError as error:
-            said = f"the local outbox cannot be used: {error.strerror}"
+            said = f"the local outbox cannot be used ({error.strerror}): mend it, then run again"
             self._end(file, "local_outbox_failed", said)
 
     def _send(self, client: Client, folder: str, file: OutgoingFile) -> None:

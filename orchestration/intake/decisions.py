@@ -32,7 +32,10 @@ class OvertakenError(ToldError):
     """The file was held, but a newer one has been applied since (R8)."""
 
     def __init__(self, file_id: str) -> None:
-        super().__init__(f"file {file_id} is superseded: a newer file has been applied")
+        super().__init__(
+            f"file {file_id} is superseded: a newer file has been applied; nothing is left to"
+            " decide"
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
     if row[0] == "superseded":
         raise OvertakenError(file_id)
     if row[0] != "held":
-        raise NotHeldError(f"file {file_id} is {row[0]}: only held files wait for a decision")
+        raise NotHeldError(
+            f"file {file_id} is {row[0]}: only held files wait for a decision; `held` lists them"
+        )
 
 
 def note(home: Home, file_id: str, decision: str, now: datetime) -> None:

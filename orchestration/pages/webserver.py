@@ -140,4 +140,6 @@ def _daemon_beside(server: uvicorn.Server) -> Iterator[None]:
             except subprocess.TimeoutExpired:
                 daemon.kill()
         if has_ended:
-            raise NotServedError("the daemon ended, and with it the user interface")
+            raise NotServedError(
+                "the daemon ended, and with it the user interface: see above why, then start again"
+            )

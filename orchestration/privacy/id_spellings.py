@@ -53,10 +53,12 @@ def normalize(scheme: str, text: str, place: int) -> str:
             or not 0 < len(body) <= RUT_DIGITS
             or check_digit(body) != match[2].upper()
         ):
-            raise InvalidCustomerIdError(f"customer {place} is no RUT")
+            raise InvalidCustomerIdError(
+                f"customer {place} is no RUT: say it with its check digit, such as 12345678-5"
+            )
         return f"{body}-{match[2].upper()}"
     if not text:
-        raise InvalidCustomerIdError(f"customer {place} has no id")
+        raise InvalidCustomerIdError(f"customer {place} has no id: say one")
     return text
 
 
@@ -70,7 +72,7 @@ def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
     """
     with warehouse.connect(home) as connection:
         if not warehouse.is_built(connection):
-            raise RefusedError("nothing has been loaded")
+            raise RefusedError("nothing has been loaded: run, then erase")
         if not connection.execute(
             "select 1 from duckdb_functions() where function_name = 'normal_id'"
         ).fetchone():
@@ -79,7 +81,7 @@ def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
         for place, customer_id in enumerate(customer_ids, start=1):
             row = connection.execute("select main.normal_id(?)", [customer_id]).fetchone()
             if row is None or not row[0]:
-                raise InvalidCustomerIdError(f"customer {place} has no id")
+                raise InvalidCustomerIdError(f"customer {place} has no id: say one")
             normal.append(str(row[0]))
     return normal
 

@@ -54,12 +54,16 @@ _EVENT_MODELS = ("stg_events__payment_events", "stg_events__enrollment_events")
 # Reasons not to erase a person: the organization still has a claim, or a report is outstanding.
 # $is_replaced: the next debts file will list the same persons as the newest.
 _REASONS = {
-    "has a debt in the base": "select person from {debts} where is_in_base",
-    "is listed by the newest debts file: the next one would bring them again": """
+    "has a debt in the base: erase once it is paid, void or withdrawn": """
+        select person from {debts} where is_in_base
+    """,
+    "is listed by the newest debts file: have the next one leave them out, then erase": """
         select person from {debts} where $is_replaced and file_status in ('listed', 'rejected_row')
     """,
-    "has a payment in process": "select person from {payments} where status = 'in_process'",
-    "has a payment that no payments file has told yet": """
+    "has a payment in process: erase once it has ended": """
+        select person from {payments} where status = 'in_process'
+    """,
+    "has a payment that no payments file has told yet: run, then erase": """
         select payments.person
         from {payments} as payments
         left join (
@@ -76,13 +80,13 @@ _REASONS = {
             received_amount - reversed_amount <> coalesce(said.amount, 0)
             or (payments.status = 'authorized' and said.amount is null)
     """,
-    "is in a file that waits for a decision": """
+    "is in a file that waits for a decision: `approve` or `refuse` it, then erase": """
         select person
         from {invoices} as invoices
         inner join main.intake_files using (file_id)
         where intake_files.status = 'held'
     """,
-    "is in a payments file that has not been delivered": """
+    "is in a payments file that has not been delivered: run again, then erase": """
         select person
         from {lines} as lines
         where list_contains($undelivered, cast(lines.business_date as varchar))
@@ -134,7 +138,7 @@ def asking(home: Home, persons: Persons) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with warehouse.connect(home) as connection:
         if not warehouse.is_built(connection):
-            raise RefusedError("nothing has been loaded")
+            raise RefusedError("nothing has been loaded: run, then erase")
         connection.execute("create temp table persons (customer_id varchar)")
         connection.execute("create temp table spellings (spelling varchar, customer_id varchar)")
         spelled = {
@@ -273,7 +277,9 @@ def check(
         known.update(connection.execute(f"select distinct person from {rows}").fetchall())  # noqa: S608
     for person, place in places.items():
         if (person,) not in known:
-            raise RefusedError(f"customer {place} is not known")
+            raise RefusedError(
+                f"customer {place} is not known: look the id up in `customers` or `debts`"
+            )
 
 
 def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> dict[str, str]:

@@ -89,7 +89,8 @@ def write_file(home: Home, file: LandedFile, found: Found, aliases: Aliases, tok
         return write(home, file, found, aliases, tokens)
     except (encodings.UnreadableError, LookupError, ValueError) as error:
         raise RefusedError(
-            f"file {file.file_id} cannot be written anew: {type(error).__name__}"
+            f"file {file.file_id} cannot be written anew ({type(error).__name__}): `verify` says"
+            " whether it is damaged"
         ) from None
 
 

@@ -120,6 +120,11 @@ order by all
 """
 
 _BAD = ("held", "refused", "not read")
+# Of a file that was not read its sentence says it.
+_WHAT_TO_DO = {
+    "held": "`held` shows what a file would change, `approve` and `refuse` decide",
+    "refused": "have it corrected and sent again",
+}
 
 # Titles, column names, and positions of the columns in a row of _DAY.
 _TABLES = {
@@ -175,9 +180,13 @@ def show_day(
             table.add_row(*(as_text(row[position]) for position in columns.values()))
         console.print(table)
     is_good = all(row[14] for row in rows)
-    for note in connection.execute(_NOTES, {"date": business_date}).fetchall():
+    notes = connection.execute(_NOTES, {"date": business_date}).fetchall()
+    for note in notes:
         say(console, "{} {} {} ({}): {}".format(*note))
         is_good = is_good and note[2] not in _BAD
+    for status, what_to_do in _WHAT_TO_DO.items():
+        if any(note[2] == status for note in notes):
+            say(console, f"{status}: {what_to_do}")
     for kind, organization_id, name, outcome, detail, batch_id in connection.execute(
         _DELIVERIES, {"date": business_date, "told": told, **OUTCOMES_PARAMETERS}
     ).fetchall():
@@ -214,10 +223,15 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             say(
                 console,
                 f"folders: {folder.column} of {folder.organization_id} ({folder.path}) is, or is"
-                f" inside, {other.column} of {other.organization_id} ({other.path}) on the server",
+                f" inside, {other.column} of {other.organization_id} ({other.path}) on the"
+                " server: give each a folder of its own",
             )
         if checked.file is None:
-            say(console, "file: none that is named like a debts file")
+            say(
+                console,
+                "file: none that is named like a debts file; have one sent, or correct the"
+                " contract's invoices_pattern",
+            )
             continue
         say(console, f"file: {checked.file.file_name}, {checked.file.byte_count:,} bytes")
         if checked.columns:

@@ -38,7 +38,8 @@ def republish(organization_id: str, business_date: datetime) -> None:
             why_changed = _find_why(connection, home, organization, changed)
         if not files:
             raise click.BadParameter(
-                f"{organization_id} has no payments file of {business_date:%Y-%m-%d}"
+                f"{organization_id} has no payments file of {business_date:%Y-%m-%d}; `run` makes"
+                " one"
             )
         if changed:
             click.echo(

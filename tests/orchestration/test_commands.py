@@ -147,7 +147,7 @@ def test_check_follows_the_links_of_the_server_to_a_folder_that_two_contracts_na
     assert result.returncode == 1
     assert [line for line in result.stdout.splitlines() if line.startswith("folders:")] == [
         f"folders: {name}_dir of andes_seguros (andes_seguros/{name}) is, or is inside, outbox_dir"
-        " of lumina (lumina/outbox) on the server"
+        " of lumina (lumina/outbox) on the server: give each a folder of its own"
         for name in ("inbox", "outbox")
     ]
 

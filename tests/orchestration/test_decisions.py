@@ -32,8 +32,14 @@ def test_only_held_files_wait_for_a_decision(published: duckdb.DuckDBPyConnectio
     ("file_id", "said"),
     [
         ("nowhere", "there is no file nowhere; `held` lists those that wait"),
-        ("applied", "file applied is applied: only held files wait for a decision"),
-        ("refused", "file refused is refused: only held files wait for a decision"),
+        (
+            "applied",
+            "file applied is applied: only held files wait for a decision; `held` lists them",
+        ),
+        (
+            "refused",
+            "file refused is refused: only held files wait for a decision; `held` lists them",
+        ),
     ],
 )
 def test_a_file_that_does_not_wait_is_told_with_why(
@@ -50,5 +56,7 @@ def test_a_file_that_a_newer_one_has_overtaken_is_no_wrong_use(
 ) -> None:
     with pytest.raises(OvertakenError) as raised:
         check_held(published, "superseded")
-    assert str(raised.value) == "file superseded is superseded: a newer file has been applied"
+    assert str(raised.value) == (
+        "file superseded is superseded: a newer file has been applied; nothing is left to decide"
+    )
     assert raised.value.exit_status == 1

@@ -148,7 +148,7 @@ def test_a_manifest_does_not_arrive_before_its_payments_file(home, lumina, outbo
     """R24: here the first payments file's name is taken, the second's is not."""
     files = [_file(1), _manifest(1), _file(2), _manifest(2)]
     (outbox / files[0].file_name).write_bytes(b"theirs\n")
-    waiting = "its payments file is not in the outbox"
+    waiting = "its payments file is not in the outbox: it is sent once that is"
     assert deliver(home, files, [lumina], environment) == [
         Delivery(files[0], "name_taken", TAKEN),
         Delivery(files[1], "file_not_delivered", waiting),
@@ -167,7 +167,7 @@ def test_other_bytes_in_the_local_outbox_are_neither_overwritten_nor_sent(
     files = [_file(1), _file(2)]
     _local(home, files[1]).parent.mkdir(parents=True)
     _local(home, files[1]).write_bytes(b"published before\n")
-    said = "the local outbox holds other bytes under this name"
+    said = "the local outbox holds other bytes under this name: move them away, then run again"
     outcomes = deliver(home, files, [lumina], environment)
     assert {each.file: (each.outcome, each.detail) for each in outcomes} == {
         files[0]: ("delivered", None),
@@ -201,18 +201,18 @@ def _spoil(home: Home, file: OutgoingFile, how: str, mount_small_disk) -> str:
     path = _local(home, file)
     if how == "a folder has the name":
         path.mkdir(parents=True)
-        return "the local outbox holds what is no file"
+        return "the local outbox holds what is no file: move it away, then run again"
     if how == "a pipe has the name":
         path.parent.mkdir()
         os.mkfifo(path)
-        return "the local outbox holds what is no file"
+        return "the local outbox holds what is no file: move it away, then run again"
     if how == "a file is where the folder should be":
         path.parent.write_text("")
-        return "the local outbox cannot be used: File exists"
+        return "the local outbox cannot be used (File exists): mend it, then run again"
     path.parent.mkdir()
     mount_small_disk(path.parent, megabytes=1)
     (path.parent / "filler").write_bytes(b"x" * ((1 << 20) - 4096))
-    return "the local outbox cannot be used: No space left on device"
+    return "the local outbox cannot be used (No space left on device): mend it, then run again"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -82,20 +83,24 @@ def test_a_file_cut_within_an_amount_waits_in_either_mode_until_it_is_sent_whole
     }
     with one_run(tmp_path, deposits) as ran:
         assert ran.command.returncode == 0, ran.command.stdout + ran.command.stderr
-        assert _send(ran, CUT) == 1
+        waiting = _send(ran, CUT)
+        assert waiting.returncode == 1
+        assert (
+            "held: `held` shows what a file would change, `approve` and `refuse`" in waiting.stdout
+        )
         assert _found(ran) == ([("applied", None), ("held", "maybe_truncated")], [(150000,)])
-        assert _send(ran, MENDED) == 0
+        assert _send(ran, MENDED).returncode == 0
         assert _found(ran) == (
             [("applied", None), ("superseded", "older_than_applied"), ("applied", None)],
             [(160000,)],
         )
 
 
-def _send(ran: Ran, content: bytes) -> int:
-    """Send a file of the second day and run it; the exit status."""
+def _send(ran: Ran, content: bytes) -> subprocess.CompletedProcess[str]:
+    """Send a file of the second day and run it."""
     for mode in MODES:
         (ran.server_root / organization_of(mode) / "inbox" / INVOICES).write_bytes(content)
-    return ran.again("run", "--date", DAY).returncode
+    return ran.again("run", "--date", DAY)
 
 
 def _found(ran: Ran) -> tuple[Rows, Rows]:

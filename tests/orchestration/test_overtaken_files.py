@@ -100,7 +100,8 @@ def test_a_word_on_it_comes_too_late_and_changes_nothing(
     assert (said.returncode, said.stdout, said.stderr) == (
         1,
         "",
-        f"saldo: file {overtaken} is superseded: a newer file has been applied\n",
+        f"saldo: file {overtaken} is superseded: a newer file has been applied;"
+        " nothing is left to decide\n",
     )
     assert list(operator.home.decisions.iterdir()) == []
 
@@ -117,7 +118,8 @@ def test_a_word_that_an_earlier_one_overtakes_comes_too_late(
     said = operator.command("refuse", older)
     assert (said.returncode, said.stderr) == (
         1,
-        f"saldo: file {older} is superseded: a newer file has been applied\n",
+        f"saldo: file {older} is superseded: a newer file has been applied;"
+        " nothing is left to decide\n",
     )
     assert operator.files("where status = 'superseded'") == [overtaken, older]
     assert operator.files("where status = 'applied'")[-1] == newer

@@ -271,6 +271,7 @@ def test_the_run_says_of_each_inbox_what_is_wrong_and_prints_no_lines_of_librari
             assert f"{organization_of(case)} inbox not read ({each.outcome}): " in said
         assert each.said is None or each.said in said
     assert not re.search(r"Traceback|stamina|paramiko", said)
+    assert "refused: have it corrected and sent again" in said
     # What cannot heal is not tried again: the look and the delivery asked once.
     assert servers["old algorithms"].connections == 2
 
