@@ -133,7 +133,7 @@ def lend(
 
 @contextmanager
 def reading(home: Home, organization_id: str) -> Iterator[None]:
-    """Keep runs from taking what a check is still receiving (R29)."""
+    """Lock the files in transfer, so that no run takes one that a check is receiving (R29)."""
     path = _folder(home, organization_id)
     path.mkdir(parents=True, exist_ok=True)
     folder = os.open(path, os.O_RDONLY)
@@ -157,7 +157,7 @@ def read_left(home: Home, organization_id: str) -> list[Arriving]:
             Arriving(
                 note,
                 remote,
-                # Older versions noted neither.
+                # Notes of older versions lack these two values.
                 datetime.fromisoformat(noted.get("received_at", "1970-01-01T00:00:00+00:00")),
                 noted.get("is_taken_away", False),
                 noted["sha256"],

@@ -233,7 +233,7 @@ def begin(
             looked.problems += problems
             remotes = [*former, *listing.files]
             left = find_new(organization, remotes, known, business_date, compares_bytes=True)
-            # What came before comes first, in the order in which it came (R8).
+            # Files received earlier come first, in their order of receipt (R8).
             turns = {remote: turn for turn, remote in enumerate(former)}
             left.sort(key=lambda each: (each.business_date, turns.get(each.remote, len(turns))))
             new = {each.remote for each in left}

@@ -120,7 +120,7 @@ order by all
 """
 
 _BAD = ("held", "refused", "not read")
-# Of a file that was not read its sentence says it.
+# What to do about a file by status. For "not read", the message says it.
 _WHAT_TO_DO = {
     "held": "`held` shows what a file would change, `approve` and `refuse` decide",
     "refused": "have it corrected and sent again",
