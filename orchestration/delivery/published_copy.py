@@ -44,25 +44,6 @@ _CHANGING = {
     "customers_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
 }
 
-# An instant without an offset is UTC, whatever the time zone of the session (R10).
-_DEBTS_AS_OF = """
-create or replace macro published.main.debts_as_of(instant) as table
-    with asked as (
-        select
-            case
-                when regexp_matches(cast(instant as varchar), ':.*([+-][0-9:]+|Z)$')
-                    then timezone('UTC', cast(cast(instant as varchar) as timestamptz))
-                else cast(cast(instant as varchar) as timestamp)
-            end as asked_at
-    )
-    select history.* exclude (dbt_scd_id, dbt_updated_at, dbt_valid_from, dbt_valid_to)
-    from debts_history as history
-    cross join asked
-    where
-        history.dbt_valid_from <= asked.asked_at
-        and (history.dbt_valid_to is null or history.dbt_valid_to > asked.asked_at)
-"""
-
 
 def publish(
     connection: duckdb.DuckDBPyConnection,
@@ -108,7 +89,7 @@ def _publish(
         connection.execute(f"attach '{_quoted(str(part))}' as published")
         try:
             rows = {table: _bring_up_to_date(connection, table) for table in published_tables()}
-            connection.execute(_DEBTS_AS_OF)
+            _copy_functions(connection)
             connection.execute(
                 "create or replace table published.main.published_at as"
                 " select ?::timestamp as published_at",
@@ -207,6 +188,18 @@ def _take_over_changes(
     )
     connection.execute(f"insert into published.main.{table} from changed")
     connection.execute("drop table changed")
+
+
+def _copy_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the copy the functions that the models made for analysts."""
+    for name, parameters, definition in connection.execute(
+        "select function_name, parameters, macro_definition from duckdb_functions()"
+        " where database_name = 'warehouse' and function_type = 'table_macro'"
+    ).fetchall():
+        connection.execute(
+            f"create or replace macro published.main.{name}({', '.join(parameters)})"
+            f" as table {definition}"
+        )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[Any]:

@@ -13,13 +13,14 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from jinja2 import Environment
 
 from orchestration.defs.analytics import analytics
 from orchestration.defs.resources import hold_installation
 from orchestration.delivery import published_copy
 from orchestration.installation import warehouse
 from orchestration.installation.access import ForeignHomeError
-from orchestration.installation.home import Home
+from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
 
@@ -41,6 +42,10 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None
         connection.execute(
             f"create or replace table main.{table} as select {amount} as amount, {ROW}"
         )
+    macros = (PROJECT / "macros" / "debts_as_of.sql").read_text(encoding="utf-8")
+    environment = Environment(autoescape=False)
+    module = environment.from_string(macros, {"target": {"schema": "main"}}).module
+    connection.execute(module.duckdb__create_debts_as_of_function())  # type: ignore[attr-defined]
 
 
 def _publish(home: Home, at: datetime, amount: int) -> dict[str, int]:
