@@ -43,13 +43,8 @@ unbalanced as (
             and balances.newness = 1
     where
         balances.organization_id is null
-        or balances.opening_count + balances.new_count + balances.returned_count
-        - balances.paid_count - balances.withdrawn_count - balances.void_count
-        <> balances.closing_count
-        or balances.opening_amount + balances.new_amount + balances.returned_amount
-        - balances.paid_amount - balances.withdrawn_amount - balances.void_amount
-        + balances.changed_amount
-        <> balances.closing_amount
+        or balances.base_count_difference <> 0
+        or balances.base_amount_difference <> 0
         or balances.opening_count <> coalesce(balances.former_count, 0)
         or balances.opening_amount <> coalesce(balances.former_amount, 0)
         or (

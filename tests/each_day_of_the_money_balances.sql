@@ -53,8 +53,7 @@ unbalanced as (
             balances.organization_id = held.organization_id
             and balances.currency = held.currency
     where
-        balances.opening_held_amount + balances.received_amount - balances.published_amount
-        <> balances.closing_held_amount
+        balances.held_amount_difference <> 0
         or (
             balances.newness = 1
             and (
