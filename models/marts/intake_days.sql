@@ -13,6 +13,7 @@ files as (
 looked as (
     select
         looks.organization_id,
+        looks.load_id,
         loads.business_date,
         looks.outcome,
         looks.detail,
@@ -55,10 +56,14 @@ days as (
         received.record_count,
         received.accepted_count,
         received.rejected_count,
+        received.currency,
+        received.accepted_amount,
+        received.rejected_amount,
         received.new_count,
         received.changed_count,
         received.withdrawn_count,
-        looked.loaded_at as looked_at
+        looked.loaded_at as looked_at,
+        looked.load_id
     from looked
     left join received
         on

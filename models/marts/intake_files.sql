@@ -31,6 +31,7 @@ told as (
         standing.accepted_count,
         standing.rejected_count,
         standing.unidentified_count,
+        files.currency,
         standing.accepted_amount,
         standing.rejected_amount,
         standing.new_count,
@@ -43,6 +44,7 @@ told as (
         files.byte_count,
         files.encoding,
         files.modified_at,
+        loads.business_date as loaded_on,
         files.load_id
     from files
     inner join loads on files.load_id = loads.load_id

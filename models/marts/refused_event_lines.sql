@@ -13,6 +13,7 @@ told as (
         lines.code,
         lines.message,
         loads.loaded_at as refused_at,
+        loads.business_date as loaded_on,
         lines.load_id
     from lines
     inner join loads on lines.load_id = loads.load_id

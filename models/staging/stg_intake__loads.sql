@@ -15,6 +15,8 @@ renamed as (
         -- times
         source.business_date,
         source.loaded_at,
+        -- when every model and test had seen it; null until then
+        source.finished_at,
 
         -- the load of this build
         source.load_id = newest.load_id as is_current

@@ -5,6 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from orchestration.defs.models import models
+from orchestration.defs.outbox import outbox_files
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.delivery import published_copy
@@ -16,9 +17,13 @@ from orchestration.landing import manifests
 @dg.asset(
     key=["published", "analytics"],
     deps=[
-        key
-        for key in models.keys
-        if key.path[-1] in published_tables().values() and key.path[0] != "seeds"
+        # so that the copy shows what came of the deliveries
+        outbox_files,
+        *(
+            key
+            for key in models.keys
+            if key.path[-1] in published_tables().values() and key.path[0] != "seeds"
+        ),
     ],
     group_name="published",
     partitions_def=business_dates,

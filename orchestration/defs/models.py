@@ -26,12 +26,13 @@ from orchestration.installation.redaction import Redacting
 _TABLE_NAME = "dagster/table_name"
 
 
-# The tables of the previous build that a build reads; see Rooms.get_asset_spec.
+# The tables of previous runs that a build reads; see Rooms.get_asset_spec.
 _FORMER = {
     "base/debts": "The debts as the former load left them, for a new file to be compared with.",
     "base/debts_history": "The versions of the debts as they were when the build began.",
     "base/customers": "The customers as the former load left them, for a workbook likewise.",
     "verdicts/int_intake_files__judged": "The verdicts on the files of former loads.",
+    "raw/deliveries": "The delivery ledger: every attempt to deliver a file so far.",
 }
 former = [
     dg.AssetSpec(

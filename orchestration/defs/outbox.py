@@ -10,14 +10,16 @@ from orchestration.delivery import outbox
 @dg.asset(
     key=["outbox", "files"],
     deps=[
-        dg.AssetKey(["exports", name])
-        for name in (
-            "exp_outgoing_files",
-            "exp_payments_file",
-            "exp_payments_totals",
-            "exp_intake_results",
-            "exp_intake_summaries",
-        )
+        dg.AssetKey(["deliveries"]),
+        *(
+            dg.AssetKey(["exports", name])
+            for name in (
+                "exp_payments_file",
+                "exp_payments_totals",
+                "exp_intake_results",
+                "exp_intake_summaries",
+            )
+        ),
     ],
     group_name="outbox",
     partitions_def=business_dates,

@@ -7,25 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from orchestration.delivery.outgoing import DELIVERED, LEFT_TO_PEOPLE, FileKey, OutgoingFile
+from orchestration.delivery.outgoing import FileKey, OutgoingFile
 
 BEGUN = "begun"
-# The outcome of each file: a success, whatever a later `republish` did; else an outcome that is
-# left to people; else the last attempt.
-OUTCOMES = """
-select organization_id, business_date, kind, file_name, outcome, detail, batch_id
-from raw.deliveries
-qualify
-    row_number() over (
-        partition by organization_id, file_name
-        order by
-            load_id desc,
-            list_contains($delivered, outcome) desc,
-            list_contains($left_to_people, outcome) desc,
-            batch_id desc
-    ) = 1
-"""
-OUTCOMES_PARAMETERS = {"delivered": list(DELIVERED), "left_to_people": list(LEFT_TO_PEOPLE)}
 
 
 @dataclass(frozen=True)

@@ -228,8 +228,7 @@ def restore(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
 def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:
     """Find the files that the receiver may have: their last attempt has no known outcome."""
     rows = connection.execute(
-        "select organization_id, file_name, load_id from raw.deliveries"
-        " group by all having max_by(is_in_doubt, batch_id)"
+        "select organization_id, file_name, load_id from main.deliveries where is_in_doubt"
     ).fetchall()
     return {(organization_id, name, load_id) for organization_id, name, load_id in rows}
 

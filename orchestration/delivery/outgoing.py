@@ -1,7 +1,7 @@
 """Outgoing files: those due for organizations' outboxes, with their bytes (R19, R22).
 
-The models decide which files exist (exp_outgoing_files) and what they contain. The ledger
-raw.deliveries says which of them need not be sent any more.
+The models decide which files exist, which of them are due (the mart `deliveries`), and what they
+contain (`exports`).
 """
 
 from __future__ import annotations
@@ -28,18 +28,6 @@ PAYMENTS_FILE = "payments_file"
 PAYMENTS_MANIFEST = "payments_manifest"
 # The prefix that the macro make_harmless() adds to a text that a spreadsheet would run.
 _HARMLESS = re.compile(r"^'(?=[=+\-@\t\n\r])")
-# The combined result of all attempts to send a file.
-_STANDING = """
-select
-    organization_id,
-    file_name,
-    load_id,
-    bool_or(list_contains($delivered, outcome)) as is_delivered,
-    bool_or(list_contains($left_to_people, outcome)) as is_left_to_people,
-    max_by(is_in_doubt, batch_id) as is_in_doubt
-from raw.deliveries
-group by organization_id, file_name, load_id
-"""
 _LINES = {
     PAYMENTS_FILE: "exp_payments_file",
     "intake_result": "exp_intake_results",
@@ -102,24 +90,7 @@ def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile
     These are the files that no attempt has delivered. A file that the receiver may have is not sent
     again (R24), unless a `republish` of it was interrupted.
     """
-    return _read(
-        connection,
-        f"""
-        not exists (
-            select 1
-            from ({_STANDING}) as standing
-            where
-                standing.organization_id = files.organization_id
-                and standing.file_name = files.file_name
-                and standing.load_id = files.load_id
-                and (
-                    standing.is_delivered
-                    or (standing.is_left_to_people and not standing.is_in_doubt)
-                )
-        )
-        """,  # noqa: S608 (a query of ours)
-        {"delivered": list(DELIVERED), "left_to_people": list(LEFT_TO_PEOPLE)},
-    )
+    return _read(connection, "is_due", {})
 
 
 def read_publication(
@@ -132,29 +103,9 @@ def read_publication(
     """
     return _read(
         connection,
-        f"""
-        organization_id = $organization_id
-        and business_date = $business_date
-        and (
-            kind in ('{PAYMENTS_FILE}', '{PAYMENTS_MANIFEST}')
-            or exists (
-                select 1
-                from ({_STANDING}) as standing
-                where
-                    standing.organization_id = files.organization_id
-                    and standing.file_name = files.file_name
-                    and standing.load_id = files.load_id
-                    and standing.is_left_to_people
-                    and not standing.is_delivered
-            )
-        )
-        """,  # noqa: S608 (a query of ours)
-        {
-            "organization_id": organization_id,
-            "business_date": business_date,
-            "delivered": list(DELIVERED),
-            "left_to_people": list(LEFT_TO_PEOPLE),
-        },
+        "is_published and organization_id = $organization_id and business_date = $business_date"
+        f" and (kind in ('{PAYMENTS_FILE}', '{PAYMENTS_MANIFEST}') or is_left_to_people)",
+        {"organization_id": organization_id, "business_date": business_date},
     )
 
 
@@ -164,10 +115,8 @@ def _read(
     listed = connection.execute(
         f"""
         select organization_id, business_date, kind, file_name, load_id
-        from exports.exp_outgoing_files as files
-        where
-            load_id in (select load_id from raw.loads where finished_at is not null)
-            and {condition}
+        from main.deliveries
+        where {condition}
         order by business_date, organization_id, delivery_order, file_name
         """,  # noqa: S608 (conditions of ours)
         dict(parameters),

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -176,6 +177,15 @@ def _as_text(value: object) -> str:
     if isinstance(value, date | Decimal):
         return str(value)
     raise TypeError(f"raw holds no {type(value).__name__}")
+
+
+def read_rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a query, each by column name."""
+    result = connection.execute(sql, dict(parameters or {}))
+    names = [column[0] for column in result.description or []]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
 def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:

@@ -202,26 +202,21 @@ def _copy_customers(
 def _read_preview(
     connection: duckdb.DuckDBPyConnection, messages: Mapping[str, str], sheet: Sheet | None
 ) -> Preview:
-    verdict = connection.execute(
+    verdicts = warehouse.read_rows(
+        connection,
         """
-        select
-            judged.verdict = 'refused',
-            coalesce(judged.code, ''),
-            coalesce(files.file_message, ''),
-            judged.new_count,
-            judged.changed_count,
-            judged.unchanged_count,
-            judged.rejected_count
-        from intermediate.int_intake_files__judged as judged
-        inner join raw.intake_files as files on judged.file_id = files.file_id
-        """
-    ).fetchone()
-    if verdict is None:
+        select verdict, code, new_count, changed_count, unchanged_count, rejected_count
+        from intermediate.int_intake_files__judged
+        """,
+    )
+    if not verdicts:
         raise LookupError("the models have not judged the workbook")
-    is_refused, code, message, new, changed, unchanged, refused = verdict
+    (verdict,) = verdicts
+    (file,) = warehouse.read_rows(connection, "select file_message from raw.intake_files")
+    code, message = verdict["code"] or "", file["file_message"] or ""
     changes = connection.execute(
         """
-        select line_number, change, customer_id, name, coalesce(mail, '')
+        select line_number, change, customer_id, name, mail
         from intermediate.int_customers__compared
         where change <> 'unchanged'
         order by line_number
@@ -241,29 +236,32 @@ def _read_preview(
     ).fetchall()
     warnings = connection.execute(
         """
-        select line_number, count(*) over ()
+        select line_number
         from intermediate.int_customers__checked
         where rejection_code is null and mail_status = 'invalid'
         order by line_number
-        limit ?
-        """,
-        [MOST_ROWS_SHOWN],
+        """
     ).fetchall()
     said = {**messages, "invalid_mail": _INVALID_MAIL}
     return Preview(
-        is_refused=is_refused,
+        is_refused=verdict["verdict"] == "refused",
         code=code,
         message=message or messages.get(code, ""),
         sheet=sheet.title if sheet else "",
         other_sheets=sheet.other_titles if sheet else (),
-        new_count=new,
-        changed_count=changed,
-        unchanged_count=unchanged,
-        refused_count=refused,
-        warning_count=warnings[0][1] if warnings else 0,
-        changes=tuple(Change(*row) for row in changes),
+        new_count=verdict["new_count"],
+        changed_count=verdict["changed_count"],
+        unchanged_count=verdict["unchanged_count"],
+        refused_count=verdict["rejected_count"],
+        warning_count=len(warnings),
+        changes=tuple(
+            Change(number, change, customer_id, name, mail or "")
+            for number, change, customer_id, name, mail in changes
+        ),
         refusals=tuple(_remark(number, code, said, sheet) for number, code in refusals),
-        warnings=tuple(_remark(number, "invalid_mail", said, sheet) for number, _ in warnings),
+        warnings=tuple(
+            _remark(number, "invalid_mail", said, sheet) for (number,) in warnings[:MOST_ROWS_SHOWN]
+        ),
     )
 
 

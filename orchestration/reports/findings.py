@@ -8,148 +8,85 @@ behind it are SQL in `models/`.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
+from typing import Any
 
 import duckdb
 
 from orchestration.contracts.currencies import in_form
-from orchestration.delivery.attempts import OUTCOMES, OUTCOMES_PARAMETERS
+from orchestration.installation import warehouse
 from orchestration.installation.redaction import redactor
 
 Row = Mapping[str, str]
 
-_INBOXES_NOT_READ = """
+_INBOXES = """
 select organization_id, outcome as code, coalesce(detail, '') as message
 from raw.inbox_looks
-where load_id = $load_id and outcome <> 'looked'
+where load_id = $load_id
 order by organization_id
 """
 
 _HELD_FILES = """
 select
-    organization_id,
-    cast(business_date as varchar) as business_date,
-    file_id,
-    cast(new_count as varchar) as new,
-    cast(changed_count as varchar) as changed,
-    cast(unchanged_count as varchar) as unchanged,
-    cast(withdrawn_count as varchar) as withdrawn,
-    cast(kept_in_process_count as varchar) as kept_in_process,
-    coalesce(code, '') as code
+    organization_id, business_date, file_id, new_count as new, changed_count as changed,
+    unchanged_count as unchanged, withdrawn_count as withdrawn,
+    kept_in_process_count as kept_in_process, code
 from main.intake_files
 where status = 'held'
 order by organization_id, business_date, file_id
 """
 
-_REFUSED_FILES = """
+_FILES = """
 select
-    organization_id,
-    cast(business_date as varchar) as business_date,
-    file_id,
-    coalesce(code, '') as code,
-    coalesce(message, '') as message
+    organization_id, business_date, file_id, status, code, message, record_count, rejected_count
 from main.intake_files
-where status = 'refused' and load_id = $load_id
+where load_id = $load_id
 order by organization_id, business_date, file_id
 """
 
 _REFUSED_EVENTS = """
-select source_file, cast(line_number as varchar) as line_number, code, message
+select source_file, line_number, code, message
 from main.refused_event_lines
 where load_id = $load_id
-order by source_file, refused_event_lines.line_number
+order by source_file, line_number
 """
 
-_MISSING = """
-select days.organization_id, cast(days.business_date as varchar) as business_date
-from main.intake_days as days
-inner join raw.inbox_looks as looks on days.organization_id = looks.organization_id
-inner join raw.loads
-    on looks.load_id = loads.load_id and days.business_date = loads.business_date
-where looks.load_id = $load_id and days.status = 'missing'
-order by days.organization_id
-"""
-
-_NOT_DELIVERED = f"""
-with outcomes as ({OUTCOMES})
-
-select organization_id, file_name, outcome as code, coalesce(detail, '') as message
-from outcomes
-where
-    not list_contains($delivered, outcome)
-    and (not list_contains($left_to_people, outcome) or batch_id > $told)
-    and organization_id in (select organization_id from main.organizations)
-order by organization_id, file_name
-"""  # noqa: S608 (a query of ours)
-
-_ROWS_OF_FILES = """
-select
-    cast(coalesce(sum(record_count), 0) as bigint) as rows_received,
-    cast(coalesce(sum(rejected_count), 0) as bigint) as rows_refused
-from main.intake_files
+_DAYS = """
+select organization_id, business_date, status
+from main.intake_days
 where load_id = $load_id
+order by organization_id
 """
 
-_INBOXES_LOOKED_INTO = """
-select count(*) as inboxes from raw.inbox_looks where load_id = $load_id
+_UNDELIVERED = """
+select organization_id, file_name, outcome, detail, is_left_to_people, batch_id
+from main.deliveries
+where is_undelivered
+order by organization_id, file_name
 """
 
 _TOO_LONG = """
 select
-    organization_id,
-    payment_id,
-    channel_label as channel,
-    cast(business_days as varchar) as business_days,
-    cast(normal_business_days as varchar) as normal_business_days
+    organization_id, payment_id, channel_label as channel, business_days, normal_business_days
 from main.payments_in_process
 where is_too_long
 order by business_days - normal_business_days desc, organization_id, payment_id
 """
 
-_IN_PROCESS = """
-select count(*) as payments_in_process, coalesce(max(business_days), 0) as oldest_business_days
-from main.payments_in_process
+_AGEING = """
+select payment_count, oldest_business_days from main.payments_in_process_ageing
 """
 
 _NEWEST_BALANCES = """
-with ranked as (
-    select
-        *,
-        row_number() over (
-            partition by organization_id, currency order by business_date desc
-        ) as newest_rank
-    from main.daily_balance
-)
-
 select
-    organization_id,
-    cast(business_date as varchar) as business_date,
-    cast(opening_count as varchar) as opening,
-    cast(new_count + returned_count as varchar) as entered,
-    cast(paid_count as varchar) as paid,
-    cast(withdrawn_count + void_count as varchar) as taken_back,
-    cast(closing_count as varchar) as closing,
-    currency,
-    cast(received_amount as varchar) as received,
-    cast(published_amount as varchar) as published,
-    case
-        when
-            opening_count + new_count + returned_count
-            - paid_count - withdrawn_count - void_count <> closing_count
-            or opening_amount + new_amount + returned_amount + changed_amount
-            - paid_amount - withdrawn_amount - void_amount <> closing_amount
-            then 'the base'
-        when opening_held_amount + received_amount - published_amount <> closing_held_amount
-            then 'the money'
-        else ''
-    end as does_not_add_up
-from ranked
-where newest_rank = 1
+    organization_id, business_date, currency, opening_count, new_count, returned_count, paid_count,
+    withdrawn_count, void_count, closing_count, received_amount, published_amount,
+    base_count_difference, base_amount_difference, held_amount_difference
+from main.daily_balance
+where business_date = (select max(business_date) from main.daily_balance)
 order by organization_id, currency
 """
-_AMOUNTS = ("received", "published")
 
 
 @dataclass(frozen=True)
@@ -177,7 +114,8 @@ class Finding:
 
 def find_inboxes_not_read(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """Find the inboxes that the load could not read (R20)."""
-    rows = _fetch(connection, _INBOXES_NOT_READ, load_id=load_id)
+    looks = warehouse.read_rows(connection, _INBOXES, {"load_id": load_id})
+    rows = [look for look in looks if look["code"] != "looked"]
     return _find(rows, "every inbox was read", "inboxes not read", "code")
 
 
@@ -186,30 +124,38 @@ def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
 
     `python -m orchestration approve FILE_ID` applies one, `refuse FILE_ID` ends it.
     """
-    rows = _fetch(connection, _HELD_FILES)
+    rows = warehouse.read_rows(connection, _HELD_FILES)
     return _find(rows, "no file waits for a decision", "files held", "file_id")
 
 
 def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """Find the files that the load refused as a whole (R16)."""
-    rows = _fetch(connection, _REFUSED_FILES, load_id=load_id)
-    figures = _fetch_figures(connection, _ROWS_OF_FILES, load_id=load_id)
-    figures["rows_refused_share"] = _share(figures["rows_refused"], figures["rows_received"])
+    files = warehouse.read_rows(connection, _FILES, {"load_id": load_id})
+    names = ("organization_id", "business_date", "file_id", "code", "message")
+    rows = [{name: file[name] for name in names} for file in files if file["status"] == "refused"]
+    received = sum(file["record_count"] for file in files)
+    refused = sum(file["rejected_count"] for file in files)
+    figures = {
+        "rows_received": received,
+        "rows_refused": refused,
+        "rows_refused_share": _share(refused, received),
+    }
     return _find(rows, "no file was refused", "files refused", "code", figures)
 
 
 def find_refused_events(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """Find the lines and files of events that the load could not read (R20)."""
-    rows = _fetch(connection, _REFUSED_EVENTS, load_id=load_id)
+    rows = warehouse.read_rows(connection, _REFUSED_EVENTS, {"load_id": load_id})
     good, bad = "every event was read", "lines or files of events refused"
     return _find(rows, good, bad, "code", of="source_file")
 
 
 def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
     """Find the organizations without a debts file at their cut-off (R18)."""
-    rows = _fetch(connection, _MISSING, load_id=load_id)
-    figures = _fetch_figures(connection, _INBOXES_LOOKED_INTO, load_id=load_id)
-    figures["missing_share"] = _share(len(rows), figures["inboxes"])
+    days = warehouse.read_rows(connection, _DAYS, {"load_id": load_id})
+    names = ("organization_id", "business_date")
+    rows = [{name: day[name] for name in names} for day in days if day["status"] == "missing"]
+    figures = {"inboxes": len(days), "missing_share": _share(len(rows), len(days))}
     good, bad = "every organization left its file", "files missing"
     return _find(rows, good, bad, "business_date", figures)
 
@@ -222,48 +168,67 @@ def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> 
         told: the newest batch whose outcomes left to people were reported; these are reported once.
 
     """
-    rows = _fetch(connection, _NOT_DELIVERED, **OUTCOMES_PARAMETERS, told=told)
+    rows = [
+        {
+            "organization_id": file["organization_id"],
+            "file_name": file["file_name"],
+            "code": file["outcome"] or "not_attempted",
+            "message": file["detail"],
+        }
+        for file in warehouse.read_rows(connection, _UNDELIVERED)
+        if not file["is_left_to_people"] or file["batch_id"] > told
+    ]
     return _find(rows, "every file is delivered", "files not delivered", "code")
 
 
 def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
     """Find the payments that have been in process longer than their channel takes (R25)."""
-    rows = _fetch(connection, _TOO_LONG)
-    figures = _fetch_figures(connection, _IN_PROCESS)
+    rows = warehouse.read_rows(connection, _TOO_LONG)
+    ages = warehouse.read_rows(connection, _AGEING)
+    figures = {
+        "payments_in_process": sum(each["payment_count"] for each in ages),
+        "oldest_business_days": max((each["oldest_business_days"] for each in ages), default=0),
+    }
     good = "every payment in process is within its channel's time"
     return _find(rows, good, "payments in process for too long", "payment_id", figures)
 
 
 def find_unbalanced_days(connection: duckdb.DuckDBPyConnection) -> Finding:
     """Find each organization's newest day if its base or money does not add up."""
-    days = [
-        day | {name: str(in_form(Decimal(day[name]), day["currency"])) for name in _AMOUNTS}
-        for day in _fetch(connection, _NEWEST_BALANCES)
-    ]
+    days = [_describe_balance(day) for day in warehouse.read_rows(connection, _NEWEST_BALANCES)]
     rows = [day for day in days if day["does_not_add_up"]]
     found = _find(rows, "the newest day of everyone adds up", "days that do not add up", "currency")
-    return Finding(found.sentence, found.rows, {"days": len(days)}, tuple(days))
+    return Finding(found.sentence, found.rows, {"days": len(days)}, _as_texts(days))
 
 
-def _fetch(
-    connection: duckdb.DuckDBPyConnection, sql: str, **parameters: str | int | list[str]
-) -> list[dict[str, str]]:
-    result = connection.execute(sql, parameters)
-    names = [column[0] for column in result.description or []]
+def _describe_balance(day: Mapping[str, Any]) -> dict[str, Any]:
+    what = ""
+    if day["base_count_difference"] or day["base_amount_difference"]:
+        what = "the base"
+    elif day["held_amount_difference"]:
+        what = "the money"
+    return {
+        "organization_id": day["organization_id"],
+        "business_date": day["business_date"],
+        "opening": day["opening_count"],
+        "entered": day["new_count"] + day["returned_count"],
+        "paid": day["paid_count"],
+        "taken_back": day["withdrawn_count"] + day["void_count"],
+        "closing": day["closing_count"],
+        "currency": day["currency"],
+        "received": in_form(day["received_amount"], day["currency"]),
+        "published": in_form(day["published_amount"], day["currency"]),
+        "does_not_add_up": what,
+    }
+
+
+def _as_texts(rows: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
+    """What a table shows of rows: nothing for null, and nothing that must not be told."""
     redact = redactor(os.environ)
-    return [
-        {name: redact(value) for name, value in zip(names, row, strict=True)}
-        for row in result.fetchall()
-    ]
-
-
-def _fetch_figures(
-    connection: duckdb.DuckDBPyConnection, sql: str, **parameters: str | int
-) -> dict[str, float]:
-    """Return the single row of a query of numbers."""
-    result = connection.execute(sql, parameters)
-    names = [column[0] for column in result.description or []]
-    return dict(zip(names, result.fetchone() or (), strict=True))
+    return tuple(
+        {name: "" if value is None else redact(str(value)) for name, value in row.items()}
+        for row in rows
+    )
 
 
 def _share(part: float, whole: float) -> float:
@@ -271,15 +236,16 @@ def _share(part: float, whole: float) -> float:
 
 
 def _find(
-    rows: list[dict[str, str]],
+    found: Sequence[Mapping[str, Any]],
     good: str,
     bad: str,
     detail: str,
     figures: Mapping[str, float] | None = None,
     of: str = "organization_id",
 ) -> Finding:
+    rows = _as_texts(found)
     if not rows:
         return Finding(good, (), figures or {})
     cases = ", ".join(f"{row[of]} ({row[detail]})" for row in rows[:10])
     more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""  # noqa: PLR2004
-    return Finding(f"{bad}: {cases}{more}", tuple(rows), figures or {})
+    return Finding(f"{bad}: {cases}{more}", rows, figures or {})

@@ -2,121 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import duckdb
 from rich.console import Console
 from rich.text import Text
 
 from orchestration.contracts.currencies import in_form
-from orchestration.delivery.attempts import OUTCOMES, OUTCOMES_PARAMETERS
 from orchestration.delivery.outbox import Delivery
-from orchestration.delivery.outgoing import DELIVERED, LEFT_TO_PEOPLE, PAYMENTS_FILE
+from orchestration.delivery.outgoing import PAYMENTS_FILE
+from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from orchestration.intake.checking import Checked
 from orchestration.reports.printing import as_text, make_table, say
 
-_DAY = """
-with days as (
-    select * from main.intake_days where business_date = $date
-),
-
-base as (
-    select
-        organization_id,
-        count(*) filter (status = 'pending') as pending_count,
-        count(*) filter (status = 'in_process') as in_process_count,
-        count(*) filter (status = 'in_process' and kept_because = 'in_process') as kept_count,
-        count(*) filter (status = 'paid') as paid_count,
-        count(*) filter (status = 'withdrawn') as withdrawn_count,
-        count(*) filter (status = 'void') as void_count,
-        sum(amount) filter (is_in_base) as base_amount,
-        max(currency) as currency
-    from main.debts
-    group by organization_id
-),
-
-exceptions as (
-    select
-        organization_id,
-        count(*) as open_count
-    from main.payment_exceptions
-    where is_open
-    group by organization_id
-),
-
-lines as (
-    select
-        organization_id,
-        count(*) as line_count
-    from main.payments_file_lines
-    where business_date = $date
-    group by organization_id
-)
-
+_DAYS = """
 select
-    days.organization_id,
-    days.status,
-    days.accepted_count,
-    days.rejected_count,
-    days.new_count,
-    days.changed_count,
-    days.withdrawn_count,
-    coalesce(base.pending_count, 0) as pending_count,
-    coalesce(base.in_process_count, 0)
-        || case when base.kept_count > 0 then ' (' || base.kept_count || ' kept)' else '' end,
-    coalesce(base.paid_count, 0),
-    coalesce(base.withdrawn_count, 0),
-    coalesce(base.base_amount, 0),
-    coalesce(lines.line_count, 0),
-    coalesce(base.void_count, 0),
-    days.is_inbox_read and days.status not in ('held', 'refused'),
-    coalesce(exceptions.open_count, 0),
-    coalesce(base.currency, '')
-from days
-left join base on days.organization_id = base.organization_id
-left join exceptions on days.organization_id = exceptions.organization_id
-left join lines on days.organization_id = lines.organization_id
-order by days.organization_id
+    organization_id, status, is_inbox_read, is_held, is_refused, inbox_code, inbox_message,
+    accepted_count, rejected_count, new_count, changed_count, dropped_count, told_line_count,
+    pending_count, in_process_count, kept_in_process_count, paid_count, withdrawn_count, void_count,
+    currency, base_amount, other_currency_count, open_exception_count
+from main.organization_days
+where business_date = $date
+order by organization_id
 """
 
-_DELIVERIES = f"""
-with outcomes as ({OUTCOMES})
-
-select kind, organization_id, file_name, outcome, detail, batch_id
-from outcomes
-where
-    business_date = $date
-    or (
-        -- what another date still owes, unless its organization has left
-        not list_contains($delivered, outcome)
-        and (not list_contains($left_to_people, outcome) or batch_id > $told)
-        and organization_id in (select organization_id from main.organizations)
-    )
-order by organization_id, business_date
-"""  # noqa: S608 (a query of ours)
-
-_NOTES = """
-select files.organization_id, files.file_name, files.status, files.code, files.message
-from main.intake_files as files
-inner join raw.loads on files.load_id = loads.load_id
-where $date in (loads.business_date, files.business_date) and files.code is not null
-union all
-select organization_id, 'inbox', 'not read', inbox_code, inbox_message
-from main.intake_days
-where business_date = $date and not is_inbox_read
-union all
+_DELIVERIES = """
 select
-    'events',
-    source_file || case when line_number > 0 then ' line ' || line_number else '' end,
-    'refused',
-    code,
-    message
-from main.refused_event_lines as lines
-inner join raw.loads on lines.load_id = loads.load_id
-where loads.business_date = $date
-order by all
+    organization_id, business_date, kind, file_name, outcome, detail, batch_id, attempt_count,
+    is_delivered, is_left_to_people, is_undelivered
+from main.deliveries
+where business_date = $date or is_undelivered
+order by organization_id, business_date, delivery_order, file_name
+"""
+
+_FILES = """
+select organization_id, file_name, status, code, message
+from main.intake_files
+where $date in (loaded_on, business_date) and code is not null
+"""
+
+_REFUSED_EVENTS = """
+select source_file, line_number, code, message
+from main.refused_event_lines
+where loaded_on = $date
 """
 
 _BAD = ("held", "refused", "not read")
@@ -126,27 +57,36 @@ _WHAT_TO_DO = {
     "refused": "have it corrected and sent again",
 }
 
-# Titles, column names, and positions of the columns in a row of _DAY.
-_TABLES = {
+Day = Mapping[str, Any]
+Note = tuple[str | None, ...]
+
+# Titles and column names; of each column what it shows of a day.
+_TABLES: Mapping[str, Mapping[str, str | Callable[[Day], str]]] = {
     "{day}: what came, and what was told": {
-        "organization": 0,
-        "file": 1,
-        "rows": 2,
-        "refused": 3,
-        "new": 4,
-        "changed": 5,
-        "dropped": 6,
-        "payments": 12,
+        "organization": "organization_id",
+        "file": "status",
+        "rows": "accepted_count",
+        "refused": "rejected_count",
+        "new": "new_count",
+        "changed": "changed_count",
+        "dropped": "dropped_count",
+        "payments": "told_line_count",
     },
     "{day}: the debts afterwards": {
-        "organization": 0,
-        "pending": 7,
-        "in process": 8,
-        "base amount": 11,
-        "paid": 9,
-        "dropped": 10,
-        "void": 13,
-        "issues": 15,
+        "organization": "organization_id",
+        "pending": "pending_count",
+        "in process": lambda day: _with_part(
+            str(day["in_process_count"]), day["kept_in_process_count"], "kept"
+        ),
+        "base amount": lambda day: _with_part(
+            as_text(in_form(day["base_amount"], day["currency"] or "")),
+            day["other_currency_count"],
+            "in other currencies",
+        ),
+        "paid": "paid_count",
+        "dropped": "withdrawn_count",
+        "void": "void_count",
+        "issues": "open_exception_count",
     },
 }
 
@@ -172,32 +112,67 @@ def show_day(
         was reported before as possibly received.
 
     """
-    rows = connection.execute(_DAY, {"date": business_date}).fetchall()
-    rows = [(*row[:11], in_form(row[11], row[16]), *row[12:]) for row in rows]
+    parameters = {"date": business_date}
+    days = warehouse.read_rows(connection, _DAYS, parameters)
     for title, columns in _TABLES.items():
         table = make_table(title.format(day=business_date), columns)
-        for row in rows:
-            table.add_row(*(as_text(row[position]) for position in columns.values()))
+        for day in days:
+            table.add_row(*(_cell(day, shown) for shown in columns.values()))
         console.print(table)
-    is_good = all(row[14] for row in rows)
-    notes = connection.execute(_NOTES, {"date": business_date}).fetchall()
+    is_good = all(
+        day["is_inbox_read"] and not day["is_held"] and not day["is_refused"] for day in days
+    )
+    notes = sorted(_read_notes(connection, parameters, days), key=_nulls_last)
     for note in notes:
         say(console, "{} {} {} ({}): {}".format(*note))
         is_good = is_good and note[2] not in _BAD
     for status, what_to_do in _WHAT_TO_DO.items():
         if any(note[2] == status for note in notes):
             say(console, f"{status}: {what_to_do}")
-    for kind, organization_id, name, outcome, detail, batch_id in connection.execute(
-        _DELIVERIES, {"date": business_date, "told": told, **OUTCOMES_PARAMETERS}
-    ).fetchall():
-        was_told = outcome in LEFT_TO_PEOPLE and batch_id <= told
-        is_good = is_good and (outcome in DELIVERED or was_told)
-        if kind == PAYMENTS_FILE or outcome not in DELIVERED:
+    for each in warehouse.read_rows(connection, _DELIVERIES, parameters):
+        was_told = each["is_left_to_people"] and each["batch_id"] <= told
+        is_of_day = each["business_date"] == business_date and each["attempt_count"] > 0
+        # what another date still owes, unless its organization has left
+        is_owed = each["is_undelivered"] and not was_told
+        if not is_of_day and not is_owed:
+            continue
+        is_good = is_good and (each["is_delivered"] or was_told)
+        is_payments_file = each["kind"] == PAYMENTS_FILE
+        if is_payments_file or not each["is_delivered"]:
+            outcome, detail = each["outcome"] or "not_attempted", each["detail"]
             said = outcome if detail is None else f"{outcome} ({detail})"
+            organization_id, name = each["organization_id"], each["file_name"]
             path = home.outbox / organization_id / name
-            shown = path if kind == PAYMENTS_FILE else f"{organization_id} {name}"
-            say(console, f"{said}: {shown}")
+            say(console, f"{said}: {path if is_payments_file else f'{organization_id} {name}'}")
     return is_good
+
+
+def _read_notes(
+    connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, object], days: Sequence[Day]
+) -> Iterator[Note]:
+    """What there is to say of files, inboxes and events of a date."""
+    for file in warehouse.read_rows(connection, _FILES, parameters):
+        names = ("organization_id", "file_name", "status", "code", "message")
+        yield tuple(file[name] for name in names)
+    for day in days:
+        if not day["is_inbox_read"]:
+            inbox = (day["inbox_code"], day["inbox_message"])
+            yield (day["organization_id"], "inbox", "not read", *inbox)
+    for line in warehouse.read_rows(connection, _REFUSED_EVENTS, parameters):
+        place = f" line {line['line_number']}" if line["line_number"] > 0 else ""
+        yield ("events", line["source_file"] + place, "refused", line["code"], line["message"])
+
+
+def _nulls_last(note: Note) -> list[tuple[bool, str]]:
+    return [(value is None, value or "") for value in note]
+
+
+def _cell(day: Day, shown: str | Callable[[Day], str]) -> str:
+    return as_text(day[shown]) if isinstance(shown, str) else shown(day)
+
+
+def _with_part(text: str, count: int, what: str) -> str:
+    return f"{text} ({count} {what})" if count else text
 
 
 def show_deliveries(console: Console, home: Home, deliveries: Sequence[Delivery]) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from orchestration import runs
 from orchestration.contracts.organizations import read_contracts
 from orchestration.delivery import published_copy
-from orchestration.installation import locking
+from orchestration.installation import locking, warehouse
 from orchestration.intake import decisions
 from orchestration.intake.decisions import HeldFile, OvertakenError
 from orchestration.reports import alerts
@@ -103,18 +103,17 @@ def _show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id:
             decision.
 
     """
-    row = connection.execute(
-        """
-        select
-            status,
-            organization_id || ' ' || file_name || ': ' || status
-            || coalesce(' (' || code || '): ' || message, '')
-        from main.intake_files
-        where file_id = ?
-        """,
-        [file_id],
-    ).fetchone()
-    status, said = row or ("", f"there is no file {file_id}")
-    if status == "superseded":
+    files = warehouse.read_rows(
+        connection,
+        "select organization_id, file_name, status, code, message from main.intake_files"
+        " where file_id = $file_id",
+        {"file_id": file_id},
+    )
+    if not files:
+        say(console, f"there is no file {file_id}")
+        return
+    (file,) = files
+    if file["status"] == "superseded":
         raise OvertakenError(file_id)
-    say(console, said)
+    why = "" if file["code"] is None else f" ({file['code']}): {file['message']}"
+    say(console, f"{file['organization_id']} {file['file_name']}: {file['status']}{why}")

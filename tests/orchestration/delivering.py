@@ -18,7 +18,7 @@ from orchestration.delivery import outbox
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from tests.orchestration.killing import arm_at
-from tests.orchestration.publications import publish
+from tests.orchestration.publications import compiled_views, publish
 
 # For each point of the step: the function, whether death comes before or after it did its work (or
 # when a path holds a word), and at which of its calls.
@@ -73,10 +73,10 @@ def carry_out(order: Order, runner: subprocess.Popen[str]) -> int:
 
 def _step(order: Order) -> None:
     with warehouse.connect(order.home) as connection:
-        if not warehouse.read_relations(connection).keys() & {("exports", "exp_outgoing_files")}:
+        if not warehouse.read_relations(connection).keys() & {("main", "deliveries")}:
             publish(connection)
             connection.execute(
-                "delete from exports.exp_outgoing_files where organization_id <> ?",
+                "delete from intermediate.outgoing_files where organization_id <> ?",
                 [order.organization.organization_id],
             )
     if order.point:
@@ -86,6 +86,7 @@ def _step(order: Order) -> None:
 
 def main() -> None:
     """Answer each order with the exit status of its step."""
+    compiled_views()  # once, before the steps fork
     for line in sys.stdin:
         order: Order = pickle.loads(base64.b64decode(line))
         process = os.fork()

@@ -6,16 +6,20 @@ second day on; Lumina sends all of them, in another currency.
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
+from orchestration.reports import terminal
 from tests.orchestration.comparing import query
 from tests.orchestration.installations import Installed, Rows, install
 
@@ -115,6 +119,26 @@ def test_what_is_in_process_stays_and_so_does_the_debt_of_a_refused_row(approved
     former = [row[1:] for row in approved if row[0] == "lumina" and row[2] == "CLP"]
     assert ("in_process", "CLP", 1) in former
     assert ("pending", "CLP", 1) in former
+
+
+def test_the_report_of_a_day_adds_no_two_currencies(changed: Installed, approved: Rows) -> None:
+    """R12: what stays in the former currency is counted beside the amount."""
+    amount, others = changed.query(
+        "select sum(amount) filter (currency = 'USD'), count(*) filter (currency <> 'USD')"
+        " from debts where organization_id = 'lumina' and is_in_base"
+    )[0]
+    assert others
+    assert changed.query(
+        "select business_date, currency, base_amount, other_currency_count from organization_days"
+        f" where organization_id = 'lumina' and business_date = '{DAYS[1]}'"
+    ) == [(DAYS[1], "USD", amount, others)]
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
+    with warehouse.connect(changed.home) as connection:
+        terminal.show_day(console, connection, changed.home, DAYS[1], 0)
+    afterwards = printed.getvalue().partition("the debts afterwards")[2]
+    (line,) = [each for each in afterwards.splitlines() if each.lstrip().startswith("lumina")][:1]
+    assert f"{amount:,.2f} ({others} in other currencies)" in line
 
 
 @pytest.fixture(scope="module")

@@ -164,7 +164,7 @@ class TestPublished:
         exported = {
             node["unique_id"] for node in _nodes(manifest, "model") if node["fqn"][1] == "exports"
         }
-        assert len(exported) >= 5
+        assert len(exported) >= 4
         assert exported - exposed == set()
 
 

@@ -40,6 +40,7 @@ SEEDS = {
     "payment_statuses",
 }
 STAGING = {
+    "stg_deliveries__attempts",
     "stg_base__customers",
     "stg_events__enrollment_events",
     "stg_intake__customers",
@@ -68,6 +69,7 @@ INTERMEDIATE = {
     "int_debts__listed",
     "int_debts__listed_after_paid",
     "int_debts__versioned",
+    "int_deliveries__attempted",
     "int_enrollment_events__deduplicated",
     "int_intake_files__answered",
     "int_intake_files__judged",
@@ -76,6 +78,7 @@ INTERMEDIATE = {
     "int_invoices__checked",
     "int_money__held",
     "int_money__moved",
+    "int_organization_days__closed",
     "int_organization_payments__checked",
     "int_organization_payments__counted",
     "int_organization_payments__versioned",
@@ -87,7 +90,9 @@ INTERMEDIATE = {
     "int_payment_exceptions__of_files",
     "int_payment_exceptions__of_money",
     "int_payment_exceptions__of_payments",
+    "int_outgoing_files__listed",
     "int_payments__versioned",
+    "int_payments_files__totaled",
     "int_publications__opened",
 }
 MARTS = {
@@ -100,11 +105,13 @@ MARTS = {
     "debts",
     "debts_changed",
     "debts_history",
+    "deliveries",
     "enrollments",
     "intake_days",
     "intake_files",
     "intake_rejections",
     "organization_contracts",
+    "organization_days",
     "payment_exceptions",
     "payments",
     "payments_file_lines",
@@ -115,7 +122,6 @@ MARTS = {
 EXPORTS = {
     "exp_intake_results",
     "exp_intake_summaries",
-    "exp_outgoing_files",
     "exp_payments_file",
     "exp_payments_totals",
 }
@@ -123,6 +129,7 @@ OUTSIDE = {
     ("base", "customers"),
     ("base", "debts"),
     ("base", "debts_history"),
+    ("raw", "deliveries"),
     ("verdicts", "int_intake_files__judged"),
     ("events", "payment_events"),
     ("sftp", "inboxes"),

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from orchestration.delivery import ledger
 from orchestration.delivery.ledger import LedgerError
 from orchestration.delivery.outbox import Delivery, deliver
 from orchestration.delivery.outgoing import (
+    DELIVERED,
+    LEFT_TO_PEOPLE,
     FileKey,
     OutgoingFile,
     read_publication,
@@ -24,9 +27,9 @@ from orchestration.delivery.outgoing import (
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation import warehouse
 from orchestration.installation.clock import Clock, utc_now
-from orchestration.installation.home import Home
+from orchestration.installation.home import PROJECT, Home
 from orchestration.servers.errors import WHAT_TO_DO
-from tests.orchestration.publications import CONTENT, publish
+from tests.orchestration.publications import CONTENT, make_views, publish
 
 TAKEN = (
     "a file with other content has this name already:"
@@ -319,6 +322,7 @@ def test_a_file_stays_in_doubt_until_somebody_could_look(
         (found,) = deliver(home, [file], contracts, environment, in_doubt)
     assert (found.outcome, found.is_in_doubt) == (fault, True)
     with warehouse.connect(home) as connection:
+        make_views(connection)
         ledger.restore(connection, home)
         assert ledger.find_in_doubt(connection) == in_doubt
 
@@ -461,7 +465,7 @@ def test_the_ledger_knows_every_attempt_and_ends_the_trying_at_a_success(home, p
 def test_a_verdict_that_changes_makes_the_answer_due_again(home, published):
     _record(published, home, [Delivery(each, "delivered") for each in read_undelivered(published)])
     published.execute(
-        "update exports.exp_outgoing_files set load_id = 4 where kind = 'intake_result';"
+        "update intermediate.outgoing_files set load_id = 4 where kind = 'intake_result';"
         "update exports.exp_intake_results set load_id = 4"
     )
     assert read_undelivered(published) == [_answer(b"linea\n", 4)]
@@ -509,3 +513,9 @@ def test_other_bytes_than_the_receiver_may_have_are_never_sent(home, published, 
     other = dataclasses.replace(file, content=b"customer_id\n")
     assert ledger.find_changed(published, [file]) == []
     assert ledger.find_changed(published, [other]) == [other]
+
+
+def test_the_models_and_the_outbox_call_the_same_outcomes_a_success() -> None:
+    variables = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))["vars"]
+    assert tuple(variables["delivered_outcomes"]) == DELIVERED
+    assert tuple(variables["left_to_people_outcomes"]) == LEFT_TO_PEOPLE

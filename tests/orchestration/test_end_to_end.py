@@ -6,6 +6,7 @@ written down here from the story, not taken from the program.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -275,6 +276,56 @@ def test_the_days_of_lumina_balance_as_its_story_tells(third_day: Installation) 
         (DAYS[1], 119, 6, 0, 1, 5, 0, 119, 5, 7500, 80500, 80500, 0),
         (DAYS[2], 119, 0, 1, 0, 1, 1, 118, 0, 0, -45100, -45100, 0),
     ]
+
+
+def test_the_deliveries_of_the_three_days_are_the_files_in_the_outboxes(
+    third_day: Installation,
+) -> None:
+    """R24, R28: the published copy shows what has just been delivered, with its hash."""
+    there = [
+        (path.parts[0], path.name, hashlib.sha256(content).hexdigest(), len(content), True, False)
+        for path, content in (
+            (path.relative_to(third_day.server_root), path.read_bytes())
+            for path in third_day.server_root.rglob("outbox/*")
+        )
+    ]
+    assert third_day.query(
+        "select organization_id, file_name, sha256, byte_count, is_delivered, is_late"
+        " from deliveries order by organization_id, file_name"
+    ) == sorted(there)
+    assert third_day.query("select count(*) from deliveries where is_due or is_undelivered") == [
+        (0,)
+    ]
+
+
+def test_the_days_of_each_organization_are_what_the_other_tables_say(
+    third_day: Installation,
+) -> None:
+    assert third_day.query(
+        """
+        select
+            organization_id, business_date, base_count, base_amount, other_currency_count,
+            told_line_count, delivered_file_count, payments_file_delivered_at is not null
+        from organization_days order by all
+        """
+    ) == third_day.query(
+        """
+        select
+            balance.organization_id, balance.business_date, closing_count, closing_amount, 0,
+            (
+                select count(*) from payments_file_lines as lines
+                where (lines.organization_id, lines.business_date)
+                    = (balance.organization_id, balance.business_date)
+            ),
+            (
+                select count(*) from deliveries
+                where (deliveries.organization_id, deliveries.business_date)
+                    = (balance.organization_id, balance.business_date)
+            ),
+            true
+        from daily_balance as balance order by all
+        """
+    )
 
 
 QUESTIONS = re.findall(

@@ -290,6 +290,7 @@ _DERIVED = (
     "select * from payment_exceptions order by all",
     "select * from payments_in_process order by all",
     "select * from daily_balance order by all",
+    "select * from organization_days order by all",
 )
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery import attempts, ledger
+from orchestration.delivery import ledger
 from orchestration.delivery.outgoing import read_undelivered
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT
@@ -86,8 +86,7 @@ def order(home, make_organization, sftp_server) -> Order:
 def _outcomes(order: Order) -> dict[str, str]:
     """What came of each file of the organization, in the end."""
     with duckdb.connect(str(order.home.warehouse), read_only=True) as connection:
-        query = f"select file_name, outcome from ({attempts.OUTCOMES})"
-        rows = connection.execute(query, attempts.OUTCOMES_PARAMETERS).fetchall()
+        rows = connection.execute("select file_name, outcome from deliveries").fetchall()
     return dict(rows)
 
 

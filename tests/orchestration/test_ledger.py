@@ -14,6 +14,7 @@ from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.installation import warehouse
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
+from tests.orchestration.publications import make_views
 
 AT = datetime(2026, 3, 3, 6, tzinfo=UTC)
 
@@ -59,6 +60,7 @@ def test_a_file_is_in_doubt_until_an_attempt_says_otherwise(home: Home) -> None:
         batch.note_outcomes((_file("a.csv"), "unreachable", None, True))
         batch.note_outcomes((_file("b.csv"), "delivered", None, False))
     with warehouse.connect(home) as connection:
+        make_views(connection)
         ledger.restore(connection, home)
         assert ledger.find_in_doubt(connection) == {("lumina", "a.csv", 3)}
 

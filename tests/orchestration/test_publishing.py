@@ -131,12 +131,14 @@ CHANGES = {
     "a column is added": "alter table debts add column more integer default 3",
     "a column has another type": "alter table debts alter column amount type varchar",
     "a small table changes": "update intake_files set amount = 7",
+    "a file is delivered": "update deliveries set amount = 7",
 }
 # Which table a change makes another one than that of the copy, if it is none of debts.
 CHANGED = {
     "nothing": [],
     "a version ends": ["debts_history"],
     "a small table changes": ["intake_files"],
+    "a file is delivered": [],
 }
 
 

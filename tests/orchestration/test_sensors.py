@@ -98,7 +98,7 @@ class TestUndeliveredFiles:
             request = ask(instance, sensors.undelivered_files)
             assert isinstance(request, dg.RunRequest)
             assert request.partition_key == DAY.isoformat()
-            assert request.asset_selection == [OUTBOX]
+            assert request.asset_selection == [OUTBOX, ANALYTICS]
 
             with serve(root, state, server.port):
                 module = ("--module-name", "orchestration.definitions")

@@ -44,7 +44,7 @@ def published(home: Home) -> Home:
     with warehouse.connect(home) as connection:
         publish(connection)
         connection.execute(
-            "delete from exports.exp_outgoing_files where organization_id <> 'lumina'"
+            "delete from intermediate.outgoing_files where organization_id <> 'lumina'"
         )
     return home
 

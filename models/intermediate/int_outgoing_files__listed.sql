@@ -9,6 +9,10 @@ answers as (
     select * from {{ ref('int_intake_files__answered') }}
 ),
 
+loads as (
+    select * from {{ ref('stg_intake__loads') }}
+),
+
 {%- set kinds = [
     ('payments_file', 1, 'publications', name_payments_file('business_date', 'csv')),
     ('payments_manifest', 2, 'publications', name_payments_file('business_date', 'json')),
@@ -30,6 +34,20 @@ outgoing as (
     union all
     {%- endif %}
     {%- endfor %}
+),
+
+listed as (
+    select
+        outgoing.organization_id,
+        outgoing.business_date,
+        outgoing.kind,
+        outgoing.delivery_order,
+        outgoing.file_name,
+        outgoing.load_id,
+        loads.loaded_at as published_at,
+        loads.finished_at is not null as is_finished
+    from outgoing
+    inner join loads on outgoing.load_id = loads.load_id
 )
 
-select * from outgoing
+select * from listed
