@@ -13,7 +13,7 @@ demo: $(VENV)/ready ## three business dates of three sample organizations
 	python -m orchestration.devtools.demo
 
 test: $(VENV)/ready ## every test
-	python -m pytest --numprocesses 2 --dist loadfile
+	python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-deep: $(VENV)/ready ## ten thousand random histories
 	SALDO_HISTORIES=10000 python -m pytest tests/orchestration/test_histories.py

@@ -1,12 +1,58 @@
-"""Keeps the tests away from the installation: a home of their own for each worker."""
+"""Keeps the tests away from the installation: a home of their own for each worker.
+
+What the workers make for each other is in a folder that they share. The longest files come first.
+"""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+
+import pytest
+
+from tests.orchestration.starting import SHARED
+
+# Those that take more than a minute of CPU, the longest first: a worker that began one of them last
+# would work alone.
+LONGEST = (
+    "test_soak",
+    "test_erasure",
+    "test_histories",
+    "test_faults",
+    "test_documented_commands",
+    "test_killed_runs",
+    "test_backfill",
+    "test_damaged_homes",
+    "test_overtaken_files",
+    "test_customers",
+    "test_contract_changes",
+    "test_commands",
+    "test_week",
+    "test_paths",
+    "test_end_to_end",
+    "test_access",
+    "test_nights",
+    "test_oracle",
+)
 
 
 def pytest_configure() -> None:
     """Set SALDO_HOME before anything reads it."""
     os.environ["SALDO_HOME"] = tempfile.mkdtemp(prefix="saldo-tests-")
     os.environ.pop("SALDO_SEEDS", None)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="saldo-tests-shared-")
+
+
+def pytest_unconfigure() -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(os.environ["SALDO_HOME"], ignore_errors=True)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ[SHARED], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first; all others stay in their order."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +25,11 @@ import duckdb
 
 from orchestration.contracts.organizations import normalize_header
 from orchestration.devtools.demo import installation
+from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
 from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.forking import run_module
+from tests.orchestration.starting import keep_parse, lend_parse, made_once
 
 DAY = "2026-03-02"
 INVOICES = f"{DAY}_toku_invoices.csv"
@@ -52,18 +56,21 @@ class Installed:
 
     def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """`python -m orchestration ARGUMENTS`, on a terminal that is wide enough."""
-        return self.python("-m", "orchestration", *arguments, **variables)
+        return run_module("orchestration", arguments, self._variables(variables))
 
     def python(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """`python ARGUMENTS` in the project's folder."""
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=PROJECT,
-            env={**os.environ, **self.environment, "COLUMNS": "120", **variables},
+            env=self._variables(variables),
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def _variables(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**os.environ, **self.environment, "COLUMNS": "120", **more}
 
     def upload(self, day: date) -> None:
         """Leave the sample organizations' files and events of a day where Saldo looks for them."""
@@ -79,11 +86,53 @@ Kind = TypeVar("Kind", bound=Installed)
 
 
 @contextmanager
-def install(root: Path, kind: type[Kind]) -> Iterator[Kind]:
-    """Make the sample installation below a folder, its server at work until the block ends."""
+def install(root: Path, kind: type[Kind], days: int = 0) -> Iterator[Kind]:
+    """Make the sample installation below a folder, its server at work until the block ends.
+
+    Args:
+        root: the folder; `home`, `server` and `server_state` will be in it.
+        kind: what the test calls the installation.
+        days: how many of the sample days have been run. They are run once in a session, and copied.
+
+    """
+    if days:
+        former = made_once(f"after_{days}_days", partial(_run_days, days))
+        shutil.copytree(former, root, symlinks=True, dirs_exist_ok=True)
     with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
+        if days:
+            home = Home(root / "home", root / "home" / "seeds")
+            environment = _lead_to(home, server)
+            keep_parse(Home(former / "home", former / "home" / "seeds"), home)
+        else:
+            home, environment = installation.make(root / "home", server)
+            lend_parse(home)
         yield kind(home, server.root, environment)
+
+
+# On the second day a file is held.
+_EXIT_STATUSES = (0, 1, 0)
+
+
+def _run_days(days: int, root: Path) -> None:
+    """Run the last of the days where the day before ended."""
+    with install(root, Installed, days - 1) as installed:
+        day = DAYS[days - 1]
+        installed.upload(day)
+        ran = installed.command("run", "--date", day.isoformat())
+        assert ran.returncode == _EXIT_STATUSES[days - 1], ran.stdout + ran.stderr
+
+
+def _lead_to(home: Home, server: LoopbackServer) -> dict[str, str]:
+    """Have the contracts name a server; the variables that lead to it and to the home."""
+    path = home.seeds / "organizations.csv"
+    with path.open(encoding="utf-8", newline="") as source:
+        rows = list(csv.DictReader(source))
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "sftp_port": str(server.port)} for row in rows)
+    secrets = server.environment([row["organization_id"] for row in rows])
+    return {**home.environment(), **secrets}
 
 
 @dataclass(frozen=True)
@@ -128,14 +177,7 @@ class Ran:
 
     def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of the same installation."""
-        return subprocess.run(
-            [sys.executable, "-m", "orchestration", *arguments],
-            cwd=PROJECT,
-            env=dict(self.environment),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_module("orchestration", arguments, self.environment)
 
     def query(self, sql: str, *parameters: object) -> Rows:
         """Ask the writer's warehouse, where raw rows are too."""
@@ -224,6 +266,7 @@ def one_run(
     with serve(root / "server", root / "server_state") as server:
         _write_seeds(home.seeds, server, deposits)
         home.create()
+        lend_parse(home)
         for case, deposit in deposits.items():
             folder = server.root / organization_of(case)
             (folder / "inbox").mkdir(parents=True)

@@ -53,11 +53,7 @@ class Operator(Installed):
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     root = tmp_path_factory.mktemp("commands")
-    with install(root, Operator) as operator:
-        for day, expected_exit in ((DAYS[0], 0), (DAYS[1], 1)):
-            operator.upload(day)
-            result = operator.command("run", "--date", day.isoformat())
-            assert result.returncode == expected_exit, result.stdout + result.stderr
+    with install(root, Operator, days=2) as operator:
         yield operator
 
 

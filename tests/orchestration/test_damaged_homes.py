@@ -23,6 +23,7 @@ from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests, store
 from tests.orchestration.damaging import UNREADABLE, flip
 from tests.orchestration.installations import Installed, install
+from tests.orchestration.starting import copy_home
 
 DAY = DAYS[0].isoformat()
 REPLAY = "`python -m orchestration replay` makes it anew"
@@ -47,16 +48,12 @@ ROWS = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
-    with install(tmp_path_factory.mktemp("whole"), Installed) as installed:
-        installed.upload(DAYS[0])
-        ran = installed.command("run", "--date", DAY)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+    with install(tmp_path_factory.mktemp("whole"), Installed, days=1) as installed:
         yield installed
 
 
 def _copy(whole: Installed, root: Path) -> Installed:
-    shutil.copytree(whole.home.root, root, symlinks=True, dirs_exist_ok=True)
-    home = Home(root, root / "seeds")
+    home = copy_home(whole.home, root)
     return dataclasses.replace(
         whole, home=home, environment={**whole.environment, **home.environment()}
     )

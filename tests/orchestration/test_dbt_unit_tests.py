@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from orchestration.installation import warehouse
-from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.building import run_dbt
+from tests.orchestration.starting import lend_parse
 
 DEBT_RULES = {f"R{number}" for number in range(1, 11)}
 
@@ -20,6 +21,7 @@ DEBT_RULES = {f"R{number}" for number in range(1, 11)}
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("unit_tests"), PROJECT / "seeds")
     home.create()
+    lend_parse(home)
     with warehouse.connect(home):
         pass
     kinds = ["--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"]

@@ -104,25 +104,21 @@ class Installation(Installed):
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    root = tmp_path_factory.mktemp("installation")
-    with install(root, Installation) as installed:
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with install(tmp_path_factory.mktemp("first"), Installation, days=1) as installed:
         yield installed
 
 
 @pytest.fixture(scope="module")
-def first_day(installed: Installation) -> Installation:
-    return _run(installed, DAYS[0], expected_exit=0)
+def second_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with install(tmp_path_factory.mktemp("second"), Installation, days=2) as installed:
+        yield installed
 
 
 @pytest.fixture(scope="module")
-def second_day(first_day: Installation) -> Installation:
-    return _run(first_day, DAYS[1], expected_exit=1)
-
-
-@pytest.fixture(scope="module")
-def third_day(second_day: Installation) -> Installation:
-    return _run(second_day, DAYS[2], expected_exit=0)
+def third_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with install(tmp_path_factory.mktemp("third"), Installation, days=3) as installed:
+        yield installed
 
 
 def test_the_first_day_makes_every_valid_row_a_debt(first_day: Installation) -> None:
@@ -393,13 +389,6 @@ def test_what_comes_after_the_publication_of_its_date_waits_for_the_next(
     assert third_day.query(held) == [("pay-late", 0, DAYS[2], False)]
     after = _outbox_bytes(third_day)
     assert {path: after[path] for path in files} == files
-
-
-def _run(installed: Installation, day: date, expected_exit: int) -> Installation:
-    installed.upload(day)
-    result = installed.run(day)
-    assert result.returncode == expected_exit, result.stdout + result.stderr
-    return installed
 
 
 def _rows(

@@ -1,21 +1,20 @@
 """Faults of networks, keys, clocks and people, lived through by a whole installation.
 
-The first date of the sample organizations is run once. Each test has a copy of that morning, in
-which Lumina has a server of its own; it does the harm there, runs the next date, and says what is
-told, what the other organizations have of it, and what is the same as ever once the harm is over
-(R13, R20, R24, R28, R29). docs/reliability.md lists these and all other faults.
+Each test has a copy of the sample installation on the morning after its first date, in which Lumina
+has a server of its own; it does the harm there, runs the next date, and says what is told, what the
+other organizations have of it, and what is the same as ever once the harm is over (R13, R20, R24,
+R28, R29). docs/reliability.md lists these and all other faults.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -27,7 +26,7 @@ import pytest
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS, files_of
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
-from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.home import PROJECT
 from tests.orchestration.installations import Installed, Rows, install
 from tests.orchestration.networks import Network, network
 
@@ -101,48 +100,45 @@ class Site(Installed):
         return (self.state / "known_hosts").read_text().strip().partition(" ")[2]
 
 
-@pytest.fixture(scope="module")
-def morning(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the installation and its server after the first date."""
-    root = tmp_path_factory.mktemp("morning")
-    with install(root, Installed) as installed:
-        installed.upload(DAYS[0])
-        ran = installed.command("run", "--date", MONDAY)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-    return root
-
-
 @pytest.fixture
-def site(morning: Path, tmp_path: Path) -> Iterator[Site]:
-    root = tmp_path / "site"
-    shutil.copytree(morning, root, symlinks=True)
-    home = Home(root / "home", root / "home" / "seeds")
-    with (
-        serve(root / "server", root / "server_state") as others,
-        ExitStack() as own_stack,
-    ):
+def site(tmp_path: Path) -> Iterator[Site]:
+    with morning(tmp_path / "site") as site:
+        yield site
+
+
+@contextmanager
+def morning(root: Path) -> Iterator[Site]:
+    """The installation in an empty folder, with Lumina's server at work until the block ends."""
+    with install(root, Installed, days=1) as installed, ExitStack() as own_stack:
         own = own_stack.enter_context(serve(root / "server", root / "own_state"))
         with network(own.port) as between:
-            _lead_to(home.seeds / "organizations.csv", others.port, between.port)
+            _lead_lumina_to(installed.home.seeds / "organizations.csv", between.port)
             known = root / "known_hosts"
-            known.write_text(others.known_hosts_file.read_text())
+            known.write_text(Path(installed.environment["SFTP_KNOWN_HOSTS_FILE"]).read_text())
             environment = {
-                **home.environment(),
-                **others.environment(list(IDS)),
+                **installed.environment,
                 "SFTP_PRIVATE_KEY_FILE_LUMINA": str(own.private_key_file),
                 "SFTP_KNOWN_HOSTS_FILE": str(known),
             }
-            made = Site(home, others.root, environment, own, root / "own_state", between, own_stack)
+            made = Site(
+                installed.home,
+                installed.server_root,
+                environment,
+                own,
+                root / "own_state",
+                between,
+                own_stack,
+            )
             made.trust(made.key_of_own())
             yield made
 
 
-def _lead_to(contracts: Path, port: int, port_of_lumina: int) -> None:
+def _lead_lumina_to(contracts: Path, port: int) -> None:
     with contracts.open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
     for row in rows:
-        is_lumina = row["organization_id"] == "lumina"
-        row["sftp_port"] = str(port_of_lumina if is_lumina else port)
+        if row["organization_id"] == "lumina":
+            row["sftp_port"] = str(port)
     with contracts.open("w", encoding="utf-8", newline="") as target:
         writer = csv.DictWriter(target, list(rows[0]), lineterminator="\n")
         writer.writeheader()

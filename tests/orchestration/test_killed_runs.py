@@ -18,10 +18,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.devtools.loopback_sftp import serve
-from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.home import PROJECT
+from tests.orchestration.installations import Installed, install
 from tests.orchestration.killing import STEPS
 
 # What every column but instants and the ids that contain them must agree on.
@@ -40,22 +39,8 @@ TABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Site:
-    """An installation with its server's folders."""
-
-    home: Home
-    server_root: Path
-    runner: subprocess.Popen[str]
-
-    def run(self, step: str = "") -> int:
-        """The exit status of a run of the first day that is killed at a step."""
-        runner, says = self.runner, self.runner.stdout
-        assert runner.stdin is not None
-        assert says is not None
-        runner.stdin.write(f"{step}\n")
-        runner.stdin.flush()
-        return int(says.readline())
+class Site(Installed):
+    """An installation, and what is seen of it from outside."""
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
         """What analysts read."""
@@ -81,40 +66,50 @@ class Site:
         }
 
 
+@dataclass(frozen=True)
+class Disturbed(Site):
+    """One whose runs are killed."""
+
+    runner: subprocess.Popen[str]
+
+    def run(self, step: str = "") -> int:
+        """The exit status of a run of the first day that is killed at a step."""
+        runner, says = self.runner, self.runner.stdout
+        assert runner.stdin is not None
+        assert says is not None
+        runner.stdin.write(f"{step}\n")
+        runner.stdin.flush()
+        return int(says.readline())
+
+
 def _without_the_time(content: bytes) -> bytes:
     """A file without the line of an answer that says when its file was received."""
     return re.sub(rb"^recibido.*\n", b"", content, flags=re.MULTILINE)
 
 
-def _install(root: Path) -> Iterator[Site]:
-    with serve(root / "server", root / "server_state") as server:
-        home, environment = installation.make(root / "home", server)
-        installation.upload(home, server.root, DAYS[0])
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.orchestration.killing", DAYS[0].isoformat()],
-            cwd=PROJECT,
-            env={**os.environ, **environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as runner:
-            yield Site(home, server.root, runner)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    for site in _install(tmp_path_factory.mktemp("undisturbed")):
-        assert site.run() == 0
+    with install(tmp_path_factory.mktemp("undisturbed"), Site, days=1) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
-def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    yield from _install(tmp_path_factory.mktemp("disturbed"))
+def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
+    with install(tmp_path_factory.mktemp("disturbed"), Site) as site:
+        site.upload(DAYS[0])
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.orchestration.killing", DAYS[0].isoformat()],
+            cwd=PROJECT,
+            env={**os.environ, **site.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as runner:
+            yield Disturbed(site.home, site.server_root, site.environment, runner)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_run_is_killed(disturbed: Site, step: str) -> None:
+def test_a_run_is_killed(disturbed: Disturbed, step: str) -> None:
     assert disturbed.run(step) == -signal.SIGKILL
     visible = [name for name in disturbed.files() if not Path(name).name.startswith(".")]
     assert {Path(name).name for name in visible} <= {
@@ -128,7 +123,7 @@ def test_a_run_is_killed(disturbed: Site, step: str) -> None:
 
 
 def test_after_all_that_the_run_gives_the_same_tables_and_files(
-    undisturbed: Site, disturbed: Site
+    undisturbed: Site, disturbed: Disturbed
 ) -> None:
     assert disturbed.run() == 0
     assert disturbed.tables() == undisturbed.tables()

@@ -1,0 +1,9 @@
+"""dbt's command line as Saldo starts it. Not a test: forking.py runs it."""
+
+import gc
+
+from dbt.cli.main import cli
+
+if __name__ == "__main__":
+    gc.disable()
+    cli(prog_name="dbt")

@@ -1,0 +1,128 @@
+"""Commands in processes forked from one that has imported the libraries, which takes them seconds.
+
+All else is as if Python had been started: the environment, the streams, the exit status; nothing of
+Saldo has been imported. `test_startup.py` and the tests of the documents start Python itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Not duckdb: it starts threads as soon as it is imported, and these do not survive a fork.
+LIBRARIES = (
+    "alembic.command",
+    "dagster",
+    "dagster.components",
+    "dagster_dbt",
+    "dbt.cli.main",
+    "email_validator",
+    "openpyxl",
+    "paramiko",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+    "sqlalchemy.dialects.sqlite",
+    "stamina",
+)
+_PROJECT = Path(__file__).resolve().parents[2]
+_one_at_a_time = threading.Lock()
+
+
+def run_module(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path = _PROJECT,
+) -> subprocess.CompletedProcess[str]:
+    """`python -m MODULE ARGUMENTS`, waited for.
+
+    Args:
+        module: its name.
+        arguments: of the command.
+        environment: all of its variables.
+        folder: in which it is said.
+
+    """
+    with tempfile.TemporaryDirectory() as place:
+        streams = [Path(place, name) for name in ("stdout", "stderr")]
+        for stream in streams:
+            stream.touch()
+        order = {
+            "module": module,
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": str(folder),
+            "streams": [os.devnull, *map(str, streams)],
+        }
+        with _one_at_a_time:
+            starter = _starter()
+            assert starter.stdin is not None
+            assert starter.stdout is not None
+            starter.stdin.write(f"{json.dumps(order)}\n")
+            starter.stdin.flush()
+            status = int(starter.stdout.readline())
+        said = [stream.read_text("utf-8") for stream in streams]
+    return subprocess.CompletedProcess([module, *arguments], status, *said)
+
+
+@cache
+def _starter() -> subprocess.Popen[str]:
+    """The process that is forked; it ends with this one."""
+    starter = subprocess.Popen(
+        [sys.executable, "-m", "tests.orchestration.forking"],
+        cwd=_PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(starter.communicate)
+    return starter
+
+
+def _become(order: dict[str, Any]) -> None:
+    """Be the process that was ordered."""
+    for number, path in enumerate(order["streams"]):
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 (the stream of this process)
+    os.chdir(order["folder"])
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    time.tzset()
+    sys.argv = [order["module"], *order["arguments"]]
+    runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
+
+
+def main() -> None:
+    """Answer each order with the exit status of its process."""
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            _become(json.loads(line))
+            return
+        _, status = os.waitpid(process, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
