@@ -224,11 +224,8 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
             checked.columns = _understand(trial, checked.file)
             row = connection.execute(
                 """
-                select
-                    files.encoding, files.status, files.code, files.message,
-                    files.record_count, files.accepted_count, received.ends_with_line_end
-                from main.intake_files as files
-                inner join raw.intake_files as received using (file_id)
+                select encoding, status, code, message, record_count, accepted_count
+                from main.intake_files
                 where file_id = ?
                 """,
                 [checked.file.file_id],
@@ -240,9 +237,12 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
                 checked.message,
                 checked.record_count,
                 checked.accepted_count,
-                has_line_end,
-            ) = row or (None, None, None, None, 0, 0, None)
-            if has_line_end is False:
+            ) = row or (None, None, None, None, 0, 0)
+            received = connection.execute(
+                "select ends_with_line_end from raw.intake_files where file_id = ?",
+                [checked.file.file_id],
+            ).fetchone()
+            if received == (False,):
                 checked.warnings.append(_WITHOUT_LINE_END)
             checked.refused_rows = [
                 RefusedRow(*refused)
