@@ -1,7 +1,7 @@
 {#
-    The debts of any past instant, as a function of whoever asks the warehouse or its published copy:
-    `select * from debts_as_of('2026-03-03 12:00:00')`. An instant without an offset is UTC, whatever
-    the time zone of the session (R10).
+    Create the function that returns the debts at a past instant, in the warehouse and its
+    published copy: `select * from debts_as_of('2026-03-03 12:00:00')`. An instant without an
+    offset is UTC, whatever the time zone of the session (R10).
 #}
 {% macro create_debts_as_of_function() -%}
     {{ return(adapter.dispatch('create_debts_as_of_function', 'saldo')()) }}

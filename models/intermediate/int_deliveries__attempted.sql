@@ -1,5 +1,5 @@
--- What all attempts to deliver a file come to (R24): a success, whatever a later `republish` met,
--- else what is left to people, else the newest attempt.
+-- The combined result of all attempts to deliver a file (R24): a success, whatever a later
+-- `republish` did; else an outcome that is left to people; else the newest attempt.
 with attempts as (
     select * from {{ ref('stg_deliveries__attempts') }}
 ),

@@ -1,6 +1,6 @@
--- What each organization's debts, payments and exceptions are when a business date ends: as the
--- newest load for that date left them. Facts of their time, so a full refresh keeps them. A build
--- counts for the date of its load alone.
+-- The debts, payments and exceptions of each organization at the end of a business date, as the
+-- newest load for that date left them. They depend on their time, so a full refresh keeps them. A
+-- build counts only for the date of its load.
 {{ config(
     materialized='incremental',
     unique_key=['organization_id', 'business_date'],

@@ -1,5 +1,5 @@
--- How many lines each payments file has, and what they add up to. Amounts of two currencies are
--- never added: a file with several has no sums here, `payments_file_lines` has its lines.
+-- The number of lines of each payments file, and their sums. Amounts of two currencies are never
+-- added: a file with several currencies has no sums here; `payments_file_lines` has its lines.
 {{ config(materialized='incremental', unique_key='payments_file_id') }}
 
 with all_lines as (

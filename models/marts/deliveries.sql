@@ -1,4 +1,4 @@
--- A view, as delivery comes after the build: it shows the ledger as it is when it is read.
+-- A view, because delivery comes after the build: it shows the ledger at the time of the query.
 {{ config(materialized='view') }}
 
 with listed as (
@@ -17,7 +17,7 @@ organizations as (
     select * from {{ ref('organization_contracts') }}
 ),
 
--- What was sent stays a delivery when it belongs into no outbox any more.
+-- A file that was sent stays a delivery even if it no longer belongs in an outbox.
 named as (
     select
         organization_id,

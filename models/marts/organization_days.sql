@@ -1,4 +1,5 @@
--- A view, as delivery comes after the build: it shows the deliveries as they are when it is read.
+-- A view, because delivery comes after the build: it shows the deliveries at the time of the
+-- query.
 {{ config(materialized='view') }}
 
 with days as (

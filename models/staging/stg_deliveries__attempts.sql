@@ -16,7 +16,7 @@ renamed as (
         sha256,
         byte_count,
 
-        -- what came of the attempt
+        -- the outcome of the attempt
         attempted_at,
         outcome,
         detail,

@@ -15,7 +15,7 @@ renamed as (
         -- times
         source.business_date,
         source.loaded_at,
-        -- when every model and test had seen it; null until then
+        -- when all models and tests had processed it; null until then
         source.finished_at,
 
         -- the load of this build

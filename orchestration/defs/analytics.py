@@ -17,7 +17,7 @@ from orchestration.landing import manifests
 @dg.asset(
     key=["published", "analytics"],
     deps=[
-        # so that the copy shows what came of the deliveries
+        # so that the copy shows the outcomes of the deliveries
         outbox_files,
         *(
             key

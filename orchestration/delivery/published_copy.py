@@ -44,7 +44,7 @@ _CHANGING = {
     "customers_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
 }
 
-# They change with each delivery; the copy has the deliveries of when it was made.
+# Tables that change with each delivery; the copy has their state from when it was made.
 _CHANGED_BY_DELIVERIES = ("deliveries", "organization_days")
 
 
@@ -132,7 +132,7 @@ def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[str]:
     """Return the tables of the published copy that differ from the warehouse.
 
-    Those that a delivery changes may be, until the next copy is made.
+    Tables that change with deliveries may differ until the next copy is made.
 
     Args:
         connection: the warehouse; read-only is enough.
@@ -199,7 +199,7 @@ def _take_over_changes(
 
 
 def _copy_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the copy the functions that the models made for analysts."""
+    """Create in the copy the functions that the models made for analysts."""
     for name, parameters, definition in connection.execute(
         "select function_name, parameters, macro_definition from duckdb_functions()"
         " where database_name = 'warehouse' and function_type = 'table_macro'"

@@ -182,7 +182,7 @@ def _as_text(value: object) -> str:
 def read_rows(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
-    """The rows of a query, each by column name."""
+    """Return the rows of a query, each as a mapping by column name."""
     result = connection.execute(sql, dict(parameters or {}))
     names = [column[0] for column in result.description or []]
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

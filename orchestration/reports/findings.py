@@ -223,7 +223,7 @@ def _describe_balance(day: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_texts(rows: Sequence[Mapping[str, Any]]) -> tuple[Row, ...]:
-    """What a table shows of rows: nothing for null, and nothing that must not be told."""
+    """Convert rows to text for a table: empty for null, and redacted."""
     redact = redactor(os.environ)
     return tuple(
         {name: "" if value is None else redact(str(value)) for name, value in row.items()}

@@ -60,7 +60,7 @@ _WHAT_TO_DO = {
 Day = Mapping[str, Any]
 Note = tuple[str | None, ...]
 
-# Titles and column names; of each column what it shows of a day.
+# Titles and column names, and for each column the value that it shows of a day.
 _TABLES: Mapping[str, Mapping[str, str | Callable[[Day], str]]] = {
     "{day}: what came, and what was told": {
         "organization": "organization_id",
@@ -132,7 +132,7 @@ def show_day(
     for each in warehouse.read_rows(connection, _DELIVERIES, parameters):
         was_told = each["is_left_to_people"] and each["batch_id"] <= told
         is_of_day = each["business_date"] == business_date and each["attempt_count"] > 0
-        # what another date still owes, unless its organization has left
+        # files that another date still owes, unless their organization has left
         is_owed = each["is_undelivered"] and not was_told
         if not is_of_day and not is_owed:
             continue
@@ -150,7 +150,7 @@ def show_day(
 def _read_notes(
     connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, object], days: Sequence[Day]
 ) -> Iterator[Note]:
-    """What there is to say of files, inboxes and events of a date."""
+    """Yield the files, inboxes and events of a date that need a note."""
     for file in warehouse.read_rows(connection, _FILES, parameters):
         names = ("organization_id", "file_name", "status", "code", "message")
         yield tuple(file[name] for name in names)
