@@ -21,11 +21,12 @@ import openpyxl
 
 from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.installation import warehouse
-from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
+from tests.orchestration.building import run_dbt
+from tests.orchestration.starting import lend_parse
 
 FIRST_DAY = date(2026, 3, 1)
 _WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
@@ -134,6 +135,8 @@ class House:
 
     def load(self, *deposits: Deposit, events: Sequence[Mapping[str, object]] = ()) -> None:
         """Land files and lines of events, and carry them through the models."""
+        if not self.number:
+            lend_parse(self.home)
         self.number += 1
         day = FIRST_DAY + timedelta(days=self.number - 1)
         files = [self._land(deposit, day) for deposit in deposits]

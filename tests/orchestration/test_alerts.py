@@ -21,6 +21,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.redaction import Redacting, redact
 from orchestration.reports.alerts import Alert, send
 from orchestration.reports.run_alerts import alert_of
+from tests.orchestration.starting import lend_parse
 
 WARNING = Alert(
     "warning", "the run of 2026-03-02 has warnings", ("files missing: lumina (2026-03-02)",)
@@ -81,6 +82,13 @@ def test_a_command_is_given_the_same_on_its_standard_input(tmp_path: Path):
     code = f"import sys; open({str(taken)!r}, 'w').write(sys.stdin.read())"
     assert _send(WARNING, SALDO_ALERT_COMMAND=shlex.join([sys.executable, "-c", code])) == []
     assert json.loads(taken.read_text())["level"] == "warning"
+
+
+@pytest.fixture
+def home(home: Home) -> Home:
+    """Commands start in it."""
+    lend_parse(home)
+    return home
 
 
 @pytest.fixture

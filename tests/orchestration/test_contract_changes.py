@@ -17,11 +17,12 @@ from rich.console import Console
 
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
-from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
 from orchestration.reports import terminal
+from tests.orchestration.building import run_dbt
 from tests.orchestration.comparing import query
 from tests.orchestration.installations import Installed, Rows, install
+from tests.orchestration.starting import lend_parse
 
 HELD = """
 select organization_id, file_id, withdrawn_count
@@ -50,16 +51,15 @@ Before = tuple[Rows, Rows, subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
     """The first day, and the second under the new contracts."""
-    with install(tmp_path_factory.mktemp("contracts"), Installed) as installed:
-        for day, expected_exit in ((DAYS[0], 0), (DAYS[1], 1)):
-            installed.upload(day)
-            result = installed.command("run", "--date", day.isoformat())
-            assert result.returncode == expected_exit, result.stdout + result.stderr
-            path = installed.home.seeds / "organizations.csv"
-            text = path.read_text("utf-8")
-            text = text.replace("Andes Seguros,CL,rut", "Andes Seguros,CL,external_id")
-            text = text.replace("replace,in_process,,,,127", "replace,in_process,USD,,,127")
-            path.write_text(text, "utf-8")
+    with install(tmp_path_factory.mktemp("contracts"), Installed, days=1) as installed:
+        path = installed.home.seeds / "organizations.csv"
+        text = path.read_text("utf-8")
+        text = text.replace("Andes Seguros,CL,rut", "Andes Seguros,CL,external_id")
+        text = text.replace("replace,in_process,,,,127", "replace,in_process,USD,,,127")
+        path.write_text(text, "utf-8")
+        installed.upload(DAYS[1])
+        result = installed.command("run", "--date", DAYS[1].isoformat())
+        assert result.returncode == 1, result.stdout + result.stderr
         yield installed
 
 
@@ -163,6 +163,7 @@ def test_a_full_refresh_gives_the_same_debts_and_history(
     """R9."""
     copy = Home(tmp_path / "home", third_day.home.seeds)
     copy.create()
+    lend_parse(copy)
     shutil.copyfile(third_day.home.warehouse, copy.warehouse)
     kinds = ("--exclude-resource-type", "unit_test")
     run_dbt(copy, "build", "--quiet", "--full-refresh", *kinds)

@@ -18,9 +18,10 @@ import openpyxl
 import pytest
 
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.building import run_dbt
 from tests.orchestration.installations import Installed, install
+from tests.orchestration.starting import lend_parse
 
 # The first four owe to Lumina, two of them have a payment in process or have paid.
 JOSE, BEGONA, CAMILA, ELIAS = "19153032-2", "24830060-4", "18441919-K", "24041903-3"
@@ -301,6 +302,7 @@ def test_a_full_refresh_and_a_replay_give_the_same_rows(
     published = second_upload.tables()
     copy = Home(tmp_path / "replayed", second_upload.home.seeds)
     copy.create()
+    lend_parse(copy)
     for folder in ("landing", "events"):
         shutil.copytree(second_upload.home.root / folder, copy.root / folder, dirs_exist_ok=True)
     replayed = Customers(

@@ -326,38 +326,77 @@ class Analyst:
         self.process.communicate()
 
 
+@dataclass(frozen=True)
+class Watched:
+    """The second date, run while one analyst has the warehouse open and one the published copy.
+
+    Args:
+        holder: the process of the first, which leaves when the run has said something.
+        warehouse: what that one has open.
+        said: what the run said first.
+        exit_status: of the run.
+        applied: whose files were applied.
+        counts: of debts, as the second analyst found them before and after the run, and as one
+            finds them who opens the copy then.
+
+    """
+
+    holder: int
+    warehouse: Path
+    said: str
+    exit_status: int
+    applied: Rows
+    counts: tuple[int, int, int]
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    with morning(tmp_path_factory.mktemp("watched") / "site") as site:
+        site.leave("lumina", "andes_seguros")
+        of_the_copy = Analyst.opening(site.home.analytics)
+        try:
+            before = of_the_copy.count()
+            of_the_warehouse = Analyst.opening(site.home.warehouse)
+            with subprocess.Popen(
+                [sys.executable, "-m", "orchestration", "run", "--date", TUESDAY],
+                cwd=PROJECT,
+                env={**os.environ, **site.environment},
+                stdout=subprocess.PIPE,
+                text=True,
+            ) as run:
+                assert run.stdout is not None
+                said = run.stdout.readline()
+                of_the_warehouse.leave()
+                run.stdout.read()
+            meanwhile = of_the_copy.count()
+        finally:
+            of_the_copy.leave()
+        ((after,),) = site.query("select count(*) from debts")
+        return Watched(
+            of_the_warehouse.process.pid,
+            site.home.warehouse,
+            said,
+            run.returncode,
+            site.applied(),
+            (before, meanwhile, int(str(after))),
+        )
+
+
 class TestAnalysts:
     """R28, R29: somebody reads what a run is about to write."""
 
-    def test_a_run_waits_for_who_has_the_warehouse_open(self, site: Site) -> None:
-        site.leave("lumina", "andes_seguros")
-        analyst = Analyst.opening(site.home.warehouse)
-        with subprocess.Popen(
-            [sys.executable, "-m", "orchestration", "run", "--date", TUESDAY],
-            cwd=PROJECT,
-            env={**os.environ, **site.environment},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as run:
-            assert run.stdout is not None
-            said = run.stdout.readline()
-            analyst.leave()
-            run.stdout.read()
-        assert said == (
-            f"{site.home.warehouse} is held by process {analyst.process.pid};"
+    def test_a_run_waits_for_who_has_the_warehouse_open(self, watched: Watched) -> None:
+        assert watched.said == (
+            f"{watched.warehouse} is held by process {watched.holder};"
             " waiting for at most 300 seconds\n"
         )
-        assert run.returncode == 0
-        assert site.applied() == [("andes_seguros", 1), ("lumina", 1)]
+        assert watched.exit_status == 0
+        assert watched.applied == [("andes_seguros", 1), ("lumina", 1)]
 
-    def test_who_has_the_published_copy_open_keeps_it_and_holds_up_nobody(self, site: Site) -> None:
-        site.leave("lumina", "andes_seguros")
-        analyst = Analyst.opening(site.home.analytics)
-        try:
-            before = analyst.count()
-            assert site.run().returncode == 0
-            assert analyst.count() == before
-        finally:
-            analyst.leave()
-        ((after,),) = site.query("select count(*) from debts")
+    def test_who_has_the_published_copy_open_keeps_it_and_holds_up_nobody(
+        self, watched: Watched
+    ) -> None:
+        assert watched.exit_status == 0
+        before, meanwhile, after = watched.counts
+        assert meanwhile == before
         assert after == before + 11  # six of Lumina and five of Andes Seguros are new

@@ -21,11 +21,11 @@ import pytest
 from orchestration.contracts.event_words import EVENT_WORD_FILES, PAYMENT_STATUSES
 from orchestration.contracts.organizations import CONTRACT_FILES
 from orchestration.installation import warehouse
-from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Manifest
+from tests.orchestration.building import run_dbt
 from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query
 from tests.orchestration.histories import (
     Contract,
@@ -39,6 +39,7 @@ from tests.orchestration.histories import (
     json_line,
 )
 from tests.orchestration.oracle import FileReference, loaded_at, replay
+from tests.orchestration.starting import lend_parse
 
 COUNT = int(os.environ.get("SALDO_HISTORIES", "600"))
 SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
@@ -52,6 +53,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     home = Home(root / "home", root / "seeds")
     _write_seeds(home.seeds, histories)
     home.create()
+    lend_parse(home)
     for number in range(1, len(histories[0].loads) + 1):
         _land(home, number, histories)
     dates = [_business_date(number) for number in range(1, len(histories[0].loads) + 1)]
@@ -78,6 +80,7 @@ def test_after_each_load_all_is_as_the_oracle_says(incremental: Told) -> None:
 def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) -> None:
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
+    lend_parse(copy)
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
     before = [query(copy, sql) for sql in queries]
@@ -91,6 +94,7 @@ def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_his
     copy = Home(tmp_path / "home", incremental.home.seeds)
     shutil.copytree(incremental.home.landing, copy.landing)
     copy.create()
+    lend_parse(copy)
     shutil.copyfile(_one_load_earlier(incremental), copy.warehouse)
     _carry(copy, "--full-refresh")
     for sql in (_DEBTS, _HISTORY_OF_STATES, *_DERIVED):
@@ -102,6 +106,7 @@ def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
 ) -> None:
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
+    lend_parse(copy)
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     before = query(copy, _HISTORY)
     with duckdb.connect(str(copy.warehouse)) as connection:
@@ -121,6 +126,7 @@ def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
     shutil.copytree(incremental.home.landing, copy.landing)
     shutil.copytree(incremental.home.events, copy.events)
     copy.create()
+    lend_parse(copy)
     for _ in range(incremental.load_count):
         _carry(copy)
     every_column = "select * from debts order by debt_id"
@@ -134,6 +140,7 @@ def test_a_build_of_the_newest_load_again_changes_nothing(
 ) -> None:
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
+    lend_parse(copy)
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
     before = [query(copy, sql) for sql in queries]
@@ -174,6 +181,7 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     )
     _write_seeds(home.seeds, first)
     home.create()
+    lend_parse(home)
     _land(home, 1, first)
     _carry(home)
     assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "pending"}
@@ -195,6 +203,7 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     replayed = Home(tmp_path / "replayed", home.seeds)
     shutil.copytree(home.landing, replayed.landing)
     replayed.create()
+    lend_parse(replayed)
     for _ in range(2):
         _carry(replayed)
     assert [query(replayed, sql) for sql in queries] == told
@@ -209,6 +218,7 @@ def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_re
     told = (_one_payment("lumina", "rut", "12345678-5", "authorized"),)
     _write_seeds(home.seeds, told)
     home.create()
+    lend_parse(home)
     _land(home, 1, told)
     _forget_words(home)
     _carry(home)
@@ -219,6 +229,7 @@ def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_re
     again = Home(tmp_path / "again", home.seeds)
     shutil.copytree(home.landing, again.landing)
     again.create()
+    lend_parse(again)
     _carry(again)
     assert _statuses(again) == {"lumina": "paid"}
 
