@@ -17,7 +17,7 @@ from orchestration.formats.workbook_files import LARGEST_FILE_BYTES
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import holder
-from orchestration.pages import customers, files, find, organizations
+from orchestration.pages import customers, files, find, organizations, today
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
 from orchestration.pages.languages import marked as _
 from orchestration.pages.loader import Loader
@@ -25,7 +25,7 @@ from orchestration.pages.page import home_of, render, render_error
 from orchestration.pages.published import NotPublishedError, OlderCopyError
 
 # The navigation, in order.
-PAGES = (organizations.PAGE, find.PAGE, files.PAGE, customers.PAGE)
+PAGES = (today.PAGE, organizations.PAGE, find.PAGE, files.PAGE, customers.PAGE)
 
 _REQUEST_OVERHEAD_BYTES = 64_000
 # Said before any page is made, so in both languages.

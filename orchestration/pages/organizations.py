@@ -15,8 +15,8 @@ from orchestration.pages.languages import marked as _
 from orchestration.pages.languages import translate
 from orchestration.pages.page import Page, home_of, render, writing_of
 from orchestration.pages.published import opened
-from orchestration.pages.queries import organizations
-from orchestration.pages.queries.organizations import Balance, InProcess, Paid, Part, Week
+from orchestration.pages.queries import organizations, pictures
+from orchestration.pages.queries.pictures import Base, InProcess, Paid, Part, Week
 
 _PATH = "/organizations"
 _COLORS = 6
@@ -45,29 +45,33 @@ def show(request: Request) -> Response:
         if contract is None:
             raise HTTPException(404, _("No organization of that name has a contract."))
         look = organizations.read_look(reader, organization_id)
-        pictures = organizations.read_pictures(reader, contract)
+        drawn = pictures.read_pictures(reader, contract)
         exceptions = organizations.list_exceptions(reader, organization_id)
     return render(
         request,
         "organization.html",
         contract=contract,
         look=look,
-        pictures=pictures,
+        pictures=drawn,
         exceptions=exceptions,
-        base=_draw_base(request, pictures.balances),
-        ageing=_draw_ageing(request, pictures.ageing),
-        paid=_draw_paid(request, pictures.paid),
-        in_process=_draw_in_process(request, pictures.in_process),
-        weeks=_draw_weeks(request, pictures.weeks),
+        base=_draw_bases(request, drawn.bases),
+        ageing=_draw_ageing(request, drawn.ageing),
+        paid=_draw_paid(request, drawn.paid),
+        in_process=_draw_in_process(request, drawn.in_process),
+        weeks=_draw_weeks(request, drawn.weeks),
     )
 
 
-def _draw_base(request: Request, balances: Sequence[Balance]) -> Chart:
-    """How many debts were in the base when each day ended."""
-    name = translate(request, _("Debts in the base"))
+def _draw_bases(request: Request, bases: Sequence[Base]) -> Chart:
+    """How many debts were in the base when each day ended, by status."""
     return draw_columns(
-        [each.business_date.isoformat() for each in balances],
-        [Series(name, 1, [each.closing_count for each in balances])],
+        [each.business_date.isoformat() for each in bases],
+        [
+            Series(translate(request, _("pending")), 1, [each.pending_count for each in bases]),
+            Series(
+                translate(request, _("in process")), 2, [each.in_process_count for each in bases]
+            ),
+        ],
         writing_of(request).count,
     )
 

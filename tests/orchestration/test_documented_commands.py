@@ -238,6 +238,8 @@ def test_the_pages_open_in_a_browser(demo: Demo, browser_page: Page) -> None:
     with demo.clone.running("make pages SALDO_HOME=data/demo") as process:
         port = demo.clone.environment["SALDO_PAGES_PORT"]
         browser_page.goto(_wait_for(f"http://127.0.0.1:{port}", process, demo.clone.log))
+        assert browser_page.get_by_role("heading", level=1).inner_text() == "El día 2026-03-04"
+        browser_page.get_by_role("link", name="Organizaciones").click()
         assert browser_page.get_by_role("row").all_inner_texts()[1:] == [
             "Andes Seguros\t81\t4.233.800 CLP\t2026-03-04\tfalta\t0",
             "Colegio Pehuén\t60\t2.774.100 CLP\t2026-03-04\taplicado\t0",

@@ -1,0 +1,165 @@
+"""The day of every organization, and how the base came to be what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from orchestration.pages.published import Reader
+
+_DAYS = 30
+
+_DATES = """
+select
+    max(business_date) as newest,
+    max(case when business_date < $business_date then business_date end) as former,
+    min(case when business_date > $business_date then business_date end) as following
+from organization_days
+"""
+
+_LISTED = """
+with held as (
+    select organization_id, count(*) as file_count, min_by(file_id, received_at) as oldest_file_id
+    from intake_files
+    where status = 'held' and business_date <= $business_date
+    group by organization_id
+),
+
+sent as (
+    select organization_id, sum(undelivered_file_count) as undelivered_count
+    from organization_days
+    where business_date <= $business_date
+    group by organization_id
+)
+
+select
+    organizations.organization_id,
+    organizations.name,
+    days.status,
+    days.file_id,
+    days.code,
+    coalesce(days.is_near_miss, false),
+    days.inbox_code,
+    days.inbox_message,
+    coalesce(held.file_count, 0),
+    held.oldest_file_id,
+    coalesce(sent.undelivered_count, 0),
+    coalesce(days.overdue_payment_count, 0),
+    coalesce(days.open_exception_count, 0),
+    days.oldest_exception_at,
+    days.record_count,
+    days.rejected_count,
+    days.pending_count,
+    days.in_process_count,
+    days.base_amount,
+    days.currency,
+    days.told_line_count,
+    days.looked_at
+from organizations
+left join organization_days as days
+    on
+        organizations.organization_id = days.organization_id
+        and days.business_date = $business_date
+left join held on organizations.organization_id = held.organization_id
+left join sent on organizations.organization_id = sent.organization_id
+order by organizations.name, organizations.organization_id
+"""
+
+# A date on which nobody looked into an inbox leaves its base as it was.
+_BASES = f"""
+with dates as (
+    select distinct business_date
+    from organization_days
+    where business_date <= $business_date
+    order by business_date desc
+    limit {_DAYS}
+),
+
+organizations_looked as (
+    select distinct organization_id
+    from organization_days
+)
+
+select
+    dates.business_date,
+    organizations_looked.organization_id,
+    days.pending_count,
+    days.in_process_count
+from dates
+cross join organizations_looked
+asof inner join organization_days as days
+    on
+        organizations_looked.organization_id = days.organization_id
+        and dates.business_date >= days.business_date
+order by dates.business_date, organizations_looked.organization_id
+"""  # noqa: S608 (a number of ours)
+
+
+@dataclass(frozen=True)
+class Dates:
+    """The newest date of all, and those before and after one; None where there is none."""
+
+    newest: date | None
+    former: date | None
+    following: date | None
+
+
+@dataclass(frozen=True)
+class Day:
+    """The day of an organization; without a status its inbox was not looked into.
+
+    `held_count` and `undelivered_count` are of all dates up to this one: they wait until somebody
+    does something.
+    """
+
+    organization_id: str
+    name: str
+    status: str | None
+    file_id: str | None
+    code: str | None
+    is_near_miss: bool
+    inbox_code: str | None
+    inbox_message: str | None
+    held_count: int
+    oldest_held_file_id: str | None
+    undelivered_count: int
+    overdue_payment_count: int
+    open_exception_count: int
+    oldest_exception_at: datetime | None
+    record_count: int | None
+    rejected_count: int | None
+    pending_count: int | None
+    in_process_count: int | None
+    base_amount: Decimal | None
+    currency: str | None
+    told_line_count: int | None
+    looked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Base:
+    """The debts of an organization that were in the base when a date ended."""
+
+    business_date: date
+    organization_id: str
+    pending_count: int
+    in_process_count: int
+
+
+def read_dates(reader: Reader, business_date: date | None) -> Dates:
+    """The dates around one; around the newest if none is asked for."""
+    (dates,) = reader.rows(Dates, _DATES, business_date=business_date)
+    if business_date is None and dates.newest is not None:
+        return read_dates(reader, dates.newest)
+    return dates
+
+
+def list_days(reader: Reader, business_date: date) -> list[Day]:
+    """The day of each organization that has a contract."""
+    return reader.rows(Day, _LISTED, business_date=business_date)
+
+
+def read_bases(reader: Reader, business_date: date) -> list[Base]:
+    """The base of each organization at the end of each of the last dates, in order."""
+    return reader.rows(Base, _BASES, business_date=business_date)

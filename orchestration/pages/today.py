@@ -1,0 +1,178 @@
+"""The first page: what each organization needs this morning, the worst first, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from orchestration.pages.charts import Chart, Series, draw_columns
+from orchestration.pages.languages import marked as _
+from orchestration.pages.languages import translate
+from orchestration.pages.page import Page, home_of, render, writing_of
+from orchestration.pages.published import opened
+from orchestration.pages.queries import days
+from orchestration.pages.queries.days import Base, Day
+
+_PATH = "/today"
+
+# What a day can need, the worst first.
+_KINDS = (
+    "missing",
+    "held",
+    "refused",
+    "near_miss",
+    "not_read",
+    "not_delivered",
+    "too_long",
+    "exceptions",
+    "not_looked",
+)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that an organization's day needs a person for.
+
+    Args:
+        kind: one of _KINDS.
+        count: of how many files, payments or exceptions.
+        code: why, as a code.
+        message: the same in words.
+        since: since when the oldest waits (UTC).
+        address: the page on which something can be done.
+        command: the command that does something.
+
+    """
+
+    kind: str
+    count: int = 1
+    code: str | None = None
+    message: str | None = None
+    since: datetime | None = None
+    address: str | None = None
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """An organization, what it needs and how its base went."""
+
+    day: Day
+    needs: tuple[Need, ...]
+    base: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        """The place of its worst need; behind all others if there is none."""
+        return min((_KINDS.index(need.kind) for need in self.needs), default=len(_KINDS))
+
+
+def show(request: Request) -> Response:
+    """The newest date, or the one in the address."""
+    asked = _read_date(request.query_params.get("date", ""))
+    with opened(home_of(request)) as reader:
+        dates = days.read_dates(reader, asked)
+        business_date = asked or dates.newest
+        if business_date is None:
+            return render(request, "nothing_yet.html", has_landed=False, holder=None)
+        listed = days.list_days(reader, business_date)
+        bases = days.read_bases(reader, business_date)
+    lines = sorted(
+        (Line(day, find_needs(day, business_date), _base_of(day, bases)) for day in listed),
+        key=lambda line: line.rank,
+    )
+    return render(
+        request,
+        "today.html",
+        business_date=business_date,
+        dates=dates,
+        lines=lines,
+        needing=[line for line in lines if line.needs],
+        bases=_draw_bases(request, bases),
+    )
+
+
+def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:
+    """What the day of an organization needs a person for, the worst first.
+
+    Args:
+        day: of the organization.
+        business_date: of the day.
+
+    """
+    organization_id = day.organization_id
+    check = f"python -m orchestration check {organization_id}"
+    page = f"/organizations/{organization_id}"
+    needs = []
+    if day.status == "missing":
+        needs.append(Need("missing", address=page, command=check))
+    if day.held_count:
+        address = f"/files/{day.oldest_held_file_id}"
+        needs.append(Need("held", day.held_count, address=address))
+    if day.status == "refused":
+        needs.append(Need("refused", code=day.code, address=f"/files/{day.file_id}"))
+    if day.inbox_code is not None:
+        kind = "near_miss" if day.is_near_miss else "not_read"
+        needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))
+    if day.undelivered_count:
+        command = f"python -m orchestration run --date {business_date}"
+        needs.append(Need("not_delivered", day.undelivered_count, command=command))
+    if day.overdue_payment_count:
+        needs.append(Need("too_long", day.overdue_payment_count, address=page))
+    if day.open_exception_count:
+        needs.append(
+            Need(
+                "exceptions",
+                day.open_exception_count,
+                since=day.oldest_exception_at,
+                address=f"{page}#exceptions",
+            )
+        )
+    if day.status is None:
+        command = f"python -m orchestration run --date {business_date}"
+        needs.append(Need("not_looked", command=command))
+    return tuple(needs)
+
+
+def _read_date(text: str) -> date | None:
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HTTPException(400, _("That is no date; one is 2026-03-02.")) from None
+
+
+def _base_of(day: Day, bases: Sequence[Base]) -> tuple[int, ...]:
+    return tuple(
+        base.pending_count + base.in_process_count
+        for base in bases
+        if base.organization_id == day.organization_id
+    )
+
+
+def _draw_bases(request: Request, bases: Sequence[Base]) -> Chart:
+    """The base of all organizations together, which is counted in debts: currencies do not add."""
+    dates = sorted({base.business_date for base in bases})
+    pending = dict.fromkeys(dates, 0)
+    in_process = dict.fromkeys(dates, 0)
+    for base in bases:
+        pending[base.business_date] += base.pending_count
+        in_process[base.business_date] += base.in_process_count
+    return draw_columns(
+        [day.isoformat() for day in dates],
+        [
+            Series(translate(request, _("pending")), 1, list(pending.values())),
+            Series(translate(request, _("in process")), 2, list(in_process.values())),
+        ],
+        writing_of(request).count,
+    )
+
+
+PAGE = Page(title=_("Today"), path=_PATH, routes=(Route(_PATH, show, methods=["GET"]),))

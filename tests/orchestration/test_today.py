@@ -1,0 +1,91 @@
+"""What the first page says that a day needs, from one row of organization_days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+
+from orchestration.pages.queries.days import Day
+from orchestration.pages.today import Line, Need, find_needs
+
+TODAY = date(2026, 3, 3)
+WELL = Day(
+    organization_id="lumina",
+    name="Lumina Energía",
+    status="applied",
+    file_id="f" * 16,
+    code=None,
+    is_near_miss=False,
+    inbox_code=None,
+    inbox_message=None,
+    held_count=0,
+    oldest_held_file_id=None,
+    undelivered_count=0,
+    overdue_payment_count=0,
+    open_exception_count=0,
+    oldest_exception_at=None,
+    record_count=3,
+    rejected_count=0,
+    pending_count=2,
+    in_process_count=1,
+    base_amount=Decimal(1000),
+    currency="CLP",
+    told_line_count=1,
+    looked_at=datetime(2026, 3, 3, 9),
+)
+CHECK = "python -m orchestration check lumina"
+RUN = "python -m orchestration run --date 2026-03-03"
+PAGE = "/organizations/lumina"
+
+
+@pytest.mark.parametrize(
+    ("changes", "needs"),
+    [
+        ({}, ()),
+        ({"status": "missing"}, (Need("missing", address=PAGE, command=CHECK),)),
+        (
+            {"held_count": 2, "oldest_held_file_id": "a" * 16},
+            (Need("held", 2, address=f"/files/{'a' * 16}"),),
+        ),
+        (
+            {"status": "refused", "code": "empty_file"},
+            (Need("refused", code="empty_file", address=f"/files/{'f' * 16}"),),
+        ),
+        (
+            {"status": "not_read", "inbox_code": "misnamed", "is_near_miss": True},
+            (Need("near_miss", 1, "misnamed", command=CHECK),),
+        ),
+        (
+            {"status": "not_read", "inbox_code": "unreachable", "inbox_message": "no answer"},
+            (Need("not_read", 1, "unreachable", "no answer", command=CHECK),),
+        ),
+        ({"undelivered_count": 2}, (Need("not_delivered", 2, command=RUN),)),
+        ({"overdue_payment_count": 4}, (Need("too_long", 4, address=PAGE),)),
+        (
+            {"open_exception_count": 5, "oldest_exception_at": datetime(2026, 3, 1)},
+            (Need("exceptions", 5, since=datetime(2026, 3, 1), address=f"{PAGE}#exceptions"),),
+        ),
+        ({"status": None}, (Need("not_looked", command=RUN),)),
+    ],
+)
+def test_a_day_needs_what_its_row_says(changes, needs: tuple[Need, ...]) -> None:
+    assert find_needs(replace(WELL, **changes), TODAY) == needs
+
+
+def test_the_organization_with_the_worst_need_comes_first_and_a_day_that_is_well_last() -> None:
+    days = [
+        WELL,
+        replace(WELL, open_exception_count=1),
+        replace(WELL, status="missing", open_exception_count=1),
+        replace(WELL, held_count=1),
+    ]
+    lines = [Line(day, find_needs(day, TODAY), ()) for day in days]
+    assert [days.index(line.day) for line in sorted(lines, key=lambda line: line.rank)] == [
+        2,
+        3,
+        1,
+        0,
+    ]
