@@ -74,8 +74,9 @@ def create_app(home: Home) -> Starlette:
     return app
 
 
-async def _go_to_first_page(__: Request) -> Response:
-    return RedirectResponse(PAGES[0].path)
+async def _go_to_first_page(request: Request) -> Response:
+    query = request.url.query
+    return RedirectResponse(f"{PAGES[0].path}?{query}" if query else PAGES[0].path)
 
 
 async def _say_http_error(request: Request, error: Exception) -> Response:

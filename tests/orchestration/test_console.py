@@ -117,11 +117,12 @@ def test_whatever_names_a_debt_leads_to_it(
 
 
 def test_a_debt_tells_its_whole_life_and_why_it_is_in_the_base(
-    served: Served, morning: Installed, page: Page
+    served: Served, morning: Installed, page: Page, tmp_path: Path
 ) -> None:
     page.goto(f"{served.address}/find?q=LUZ-001&language=en")
     page.get_by_role("link", name="LUZ-001").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Debt LUZ-001 in process"
+    page.screenshot(path=tmp_path / "debt.png", full_page=True)
     assert page.locator(".why").inner_text() == (
         "It is in the base although the newest file does not list it as owed: its payment is"
         " in process."
@@ -320,6 +321,7 @@ def test_an_organization_shows_its_base_its_payments_and_its_contract(
         "2 paid 125,600 CLP",
         "5 withdrawn 163,900 CLP",
     ]
+    page.screenshot(path=tmp_path / "organization.png", full_page=True)
     for summary in page.locator("summary").all():
         summary.click()
     titles = page.locator("figcaption").all_inner_texts()
@@ -373,7 +375,6 @@ def test_an_organization_shows_its_base_its_payments_and_its_contract(
         "A debts file replaces the base; one that would withdraw more than 50% of the pending debts"
         " is held."
     ) in page.locator(".contract li").all_inner_texts()
-    page.screenshot(path=tmp_path / "organization.png", full_page=True)
 
 
 def test_an_organization_without_a_contract_is_none(served: Served) -> None:
@@ -382,10 +383,11 @@ def test_an_organization_without_a_contract_is_none(served: Served) -> None:
 
 
 def test_the_first_page_says_what_each_organization_needs_and_leads_there(
-    served: Served, page: Page
+    served: Served, page: Page, tmp_path: Path
 ) -> None:
     page.goto(f"{served.address}/?language=en")
     assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-03"
+    page.screenshot(path=tmp_path / "today.png", full_page=True)
     assert page.locator(".message").inner_text() == "2 of 3 organizations need something."
     needs = [" ".join(need.split()) for need in page.locator(".needs li").all_inner_texts()]
     assert [re.sub(r"since .* UTC", "since then", need) for need in needs] == [
@@ -492,6 +494,7 @@ class TestDeciding:
         page.goto(f"{served.address}/files?language=en")
         page.locator("table.files tbody a").first.click()
         assert page.url == served.address + address
+        page.screenshot(path=tmp_path / "held.png", full_page=True)
         assert "too_many_withdrawals" in page.locator(".message").inner_text()
         assert (
             "The base has 59 debts now, 2,795,900 CLP; 58 of them are pending. The file would"
@@ -505,7 +508,6 @@ class TestDeciding:
             ["Withdrawn debts", "45"],
             ["Kept in process", "0"],
         ]
-        page.screenshot(path=tmp_path / "held.png", full_page=True)
 
         # A run is at work, so the decision waits, and the page says so.
         with locking.exclusive(morning.home):

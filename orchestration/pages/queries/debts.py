@@ -27,58 +27,33 @@ limit {MOST_FOUND}
 """  # noqa: S608 (a number of ours)
 
 _PAYMENTS = f"""
-select
-    payments.organization_id,
-    payments.payment_id,
-    payments.status,
-    payments.amount,
-    payments.currency,
-    payments.occurred_at,
-    debts.debt_id
+select organization_id, payment_id, status, amount, currency, occurred_at, debt_id
 from payments
-left join debts on payments.debt_id = debts.debt_id
-where payments.payment_id = $text
-order by payments.organization_id, payments.due_date, payments.payment_key
+where payment_id = $text
+order by organization_id, due_date, payment_key
 limit {MOST_FOUND}
 """  # noqa: S608 (a number of ours)
 
+# One reading of the debts, however they are named.
 _DEBTS = f"""
-with files as (
-    select unnest($file_ids) as file_id
-),
-
-named as (
-    select debt_id
-    from debts
-    where
-        list_contains($spellings, customer_id)
-        or list_contains($spellings, product_id)
-        or debt_id = $hash
-    union
-    select debt_id
-    from payments
-    where payment_id = $text
-    union
-    select debt_id
-    from debts
-    where
-        first_file_id in (select file_id from files)
-        or version_file_id in (select file_id from files)
-)
-
 select
-    debts.debt_id,
-    debts.organization_id,
-    debts.customer_id,
-    debts.product_id,
-    debts.due_date,
-    debts.amount,
-    debts.currency,
-    debts.status,
+    debt_id,
+    organization_id,
+    customer_id,
+    product_id,
+    due_date,
+    amount,
+    currency,
+    status,
     count(*) over () as found_count
 from debts
-inner join named on debts.debt_id = named.debt_id
-order by debts.organization_id, debts.customer_id, debts.due_date, debts.product_id
+where
+    list_contains($spellings, customer_id)
+    or list_contains($spellings, product_id)
+    or list_contains($debt_ids, debt_id)
+    or list_contains($file_ids, first_file_id)
+    or list_contains($file_ids, version_file_id)
+order by organization_id, customer_id, due_date, product_id
 limit {MOST_FOUND}
 """  # noqa: S608 (a number of ours)
 
@@ -180,7 +155,7 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class FoundPayment:
-    """A payment that a search names; without a debt where no file has listed it."""
+    """A payment that a search names; no file need have listed its debt."""
 
     organization_id: str
     payment_id: str
@@ -188,7 +163,7 @@ class FoundPayment:
     amount: Decimal
     currency: str
     occurred_at: datetime
-    debt_id: str | None
+    debt_id: str
 
 
 @dataclass(frozen=True)
@@ -213,6 +188,16 @@ class Found:
     files: list[FoundFile]
     payments: list[FoundPayment]
     debts: list[FoundDebt]
+
+    @property
+    def known_debt_ids(self) -> set[str]:
+        """The debts that a file has listed."""
+        return {debt.debt_id for debt in self.debts}
+
+    @property
+    def has_all_debts(self) -> bool:
+        """Whether these are all debts that it leads to."""
+        return not self.debts or self.debts[0].found_count == len(self.debts)
 
     @property
     def is_empty(self) -> bool:
@@ -292,18 +277,15 @@ def find(reader: Reader, text: str) -> Found:
     text = spellings[0]
     hashed = text.lower() if _HASH.fullmatch(text.lower()) else ""
     files = reader.rows(FoundFile, _FILES, text=text, hash=hashed)
-    return Found(
-        files=files,
-        payments=reader.rows(FoundPayment, _PAYMENTS, text=text),
-        debts=reader.rows(
-            FoundDebt,
-            _DEBTS,
-            text=text,
-            hash=hashed,
-            spellings=spellings,
-            file_ids=[file.file_id for file in files],
-        ),
+    payments = reader.rows(FoundPayment, _PAYMENTS, text=text)
+    debts = reader.rows(
+        FoundDebt,
+        _DEBTS,
+        spellings=spellings,
+        debt_ids=[hashed, *(payment.debt_id for payment in payments)],
+        file_ids=[file.file_id for file in files],
     )
+    return Found(files, payments, debts)
 
 
 def spell(text: str) -> list[str]:

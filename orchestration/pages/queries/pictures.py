@@ -26,18 +26,33 @@ from newest
 order by business_date
 """  # noqa: S608 (a number of ours)
 
-_STATUSES = """
-select status, count(*), sum(amount)
+# The debts of an organization are read once; what follows reads what was counted of them.
+_COUNTED = """
+create temp table counted as
+select
+    status,
+    is_in_base,
+    currency,
+    due_date,
+    count(*) as debt_count,
+    sum(amount) as amount
 from debts
-where organization_id = $organization_id and currency = $currency
+where organization_id = $organization_id
+group by status, is_in_base, currency, due_date
+"""
+
+_STATUSES = """
+select status, cast(sum(debt_count) as bigint), sum(amount)
+from counted
+where currency = $currency
 group by status
 order by list_position(['pending', 'in_process', 'paid', 'withdrawn', 'void'], status)
 """
 
 _OTHER_CURRENCIES = """
-select count(*)
-from debts
-where organization_id = $organization_id and currency <> $currency and is_in_base
+select cast(coalesce(sum(debt_count), 0) as bigint)
+from counted
+where currency <> $currency and is_in_base
 """
 
 _AGEING = """
@@ -49,14 +64,12 @@ with asked as (
 
 aged as (
     select
-        debts.amount,
-        asked.aged_on - debts.due_date as days
-    from debts
+        counted.debt_count,
+        counted.amount,
+        asked.aged_on - counted.due_date as days
+    from counted
     cross join asked
-    where
-        debts.organization_id = $organization_id
-        and debts.currency = $currency
-        and debts.is_in_base
+    where counted.currency = $currency and counted.is_in_base
 )
 
 select
@@ -64,7 +77,7 @@ select
         when days <= 0 then 0 when days <= 30 then 1 when days <= 60 then 2
         when days <= 90 then 3 else 4
     end as bucket,
-    count(*),
+    cast(sum(debt_count) as bigint),
     sum(amount)
 from aged
 group by bucket
@@ -128,11 +141,8 @@ with weeks as (
         cast(date_trunc('week', due_date) as date) as week,
         sum(case when status = 'paid' then amount else 0 end) as paid_amount,
         sum(case when is_in_base then amount else 0 end) as owed_amount
-    from debts
-    where
-        organization_id = $organization_id
-        and currency = $currency
-        and (status = 'paid' or is_in_base)
+    from counted
+    where currency = $currency and (status = 'paid' or is_in_base)
     group by week
     order by week desc
     limit {_WEEKS}
@@ -235,15 +245,18 @@ class Pictures:
 
 def read_pictures(reader: Reader, contract: Contract) -> Pictures:
     """The numbers behind an organization's charts."""
-    asked = {"organization_id": contract.organization_id, "currency": contract.currency}
-    (other_count,) = reader.connection.execute(_OTHER_CURRENCIES, asked).fetchone() or (0,)
+    organization = {"organization_id": contract.organization_id}
+    currency = {"currency": contract.currency}
+    asked = {**organization, **currency}
+    reader.connection.execute(_COUNTED, organization)
+    (other_count,) = reader.connection.execute(_OTHER_CURRENCIES, currency).fetchone() or (0,)
     return Pictures(
-        bases=reader.rows(Base, _BASES, organization_id=contract.organization_id),
-        statuses=reader.rows(Part, _STATUSES, **asked),
+        bases=reader.rows(Base, _BASES, **organization),
+        statuses=reader.rows(Part, _STATUSES, **currency),
         ageing=reader.rows(Part, _AGEING, **asked),
         balances=reader.rows(Balance, _BALANCES, **asked),
         paid=reader.rows(Paid, _PAID, **asked),
-        in_process=reader.rows(InProcess, _IN_PROCESS, organization_id=contract.organization_id),
-        weeks=reader.rows(Week, _RECOVERY, **asked),
+        in_process=reader.rows(InProcess, _IN_PROCESS, **organization),
+        weeks=reader.rows(Week, _RECOVERY, **currency),
         other_currency_count=other_count,
     )
