@@ -60,8 +60,8 @@
     other one of point and comma may group thousands. An amount is never rounded: it has the
     decimals of its currency, at least two, and further decimals must be zeros. `10000.0000` is ten
     thousand pesos, and `1.005` is refused. `15.000` is refused, too, unless the currency has three
-    decimals: it means fifteen thousand if points group thousands. With four decimals, a final zero
-    may be left out: `2.534` is an amount in UF, but `2.500` may be thousands.
+    decimals: it means fifteen thousand if points group thousands. So is
+    `2.534` in UF, which have four decimals: it may be thousands, but `2.5340` is an amount.
 #}
 {% macro parse_amount(text, decimal_separator, currency) -%}
     {%- set plain -%}
@@ -74,7 +74,7 @@
     {%- for decimals, fraction in [
         (2, '[0-9]{1,2}|[0-9]{2}00+'),
         (3, '[0-9]{1,3}|[0-9]{3}0+'),
-        (4, '[0-9]{1,2}|[0-9]{2}[1-9]|[0-9]{4}0*'),
+        (4, '[0-9]{1,2}|[0-9]{4}0*'),
     ] -%}
         {%- set number = '([0-9]+|[1-9][0-9]{0,2}(,[0-9]{3})+)([.](' ~ fraction ~ '))?' -%}
         {%- do forms.update({decimals: matches(plain, '^(-?' ~ number ~ '|' ~ number ~ '-)$')}) -%}

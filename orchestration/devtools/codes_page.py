@@ -41,6 +41,8 @@ hay otra línea de monto 0, que parecería otro pago.
 
 En los archivos que enviamos, los montos llevan los decimales de su moneda: cuatro en UF (`CLF`),
 dos en pesos. Un monto recibido con más decimales que su moneda se rechaza: nunca se redondea.
+Tampoco se adivina un monto en UF con tres decimales (`2,534`), que podría ser de miles: escriba los
+cuatro decimales (`2,5340`).
 
 Una fila que no es una deuda, como `Total general` al pie de un informe, se rechaza con el código de
 lo primero que le falta (el cliente o el producto) y se informa con su línea; las demás se aplican.

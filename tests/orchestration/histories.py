@@ -301,7 +301,7 @@ EXTERNAL_IDS = ("AL-1", "al-1", "007", "7")
 PRODUCTS = ("LUZ-1", "luz-1", "01", "Ñ, 1")
 DUE_DATES = (date(2026, 3, 31), date(2026, 4, 30))
 AMOUNTS = tuple(Decimal(text) for text in ("1000", "0", "1500.5", "123456.78", "1000.01"))
-AMOUNTS_OF_UF = tuple(Decimal(text) for text in ("0.1234", "0", "2.534", "1000.0101", "1000.01"))
+AMOUNTS_OF_UF = tuple(Decimal(text) for text in ("0.1234", "0", "2.5340", "1000.0101", "1000.01"))
 ATTRIBUTE_NAMES = ("plan", "zona")
 ATTRIBUTES = ("", "A", 'B, "norte"', "ñ" * LONGEST_ATTRIBUTE)
 
@@ -473,7 +473,13 @@ class _Story:
         """Draw what makes a row refused: a column and its text (R15)."""
         too_small = "0.00001" if self.contract.currency == "CLF" else "0.001"
         faults: list[tuple[int, tuple[str, Sequence[str]]]] = [
-            (6, ("amount", ("", "mil", f"1{too_small}", "1.000,50", "NaN", f"-{too_small}"))),
+            (
+                6,
+                (
+                    "amount",
+                    ("", "mil", f"1{too_small}", "1.000,50", "NaN", "2.534", f"-{too_small}"),
+                ),
+            ),
             (4, ("amount", ("-1", "-0.01", " -1000.00", "1000-"))),
             (3, ("is_paid", ("quizás", "2", "sip"))),
             (2, ("is_void", ("-", "nunca"))),

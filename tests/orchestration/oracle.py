@@ -1054,11 +1054,15 @@ def _read_date(text: str) -> date | None:
 
 
 def _read_amount(text: str, decimals: int) -> Decimal | None:
-    """Read a number that needs no more decimals; trailing zeros do not count."""
+    """Read a number that needs no more decimals; trailing zeros do not count, and three decimals
+    may be thousands.
+    """
     if not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?|[0-9]+(\.[0-9]+)?-", text):
         return None
     amount = -Decimal(text[:-1]) if text.endswith("-") else Decimal(text)
-    return round(amount, decimals) if amount == round(amount, decimals) else None
+    if re.search(r"\.[0-9]{3}-?$", text) or amount != round(amount, decimals):
+        return None
+    return round(amount, decimals)
 
 
 def _read_flag(text: str) -> bool | None:

@@ -20,9 +20,10 @@ HEADER = ("cliente", "producto", "vencimiento", "monto", "moneda")
 UF = [
     ("C-1", "P-1", DUE, "0,1234", "UF"),
     ("C-2", "P-2", DUE, "1.012,5", "CLF"),
-    ("C-3", "P-3", DUE, "2,534", ""),
+    ("C-3", "P-3", DUE, "2,5340", ""),
     ("C-4", "P-4", DUE, "0,12345", "UF"),
     ("C-5", "P-5", DUE, "1000", "$"),
+    ("C-6", "P-6", DUE, "2,534", "UF"),
 ]
 PESOS = [("C-1", "P-1", DUE, "1000,5", "$"), ("C-2", "P-2", DUE, "0,1234", "$")]
 MOST_DIGITS = 14
@@ -51,7 +52,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     )
     given_back = {"amount": "12.0001", "currency": "CLF", "status": "reversed"}
     house.load(
-        Deposit("uf", csv_of([HEADER[:4], ("C-3", "P-3", DUE, "2,534")], ";"), "payments"),
+        Deposit("uf", csv_of([HEADER[:4], ("C-3", "P-3", DUE, "2,5340")], ";"), "payments"),
         events=[_event("uf", 2, given_back, event_id="back-1", occurred_at="2026-03-02T09:00:00Z")],
     )
     return house
@@ -134,6 +135,7 @@ def test_an_amount_with_more_decimals_than_its_currency_is_refused_and_never_rou
         ("pesos", 3, "invalid_amount"),
         ("uf", 5, "invalid_amount"),
         ("uf", 6, "other_currency"),
+        ("uf", 7, "invalid_amount"),
     ]
     assert house.query(
         "select line_number, code, message from refused_event_lines order by all"
@@ -176,10 +178,8 @@ def _read(text: str, decimals: int) -> Decimal | None:
         or len(whole.replace(",", "").lstrip("0")) > MOST_DIGITS
     ):
         return None
-    # What may be thousands: nobody writes the last zero of three decimals out of four.
-    if len(fraction) == THOUSANDS > decimals:
-        return None
-    if len(fraction) == THOUSANDS < decimals and fraction.endswith("0"):
+    # What may be thousands.
+    if len(fraction) == THOUSANDS != decimals:
         return None
     amount = Decimal(f"{whole.replace(',', '')}.{fraction or 0}")
     return -amount if found[1] or found[4] else amount
