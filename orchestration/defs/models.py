@@ -56,9 +56,12 @@ class Rooms(DagsterDbtTranslator):
 
         The sources `base` and `verdicts` are Saldo's own tables as the previous load left them.
         Dagster would identify them with those tables and find a cycle. Without the table's name
-        they are separate assets.
+        they are separate assets. The types of a seed's columns come from its configuration.
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
+        if unique_id.startswith("seed."):
+            columns = _columns_of_seed(manifest["nodes"][unique_id])
+            return spec.merge_attributes(metadata={"dagster/column_schema": columns})
         if not unique_id.startswith(("source.saldo.base.", "source.saldo.verdicts.")):
             return spec
         metadata = {key: value for key, value in spec.metadata.items() if key != _TABLE_NAME}
@@ -89,53 +92,45 @@ class Rooms(DagsterDbtTranslator):
         return {"seed": "contracts", "snapshot": "marts"}.get(kind)
 
 
-def _measured(invocation: DbtCliInvocation, home: Home) -> Iterator[Any]:
-    """Yield dbt's events once it has released the warehouse: each table with columns and rows.
+def _columns_of_seed(node: Mapping[str, Any]) -> dg.TableSchema:
+    types = node["config"]["column_types"]
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, types[name], column["description"])
+            for name, column in node["columns"].items()
+        ]
+    )
+
+
+def _with_row_counts(
+    context: dg.AssetExecutionContext, invocation: DbtCliInvocation, home: Home
+) -> Iterator[Any]:
+    """Yield dbt's events as they happen, and the rows of its tables once it has ended.
+
+    While dbt runs, nobody else can open the warehouse. Rows of published tables are observed when
+    they are published.
 
     Raises:
         DagsterDbtCliRuntimeError: dbt failed; its events come first.
 
     """
-    events: list[Any] = []
-    failure: Exception | None = None
-    try:
-        for event in invocation.stream():
-            events.append(event)
-    except Exception as error:
-        failure = error
-    with warehouse.connect(home) as connection:
-        relations = warehouse.read_relations(connection)
-    nodes = invocation.manifest["nodes"]
-    for event in events:
-        node = nodes.get(_dbt_id_of(event), {})
-        relation = relations.get((node.get("schema"), node.get("alias")))
-        if isinstance(event, dg.Output) and relation is not None:
-            event = event.with_metadata({**event.metadata, **_metadata_of(relation, node)})  # noqa: PLW2901
+    assets: dict[str, dg.AssetKey] = {}
+    for event in invocation.stream():
+        if isinstance(event, dg.Output):
+            unique_id = event.metadata["unique_id"].value
+            assets[str(unique_id)] = context.asset_key_for_output(event.output_name)
         yield event
-    if failure is not None:
-        raise failure
-
-
-def _dbt_id_of(event: Any) -> str | None:
-    said = getattr(event, "metadata", {}).get("unique_id")
-    return said.value if said is not None else None
-
-
-def _metadata_of(
-    relation: warehouse.Relation, node: Mapping[str, Any]
-) -> dict[str, dg.MetadataValue]:
-    """Return the column types that the YAML lacks; rows unless the published copy gives them."""
-    metadata: dict[str, dg.MetadataValue] = {}
-    described = node["columns"]
-    if not all(column["data_type"] for column in described.values()):
-        columns = [
-            dg.TableColumn(name, kind, described.get(name, {}).get("description"))
-            for name, kind in relation.columns
-        ]
-        metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(dg.TableSchema(columns))
-    if relation.row_count is not None and node["name"] not in published_tables().values():
-        metadata["dagster/row_count"] = dg.MetadataValue.int(relation.row_count)
-    return metadata
+    with warehouse.connect(home) as connection:
+        row_counts = warehouse.count_rows(connection)
+    for unique_id, key in assets.items():
+        node = invocation.manifest["nodes"][unique_id]
+        count = row_counts.get((node["schema"], node["alias"]))
+        if count is not None and node["name"] not in published_tables().values():
+            yield dg.AssetObservation(
+                key,
+                partition=context.partition_key,
+                metadata={"dagster/row_count": dg.MetadataValue.int(count)},
+            )
 
 
 def _describe_test(node: Mapping[str, Any]) -> str:
@@ -173,7 +168,7 @@ def models(
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli(arguments, context=context, target_path=target)
-        yield from _measured(invocation, home)
+        yield from _with_row_counts(context, invocation, home)
         if not context.is_subset:
             with warehouse.connect(home) as connection:
                 warehouse.finish_load(connection, warehouse.last_load_id(connection))

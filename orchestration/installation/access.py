@@ -19,6 +19,8 @@ _OTHERS = 0o077
 # The group may pass through the folder, but not list it.
 _SHARED_FOLDER = 0o710
 _SHARED_FILE = 0o640
+# What git needs to keep the default home's folder in a fresh clone, for dbt alone.
+_KEEPER = ".gitkeep"
 
 
 class ForeignHomeError(WrongUseError):
@@ -35,7 +37,7 @@ def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
     Args:
         root: the home.
         copy: the published copy, directly in it.
-        say: called with the number of open files, unless the folder is empty.
+        say: called with the number of open files, unless the folder is as git has it.
 
     """
     chosen = {root: _SHARED_FOLDER, copy: _SHARED_FILE} if _is_shared(root) else {}
@@ -58,7 +60,7 @@ def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
             with suppress(FileNotFoundError, PermissionError):
                 path.chmod(stat.S_IMODE(path.stat().st_mode) & ~_OTHERS)
                 count += 1
-    if entries and count:
+    if count and any(entry.name != _KEEPER for entry in entries):
         say(
             f"{count} files and folders of {root} were open to other users of this machine and"
             " are closed now"

@@ -19,7 +19,15 @@ DBT = (
     "import gc; gc.disable(); from dbt.cli.main import cli; cli(prog_name='dbt')",
 )
 
-_SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "snapshots", "tests")
+_SOURCES = (
+    "dbt_project.yml",
+    "profiles.yml",
+    "selectors.yml",
+    "models",
+    "macros",
+    "snapshots",
+    "tests",
+)
 
 
 def run_dbt(home: Home, *arguments: str) -> None:

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -30,16 +29,6 @@ _THEN_AGAIN = "; wait for it to end, then run again"
 
 class OlderWarehouseError(ToldError):
     """The tables of `raw` are not those of this version."""
-
-
-@dataclass(frozen=True)
-class Relation:
-    """A table or view of the models: its columns with types, and its number of rows if it stores
-    any.
-    """
-
-    columns: tuple[tuple[str, str], ...]
-    row_count: int | None
 
 
 @contextmanager
@@ -231,14 +220,8 @@ def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
     return found is not None
 
 
-def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], Relation]:
-    """Return the tables and views of the warehouse by schema and name; a view stores no rows."""
-    columns: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for schema, name, column, kind in connection.execute(
-        "select schema_name, table_name, column_name, lower(data_type) from duckdb_columns()"
-        " where database_name = current_database() and not internal order by column_index"
-    ).fetchall():
-        columns.setdefault((schema, name), []).append((column, kind))
+def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+    """Return the number of rows of each table of the warehouse, by schema and name."""
     tables = connection.execute(
         "select schema_name, table_name from duckdb_tables() where not internal"
         " and database_name = current_database()"
@@ -248,7 +231,7 @@ def read_relations(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str
         counted = f'select count(*) from "{schema}"."{name}"'  # noqa: S608 (names of ours)
         row = connection.execute(counted).fetchone()
         row_counts[schema, name] = row[0] if row else 0
-    return {key: Relation(tuple(named), row_counts.get(key)) for key, named in columns.items()}
+    return row_counts
 
 
 def check_raw(connection: duckdb.DuckDBPyConnection) -> None:

@@ -33,7 +33,11 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
     results = max(
         (home / "target").glob("*/run_results.json"), key=lambda path: path.stat().st_mtime
     )
-    nodes = json.loads(results.read_text())["results"]
+    nodes = [
+        each
+        for each in json.loads(results.read_text())["results"]
+        if not each["unique_id"].startswith("operation.")
+    ]
     seconds_of = {each["unique_id"]: each["execution_time"] for each in nodes}
     tests = {name: spent for name, spent in seconds_of.items() if name.startswith("test.")}
     models = {name: spent for name, spent in seconds_of.items() if name not in tests}

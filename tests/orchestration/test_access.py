@@ -124,9 +124,12 @@ def test_only_what_can_be_reached_by_others_makes_a_home_an_open_one(home: Home,
     assert is_told == (name.count("/") == 0)
 
 
-def test_an_empty_folder_is_closed_without_a_word(tmp_path: Path) -> None:
+@pytest.mark.parametrize("files", [(), (".gitkeep",)], ids=["empty", "as git has it"])
+def test_a_new_folder_is_closed_without_a_word(tmp_path: Path, files: tuple[str, ...]) -> None:
     home = Home(tmp_path / "home", PROJECT / "seeds")
     home.root.mkdir()
+    for name in files:
+        (home.root / name).touch(0o644)
     home.root.chmod(0o755)
     assert _held(home).stderr == ""
     assert modes(home.root) == closed(home.root)

@@ -31,9 +31,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 def test_every_dbt_unit_test_passes(home: Home) -> None:
     run_dbt(home, "test", "--quiet", "--select", "test_type:unit")
-    results = _read(home.root / "target" / "run_results.json")["results"]
-    assert {result["status"] for result in results} == {"pass"}
-    assert {result["unique_id"] for result in results} == set(_unit_tests(home))
+    results = {
+        result["unique_id"]: result["status"]
+        for result in _read(home.root / "target" / "run_results.json")["results"]
+        if not result["unique_id"].startswith("operation.")
+    }
+    assert results == dict.fromkeys(_unit_tests(home), "pass")
 
 
 def test_each_rule_about_debts_is_named_by_a_unit_test(home: Home) -> None:

@@ -70,6 +70,11 @@ NOT_RUN = {
     "make dev": ("as with SALDO_HOME=data/demo, in another folder", "TestUserInterface"),
     "make pages": ("as with SALDO_HOME=data/demo, in another folder", "TestDeciding"),
     "make run DATE=...": ("as with a date", "test_a_day_is_run_for_real_and_read"),
+    **dict.fromkeys(
+        ("dbt build", "dbt test", "dbt docs generate"),
+        ("in a clone of its own", "test_a_fresh_clone_is_built_without_a_row_of_raw"),
+    ),
+    "dbt test --select test_type:unit": ("in a home", "test_every_dbt_unit_test_passes"),
     "make bank-holidays": ("writes a seed", "test_the_seed_is_what_the_library_says"),
     "python -m orchestration upload-customers lumina clientes.xlsx": (
         "needs a workbook",

@@ -1,0 +1,104 @@
+"""What Saldo makes of dagster-dbt: the hooks it takes, and events that are shown as dbt works."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource
+
+from orchestration.defs.models import Rooms
+from orchestration.defs.resources import Dbt
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.project_yaml import published_tables
+from tests.orchestration.installations import Installed, install
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "hooks"),
+    [
+        (Dbt, DbtCliResource, {"_cli_version", "_initialize_dbt_core_adapter"}),
+        (
+            Rooms,
+            DagsterDbtTranslator,
+            {"get_asset_spec", "get_asset_check_spec", "get_owners", "get_group_name"},
+        ),
+    ],
+)
+def test_each_hook_that_is_overridden_is_there_with_the_same_arguments(
+    ours: type, theirs: type, hooks: set[str]
+) -> None:
+    defined = {
+        name: member
+        for name, member in vars(ours).items()
+        if isinstance(member, cached_property) or inspect.isfunction(member)
+    }
+    assert {name for name in defined if not name.startswith("__")} == hooks
+    for name in hooks:
+        own, hook = defined[name], inspect.getattr_static(theirs, name)
+        assert isinstance(own, cached_property) == isinstance(hook, cached_property), name
+        if not isinstance(own, cached_property):
+            assert list(inspect.signature(own).parameters) == list(
+                inspect.signature(hook).parameters
+            ), name
+
+
+def test_dagster_finds_nothing_wrong_with_the_definitions(home: Home) -> None:
+    checked = subprocess.run(
+        [Path(sys.executable).with_name("dg"), "check", "defs"],
+        cwd=PROJECT,
+        env={**os.environ, **home.environment(), "VIRTUAL_ENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "All definitions loaded successfully." in checked.stdout
+
+
+def test_what_dbt_does_is_shown_as_it_does_it_and_rows_when_it_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with install(tmp_path, Installed) as site:
+        ran = site.command("run", "--date", f"{DAYS[0]}")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+    monkeypatch.setenv("DAGSTER_HOME", str(site.home.dagster))
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs()
+        entries = [entry for entry in instance.all_logs(run.run_id) if entry.step_key == "models"]
+    (ended,) = (
+        number
+        for number, entry in enumerate(entries)
+        if entry.user_message.startswith("Finished dbt command")
+    )
+    built = [_name(entry) for entry in entries[:ended] if _is_of(entry, "ASSET_MATERIALIZATION")]
+    assert {"organizations", "stg_intake__loads", "debts", "payment_exceptions"} <= set(built)
+    late = [entry for entry in entries[ended:] if _is_of(entry, "ASSET_MATERIALIZATION")]
+    assert late == []
+    counted = {
+        _name(entry): entry.asset_observation.metadata["dagster/row_count"].value
+        for entry in entries[ended:]
+        if entry.asset_observation is not None
+    }
+    assert counted.keys() >= {"int_payments__versioned", "int_intake_files__judged", "intake_codes"}
+    assert counted["payment_channels"] == len(
+        (PROJECT / "seeds" / "payment_channels.csv").read_text().splitlines()[1:]
+    )
+    assert counted.keys() & set(published_tables().values()) == set()
+
+
+def _is_of(entry: dg.EventLogEntry, kind: str) -> bool:
+    return entry.is_dagster_event and entry.get_dagster_event().event_type_value == kind
+
+
+def _name(entry: dg.EventLogEntry) -> str:
+    key = entry.get_dagster_event().asset_key
+    assert key is not None
+    return key.path[-1]

@@ -1,0 +1,111 @@
+"""dbt alone (R34): its commands in a fresh clone and beside a warehouse in use, with nothing else.
+
+No make, no Dagster, no variable: the virtual environment's dbt, in the project's folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation.project_yaml import raw_tables
+from tests.orchestration.clones import Clone, make_clone
+from tests.orchestration.installations import Installed, install
+
+COMMANDS = ("build", "test", "docs generate")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
+    """A clone with the packages in its virtual environment, where dbt has done its work."""
+    clone = make_clone(tmp_path_factory.mktemp("dbt_alone"), {})
+    made = clone.run("python3 -m venv --without-pip .venv")
+    assert made.returncode == 0, made.stderr
+    _run_each_command(clone)
+    return clone
+
+
+def _run_each_command(clone: Clone) -> None:
+    for command in COMMANDS:
+        ran = clone.run(f".venv/bin/dbt --no-use-colors {command}")
+        assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr
+        assert not re.search(r"(WARN|ERROR|SKIP)=[1-9]|deprecat", ran.stdout), ran.stdout
+
+
+def _read(clone: Clone, artifact: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((clone.folder / "target" / artifact).read_text())
+    return content
+
+
+def _as_type(text: str) -> str:
+    return text.lower().replace(" ", "")
+
+
+def _fingerprints(path: Path) -> dict[str, tuple[object, ...]]:
+    """Rows and content of every table of a warehouse."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tables = connection.execute(
+            'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables()'
+            " where not internal"
+        ).fetchall()
+        return {
+            name: connection.execute(
+                f"select count(*), sum(hash(whole)::hugeint) from {name} as whole"
+            ).fetchall()[0]
+            for (name,) in tables
+        }
+
+
+def test_a_fresh_clone_is_built_without_a_row_of_raw(clone: Clone) -> None:
+    tables = _fingerprints(clone.folder / "data" / "warehouse.duckdb")
+    raw = {name: rows for name, (rows, _) in tables.items() if name.startswith('"raw"')}
+    assert raw == {f'"raw"."{name}"': 0 for name in raw_tables()}
+    assert tables['"main"."debts"'][0] == 0
+    assert tables['"main"."organizations"'][0] == 3
+
+
+def test_the_documentation_has_every_column_there_is_with_its_type(clone: Clone) -> None:
+    manifest, catalog = _read(clone, "manifest.json"), _read(clone, "catalog.json")
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    there = {
+        key: {name: _as_type(column["type"]) for name, column in node["columns"].items()}
+        for key, node in {**catalog["nodes"], **catalog["sources"]}.items()
+    }
+    described = {
+        key: {
+            name: _as_type(
+                column["data_type"] or node["config"].get("column_types", {}).get(name, "unknown")
+            )
+            for name, column in node["columns"].items()
+        }
+        for key, node in nodes.items()
+        if node["resource_type"] in {"model", "seed", "snapshot", "source"}
+    }
+    assert there == described
+
+
+def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
+    clone: Clone, tmp_path: Path
+) -> None:
+    warehouse = clone.folder / "data" / "warehouse.duckdb"
+    with install(tmp_path, Installed) as site:
+        site.upload(DAYS[0])
+        ran = site.command("run", "--date", f"{DAYS[0]}")
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        shutil.copyfile(site.home.warehouse, warehouse)
+        shutil.copytree(site.home.seeds, clone.folder / "seeds", dirs_exist_ok=True)
+    before = _fingerprints(warehouse)
+    assert before['"main"."debts"'][0]
+    _run_each_command(clone)
+    # What the newest load does to the base: nothing, once the base has it.
+    assert before.pop(compared := '"intermediate"."int_debts__compared"')[0]
+    after = _fingerprints(warehouse)
+    assert after.pop(compared)[0] == 0
+    assert after == before
