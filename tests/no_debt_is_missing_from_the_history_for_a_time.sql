@@ -10,7 +10,7 @@ with debts as (
 ),
 
 changed as (
-    select * from {{ ref('debts_changed') }}
+    select * from {{ ref('int_debts__changed') }}
 ),
 
 versions as (

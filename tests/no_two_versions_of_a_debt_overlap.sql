@@ -6,7 +6,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'debts_history'}}}) }}
 
 with changed as (
-    select * from {{ ref('debts_changed') }}
+    select * from {{ ref('int_debts__changed') }}
 ),
 
 versions as (

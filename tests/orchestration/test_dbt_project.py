@@ -184,3 +184,106 @@ def test_python_makes_schema_raw_of_what_the_source_says(manifest) -> None:
         ]
         for node in sources
     }
+
+
+# Which layer may read which.
+LAYERS = {
+    "staging": {"sources", "seeds"},
+    "intermediate": {"staging", "intermediate"},
+    "snapshots": {"intermediate"},
+    "marts": {"intermediate", "marts"},
+    "exports": {"marts"},
+}
+# Every exception by its reason: the model, and what it reads.
+EXCEPTIONS = {
+    "the load that the build processes is the same for every layer": {
+        ("customers", "stg_intake__loads"),
+        ("debts", "stg_intake__loads"),
+        ("enrollments", "stg_intake__loads"),
+        ("intake_days", "stg_intake__loads"),
+        ("intake_files", "stg_intake__loads"),
+        ("intake_rejections", "stg_intake__loads"),
+        ("payment_exceptions", "stg_intake__loads"),
+        ("payments", "stg_intake__loads"),
+        ("payments_file_lines", "stg_intake__loads"),
+        ("payments_in_process", "stg_intake__loads"),
+        ("refused_event_lines", "stg_intake__loads"),
+    },
+    "a row is read by the contract that its file came under": {
+        ("stg_intake__customers", "stg_intake__files"),
+        ("stg_intake__invoices", "stg_intake__files"),
+        ("stg_intake__organization_payments", "stg_intake__files"),
+    },
+    "an event is read by the contracts that its load was made with": {
+        ("stg_events__enrollment_events", "stg_contracts__organizations_kept"),
+        ("stg_events__enrollment_events", "stg_contracts__statuses_kept"),
+        ("stg_events__enrollment_events", "stg_intake__loads"),
+        ("stg_events__payment_events", "stg_contracts__channels_kept"),
+        ("stg_events__payment_events", "stg_contracts__organizations_kept"),
+        ("stg_events__payment_events", "stg_contracts__statuses_kept"),
+        ("stg_events__payment_events", "stg_intake__loads"),
+        ("enrollments", "stg_contracts__organizations_kept"),
+    },
+    "the mart shows what came, and nothing is decided about it in between": {
+        ("intake_days", "stg_intake__inbox_looks"),
+        ("intake_files", "stg_intake__files"),
+        ("organization_contracts", "stg_contracts__organizations"),
+        ("refused_event_lines", "stg_events__refused_lines"),
+    },
+    "a refused row is shown as its file writes it": {
+        ("intake_rejections", "stg_intake__files"),
+        ("intake_rejections", "stg_intake__invoices"),
+        ("intake_rejections", "stg_intake__organization_payments"),
+    },
+    "a list of codes, channels or holidays has typed columns: nothing is left to stage": {
+        ("int_business_dates__numbered", "bank_holidays"),
+        ("int_intake_files__answered", "intake_codes"),
+        ("int_payment_exceptions__of_payments", "payment_channels"),
+        ("intake_files", "intake_codes"),
+        ("intake_rejections", "intake_codes"),
+        ("payment_exceptions", "payment_exception_codes"),
+        ("payments_in_process", "payment_channels"),
+    },
+    "what changed in a mart is known once the mart is built": {
+        ("int_customers__changed", "customers"),
+        ("int_debts__changed", "debts"),
+        ("int_balances__moved", "debts_history"),
+        ("int_debts__listed_after_paid", "debts_history"),
+        ("int_debts__versioned", "debts_history"),
+        ("int_money__moved", "payments_file_lines"),
+        ("int_organization_days__closed", "debts"),
+        ("int_organization_days__closed", "intake_days"),
+        ("int_organization_days__closed", "intake_files"),
+        ("int_organization_days__closed", "payment_exceptions"),
+        ("int_organization_days__closed", "payments_in_process"),
+        ("int_payment_exceptions__of_events", "payments"),
+        ("int_payment_exceptions__of_files", "debts"),
+        ("int_payment_exceptions__of_files", "payments"),
+        ("int_payments_files__totaled", "payments_file_lines"),
+    },
+    "when a file is due and in which form is plumbing that analysts do not query": {
+        ("exp_intake_results", "int_intake_files__answered"),
+        ("exp_intake_summaries", "int_intake_files__answered"),
+        ("exp_payments_file", "int_publications__opened"),
+        ("exp_payments_totals", "int_publications__opened"),
+    },
+}
+
+
+def _layer_of(node: Node) -> str:
+    """The folder of a model; seeds, snapshots and sources by their kind."""
+    kind = str(node["resource_type"])
+    return str(node["fqn"][1]) if kind == "model" else f"{kind}s"
+
+
+def test_each_layer_reads_what_it_may_and_the_exceptions_are_these(manifest) -> None:
+    nodes = {**manifest["nodes"], **manifest["sources"]}
+    others = {
+        (node["name"], nodes[read]["name"])
+        for node in _nodes(manifest, "model", "snapshot")
+        for read in node["depends_on"]["nodes"]
+        if _layer_of(nodes[read]) not in LAYERS[_layer_of(node)]
+    }
+    excepted = [edge for edges in EXCEPTIONS.values() for edge in edges]
+    assert len(excepted) == len(set(excepted))
+    assert others == set(excepted)

@@ -2,6 +2,8 @@
 -- so the planner knows that it is small and probes the history with it. After a full refresh, the
 -- load that changed a debt is unknown (R9), so it is taken from the history.
 -- depends_on: {{ ref('stg_base__debts_history') }}
+{{ config(materialized='table') }}
+
 with debts as (
     select * from {{ ref('debts') }}
 ),

@@ -1,4 +1,6 @@
 -- The customers that the newest load created or changed: the only rows that the history must read.
+{{ config(materialized='table') }}
+
 with customers as (
     select * from {{ ref('customers') }}
 ),
