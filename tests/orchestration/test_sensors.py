@@ -32,6 +32,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
 from tests.orchestration.installations import Installed
+from tests.orchestration.starting import lend_parse
 
 DAY = DAYS[0]
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -80,6 +81,7 @@ class TestUndeliveredFiles:
         root, state = tmp_path / "server", tmp_path / "state"
         with serve(root, state) as server:
             home, environment = installation.make(tmp_path / "home", server)
+        lend_parse(home)
         site = Installed(home, root, environment)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

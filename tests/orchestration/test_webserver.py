@@ -23,6 +23,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.pages.guards import OriginError, read_origins
 from tests.orchestration import proxying
 from tests.orchestration.proxying import Proxy
+from tests.orchestration.starting import lend_parse
 
 PROXY = "https://saldo.example.cl"
 LAUNCH = """
@@ -83,6 +84,7 @@ def _listen(served: Served, host: str, origin: str | None) -> ClientConnection:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = Home(tmp_path_factory.mktemp("webserver") / "home", PROJECT / "seeds")
     home.create()
+    lend_parse(home)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
