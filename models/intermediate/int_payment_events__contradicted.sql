@@ -1,5 +1,6 @@
--- R21: an event whose id arrived before with other content. The first one counts. The repetition
--- does not count for its payment and debt, and is reported (R25).
+-- R21: an event whose id came before with other content. The first counts; what the repetition says
+-- of its own payment and debt is not counted, and that is told (R25). Statuses and channels are
+-- compared as the seeds read them, whatever their letters.
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (
@@ -12,44 +13,78 @@ firsts as (
 
 loads as (
     select * from {{ ref('stg_intake__loads') }}
+),
+
+organizations as (
+    select * from {{ ref('stg_contracts__organizations_kept') }}
+),
+
+new_loads as (
+    select load_id
+    from loads
     {%- if is_incremental() %}
     where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
     {%- endif %}
 ),
 
-repeated as (
-    select events.*
-    from events
-    inner join loads on events.load_id = loads.load_id
+ruts as (
+    select
+        loads.load_id,
+        organizations.organization_id
+    from loads
+    inner join organizations on loads.contracts = organizations.contracts
+    where organizations.customer_id_scheme = 'rut'
 ),
 
+-- An id scheme that came or changed in between says nothing new of the customer: if either of the
+-- two customer ids was read as a RUT, both are.
 paired as (
     select
-        repeated.*,
-        {{ hash_debt(
-            'repeated.organization_id',
-            'repeated.customer_id',
-            'repeated.product_id',
-            'repeated.due_date'
-        ) }} as debt_id,
-        {{ hash_debt(
-            'firsts.organization_id', 'firsts.customer_id', 'firsts.product_id', 'firsts.due_date'
-        ) }} as first_debt_id,
+        events.*,
+        firsts.customer_id as first_customer_id,
+        firsts.product_id as first_product_id,
+        firsts.due_date as first_due_date,
+        events_ruts.load_id is not null or firsts_ruts.load_id is not null as is_of_rut,
         (
-            repeated.payment_id is distinct from firsts.payment_id
-            or repeated.amount is distinct from firsts.amount
-            or repeated.currency is distinct from firsts.currency
-            or repeated.channel is distinct from firsts.channel
-            or repeated.raw_status is distinct from firsts.raw_status
-            or repeated.reason is distinct from firsts.reason
-            or repeated.occurred_at is distinct from firsts.occurred_at
+            events.payment_id is distinct from firsts.payment_id
+            or events.amount is distinct from firsts.amount
+            or events.currency is distinct from firsts.currency
+            or lower(events.channel) is distinct from lower(firsts.channel)
+            or lower(trim(events.raw_status)) is distinct from lower(trim(firsts.raw_status))
+            or events.reason is distinct from firsts.reason
+            or events.occurred_at is distinct from firsts.occurred_at
         ) as has_other_values
-    from repeated
+    from events
+    inner join new_loads on events.load_id = new_loads.load_id
     inner join firsts
         on
-            repeated.organization_id = firsts.organization_id
-            and repeated.event_id = firsts.event_id
-            and repeated.event_number > firsts.event_number
+            events.organization_id = firsts.organization_id
+            and events.event_id = firsts.event_id
+            and events.event_number > firsts.event_number
+    left join ruts as events_ruts
+        on
+            events.load_id = events_ruts.load_id
+            and events.organization_id = events_ruts.organization_id
+    left join ruts as firsts_ruts
+        on
+            firsts.load_id = firsts_ruts.load_id
+            and firsts.organization_id = firsts_ruts.organization_id
+),
+
+keyed as (
+    select
+        *,
+        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id,
+        case
+            when is_of_rut then coalesce({{ normalize_rut('customer_id') }}, customer_id)
+            else customer_id
+        end as compared_customer_id,
+        case
+            when is_of_rut
+                then coalesce({{ normalize_rut('first_customer_id') }}, first_customer_id)
+            else first_customer_id
+        end as first_compared_customer_id
+    from paired
 ),
 
 contradicted as (
@@ -65,8 +100,14 @@ contradicted as (
         channel,
         currency,
         debt_id
-    from paired
-    where has_other_values or debt_id <> first_debt_id
+    from keyed
+    where
+        has_other_values
+        or {{ hash_debt(
+            'organization_id', 'compared_customer_id', 'product_id', 'due_date'
+        ) }} <> {{ hash_debt(
+            'organization_id', 'first_compared_customer_id', 'first_product_id', 'first_due_date'
+        ) }}
 )
 
 select * from contradicted

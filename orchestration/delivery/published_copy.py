@@ -199,14 +199,16 @@ def _take_over_changes(
 
 
 def _copy_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create in the copy the functions that the models made for analysts."""
-    for name, parameters, definition in connection.execute(
-        "select function_name, parameters, macro_definition from duckdb_functions()"
-        " where database_name = 'warehouse' and function_type = 'table_macro'"
+    """Give the copy the functions for analysts: those of tables, and the one of normal ids (R1)."""
+    for name, kind, parameters, definition in connection.execute(
+        "select function_name, function_type, parameters, macro_definition"
+        " from duckdb_functions() where database_name = 'warehouse'"
+        " and (function_type = 'table_macro' or function_name = 'normal_id')"
     ).fetchall():
+        form = "as table" if kind == "table_macro" else "as"
         connection.execute(
             f"create or replace macro published.main.{name}({', '.join(parameters)})"
-            f" as table {definition}"
+            f" {form} {definition}"
         )
 
 

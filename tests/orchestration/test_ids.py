@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.delivery import published_copy
+from orchestration.installation import warehouse
+from orchestration.installation.home import PROJECT
 from orchestration.privacy import id_spellings, persons
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
 
@@ -280,3 +283,34 @@ def test_a_person_is_found_by_every_spelling(tmp_path: Path) -> None:
     assert lines == [[2], [2], [2, 3, 4, 5]]
     assert {row.pseudonym for rows in found.rows.values() for row in rows.values()} == {"borrado-1"}
     assert {name: list(rows) for name, rows in found.events.items()} == {(1, "load_01.jsonl"): [1]}
+
+
+def test_what_a_customer_paid_and_owes_is_one_answer_however_the_id_is_spelled(
+    tmp_path: Path,
+) -> None:
+    """Question 15, asked of the published copy."""
+    house = House.make(tmp_path, {"agua": {}})
+    spelled = ("C 1", "C\u00a0 1", "C\u200b 1")
+    rows = [(each, f"P-{number}", DUE, "1000") for number, each in enumerate(spelled)]
+    paid = [
+        ("C 1", "P-0", DUE),
+        ("C  1", "P-1", DUE),
+        ("C 2", "P-9", DUE),
+        ("C\u00a01", "P-8", DUE),
+    ]
+    house.load(
+        Deposit("agua", csv_of([HEADER, *rows])),
+        events=[
+            event_of("agua", number, customer_id=customer, product_id=product, due_date=due)
+            for number, (customer, product, due) in enumerate(paid)
+        ],
+    )
+    with warehouse.connect(house.home) as connection:
+        published_copy.publish(connection, house.home)
+    text = (PROJECT / "docs" / "questions.md").read_text("utf-8")
+    question = text.partition("\n## 15. ")[2].partition("```sql\n")[2].partition("```")[0]
+    with duckdb.connect(str(house.home.analytics), read_only=True) as connection:
+        assert connection.execute(question).fetchall() == [
+            ("agua", "C 1", "CLP", 3000, 0, 1000),
+            ("agua", "C 2", "CLP", 1000, 0, 0),
+        ]
