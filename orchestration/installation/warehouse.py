@@ -28,7 +28,7 @@ _THEN_AGAIN = "; wait for it to end, then run again"
 
 
 class OlderWarehouseError(ToldError):
-    """The tables of `raw` are not those of this version."""
+    """The tables of the warehouse are not those of this version."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from datetime import date
 import duckdb
 
 from orchestration.contracts.organizations import read_contracts
-from orchestration.installation import warehouse
+from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
@@ -58,7 +58,7 @@ def carry_next(
         ContractError: the contracts are wrong; nothing was taken.
         DamagedError: the landing area is damaged; nothing was taken.
         ErasureUnfinishedError: a new load would bring back a person who is being erased.
-        OlderWarehouseError: the warehouse was made by an older version; nothing was taken.
+        OlderWarehouseError: another version made the warehouse; nothing was taken.
 
     """
     soundness.require_numbers(connection, home)
@@ -86,10 +86,11 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
 
     Raises:
         DamagedError: the part of the landing area that it reads is damaged.
-        OlderWarehouseError: the warehouse was made by an older version.
+        OlderWarehouseError: another version made the warehouse.
 
     """
     warehouse.check_raw(connection)
+    kept_tables.check(connection)
     unfinished = warehouse.unfinished_load_id(connection)
     if unfinished is not None:
         manifest = manifests.read_manifest(home, unfinished)

@@ -14,7 +14,7 @@ import duckdb
 
 from orchestration.delivery import ledger, outgoing, published_copy
 from orchestration.delivery.attempts import Attempt
-from orchestration.installation import warehouse
+from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.damage import REPLAY, DamagedError
 from orchestration.installation.home import Home
 from orchestration.intake import soundness
@@ -59,6 +59,7 @@ def verify(home: Home) -> Verified:
             raise DamagedError(f"{home.warehouse} is missing: {REPLAY} makes it anew")
         with warehouse.reading(home) as connection:
             warehouse.check_raw(connection)
+            kept_tables.check(connection)
             warehouse.read_whole(connection)
             if not landed:
                 yield from _compare(connection, home, remarks)

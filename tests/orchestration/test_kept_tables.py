@@ -1,0 +1,114 @@
+"""A warehouse that another version of Saldo made is told in a sentence, before anything is taken.
+
+The tables that keep what former loads wrote must have the columns that this version writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.devtools.kept_tables import find
+from orchestration.installation import kept_tables, warehouse
+from orchestration.installation.home import Home
+from orchestration.installation.warehouse import OlderWarehouseError
+from tests.orchestration.installations import Installed, install
+
+TOLD = (
+    "another version of Saldo made the warehouse, with other columns in {}:"
+    " `python -m orchestration replay` makes it anew from the landing area"
+)
+DEBTS = "select * from debts order by debt_id"
+HISTORY = "select * exclude (dbt_scd_id) from debts_history order by debt_id, dbt_valid_from"
+
+
+@pytest.fixture
+def built(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A warehouse with the kept tables of this version, empty, and a load that is finished."""
+    with warehouse.connect(home) as connection:
+        for table, columns in kept_tables.read_expected().items():
+            named = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            connection.execute(f"create schema if not exists {table.partition('.')[0]}")
+            connection.execute(f"create table {table} ({named})")
+        connection.execute("create table main.of_an_analyst (anything integer)")
+        connection.execute(
+            "insert into raw.loads by name select 1 as load_id, now() as loaded_at,"
+            " current_date as business_date, '' as contracts, now() as finished_at"
+        )
+        yield connection
+
+
+def test_the_kept_tables_of_this_version_are_accepted(built: duckdb.DuckDBPyConnection) -> None:
+    kept_tables.check(built)
+
+
+def test_an_empty_warehouse_is_accepted(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        kept_tables.check(connection)
+
+
+@pytest.mark.parametrize(
+    ("change", "table"),
+    [
+        ("alter table main.debts drop column amount", "main.debts"),
+        (
+            "alter table intermediate.int_payments__versioned add column more integer",
+            "intermediate.int_payments__versioned",
+        ),
+        ("alter table main.debts alter column amount type decimal(18, 2)", "main.debts"),
+        ("alter table main.debts_history rename column status to state", "main.debts_history"),
+        ("drop table intermediate.int_balances__moved", "intermediate.int_balances__moved"),
+    ],
+)
+def test_a_kept_table_with_other_columns_is_told(
+    built: duckdb.DuckDBPyConnection, change: str, table: str
+) -> None:
+    built.execute(change)
+    with pytest.raises(OlderWarehouseError) as told:
+        kept_tables.check(built)
+    assert str(told.value) == TOLD.format(table)
+
+
+def test_a_table_that_the_first_load_has_not_reached_is_not_missing(
+    built: duckdb.DuckDBPyConnection,
+) -> None:
+    built.execute("drop table main.daily_balance")
+    built.execute("update raw.loads set finished_at = null")
+    kept_tables.check(built)
+
+
+def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_former_version(
+    tmp_path: Path,
+) -> None:
+    """A real run makes exactly what is listed; a run over another version takes nothing."""
+    with install(tmp_path, Installed) as installed:
+        installed.upload(DAYS[0])
+        assert installed.command("run", "--date", DAYS[0].isoformat()).returncode == 0
+        hint = "say `python -m orchestration.devtools.kept_tables` after a change of a model"
+        assert find(installed.home) == kept_tables.read_expected(), hint
+
+        before = [installed.query(DEBTS), installed.query(HISTORY)]
+        with warehouse.connect(installed.home) as connection:
+            connection.execute(
+                "alter table intermediate.int_payments__versioned drop column status"
+            )
+            connection.execute("alter table main.debts add column former_amount decimal(18, 2)")
+        installed.upload(DAYS[1])
+        told = TOLD.format("intermediate.int_payments__versioned, main.debts")
+        for arguments in (("run", "--date", DAYS[1].isoformat()), ("verify",)):
+            result = installed.command(*arguments, COLUMNS="300")
+            assert result.returncode == 1
+            assert told in result.stdout + result.stderr
+            assert "Error" not in result.stdout + result.stderr
+
+        assert installed.command("replay").returncode == 0
+        assert [installed.query(DEBTS), installed.query(HISTORY)] == before
+        result = installed.command("run", "--date", DAYS[1].isoformat())
+        assert "another version" not in result.stdout + result.stderr
+        assert installed.query(
+            f"select count(*) > 0 from intake_days where business_date = '{DAYS[1]}'"
+        ) == [(True,)]
