@@ -1,4 +1,4 @@
--- The current state of each debt by the organizations' own payments files (R6).
+-- What the organizations' own payments files say of each debt and currency now (R6).
 with versions as (
     select * from {{ ref('int_organization_payments__versioned') }}
 ),
@@ -7,7 +7,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by debt_id
+            partition by debt_id, currency
             order by load_id desc
         ) as newness
     from versions
@@ -19,6 +19,7 @@ counted as (
         customer_id,
         product_id,
         due_date,
+        currency,
         load_id as newest_load_id,
         paid_amount,
         is_counted

@@ -1,8 +1,8 @@
--- The state of a debt by an organization's own payments files, at the end of each load that
--- changed it (R6, R25). A row pays; a row with a negative amount takes back. The debt counts as
--- paid while more was paid than taken back, or while the newest row pays. Of each file name, the
--- newest applied version counts. A row that pays counts even if it is otherwise invalid, because
--- its debt must not be charged. A row that takes back counts only if it is accepted.
+-- What an organization's own payments files say of a debt in a currency, at the end of each load
+-- that changed what they say of the debt (R6, R25). A row pays, a row with a negative amount takes
+-- back. The debt counts as paid while more of a currency was paid than taken back, or while the
+-- newest row pays. Of each file name the newest applied version counts. Whatever else is wrong with
+-- a row that pays, its debt must not be charged; a row that takes back counts only when accepted.
 {{ config(materialized='incremental', unique_key='own_version_id') }}
 
 with organization_payments as (
@@ -74,6 +74,17 @@ keys as (
     group by debt_id
 ),
 
+currencies as (
+    select
+        debt_id,
+        currency,
+        min(applied_load_id) as first_load_id
+    from named
+    group by
+        debt_id,
+        currency
+),
+
 moments as (
     select
         debt_id,
@@ -87,21 +98,42 @@ moments as (
     where replaced_load_id is not null
 ),
 
+-- A currency of which nothing is left has no row that counts.
 told as (
     select
         moments.debt_id,
+        currencies.currency,
         moments.load_id,
         named.file_id,
         named.applied_load_id,
         named.amount,
-        named.currency,
         named.takes_back,
-        sum(named.amount) over row_order as balance,
-        row_number() over row_order as position
+        sum(named.amount) over (
+            partition by moments.debt_id, currencies.currency, moments.load_id
+            order by
+                named.business_date asc nulls first,
+                named.applied_load_id asc nulls first,
+                named.file_id asc nulls first,
+                named.line_number asc nulls first
+            rows between unbounded preceding and current row
+        ) as balance,
+        row_number() over (
+            partition by moments.debt_id, moments.load_id
+            order by
+                named.business_date desc nulls last,
+                named.applied_load_id desc nulls last,
+                named.file_id desc nulls last,
+                named.line_number desc nulls last
+        ) as newness
     from moments
+    inner join currencies
+        on
+            moments.debt_id = currencies.debt_id
+            and moments.load_id >= currencies.first_load_id
     left join named
         on
-            moments.debt_id = named.debt_id
+            currencies.debt_id = named.debt_id
+            and currencies.currency = named.currency
             and moments.load_id >= named.applied_load_id
             and (named.replaced_load_id is null or moments.load_id < named.replaced_load_id)
     {%- if is_incremental() %}
@@ -110,22 +142,13 @@ told as (
             moments.load_id = loads.load_id
             and loads.is_current
     {%- endif %}
-    window row_order as (
-        partition by moments.debt_id, moments.load_id
-        order by
-            named.business_date asc nulls first,
-            named.applied_load_id asc nulls first,
-            named.file_id asc nulls first,
-            named.line_number asc nulls first
-        rows between unbounded preceding and current row
-    )
 ),
 
 summed as (
     select
         debt_id,
+        currency,
         load_id,
-        max(currency) as currency,
         max(case when applied_load_id = load_id then file_id end) as file_id,
         -- an amount taken back beyond what was paid is not carried forward
         cast(
@@ -134,29 +157,34 @@ summed as (
         ) as paid_amount,
         max(case when file_id is not null and amount is null then 1 else 0 end) = 0
             as has_all_amounts,
-        coalesce(max(case when takes_back then position end), 0)
-        > coalesce(max(case when not takes_back then position end), 0) as is_taken_back,
-        coalesce(max(case when takes_back then position end), 0)
-        < coalesce(max(case when not takes_back then position end), 0) as is_paid_last
+        max(case when newness = 1 and takes_back then 1 else 0 end) = 1 as is_taken_back,
+        max(case when newness = 1 and not takes_back then 1 else 0 end) = 1 as is_paid_last
     from told
     group by
         debt_id,
+        currency,
         load_id
 ),
 
 versioned as (
     select
         md5(
-            concat(summed.debt_id, '|', cast(summed.load_id as {{ dbt.type_string() }}))
+            concat(
+                summed.debt_id,
+                '|',
+                summed.currency,
+                '|',
+                cast(summed.load_id as {{ dbt.type_string() }})
+            )
         ) as own_version_id,
         keys.organization_id,
         summed.debt_id,
         keys.customer_id,
         keys.product_id,
         keys.due_date,
+        summed.currency,
         summed.load_id,
         summed.file_id,
-        summed.currency,
         summed.paid_amount,
         summed.has_all_amounts,
         summed.is_taken_back,

@@ -20,7 +20,7 @@ own_versions as (
     select
         *,
         lead(valid_from) over (
-            partition by debt_id
+            partition by debt_id, currency
             order by load_id
         ) as valid_to
     from {{ ref('int_organization_payments__versioned') }}
@@ -36,7 +36,8 @@ still_listed as (
         listed_after_paid.listed_at as began_at,
         cast(null as {{ dbt.type_string() }}) as event_id,
         listed_after_paid.file_id,
-        debts.status = 'paid' and debts.file_status = 'listed' as is_open
+        debts.status = 'paid' and debts.file_status = 'listed' as is_open,
+        cast(null as {{ dbt.type_string() }}) as currency
     from listed_after_paid
     inner join debts on listed_after_paid.debt_id = debts.debt_id
 ),
@@ -56,7 +57,8 @@ changed_in_process as (
         debt_versions.valid_from as began_at,
         cast(null as {{ dbt.type_string() }}) as event_id,
         debt_versions.version_file_id as file_id,
-        holding.payment_key is not null as is_open
+        holding.payment_key is not null as is_open,
+        cast(null as {{ dbt.type_string() }}) as currency
     from debt_versions
     left join payments as holding
         on
@@ -87,7 +89,7 @@ changed_in_process as (
 own_amount_differs as (
     select
         'amount_differs' as code,
-        concat('own|', own_versions.debt_id) as subject,
+        concat('own|', own_versions.debt_id, '|', own_versions.currency) as subject,
         debt_versions.organization_id,
         cast(null as {{ dbt.type_string() }}) as payment_id,
         own_versions.debt_id,
@@ -97,7 +99,8 @@ own_amount_differs as (
             when own_versions.valid_from >= debt_versions.valid_from then own_versions.file_id
             else debt_versions.version_file_id
         end as file_id,
-        own_versions.valid_to is null and debt_versions.valid_to is null as is_open
+        own_versions.valid_to is null and debt_versions.valid_to is null as is_open,
+        own_versions.currency
     from own_versions
     inner join debt_versions
         on
@@ -122,7 +125,7 @@ own_amount_differs as (
 taken_back as (
     select
         'taken_back' as code,
-        own_versions.debt_id as subject,
+        concat(own_versions.debt_id, '|', own_versions.currency) as subject,
         own_versions.organization_id,
         cast(null as {{ dbt.type_string() }}) as payment_id,
         own_versions.debt_id,
@@ -134,7 +137,8 @@ taken_back as (
             debts.debt_id is null
             or debts.status <> 'paid'
             or debts.paid_because = 'organization_payments'
-        ) as is_open
+        ) as is_open,
+        own_versions.currency
     from own_versions
     left join debts on own_versions.debt_id = debts.debt_id
     where own_versions.is_taken_back

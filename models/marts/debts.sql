@@ -122,7 +122,7 @@ ranked_payments as (
 ),
 
 called_paid as (
-    select debt_id
+    select distinct debt_id
     from organization_payments
     where is_counted
 ),

@@ -135,11 +135,12 @@ told as (
             ranked.organization_id = payments.organization_id
             and ranked.payment_id = payments.payment_id
             and ranked.debt_id = payments.debt_id
+    left join own_debts on ranked.debt_id = own_debts.debt_id
     left join organization_payments
         on
             ranked.debt_id = organization_payments.debt_id
+            and coalesce(ranked.currency, own_debts.currency) = organization_payments.currency
             and ranked.payment_id is null
-    left join own_debts on ranked.debt_id = own_debts.debt_id
     left join repetitions
         on
             ranked.code = 'repeated_otherwise'
