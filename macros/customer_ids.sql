@@ -142,6 +142,11 @@
     end
 {%- endmacro %}
 
+{# Why the due date of a row cannot be read, null if it can (R15). #}
+{% macro find_due_date_code(row) -%}
+    case when not {{ is_plausible_date(row ~ '.due_date') }} then 'invalid_due_date' end
+{%- endmacro %}
+
 {#
     Find the debts that match all readable parts of the keys of refused rows (R5). The columns are
     the file of the row, and the debt. A row without a readable customer or product matches none.

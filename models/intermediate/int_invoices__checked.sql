@@ -6,9 +6,7 @@ with invoices as (
 
 loads as (
     select * from {{ ref('stg_intake__loads') }}
-    {%- if is_incremental() %}
-    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
-    {%- endif %}
+    {{ only_new_loads() }}
 ),
 
 coded as (
@@ -16,9 +14,7 @@ coded as (
         invoices.*,
         {{ find_customer_code('invoices') }} as customer_code,
         {{ find_product_code('invoices') }} as product_code,
-        case
-            when not {{ is_plausible_date('invoices.due_date') }} then 'invalid_due_date'
-        end as due_date_code,
+        {{ find_due_date_code('invoices') }} as due_date_code,
         case
             when not invoices.is_in_contract_currency then 'other_currency'
             when invoices.amount is null then 'invalid_amount'

@@ -8,9 +8,7 @@ with organization_payments as (
 
 loads as (
     select * from {{ ref('stg_intake__loads') }}
-    {%- if is_incremental() %}
-    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
-    {%- endif %}
+    {{ only_new_loads() }}
 ),
 
 coded as (
@@ -19,10 +17,7 @@ coded as (
         coalesce(
             {{ find_customer_code('organization_payments') }},
             {{ find_product_code('organization_payments') }},
-            case
-                when not {{ is_plausible_date('organization_payments.due_date') }}
-                    then 'invalid_due_date'
-            end
+            {{ find_due_date_code('organization_payments') }}
         ) as key_code,
         case
             when not organization_payments.is_in_contract_currency then 'other_currency'

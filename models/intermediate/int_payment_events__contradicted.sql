@@ -22,9 +22,7 @@ organizations as (
 new_loads as (
     select load_id
     from loads
-    {%- if is_incremental() %}
-    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
-    {%- endif %}
+    {{ only_new_loads() }}
 ),
 
 ruts as (

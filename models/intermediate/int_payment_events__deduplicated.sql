@@ -9,20 +9,11 @@ with events as (
 
 loads as (
     select * from {{ ref('stg_intake__loads') }}
-    {%- if is_incremental() %}
-    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
-    {%- endif %}
+    {{ only_new_loads() }}
 ),
 
-ranked as (
-    select
-        events.*,
-        row_number() over (
-            partition by events.organization_id, events.event_id
-            order by events.event_number
-        ) as event_rank
-    from events
-    inner join loads on events.load_id = loads.load_id
+firsts as (
+    {{ select_first_events('events', 'loads') }}
 ),
 
 deduplicated as (
@@ -46,17 +37,7 @@ deduplicated as (
         has_contract,
         source_file,
         line_number
-    from ranked
-    where event_rank = 1
-    {%- if is_incremental() %}
-        and not exists (
-            select 1
-            from {{ this }} as former
-            where
-                former.organization_id = ranked.organization_id
-                and former.event_id = ranked.event_id
-        )
-    {%- endif %}
+    from firsts
 )
 
 select * from deduplicated

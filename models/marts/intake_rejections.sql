@@ -30,9 +30,7 @@ codes as (
 
 loads as (
     select * from {{ ref('stg_intake__loads') }}
-    {%- if is_incremental() %}
-    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
-    {%- endif %}
+    {{ only_new_loads() }}
 ),
 
 rejected as (

@@ -1,0 +1,40 @@
+{#
+    A filter of stg_intake__loads: in an incremental build the load that the build carries through,
+    unless the model has its rows already; in a full refresh every load.
+#}
+{% macro only_new_loads() -%}
+    {%- if is_incremental() -%}
+    where is_current and load_id > (select coalesce(max(load_id), 0) from {{ this }})
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    The first event of each organization and event_id (R21): in an incremental build those of new
+    loads that the model does not have already.
+
+    events: with load_id, organization_id, event_id, event_number. loads: those to read.
+#}
+{% macro select_first_events(events, loads) -%}
+    select ranked.*
+    from (
+        select
+            {{ events }}.*,
+            row_number() over (
+                partition by {{ events }}.organization_id, {{ events }}.event_id
+                order by {{ events }}.event_number
+            ) as event_rank
+        from {{ events }}
+        inner join {{ loads }} on {{ events }}.load_id = {{ loads }}.load_id
+    ) as ranked
+    where
+        ranked.event_rank = 1
+        {%- if is_incremental() %}
+        and not exists (
+            select 1
+            from {{ this }} as former
+            where
+                former.organization_id = ranked.organization_id
+                and former.event_id = ranked.event_id
+        )
+        {%- endif %}
+{%- endmacro %}
