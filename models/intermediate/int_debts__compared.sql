@@ -4,15 +4,19 @@
 -- that two readers share.
 {{ config(materialized='table') }}
 
-with screened as (
+with candidates as (
     select * from {{ ref('int_intake_files__screened') }}
+    where
+        kind = 'invoices'
+        and screening in ('candidate', 'held')
 ),
 
-received_invoices as (
+invoices as (
     select * from {{ ref('int_invoices__checked') }}
+    where rejection_code is null
 ),
 
-newer_invoices as (
+named as (
     select * from {{ ref('int_invoices__checked') }}
 ),
 
@@ -24,85 +28,12 @@ known as (
     select * from {{ ref('stg_base__debts') }}
 ),
 
-listed_before as (
-    select * from {{ ref('stg_base__debts') }}
+listed_since as (
+    select * from {{ ref('int_debts__listed_since') }}
 ),
 
-files as (
-    select * from {{ ref('stg_intake__files') }}
-),
-
-verdicts as (
-    select * from {{ ref('stg_verdicts__files') }}
-),
-
-candidates as (
-    select
-        file_id,
-        load_id,
-        judging_load_id,
-        organization_id,
-        update_mode,
-        business_date,
-        is_late
-    from screened
-    where
-        kind = 'invoices'
-        and screening in ('candidate', 'held')
-),
-
--- A late file changes only debts that no newer applied file lists with a valid row (R8).
-touched_since as (
-    select distinct
-        late.file_id,
-        newer_invoices.debt_id
-    from candidates as late
-    inner join files
-        on
-            late.organization_id = files.organization_id
-            and (
-                late.business_date < files.business_date
-                or (late.business_date = files.business_date and late.load_id < files.load_id)
-            )
-    inner join verdicts
-        on
-            files.file_id = verdicts.file_id
-            and verdicts.verdict = 'applied'
-            and late.judging_load_id > verdicts.load_id
-    inner join newer_invoices
-        on
-            files.load_id = newer_invoices.load_id
-            and files.file_id = newer_invoices.file_id
-    where
-        late.is_late
-        and newer_invoices.rejection_code is null
-),
-
--- The rows of the files to compare.
-invoices as (
-    select
-        received_invoices.file_id,
-        received_invoices.line_number,
-        received_invoices.organization_id,
-        received_invoices.debt_id,
-        received_invoices.readable_customer_id,
-        received_invoices.readable_product_id,
-        received_invoices.readable_due_date,
-        received_invoices.customer_id,
-        received_invoices.product_id,
-        received_invoices.due_date,
-        received_invoices.amount,
-        received_invoices.currency,
-        received_invoices.attributes,
-        received_invoices.is_paid,
-        received_invoices.is_void,
-        received_invoices.rejection_code,
-        candidates.update_mode
-    from received_invoices
-    inner join candidates
-        on
-            received_invoices.load_id = candidates.load_id
-            and received_invoices.file_id = candidates.file_id
+spared as (
+    select * from {{ ref('int_debts__spared') }}
 ),
 
 listed as (
@@ -123,59 +54,21 @@ listed as (
             else 'listed'
         end as file_status
     from invoices
-    left join touched_since
+    inner join candidates
         on
-            invoices.file_id = touched_since.file_id
-            and invoices.debt_id = touched_since.debt_id
-    where
-        invoices.rejection_code is null
-        and touched_since.debt_id is null
-),
-
--- R5: a refused row keeps the debts that it may refer to; only replace files remove debts.
-partial_keys as (
-    select distinct
-        file_id,
-        organization_id,
-        readable_customer_id,
-        readable_product_id,
-        readable_due_date
-    from invoices
-    where
-        rejection_code is not null
-        and update_mode = 'replace'
-        and (readable_customer_id is not null or readable_product_id is not null)
-),
-
-debts_at_stake as (
-    select
-        debt_id,
-        organization_id,
-        {{ normal_id('customer_id') }} as customer_id,
-        {{ normal_id('product_id') }} as product_id,
-        due_date
-    from listed_before
-    where
-        file_status in ('listed', 'rejected_row')
-        and organization_id in (select partial_keys.organization_id from partial_keys)
-),
-
-rejected as (
-    select
-        file_id,
-        debt_id
-    from invoices
-    where
-        rejection_code is not null
-        and debt_id is not null
-        and update_mode = 'replace'
-    union distinct
-    {{ find_agreeing_debts('partial_keys', 'debts_at_stake') }}
+            invoices.load_id = candidates.load_id
+            and invoices.file_id = candidates.file_id
+    left join listed_since
+        on
+            invoices.file_id = listed_since.file_id
+            and invoices.debt_id = listed_since.debt_id
+    where listed_since.debt_id is null
 ),
 
 -- Debts that a replace file removes because it does not list them, or keeps because their payment
--- is in process.
-left_out as (
+-- is in process. Any other debt matters only if the file refers to it, so old closed debts cost
+-- only a lookup of their keys.
+candidate_base as (
     select
         base.*,
         candidates.file_id as candidate_file_id,
@@ -185,11 +78,7 @@ left_out as (
     where
         candidates.update_mode = 'replace'
         and (base.file_status in ('listed', 'rejected_row') or base.status = 'in_process')
-),
-
--- Any other debt matters only if the file refers to it, so old closed debts cost only a lookup of
--- their keys.
-mentioned as (
+    union all
     select
         known.*,
         candidates.file_id as candidate_file_id,
@@ -203,17 +92,12 @@ mentioned as (
         )
         and exists (
             select 1
-            from invoices
+            from named
             where
-                invoices.debt_id = known.debt_id
-                and invoices.file_id = candidates.file_id
+                named.debt_id = known.debt_id
+                and named.load_id = candidates.load_id
+                and named.file_id = candidates.file_id
         )
-),
-
-candidate_base as (
-    select * from left_out
-    union all
-    select * from mentioned
 ),
 
 paired as (
@@ -263,14 +147,14 @@ stated as (
             when
                 paired.update_mode = 'upsert' or paired.former_file_status in ('paid', 'void')
                 then paired.former_file_status
-            when rejected.debt_id is not null then 'rejected_row'
+            when spared.debt_id is not null then 'rejected_row'
             else 'absent'
         end as file_status
     from paired
-    left join rejected
+    left join spared
         on
-            paired.debt_id = rejected.debt_id
-            and paired.file_id = rejected.file_id
+            paired.debt_id = spared.debt_id
+            and paired.file_id = spared.file_id
 ),
 
 changed as (

@@ -1,4 +1,4 @@
--- What the organizations' own payments files say of each debt and currency now (R6).
+-- The current state of each debt and currency by the organizations' own payments files (R6).
 with versions as (
     select * from {{ ref('int_organization_payments__versioned') }}
 ),

@@ -1,8 +1,8 @@
--- What an organization's own payments files say of a debt in a currency, at the end of each load
--- that changed what they say of the debt (R6, R25). A row pays, a row with a negative amount takes
--- back. The debt counts as paid while more of a currency was paid than taken back, or while the
--- newest row pays. Of each file name the newest applied version counts. Whatever else is wrong with
--- a row that pays, its debt must not be charged; a row that takes back counts only when accepted.
+-- The state of a debt in a currency by an organization's own payments files, at the end of each
+-- load that changed it (R6, R25). A row pays; a row with a negative amount takes back. The debt
+-- counts as paid while more was paid than taken back in a currency, or while its newest row pays.
+-- Of each file name, the newest applied version counts. A row that pays counts even if it is
+-- invalid, because its debt must not be charged; one that takes back counts only if accepted.
 {{ config(materialized='incremental', unique_key='own_version_id') }}
 
 with organization_payments as (
@@ -98,7 +98,7 @@ moments as (
     where replaced_load_id is not null
 ),
 
--- A currency of which nothing is left has no row that counts.
+-- A currency without a valid row left has one row without a file.
 told as (
     select
         moments.debt_id,

@@ -1,6 +1,6 @@
--- R21: an event whose id came before with other content. The first counts; what the repetition says
--- of its own payment and debt is not counted, and that is told (R25). Statuses and channels are
--- compared as the seeds read them, whatever their letters.
+-- R21: an event whose id arrived before with other content. The first one counts. The repetition
+-- does not count for its payment and debt, and is reported (R25). The letter case of statuses and
+-- channels does not matter, as in the seeds.
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with events as (
@@ -34,8 +34,8 @@ ruts as (
     where organizations.customer_id_scheme = 'rut'
 ),
 
--- An id scheme that came or changed in between says nothing new of the customer: if either of the
--- two customer ids was read as a RUT, both are.
+-- The organization's contract or id scheme may be new since the first event. If one of the two
+-- customer ids was read as a RUT, compare both as RUTs.
 paired as (
     select
         events.*,

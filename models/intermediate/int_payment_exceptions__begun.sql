@@ -9,6 +9,10 @@ with of_payments as (
     select * from {{ ref('int_payment_exceptions__of_payments') }}
 ),
 
+of_channels as (
+    select * from {{ ref('int_payment_exceptions__of_channels') }}
+),
+
 of_files as (
     select * from {{ ref('int_payment_exceptions__of_files') }}
 ),
@@ -23,6 +27,8 @@ of_money as (
 
 without_currency as (
     select * from of_payments
+    union all
+    select * from of_channels
     union all
     select * from of_events
 ),

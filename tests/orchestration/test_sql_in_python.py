@@ -27,6 +27,7 @@ PLUMBING = {
 # Modules that ask a table for columns.
 READERS = {
     "delivery/ledger.py",
+    "installation/kept_tables.py",
     "intake/arrivals.py",
     "intake/checking.py",
     "intake/decisions.py",

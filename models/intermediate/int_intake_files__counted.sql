@@ -1,0 +1,82 @@
+-- The rows of each submitted file: their number, the number of refused ones, and their amounts.
+with submitted as (
+    select * from {{ ref('int_intake_files__submitted') }}
+),
+
+invoices as (
+    select * from {{ ref('int_invoices__checked') }}
+),
+
+organization_payments as (
+    select * from {{ ref('int_organization_payments__checked') }}
+),
+
+customers as (
+    select * from {{ ref('int_customers__checked') }}
+),
+
+counted as (
+    select
+        invoices.file_id,
+        count(*) as row_count,
+        count(invoices.rejection_code) as rejected_count,
+        -- rows that keep no debt: neither their customer nor their product is readable (R5)
+        count(
+            case
+                when
+                    invoices.debt_id is null
+                    and invoices.readable_customer_id is null
+                    and invoices.readable_product_id is null
+                    then 1
+            end
+        ) as unidentified_count,
+        sum(case when invoices.rejection_code is null then invoices.amount end) as accepted_amount,
+        sum(case when invoices.rejection_code is not null then invoices.amount end)
+            as rejected_amount
+    from invoices
+    inner join submitted
+        on
+            invoices.load_id = submitted.load_id
+            and invoices.file_id = submitted.file_id
+    group by invoices.file_id
+    union all
+    select
+        organization_payments.file_id,
+        count(*) as row_count,
+        count(organization_payments.rejection_code) as rejected_count,
+        0 as unidentified_count,
+        sum(
+            case
+                when organization_payments.rejection_code is null
+                    then organization_payments.amount
+            end
+        ) as accepted_amount,
+        sum(
+            case
+                when organization_payments.rejection_code is not null
+                    then organization_payments.amount
+            end
+        ) as rejected_amount
+    from organization_payments
+    inner join submitted
+        on
+            organization_payments.load_id = submitted.load_id
+            and organization_payments.file_id = submitted.file_id
+    group by organization_payments.file_id
+    union all
+    select
+        customers.file_id,
+        count(*) as row_count,
+        count(customers.rejection_code) as rejected_count,
+        0 as unidentified_count,
+        0 as accepted_amount,
+        0 as rejected_amount
+    from customers
+    inner join submitted
+        on
+            customers.load_id = submitted.load_id
+            and customers.file_id = submitted.file_id
+    group by customers.file_id
+)
+
+select * from counted
