@@ -100,7 +100,20 @@
 {% macro default__compose(text) -%} {{ return('nfc_normalize(' ~ text ~ ')') }} {%- endmacro %}
 
 {#
-    Create the normal form as a function of the warehouse, for comparing ids outside of the models.
+    Reduce an id to what finds a person whose id is misspelled: a RUT to its digits and K without
+    leading zeros, another id to its normal form.
+#}
+{% macro strip_id(id, scheme) -%}
+    case
+        when {{ scheme }} = 'rut'
+            then {{ replace_all(replace_all('upper(' ~ id ~ ')', '[^0-9K]', ''), '^0+', '') }}
+        else {{ normal_id(id) }}
+    end
+{%- endmacro %}
+
+{#
+    Create functions of the warehouse for comparing ids outside of the models: normal_id(id), and
+    valid_rut(id), the RUT in its form for comparison, null if it is not a valid one.
 #}
 {% macro create_normal_id_function() -%}
     {{ return(adapter.dispatch('create_normal_id_function', 'saldo')()) }}
@@ -110,4 +123,17 @@
 
 {% macro duckdb__create_normal_id_function() -%}
     create or replace macro {{ target.schema }}.normal_id(id) as {{ normal_id('id') }}
+{%- endmacro %}
+
+{% macro create_valid_rut_function() -%}
+    {{ return(adapter.dispatch('create_valid_rut_function', 'saldo')()) }}
+{%- endmacro %}
+
+{% macro default__create_valid_rut_function() -%} {%- endmacro %}
+
+{% macro duckdb__create_valid_rut_function() -%}
+    create or replace macro {{ target.schema }}.valid_rut(id) as (
+        select case when {{ is_valid_rut('read.rut') }} then read.rut end
+        from (select {{ normalize_rut('id') }} as rut) as read
+    )
 {%- endmacro %}

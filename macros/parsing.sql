@@ -112,3 +112,23 @@
 {% macro duckdb__parse_instant(text) -%}
     cast(cast({{ text }} as timestamptz) at time zone 'UTC' as timestamp)
 {%- endmacro %}
+
+{#
+    The names of the columns that do not hold what they should, each followed by a space; null if
+    all do. columns: by name, what is null then.
+#}
+{% macro name_unread(columns) -%}
+    {%- if columns -%}
+    nullif(
+        concat(
+            {%- for name, value in columns.items() %}
+            case when {{ value }} is null then '{{ name }} ' else '' end
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        ),
+        ''
+    )
+    {%- else -%}
+    cast(null as {{ dbt.type_string() }})
+    {%- endif -%}
+{%- endmacro %}

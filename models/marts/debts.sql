@@ -5,7 +5,7 @@
 {{ config(
     materialized='incremental',
     unique_key='debt_id',
-    post_hook='{{ create_normal_id_function() }}',
+    post_hook=['{{ create_normal_id_function() }}', '{{ create_valid_rut_function() }}'],
 ) }}
 
 {#- What files say of a debt. #}

@@ -95,13 +95,10 @@ def erase(
 
     """
     scheme = organization.customer_id_scheme
-    named = [
-        id_spellings.normalize(scheme, text, place)
-        for place, text in enumerate(customer_ids, start=1)
-    ]
     done = finish(home, say) if is_unfinished(home) else None
     places: dict[str, int] = {}
-    for place, customer_id in enumerate(id_spellings.normal_ids(home, named), start=1):
+    known = id_spellings.normal_ids(home, scheme, customer_ids)
+    for place, customer_id in enumerate(known, start=1):
         places.setdefault(customer_id, place)
     if done is not None:
         if done.organization_id == organization.organization_id:
@@ -116,7 +113,7 @@ def erase(
         dict.fromkeys(places, ""),
         datetime.now(UTC).replace(tzinfo=None).isoformat(),
     )
-    with persons.asking(home, request) as connection:
+    with persons.asking(home) as connection:
         persons.check(connection, home, organization, request, places)
         request = replace(
             request,
@@ -192,7 +189,7 @@ def _plan(home: Home, request: Request) -> Request:
         RefusedError: a file cannot be rewritten.
 
     """
-    with persons.asking(home, request) as connection:
+    with persons.asking(home) as connection:
         found = persons.find(connection, request)
         positions = loading.event_positions(connection)
     tokens, pattern = Tokens(), id_spellings.pattern_of(request)

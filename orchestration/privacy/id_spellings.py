@@ -8,13 +8,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import duckdb
+
 from orchestration.installation import warehouse
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
 
-_RUT = re.compile(r" *([0-9][0-9.]{0,11}) ?-? ?([0-9kK]) *")
 _BLANKS = rb"(?:[\s\x80-\xff]|\\u[0-9a-f]{4}|\\t){1,12}"
-_CHECK_DIGITS = "0123456789K"
+CHECK_DIGITS = "0123456789K"
 RUT_DIGITS = 9
 
 
@@ -42,31 +43,16 @@ class Persons:
     pseudonyms: Mapping[str, str]
 
 
-def normalize(scheme: str, text: str, place: int) -> str:
-    """Validate a customer id and return it; a RUT in its form for comparison (R1)."""
-    text = text.strip()
-    if scheme == "rut":
-        match = _RUT.fullmatch(text)
-        body = match[1].replace(".", "").lstrip("0") if match else ""
-        if (
-            match is None
-            or not 0 < len(body) <= RUT_DIGITS
-            or check_digit(body) != match[2].upper()
-        ):
-            raise InvalidCustomerIdError(
-                f"customer {place} is no RUT: say it with its check digit, such as 12345678-5"
-            )
-        return f"{body}-{match[2].upper()}"
-    if not text:
-        raise InvalidCustomerIdError(f"customer {place} has no id: say one")
-    return text
+def normal_ids(home: Home, scheme: str, texts: Sequence[str]) -> list[str]:
+    """Return ids in their form for comparison, with the functions that the models made (R1).
 
-
-def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
-    """Return the normal forms of ids, with the function that the models made in the warehouse (R1).
+    Args:
+        home: the installation.
+        scheme: how the organization names its customers.
+        texts: the ids as an operator wrote them.
 
     Raises:
-        InvalidCustomerIdError: an id has no visible character.
+        InvalidCustomerIdError: an id is no RUT, or has no visible character.
         RefusedError: nothing has been loaded, or nothing by this version.
 
     """
@@ -74,25 +60,34 @@ def normal_ids(home: Home, customer_ids: Sequence[str]) -> list[str]:
         if not warehouse.is_built(connection):
             raise RefusedError("nothing has been loaded: run, then erase")
         if not connection.execute(
-            "select 1 from duckdb_functions() where function_name = 'normal_id'"
+            "select 1 from duckdb_functions() where function_name = 'valid_rut'"
         ).fetchone():
             raise RefusedError("the warehouse is of an older version: say `replay`, then erase")
         normal = []
-        for place, customer_id in enumerate(customer_ids, start=1):
-            row = connection.execute("select main.normal_id(?)", [customer_id]).fetchone()
-            if row is None or not row[0]:
-                raise InvalidCustomerIdError(f"customer {place} has no id: say one")
-            normal.append(str(row[0]))
+        for place, text in enumerate(texts, start=1):
+            known = _ask(connection, "valid_rut" if scheme == "rut" else "normal_id", text)
+            if not known:
+                what = (
+                    "is no RUT: say it with its check digit, such as 12345678-5"
+                    if scheme == "rut"
+                    else "has no id: say one"
+                )
+                raise InvalidCustomerIdError(f"customer {place} {what}")
+            normal.append(known)
     return normal
 
 
-def check_digit(body: str) -> str:
-    """Compute the check digit of a RUT."""
-    total = sum(int(digit) * (2 + place % 6) for place, digit in enumerate(reversed(body)))
-    return _CHECK_DIGITS[-total % 11]
+def is_valid_rut(connection: duckdb.DuckDBPyConnection, rut: str) -> bool:
+    """Whether a RUT has the right check digit, by the function that the models made."""
+    return _ask(connection, "valid_rut", rut) is not None
 
 
-def spellings(scheme: str, customer_id: str) -> list[str]:
+def _ask(connection: duckdb.DuckDBPyConnection, function: str, text: str) -> str | None:
+    row = connection.execute(f"select main.{function}(?)", [text]).fetchone()
+    return None if row is None or row[0] is None else str(row[0])
+
+
+def spellings(connection: duckdb.DuckDBPyConnection, scheme: str, customer_id: str) -> list[str]:
     """Return the letters, digits and blanks to which a misspelled id may be reduced.
 
     For a RUT: with any check digit, or without one unless that is another person's RUT.
@@ -100,8 +95,9 @@ def spellings(scheme: str, customer_id: str) -> list[str]:
     if scheme != "rut":
         return [customer_id]
     body = customer_id[:-2]
-    spelled = [body + digit for digit in _CHECK_DIGITS]
-    return spelled if check_digit(body[:-1]) == body[-1] else [*spelled, body]
+    spelled = [body + digit for digit in CHECK_DIGITS]
+    is_of_another = is_valid_rut(connection, f"{body[:-1]}-{body[-1]}")
+    return spelled if is_of_another else [*spelled, body]
 
 
 def pattern_of(persons: Persons) -> re.Pattern[bytes]:

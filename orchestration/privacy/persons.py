@@ -1,8 +1,9 @@
 """Find persons: every row, line and file with an organization's customers, and reasons not to erase
 them now.
 
-The models find the rows: SQL compares the ids as everywhere (R1). Misspelled ids in refused rows
-are compared by their reduced spelling. Files that could not be read are searched as bytes.
+The models find the rows and the reasons: SQL compares the ids as everywhere (R1). Misspelled ids in
+refused rows are compared by their reduced spelling. Files that could not be read are searched as
+bytes.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import duckdb
 
 from orchestration.contracts.organizations import Organization
-from orchestration.delivery import outgoing
 from orchestration.formats import workbook_files
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
-from orchestration.landing import event_files, manifests
+from orchestration.landing import event_files
 from orchestration.privacy.id_spellings import (
+    CHECK_DIGITS,
     RUT_DIGITS,
     Persons,
     RefusedError,
-    check_digit,
+    is_valid_rut,
     pattern_of,
     spellings,
 )
@@ -38,59 +39,28 @@ from orchestration.privacy.id_spellings import (
 LONGEST = 256  # characters of an id, and of an attribute
 _CHUNK = 1 << 20
 _OVERLAP = 4096
-# For each kind of file, the staging model and the kept columns that it makes null if they are
-# invalid. The text of an invalid column may be anything.
-_ROW_MODELS = {
-    "invoices": ("stg_intake__invoices", ("due_date", "amount", "is_paid", "is_void", "currency")),
-    "payments": (
-        "stg_intake__organization_payments",
-        ("due_date", "amount", "paid_on", "currency"),
-    ),
-    manifests.CUSTOMERS: ("stg_intake__customers", ()),
-}
-# The expression that is null if a kept column is invalid, where it is not the column itself.
-_UNREAD = {"currency": "nullif(is_in_contract_currency, false)"}
-_EVENT_MODELS = ("stg_events__payment_events", "stg_events__enrollment_events")
-# Reasons not to erase a person: the organization still has a claim, or a report is outstanding.
-# $is_replaced: the next debts file will list the same persons as the newest.
+_OF_PERSONS = """
+    organization_id = $organization_id
+    and (list_contains($customer_ids, customer_id) or list_contains($spellings, loose_id))
+"""
+_NAMED = f"""
+select file_id, load_id, source_file, line_number, customer_id, loose_id, unread
+from intermediate.int_customers__named
+where {_OF_PERSONS}
+"""  # noqa: S608 (a condition of ours)
+_CLAIMED = f"""
+select customer_id, loose_id, reason
+from intermediate.int_customers__claimed
+where {_OF_PERSONS}
+"""  # noqa: S608 (a condition of ours)
+# Reasons not to erase a person, by their code in the model; the first one is reported.
 _REASONS = {
-    "has a debt in the base: erase once it is paid, void or withdrawn": """
-        select person from {debts} where is_in_base
-    """,
-    "is listed by the newest debts file: have the next one leave them out, then erase": """
-        select person from {debts} where $is_replaced and file_status in ('listed', 'rejected_row')
-    """,
-    "has a payment in process: erase once it has ended": """
-        select person from {payments} where status = 'in_process'
-    """,
-    "has a payment that no payments file has told yet: run, then erase": """
-        select payments.person
-        from {payments} as payments
-        left join (
-            select
-                organization_id,
-                payment_id,
-                debt_id,
-                sum(amount) as amount
-            from main.payments_file_lines
-            where status in ('autorizado', 'reversado')
-            group by all
-        ) as said using (organization_id, payment_id, debt_id)
-        where
-            received_amount - reversed_amount <> coalesce(said.amount, 0)
-            or (payments.status = 'authorized' and said.amount is null)
-    """,
-    "is in a file that waits for a decision: `approve` or `refuse` it, then erase": """
-        select person
-        from {invoices} as invoices
-        inner join main.intake_files using (file_id)
-        where intake_files.status = 'held'
-    """,
-    "is in a payments file that has not been delivered: run again, then erase": """
-        select person
-        from {lines} as lines
-        where list_contains($undelivered, cast(lines.business_date as varchar))
-    """,
+    "in_base": "has a debt in the base: erase once it is paid, void or withdrawn",
+    "listed": "is listed by the newest debts file: have the next one leave them out, then erase",
+    "in_process": "has a payment in process: erase once it has ended",
+    "untold": "has a payment that no payments file has told yet: run, then erase",
+    "held": "is in a file that waits for a decision: `approve` or `refuse` it, then erase",
+    "undelivered": "is in a payments file that has not been delivered: run again, then erase",
 }
 
 
@@ -129,8 +99,8 @@ class Found:
 
 
 @contextmanager
-def asking(home: Home, persons: Persons) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse, with temporary tables of the persons and of misspelled ids.
+def asking(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the warehouse to ask for persons.
 
     Raises:
         RefusedError: the warehouse is empty.
@@ -139,78 +109,53 @@ def asking(home: Home, persons: Persons) -> Iterator[duckdb.DuckDBPyConnection]:
     with warehouse.connect(home) as connection:
         if not warehouse.is_built(connection):
             raise RefusedError("nothing has been loaded: run, then erase")
-        connection.execute("create temp table persons (customer_id varchar)")
-        connection.execute("create temp table spellings (spelling varchar, customer_id varchar)")
-        spelled = {
-            spelling: customer_id
-            for customer_id in persons.pseudonyms
-            for spelling in spellings(persons.scheme, customer_id)
-        }
-        for customer_id in persons.pseudonyms:
-            connection.execute("insert into temp.persons values (?)", [customer_id])
-        for spelling, customer_id in spelled.items():
-            connection.execute("insert into temp.spellings values (?, ?)", [spelling, customer_id])
         yield connection
 
 
-def _rows_of(persons: Persons, table: str, text: str = "customer_id", scheme: str = "") -> str:
-    """Return SQL for the persons' rows of a table: with `person`, and `is_exact` for a proper id.
+class _Asked:
+    """Persons in a query: by their ids, and by reduced spellings."""
 
-    Args:
-        persons: the persons.
-        table: a table with organization_id and customer_id.
-        text: the column with the id as it is spelled.
-        scheme: the column with the id scheme; empty means the current scheme.
+    def __init__(self, connection: duckdb.DuckDBPyConnection, persons: Persons) -> None:
+        self._connection = connection
+        self._persons = persons
+        self._spelled = {
+            spelling: customer_id
+            for customer_id in persons.pseudonyms
+            for spelling in spellings(connection, persons.scheme, customer_id)
+        }
 
-    """
-    spelled = f"""
-        case when {f"source.{scheme}" if scheme else f"'{persons.scheme}'"} = 'rut'
-            then ltrim(regexp_replace(upper(source.{text}), '[^0-9K]', '', 'g'), '0')
-            else main.normal_id(source.{text})
-        end
-    """
-    return f"""(
-        select
-            source.*,
-            coalesce(exact.customer_id, loose.customer_id) as person,
-            exact.customer_id is not null as is_exact
-        from {table} as source
-        left join temp.persons as exact
-            on main.normal_id(source.customer_id) = exact.customer_id
-        left join temp.spellings as loose on {spelled} = loose.spelling
-        where
-            source.organization_id = '{persons.organization_id}'
-            and (exact.customer_id is not null or loose.customer_id is not null)
-    )"""  # noqa: S608 (names of ours, and an id that contracts allow)
+    def read(self, sql: str) -> list[dict[str, Any]]:
+        """Read the rows of a query with _OF_PERSONS."""
+        parameters = {
+            "organization_id": self._persons.organization_id,
+            "customer_ids": list(self._persons.pseudonyms),
+            "spellings": list(self._spelled),
+        }
+        return warehouse.read_rows(self._connection, sql, parameters)
 
+    def is_exact(self, row: Mapping[str, Any]) -> bool:
+        """Whether a row has a person's proper id."""
+        return row["customer_id"] in self._persons.pseudonyms
 
-def _files_rows(persons: Persons, model: str) -> str:
-    """Return _rows_of for a staging model of files."""
-    return _rows_of(persons, f"staging.{model}", "customer_id_text", "customer_id_scheme")
+    def whose(self, row: Mapping[str, Any]) -> str:
+        """Return the customer id of the person whose row it is."""
+        if self.is_exact(row):
+            return str(row["customer_id"])
+        return self._spelled[row["loose_id"]]
 
 
 def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
     """Find the persons, by receipt or source file and line number."""
     found = Found()
-    for model, unread in _ROW_MODELS.values():
-        rows = _files_rows(persons, model)
-        missing = ", ".join(
-            f"case when {_UNREAD.get(name, name)} is null then '{name}' end" for name in unread
-        )
-        for file_id, line_number, person, is_exact, names in connection.execute(
-            f"select file_id, line_number, person, is_exact, [{missing}] from {rows}"  # noqa: S608
-        ).fetchall():
-            found.rows.setdefault(file_id, {})[line_number] = Row(
-                persons.pseudonyms[person] if is_exact else None, [each for each in names if each]
-            )
-    for model in _EVENT_MODELS:
-        rows = _rows_of(persons, f"staging.{model}")
-        for load_id, source_file, line_number, person, is_exact in connection.execute(
-            f"select load_id, source_file, line_number, person, is_exact from {rows}"  # noqa: S608
-        ).fetchall():
-            found.events.setdefault((load_id, source_file), {})[line_number] = Row(
-                persons.pseudonyms[person] if is_exact else None
-            )
+    asked = _Asked(connection, persons)
+    for named in asked.read(_NAMED):
+        pseudonym = persons.pseudonyms[named["customer_id"]] if asked.is_exact(named) else None
+        row = Row(pseudonym, (named["unread"] or "").split())
+        if named["file_id"] is not None:
+            found.rows.setdefault(named["file_id"], {})[named["line_number"]] = row
+        else:
+            key = (named["load_id"], named["source_file"])
+            found.events.setdefault(key, {})[named["line_number"]] = row
     for load_id, source_file, line_number in connection.execute(
         "select load_id, source_file, line_number from raw.payment_event_refusals"
     ).fetchall():
@@ -251,32 +196,15 @@ def check(
         content.seek(event_files.find_unread(content, positions.get(path.name)))
         if _is_in(content, pattern):
             raise RefusedError("events of a person wait to be loaded: run, then erase")
-    undelivered = [
-        file.business_date.isoformat()
-        for file in outgoing.read_undelivered(connection)
-        if file.organization_id == organization.organization_id and file.is_final
-    ]
-    sources = {
-        "debts": _rows_of(persons, "main.debts"),
-        "payments": _rows_of(persons, "main.payments"),
-        "lines": _rows_of(persons, "main.payments_file_lines"),
-        "invoices": _files_rows(persons, "stg_intake__invoices"),
-    }
-    values = {
-        "is_replaced": organization.update_mode == "replace",
-        "undelivered": undelivered,
-    }
-    for reason, sql in _REASONS.items():
-        used = {name: value for name, value in values.items() if f"${name}" in sql}
-        for (person,) in connection.execute(sql.format(**sources), used).fetchall():
-            raise RefusedError(f"customer {places[person]} {reason}")
-    known = set()
-    for rows in [_files_rows(persons, model) for model, _ in _ROW_MODELS.values()] + [
-        _rows_of(persons, f"staging.{model}") for model in _EVENT_MODELS
-    ]:
-        known.update(connection.execute(f"select distinct person from {rows}").fetchall())  # noqa: S608
+    asked = _Asked(connection, persons)
+    claims = asked.read(_CLAIMED)
+    for reason, told in _REASONS.items():
+        for claim in claims:
+            if claim["reason"] == reason:
+                raise RefusedError(f"customer {places[asked.whose(claim)]} {told}")
+    known = {asked.whose(row) for row in asked.read(_NAMED)}
     for person, place in places.items():
-        if (person,) not in known:
+        if person not in known:
             raise RefusedError(
                 f"customer {place} is not known: look the id up in `customers` or `debts`"
             )
@@ -284,17 +212,15 @@ def check(
 
 def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> dict[str, str]:
     """Draw an id for each person that nobody has and nobody will get."""
-    models = [model for model, _ in _ROW_MODELS.values()] + list(_EVENT_MODELS)
-    taken = " union all ".join(f"from staging.{each} select customer_id" for each in models)
     drawn: dict[str, str] = {}
     for customer_id in persons.pseudonyms:
         is_taken = True
         while is_taken:
-            pseudonym = _draw_pseudonym(persons.scheme, customer_id)
+            pseudonym = _draw_pseudonym(connection, persons.scheme, customer_id)
             is_taken = (
                 pseudonym in drawn.values()
                 or connection.execute(
-                    f"select 1 from ({taken}) where customer_id = ? limit 1",  # noqa: S608
+                    "select 1 from intermediate.int_customers__named where customer_id = ? limit 1",
                     [pseudonym],
                 ).fetchone()
                 is not None
@@ -303,11 +229,12 @@ def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> 
     return drawn
 
 
-def _draw_pseudonym(scheme: str, customer_id: str) -> str:
+def _draw_pseudonym(connection: duckdb.DuckDBPyConnection, scheme: str, customer_id: str) -> str:
     if scheme == "rut":
         # No real RUT is in this range: eight digits suffice for all, and longer ones start lower.
         body = str(9 * 10 ** (RUT_DIGITS - 1) + secrets.randbelow(10 ** (RUT_DIGITS - 1)))
-        return f"{body}-{check_digit(body)}"
+        ruts = (f"{body}-{digit}" for digit in CHECK_DIGITS)
+        return next(rut for rut in ruts if is_valid_rut(connection, rut))
     pseudonym = f"borrado-{secrets.token_hex(8)}"
     # An id that was refused as too long must stay too long.
     return pseudonym.ljust(LONGEST + 1, "x") if len(customer_id) > LONGEST else pseudonym
