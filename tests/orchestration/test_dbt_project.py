@@ -254,6 +254,11 @@ EXCEPTIONS = {
     },
     "what changed in a mart is known once the mart is built": {
         ("int_customers__changed", "customers"),
+        ("int_customers__claimed", "debts"),
+        ("int_customers__claimed", "deliveries"),
+        ("int_customers__claimed", "intake_files"),
+        ("int_customers__claimed", "payments"),
+        ("int_customers__claimed", "payments_file_lines"),
         ("int_debts__changed", "debts"),
         ("int_balances__moved", "debts_history"),
         ("int_debts__listed_after_paid", "debts_history"),
