@@ -13,9 +13,10 @@ from orchestration.defs.in_flight import (
     is_run_in_flight,
 )
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
+from orchestration.delivery.attempts import is_delivery_due
 from orchestration.installation.clock import utc_now
 from orchestration.installation.home import Home
-from orchestration.intake import arrivals, timing
+from orchestration.intake import arrivals
 from orchestration.reports.run_alerts import send_alert_of
 
 OUTBOX = dg.AssetKey(["outbox", "files"])
@@ -60,7 +61,7 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     job=business_date,
     minimum_interval_seconds=300,
     default_status=_STATUS,
-    description="Payments files that an organization's server was not there for are tried again.",
+    description="Sends again the files whose server could not be reached.",
 )
 def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request a delivery-only run, half an hour after an attempt that may succeed on a retry.
@@ -73,7 +74,7 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
         return dg.SkipReason("nothing has been delivered yet")
     count = event.asset_materialization.metadata["files_to_try_again"].value
     attempted_at = datetime.fromtimestamp(event.timestamp, UTC)
-    if not timing.is_delivery_due(int(str(count)), attempted_at, now):
+    if not is_delivery_due(int(str(count)), attempted_at, now):
         return dg.SkipReason("no delivery waits for another attempt")
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")

@@ -1,15 +1,16 @@
-"""Attempts to deliver: the intent and the outcome."""
+"""Attempts to deliver: the intent, the outcome, and when the next one is due."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from orchestration.delivery.outgoing import FileKey, OutgoingFile
 
 BEGUN = "begun"
+_DELIVER_AGAIN_AFTER = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -72,3 +73,15 @@ class Attempt:
     def key(self) -> FileKey:
         """The key of its file."""
         return self.organization_id, self.file_name, self.load_id
+
+
+def is_delivery_due(files_that_may_heal: int, attempted_at: datetime, now: datetime) -> bool:
+    """Return whether to retry the delivery of files whose server could not be reached.
+
+    Args:
+        files_that_may_heal: the number of such files after the last attempt.
+        attempted_at: the time of the last attempt, with a time zone.
+        now: an instant with a time zone.
+
+    """
+    return files_that_may_heal > 0 and now >= attempted_at + _DELIVER_AGAIN_AFTER

@@ -19,7 +19,6 @@ MAX_DAYS_BACK = 7
 # A file that was still growing is complete a while later.
 _LOOK_AGAIN_FOR = MAY_HEAL | {"still_growing"}
 _LOOK_AGAIN_AFTER = tuple(timedelta(minutes=minutes) for minutes in (10, 20, 40, 60, 60, 60))
-_DELIVER_AGAIN_AFTER = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
@@ -75,18 +74,6 @@ def newest_due_date(organization: Organization, now: datetime) -> date:
     """Return the newest business date whose cut-off has passed."""
     today = now.astimezone(organization.time_zone).date()
     return today if is_due(organization, today, now) else today - timedelta(days=1)
-
-
-def is_delivery_due(files_that_may_heal: int, attempted_at: datetime, now: datetime) -> bool:
-    """Return whether to retry the delivery of files whose server could not be reached.
-
-    Args:
-        files_that_may_heal: the number of such files after the last attempt.
-        attempted_at: the time of the last attempt, with a time zone.
-        now: an instant with a time zone.
-
-    """
-    return files_that_may_heal > 0 and now >= attempted_at + _DELIVER_AGAIN_AFTER
 
 
 def _due_dates_of(

@@ -9,7 +9,9 @@ from orchestration.installation.home import PROJECT
 
 
 def test_the_page_is_what_the_seed_gives() -> None:
-    assert PAGE.read_text(encoding="utf-8") == as_page(), "run: python -m orchestration.codes"
+    assert PAGE.read_text(encoding="utf-8") == as_page(), (
+        "run: python -m orchestration.devtools.codes_page"
+    )
 
 
 def test_every_code_is_on_the_page_once() -> None:

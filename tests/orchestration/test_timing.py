@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.delivery.attempts import is_delivery_due
 from orchestration.installation.home import PROJECT
 from orchestration.intake.timing import (
     LookMade,
     due_dates,
-    is_delivery_due,
     looks_of,
     newest_due_date,
 )
