@@ -1,6 +1,6 @@
--- Assumes R25: money received is published or held by an open exception, to the cent: what was
--- received less what was given back in `payments` is what the payments files said and what the
--- exceptions hold.
+-- Assumes R25: money received is published or held by an open exception, to the cent: a day opens
+-- with what the day before held, and what was received less what was given back in `payments` is
+-- what the payments files said and what the exceptions hold.
 -- A row here means that money came in and nobody was told, and nobody asks for it.
 {{ config(meta={'dagster': {'ref': {'name': 'daily_balance'}}}) }}
 
@@ -11,7 +11,11 @@ with balances as (
             partition by organization_id, currency
             order by business_date desc
         ) as newness,
-        sum(published_amount) over (partition by organization_id, currency) as published_so_far
+        sum(published_amount) over (partition by organization_id, currency) as published_so_far,
+        lag(closing_held_amount) over (
+            partition by organization_id, currency
+            order by business_date
+        ) as former_held_amount
     from {{ ref('daily_balance') }}
 ),
 
@@ -53,7 +57,7 @@ unbalanced as (
             balances.organization_id = held.organization_id
             and balances.currency = held.currency
     where
-        balances.held_amount_difference <> 0
+        balances.opening_held_amount <> coalesce(balances.former_held_amount, 0)
         or (
             balances.newness = 1
             and (

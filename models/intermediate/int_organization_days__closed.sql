@@ -1,6 +1,7 @@
--- The debts, payments and exceptions of each organization at the end of a business date, as the
--- newest load for that date left them. They depend on their time, so a full refresh keeps them. A
--- build counts only for the date of its load.
+-- The debts, payments and exceptions of each organization at the end of a business date. They
+-- depend on their time, so a full refresh keeps them. A build counts for the newest date that has
+-- begun, whatever date its load is for, as daily_balance does; a past date that has no row yet
+-- gets one.
 {{ config(
     materialized='incremental',
     unique_key=['organization_id', 'business_date'],
@@ -37,15 +38,30 @@ exceptions as (
     select * from {{ ref('payment_exceptions') }}
 ),
 
+newest as (
+    select
+        max(business_date) as newest_date,
+        max(case when is_current then business_date end) as current_date_of_load
+    from loads
+),
+
 current_days as (
     select
         days.organization_id,
         days.business_date
     from days
-    inner join loads
+    cross join newest
+    {%- if is_incremental() %}
+    left join {{ this }} as kept
         on
-            days.business_date = loads.business_date
-            and loads.is_current
+            days.organization_id = kept.organization_id
+            and days.business_date = kept.business_date
+    where
+        days.business_date = newest.newest_date
+        or (days.business_date = newest.current_date_of_load and kept.organization_id is null)
+    {%- else %}
+    where days.business_date in (newest.newest_date, newest.current_date_of_load)
+    {%- endif %}
 ),
 
 applied as (

@@ -1,7 +1,8 @@
--- The movements of each organization's base and money by day. They are derived from consecutive
--- versions of a debt. The closing balance is derived from the versions that began and ended,
--- whatever the movements are. So the two can differ: the differences are columns, and a test
--- reports one that is not zero.
+-- The movements of each organization's base and money by day. Those of the base are derived from
+-- consecutive versions of a debt. Its closing balance is derived from the versions that began and
+-- ended, whatever the movements are. So the two can differ: the differences are columns, and a
+-- test reports one that is not zero. The money that is held is a running total, which a test
+-- compares with the open exceptions.
 {{ config(materialized='incremental', unique_key='balance_id') }}
 
 {%- set movements = ['new', 'returned', 'paid', 'withdrawn', 'void', 'changed'] %}
@@ -104,11 +105,7 @@ compared as (
             - paid_amount - withdrawn_amount - void_amount
             - closing_amount
             as {{ var('money_sum_type') }}
-        ) as base_amount_difference,
-        cast(
-            opening_held_amount + received_amount - published_amount - closing_held_amount
-            as {{ var('money_sum_type') }}
-        ) as held_amount_difference
+        ) as base_amount_difference
     from balanced
 )
 

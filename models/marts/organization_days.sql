@@ -41,7 +41,8 @@ sent as (
         business_date,
         count(*) as file_count,
         count(case when is_delivered then 1 end) as delivered_count,
-        count(case when is_undelivered then 1 end) as undelivered_count,
+        count(case when is_undelivered and not is_left_to_people then 1 end) as undelivered_count,
+        count(case when is_left_to_people then 1 end) as left_to_people_count,
         max(case when kind = 'payments_file' then delivered_at end) as payments_file_delivered_at
     from deliveries
     group by
@@ -100,6 +101,7 @@ organization_days as (
         coalesce(sent.file_count, 0) as outgoing_file_count,
         coalesce(sent.delivered_count, 0) as delivered_file_count,
         coalesce(sent.undelivered_count, 0) as undelivered_file_count,
+        coalesce(sent.left_to_people_count, 0) as left_to_people_file_count,
         sent.payments_file_delivered_at,
         days.looked_at,
         days.load_id
