@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,8 +27,11 @@ from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
 from orchestration.landing import store
 from orchestration.servers.errors import SftpError
-from orchestration.servers.remote_files import Download, RemoteFile
+from orchestration.servers.remote_files import Download, RemoteFile, StillGrowingError
 from orchestration.servers.ssh import MAY_HEAL
+
+# How long an incomplete file is reported: an organization may never send it again.
+_REPORTED_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Arriving:
             the file before it.
         sha256: the hash of its bytes; None during the transfer.
         byte_count: the number of its bytes; None during the transfer.
+        is_read_to_end: whether the transfer failed only after the last byte.
+        reported_at: when it was first reported as incomplete; None if it was not.
 
     """
 
@@ -52,6 +57,8 @@ class Arriving:
     is_taken_away: bool = False
     sha256: str | None = None
     byte_count: int = 0
+    is_read_to_end: bool = False
+    reported_at: datetime | None = None
 
     @property
     def part(self) -> Path:
@@ -71,8 +78,8 @@ def receiving(
     """Write a note for a file that is about to be read, and open a file for its bytes.
 
     Note and bytes are kept if the block succeeds. They are also kept for the next check if the
-    server breaks off, because it may give the file only once. If the bytes are incomplete, only the
-    note is kept.
+    block fails, because the server may give the file only once. If the bytes are incomplete, only
+    the note is kept. Nothing is kept if the server still has the file, or if nothing was read.
     """
     folder = _folder(home, organization_id)
     folder.mkdir(parents=True, exist_ok=True)
@@ -85,11 +92,25 @@ def receiving(
             yield target, arriving
     except Exception as error:
         # A run or check that is stopped leaves the same as one that is killed.
-        if not isinstance(error, SftpError) or error.code not in MAY_HEAL:
-            arriving.forget()
-        elif arriving.part.stat().st_size != remote.size:
-            arriving.part.unlink()
+        _keep_after(error, arriving)
         raise
+
+
+def _keep_after(error: Exception, arriving: Arriving) -> None:
+    if not isinstance(error, SftpError):
+        # The disk may be full: what was read cannot be trusted, and its room is needed.
+        arriving.part.unlink(missing_ok=True)
+        return
+    is_read = arriving.part.stat().st_size > 0 or error.has_read_all or error.code in MAY_HEAL
+    may_be_lost = is_read or (arriving.is_taken_away and error.code != "gone")
+    if isinstance(error, StillGrowingError) or not may_be_lost:
+        arriving.forget()
+        return
+    if error.has_read_all:
+        arriving = replace(arriving, is_read_to_end=True)
+        _write(arriving)
+    if not _has_all_bytes(arriving):
+        arriving.part.unlink()
 
 
 def keep(home: Home, organization_id: str, arriving: Arriving, download: Download) -> Arriving:
@@ -149,19 +170,19 @@ def read_left(home: Home, organization_id: str) -> list[Arriving]:
     left = []
     for note in _folder(home, organization_id).glob("*.json"):
         noted = json.loads(note.read_text(encoding="utf-8"))
-        modified_at = noted["modified_at"]
-        remote = RemoteFile(
-            noted["name"], noted["size"], modified_at and datetime.fromisoformat(modified_at)
-        )
+        remote = RemoteFile(noted["name"], noted["size"], _as_instant(noted["modified_at"]))
+        written_at = datetime.fromtimestamp(note.stat().st_mtime, UTC)
         left.append(
             Arriving(
                 note,
                 remote,
-                # Notes of older versions lack these two values.
-                datetime.fromisoformat(noted.get("received_at", "1970-01-01T00:00:00+00:00")),
+                # Notes of older versions lack some values.
+                _as_instant(noted.get("received_at")) or written_at,
                 noted.get("is_taken_away", False),
                 noted["sha256"],
                 noted["byte_count"],
+                noted.get("is_read_to_end", False),
+                _as_instant(noted.get("reported_at")),
             )
         )
     return sorted(left, key=lambda each: (each.received_at, each.note.name))
@@ -180,18 +201,22 @@ def find_left(
     organization_id: str,
     listed: Iterable[RemoteFile],
     environment: Mapping[str, str],
+    received: Mapping[str, datetime],
+    now: datetime,
 ) -> tuple[dict[RemoteFile, Left], list[tuple[str, str]]]:
     """Find the files that previous runs received and no load names (R29).
 
     Files that the inbox still has are dropped, because they are received again; so are incomplete
-    files that were sent again. If the inbox removes what was read, another file of the same name is
-    a later one: a complete file comes before it.
+    files that were sent again, or that were reported for seven days. If the inbox removes what was
+    read, another file of the same name is a later one: a complete file comes before it.
 
     Args:
         home: the installation.
         organization_id: the organization of the files.
         listed: the files in the inbox.
         environment: the variables with the secrets, which must be removed from names.
+        received: when the newest file of each name was received, in UTC without zone.
+        now: the time.
 
     Returns:
         The complete files, in the order of transfer; codes and messages of the incomplete ones.
@@ -199,7 +224,8 @@ def find_left(
     """
     names = {file.name for file in listed}
     whole: dict[RemoteFile, Left] = {}
-    problems: list[tuple[str, str]] = []
+    halves: list[Arriving] = []
+    newest = {name: instant.replace(tzinfo=UTC) for name, instant in received.items()}
     with reading(home, organization_id):
         left = read_left(home, organization_id)
     for each in left:
@@ -208,10 +234,18 @@ def find_left(
         elif (download := _take(home, organization_id, each)) is not None:
             # Of two files that look the same, the second waits for another load.
             whole.setdefault(each.remote, Left(each, download))
-        elif each.remote.name in names:
-            each.forget()
+            newest[each.remote.name] = max(
+                each.received_at, newest.get(each.remote.name, each.received_at)
+            )
         else:
-            told = redact(file_names.shown(each.remote.name), environment)
+            halves.append(each)
+    problems: list[tuple[str, str]] = []
+    for each in halves:
+        name = each.remote.name
+        if name in names or newest.get(name, each.received_at) > each.received_at:
+            each.forget()
+        elif _is_to_be_reported(each, now):
+            told = redact(file_names.shown(name), environment)
             problems.append(
                 (
                     "half_received",
@@ -219,7 +253,16 @@ def find_left(
                     " received, and the inbox has it no more: have it sent again",
                 )
             )
+        else:
+            each.forget()
     return whole, problems
+
+
+def _is_to_be_reported(half: Arriving, now: datetime) -> bool:
+    if half.reported_at is None:
+        _write(replace(half, reported_at=now))
+        return True
+    return now - half.reported_at <= _REPORTED_FOR
 
 
 def find_whole(home: Home, organization_id: str) -> list[Arriving]:
@@ -257,9 +300,15 @@ def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | No
 
 def _is_whole(home: Home, organization_id: str, arriving: Arriving) -> bool:
     if arriving.sha256 is None:
-        return arriving.part.exists() and arriving.part.stat().st_size == arriving.remote.size
+        return arriving.part.exists() and _has_all_bytes(arriving)
     landed = store.file_path(home, organization_id, arriving.sha256)
     return arriving.part.exists() or landed.exists()
+
+
+def _has_all_bytes(arriving: Arriving) -> bool:
+    if arriving.remote.size is None:
+        return arriving.is_read_to_end
+    return arriving.part.stat().st_size == arriving.remote.size
 
 
 def _land(home: Home, organization_id: str, arriving: Arriving, download: Download) -> Arriving:
@@ -295,6 +344,10 @@ def _gives_once(home: Home, organization_id: str) -> Path:
     return home.landing / "_arriving" / f"{organization_id}.gives_once"
 
 
+def _as_instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
 def _write(arriving: Arriving) -> None:
     remote = arriving.remote
     noted = {
@@ -305,5 +358,7 @@ def _write(arriving: Arriving) -> None:
         "is_taken_away": arriving.is_taken_away,
         "sha256": arriving.sha256,
         "byte_count": arriving.byte_count,
+        "is_read_to_end": arriving.is_read_to_end,
+        "reported_at": arriving.reported_at and arriving.reported_at.isoformat(),
     }
     whole_files.write_whole(arriving.note, json.dumps(noted).encode())

@@ -25,19 +25,13 @@ from orchestration.intake.recognizing import (
     find_misnamed,
     recognize,
 )
-from orchestration.intake.settling import Sightings, is_quiet
+from orchestration.intake.settling import Sightings, Unsettled, is_as_it_was, is_quiet
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
 from orchestration.servers.connections import connect
 from orchestration.servers.deadlines import read_limits
 from orchestration.servers.errors import SftpError
-from orchestration.servers.remote_files import (
-    Listing,
-    RemoteFile,
-    StillGrowingError,
-    TooLargeError,
-)
-from orchestration.servers.sftp import Client
+from orchestration.servers.remote_files import Listing, RemoteFile
 
 # Servers' times have whole seconds: a file changed during its download may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
@@ -65,26 +59,6 @@ class Seen:
 SeenFiles = Mapping[tuple[str, str], Seen]
 
 
-@dataclass(frozen=True)
-class Unsettled:
-    """A received file whose upload may not have ended yet.
-
-    Args:
-        landed: the file.
-        remote: the file as it was listed.
-        ready_at: when it has been unchanged for long enough.
-        is_first: whether its bytes were new to the landing area.
-        arriving: its note.
-
-    """
-
-    landed: LandedFile
-    remote: RemoteFile
-    ready_at: datetime
-    is_first: bool
-    arriving: Arriving | None = None
-
-
 @dataclass
 class Looked:
     """The result of checking an inbox, until the load is made.
@@ -107,6 +81,16 @@ class Looked:
     files_seen: int = 0
     files_waiting: int = 0
     arriving: list[Arriving] = field(default_factory=list)
+
+    def count(self, file: LandedFile, note: Arriving | None) -> None:
+        """Add a file that was received completely."""
+        self.files.append(file)
+        self.forget_later(note)
+
+    def forget_later(self, note: Arriving | None) -> None:
+        """Have a note deleted once the manifest is written."""
+        if note is not None:
+            self.arriving.append(note)
 
     def look(self) -> Look:
         """Return the result as the manifest keeps it."""
@@ -227,8 +211,9 @@ def begin(
         with connect(organization, environment) as client:
             listing = client.look(organization.inbox_dir)
             looked.files_seen = len(listing.files)
+            newest = dict(sorted((name, each.received_at) for (_, name), each in seen.items()))
             former, problems = arriving.find_left(
-                home, organization.organization_id, listing.files, environment
+                home, organization.organization_id, listing.files, environment, newest, clock()
             )
             looked.problems += problems
             remotes = [*former, *listing.files]
@@ -270,13 +255,12 @@ def begin(
                             looked.problems.append((error.code, str(error)))
                         is_in_line = error.code == "still_growing"
                     else:
-                        if received.arriving is not None:
-                            looked.arriving.append(received.arriving)
                         last = known.get((arrival.kind, arrival.remote.name))
                         is_in_line = last is None or not _is_same_receipt(last, received.file)
                         if is_in_line:
-                            seen_at = first_seen[arrival.remote]
-                            _sort(looked, received, arrival.remote, listing, seen_at, clock())
+                            _sort(looked, received, arrival.remote, listing, first_seen, clock())
+                        else:
+                            looked.forget_later(received.arriving)
                     if is_in_line:
                         wanted -= {arrival.kind} & set(ONE_A_LOAD)
                         had.add(arrival.remote.name)
@@ -304,8 +288,9 @@ def settle(home: Home, looked: Looked, environment: Mapping[str, str]) -> None:
     try:
         with connect(organization, environment) as client:
             while left:
-                if _is_as_it_was(client, organization.inbox_dir, left[0]):
-                    looked.files.append(left.pop(0).landed)
+                if is_as_it_was(client, organization.inbox_dir, left[0]):
+                    again = left.pop(0)
+                    looked.count(again.landed, again.arriving)
                 else:
                     _discard(home, left.pop(0))
                     looked.problems.append(_STILL_UPLOADED)
@@ -322,7 +307,7 @@ def _sort(
     received: Received,
     remote: RemoteFile,
     listing: Listing,
-    first_seen: datetime,
+    first_seen: Mapping[RemoteFile, datetime],
     now: datetime,
 ) -> None:
     """Add a received file to those that count, or to those to be checked again."""
@@ -330,28 +315,14 @@ def _sort(
     clocks = [each for each in (listing.clock, received.download.clock) if each is not None]
     server_clock = max(clocks, default=None)
     is_whole = received.download.is_taken_away or not received.file.sha256
-    if is_whole or is_quiet(quiet, remote, first_seen, now, server_clock):
-        looked.files.append(received.file)
+    seen_at = first_seen[remote]
+    if is_whole or is_quiet(quiet, remote, seen_at, now, server_clock):
+        looked.count(received.file, received.arriving)
     else:
         again = Unsettled(
-            received.file, remote, first_seen + quiet, received.is_first, received.arriving
+            received.file, remote, seen_at + quiet, received.is_first, received.arriving
         )
         looked.unsettled.append(again)
-
-
-def _is_as_it_was(client: Client, folder: str, unsettled: Unsettled) -> bool:
-    remote = unsettled.remote
-    found = client.find(folder, remote.name)
-    if found is None:
-        return True
-    if remote.modified_at is not None:
-        return (found.size, found.modified_at) == (remote.size, remote.modified_at)
-    # Without a time, compare the bytes.
-    try:
-        again = client.download(folder, remote, None, unsettled.landed.byte_count)
-    except (StillGrowingError, TooLargeError):
-        return False
-    return again.sha256 == unsettled.landed.sha256
 
 
 def _discard(home: Home, unsettled: Unsettled) -> None:

@@ -9,16 +9,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from orchestration.installation.home import Home
 from orchestration.installation.whole_files import write_whole
-from orchestration.servers.remote_files import RemoteFile
+from orchestration.intake.arriving import Arriving
+from orchestration.landing.manifests import LandedFile
+from orchestration.servers.remote_files import RemoteFile, StillGrowingError, TooLargeError
+from orchestration.servers.sftp import Client
 
 # The maximum quiet time of a file is a day.
 _FORGOTTEN_AFTER = timedelta(days=2)
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """A received file whose upload may not have ended yet.
+
+    Args:
+        landed: the file.
+        remote: the file as it was listed.
+        ready_at: when it has been unchanged for long enough.
+        is_first: whether its bytes were new to the landing area.
+        arriving: its note.
+
+    """
+
+    landed: LandedFile
+    remote: RemoteFile
+    ready_at: datetime
+    is_first: bool
+    arriving: Arriving | None = None
 
 
 class Sightings:
@@ -82,3 +106,28 @@ def _read(path: Path, now: datetime) -> dict[str, datetime]:
 def _hash(organization_id: str, file: RemoteFile) -> str:
     facts = (organization_id, file.name, str(file.size), str(file.modified_at))
     return hashlib.sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def is_as_it_was(client: Client, folder: str, unsettled: Unsettled) -> bool:
+    """Return whether a received file is unchanged, or gone, in its folder (R13).
+
+    Raises:
+        SftpError: the errors of Client.find, Client.look and Client.download.
+
+    """
+    remote = unsettled.remote
+    found = client.find(folder, remote.name)
+    if found is not None and found.size is None and found.modified_at is None:
+        # Some servers answer like this if a file is missing; their listings tell.
+        listed = client.list_files(folder)
+        found = next((file for file in listed if file.name == remote.name), None)
+    if found is None:
+        return True
+    if remote.modified_at is not None:
+        return (found.size, found.modified_at) == (remote.size, remote.modified_at)
+    # Without a time, compare the bytes.
+    try:
+        again = client.download(folder, remote, None, unsettled.landed.byte_count)
+    except (StillGrowingError, TooLargeError):
+        return False
+    return again.sha256 == unsettled.landed.sha256

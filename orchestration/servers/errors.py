@@ -26,7 +26,9 @@ class SftpError(Exception):
     """An error of a server: a stable code and a message without secrets (R20, R30).
 
     The message says what to do, by itself or with WHAT_TO_DO for the code. For an upload,
-    `has_left_nothing` is true if its bytes were removed from the server again.
+    `has_left_nothing` is true if its bytes were removed from the server again. For a download,
+    `has_read_all` is true if the file was read to its end and the server did not say whether it
+    still has the file.
     """
 
     def __init__(self, code: str, message: str, *, has_advice: bool = False) -> None:
@@ -34,3 +36,4 @@ class SftpError(Exception):
         super().__init__(message if advice is None else f"{message}: {advice}")
         self.code = code
         self.has_left_nothing = False
+        self.has_read_all = False

@@ -336,6 +336,7 @@ class Client:
             return self._ask(path)
         except SftpError as error:
             if error.code != "gone":
+                error.has_read_all = True
                 raise
             return None
 

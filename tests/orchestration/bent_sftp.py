@@ -55,6 +55,7 @@ class Bends:
         is_read_once: whether a file is removed when a reader closes it.
         takes_at_close: whether somebody takes a file as soon as its writer closes it.
         knows_lstat: whether it answers LSTAT.
+        fails_for_missing: whether it says of a name that is missing that something failed.
         most_waiting_reads: with more reads than these outstanding it breaks off.
         longest_read: how many bytes it gives for one request at most.
         announced_read: how many it says that it gives; with 0 it offers to say it and refuses.
@@ -74,6 +75,7 @@ class Bends:
     is_read_once: bool = False
     takes_at_close: bool = False
     knows_lstat: bool = True
+    fails_for_missing: bool = False
     most_waiting_reads: int | None = None
     longest_read: int | None = None
     announced_read: int | None = None
@@ -339,6 +341,8 @@ class _Files(paramiko.SFTPServerInterface):
         try:
             state = Path(path).stat(follow_symlinks=is_followed)
         except OSError as error:
+            if self.bends.fails_for_missing:
+                return paramiko.SFTP_FAILURE
             return paramiko.SFTPServer.convert_errno(error.errno)
         attributes = paramiko.SFTPAttributes.from_stat(state)
         if not stat.S_ISREG(state.st_mode):

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bent_sftp import USERNAME, Bends, BentServer, serve_bent
@@ -21,10 +23,13 @@ from bent_sftp import USERNAME, Bends, BentServer, serve_bent
 from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo import installation
 from orchestration.devtools.loopback_sftp import HOST
+from orchestration.installation.clock import utc_now
 from orchestration.installation.home import PROJECT
 from orchestration.intake import arriving, checking, inbox
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
+from orchestration.servers.deadlines import Deadline
+from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Download, RemoteFile
 from orchestration.servers.remote_reading import Attributes
 from orchestration.servers.sftp import Client
@@ -35,6 +40,7 @@ NAME = f"{DAY}_toku_invoices.csv"
 ROWS = "".join(f"C-{number},P-{number},2026-03-31,1000\n" for number in range(8000))
 CONTENT = f"cliente,producto,vencimiento,monto\n{ROWS}".encode()
 MORE = CONTENT + b"C-8000,P-8000,2026-03-31,1000\n"
+HALF_WAY = ("orchestration.servers.deadlines:Deadline.allow", "after", "2")
 # Carries one load, or checks, and dies where it is told to.
 PROGRAM = """
 import os, sys
@@ -84,6 +90,12 @@ class Mailbox:
             },
             check=False,
         ).returncode
+
+    def look(self) -> tuple[Look, list[LandedFile]]:
+        """Look into the inbox, without a load."""
+        home = self.house.home
+        (organization,) = read_organizations(home.seeds)
+        return inbox.look_into(home, organization, {}, DAY, self.server.environment("agua"))
 
     def outcomes(self) -> list[str]:
         """How the looks of all loads ended."""
@@ -165,10 +177,7 @@ def test_what_is_not_whole_is_told_each_time_until_it_has_been_sent_again(
     mailbox: Mailbox,
 ) -> None:
     mailbox.put()
-    assert (
-        mailbox.carry("orchestration.servers.deadlines:Deadline.allow", "after", "2")
-        == -signal.SIGKILL
-    )
+    assert mailbox.carry(*HALF_WAY) == -signal.SIGKILL
     assert [mailbox.carry(), mailbox.carry()] == [0, 0]
     assert (mailbox.landed(), mailbox.outcomes()) == ([], ["half_received"] * 2)
     (look,) = next(reversed(list(manifests.read_manifests(mailbox.house.home)))).looks
@@ -200,29 +209,138 @@ def test_of_a_server_that_breaks_off_what_is_not_whole_is_told_until_it_has_been
     assert mailbox.left() == []
 
 
+@pytest.mark.parametrize("has_size", [True, False])
+@pytest.mark.parametrize("outcome", ["connection_lost", "server_failed", "no_permission"])
 def test_what_was_whole_before_the_server_broke_off_is_landed_by_the_next_look(
-    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, outcome: str, has_size: bool
 ) -> None:
-    ask = Client._ask_unless_gone
+    ask, asked = Client._ask, 0
 
-    def break_off(client: Client, path: str) -> Attributes | None:
+    def break_off(client: Client, path: str) -> Attributes:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return ask(client, path)
+        if outcome != "connection_lost":
+            raise SftpError(outcome, "no answer")
         client._sftp.get_channel().get_transport().close()
         return ask(client, path)
 
-    def look() -> tuple[Look, list[LandedFile]]:
-        environment = mailbox.server.environment("agua")
-        return inbox.look_into(home, organization, {}, DAY, environment)
-
-    home = mailbox.house.home
-    (organization,) = read_organizations(home.seeds)
+    mailbox.server.bends.has_size = has_size
     mailbox.put()
     with monkeypatch.context() as once:
-        once.setattr(Client, "_ask_unless_gone", break_off)
-        looked, files = look()
-    assert (looked.outcome, files) == ("connection_lost", [])
-    looked, (file,) = look()
+        once.setattr(Client, "_ask", break_off)
+        looked, files = mailbox.look()
+    assert (looked.outcome, files) == (outcome, [])
+    looked, (file,) = mailbox.look()
     assert looked.outcome == "looked"
-    assert store.stored_path(home, file).read_bytes() == CONTENT
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert mailbox.left() == []
+
+
+@pytest.mark.parametrize("most_chunks", [0, 1])
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (OSError(errno.ENOSPC, "no space"), "disk_full"),
+        (SftpError("server_failed", "the server failed"), "server_failed"),
+        (SftpError("no_permission", "not allowed any more"), "no_permission"),
+    ],
+)
+def test_what_was_read_in_part_before_any_error_is_told_until_it_has_been_sent_again(
+    mailbox: Mailbox,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    outcome: str,
+    most_chunks: int,
+) -> None:
+    chunks = 0
+
+    def fail(deadline: Deadline, byte_count: int) -> None:
+        nonlocal chunks
+        chunks += 1
+        if chunks > most_chunks:
+            raise error
+
+    mailbox.put(MORE)
+    mailbox.look()
+    mailbox.put()
+    with monkeypatch.context() as once:
+        once.setattr(Deadline, "allow", fail)
+        looked, files = mailbox.look()
+    assert (looked.outcome, files) == (outcome, [])
+    assert [path.suffix for path in mailbox.left()] == [".json"]
+    for _ in range(2):
+        looked, files = mailbox.look()
+        assert (looked.outcome, files) == ("half_received", [])
+    mailbox.put()
+    looked, (file,) = mailbox.look()
+    assert looked.outcome == "looked"
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert mailbox.left() == []
+
+
+def test_what_a_server_without_sizes_still_had_after_the_first_reading_is_not_known_to_be_whole(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been an upload: the second reading, which would have told, broke off."""
+    receive, readings = Client._receive, 0
+
+    def break_off(client: Client, *arguments: Any) -> tuple[str, int]:
+        nonlocal readings
+        readings += 1
+        if readings > 1:
+            raise SftpError("connection_lost", "the connection broke")
+        return receive(client, *arguments)
+
+    mailbox.server.bends.is_read_once = mailbox.server.bends.has_size = False
+    mailbox.put()
+    with monkeypatch.context() as once:
+        once.setattr(Client, "_receive", break_off)
+        looked, files = mailbox.look()
+    assert (looked.outcome, files) == ("connection_lost", [])
+    (mailbox.server.root / "inbox" / NAME).unlink()
+    looked, files = mailbox.look()
+    assert (looked.outcome, files) == ("half_received", [])
+
+
+def test_a_half_is_told_no_more_when_a_check_has_read_what_was_sent_again(
+    mailbox: Mailbox,
+) -> None:
+    mailbox.put()
+    assert mailbox.carry(*HALF_WAY) == -signal.SIGKILL
+    assert mailbox.carry() == 0
+    mailbox.put()
+    assert mailbox.carry(day=None) == 0
+    assert mailbox.carry() == 0
+    assert (mailbox.contents(), mailbox.outcomes()) == ([CONTENT], ["half_received", "looked"])
+    assert mailbox.left() == []
+
+
+@pytest.mark.parametrize(("minutes", "is_told"), [(-1, True), (1, False)])
+def test_a_half_is_told_no_more_when_a_later_file_of_its_name_is_in_a_load(
+    mailbox: Mailbox, minutes: int, is_told: bool
+) -> None:
+    mailbox.put()
+    assert mailbox.carry(*HALF_WAY) == -signal.SIGKILL
+    now = utc_now()
+    received = {NAME: (now + timedelta(minutes=minutes)).replace(tzinfo=None)}
+    _, problems = arriving.find_left(mailbox.house.home, "agua", [], {}, received, now)
+    assert [code for code, _ in problems] == ["half_received"] * is_told
+    assert (mailbox.left() != []) is is_told
+
+
+def test_a_half_is_told_for_seven_days(mailbox: Mailbox) -> None:
+    """Counted from when it was first told: nothing is forgotten while nobody runs anything."""
+    mailbox.put()
+    assert mailbox.carry(*HALF_WAY) == -signal.SIGKILL
+    told = []
+    first = utc_now() + timedelta(days=30)
+    for days in (0, 1, 7, 8, 9):
+        now = first + timedelta(days=days)
+        _, problems = arriving.find_left(mailbox.house.home, "agua", [], {}, {}, now)
+        told.append([code for code, _ in problems])
+    assert told == [["half_received"]] * 3 + [[]] * 2
     assert mailbox.left() == []
 
 
@@ -326,7 +444,7 @@ def test_what_a_check_is_receiving_is_not_left(mailbox: Mailbox) -> None:
         with arriving.reading(home, "agua"):
             with arriving.receiving(home, "agua", remote) as (target, begun):
                 target.write(CONTENT[:10])
-                found = pool.submit(arriving.find_left, home, "agua", [], {})
+                found = pool.submit(arriving.find_left, home, "agua", [], {}, {}, utc_now())
                 wait([found], timeout=1)
                 assert not found.done()
             begun.forget()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from bent_sftp import USERNAME, Bends, serve_bent
 
+from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation import warehouse
 from orchestration.installation.clock import utc_now
 from orchestration.intake import taking
@@ -157,6 +158,45 @@ class TestWaiting:
     ):
         (inboxes[0] / NAME).write_bytes(b"x")
         manifest, _ = take(organizations, meanwhile=(inboxes[0] / NAME).unlink)
+        assert [file.file_name for file in manifest.files] == [NAME]
+
+    def test_a_file_that_is_gone_when_the_second_look_fails_is_taken_by_the_next_load(
+        self, take, home, organizations, inboxes, sftp_server, tmp_path
+    ):
+        known_hosts = tmp_path / "known_hosts"
+        known_hosts.write_text(sftp_server.known_hosts_file.read_text())
+
+        def part() -> None:
+            (inboxes[0] / NAME).unlink()
+            known_hosts.write_text(known_hosts.read_text().replace(HOST, "elsewhere"))
+
+        (inboxes[0] / NAME).write_bytes(b"x")
+        manifest, _ = take(
+            organizations[:1], {"SFTP_KNOWN_HOSTS_FILE": str(known_hosts)}, meanwhile=part
+        )
+        assert [look.outcome for look in manifest.looks] == ["host_key_unknown"]
+        assert manifest.files == ()
+        manifest, _ = take(organizations[:1])
+        (file,) = manifest.files
+        assert (file.file_name, store.stored_path(home, file).read_bytes()) == (NAME, b"x")
+        assert list((home.landing / "_arriving").glob("*/*")) == []
+
+    def test_a_server_that_fails_for_a_missing_name_has_had_the_file_taken_away(
+        self, take, make_organization, tmp_path
+    ):
+        bends = Bends(fails_for_missing=True)
+        with serve_bent(tmp_path / "bent", tmp_path / "keys", bends) as server:
+            path = server.root / "inbox" / NAME
+            path.parent.mkdir()
+            path.write_bytes(b"x")
+            organization = make_organization(
+                quiet_seconds=6,
+                sftp_port=server.port,
+                sftp_username=USERNAME,
+                inbox_dir="inbox",
+            )
+            manifest, _ = take([organization], server.environment("lumina"), meanwhile=path.unlink)
+        assert manifest.looks == (Look("lumina", "looked", files_seen=1, files_taken=1),)
         assert [file.file_name for file in manifest.files] == [NAME]
 
     def test_an_old_file_is_taken_at_once(self, take, organizations, inboxes):
