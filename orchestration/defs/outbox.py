@@ -4,7 +4,8 @@ import dagster as dg
 
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
-from orchestration.delivery import outbox
+from orchestration.delivery import outbox, published_copy
+from orchestration.installation import warehouse
 
 
 @dg.asset(
@@ -32,10 +33,15 @@ from orchestration.delivery import outbox
 def outbox_files(
     context: dg.AssetExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> dg.MaterializeResult[None]:
-    """Each organization's outbox: payments files, never overwritten, and answers to its files."""
+    """Each organization's outbox: payments files, never overwritten, and answers to its files.
+
+    The published copy is renewed if it does not show what has been delivered. If that fails, so
+    does this step: the files are delivered, and the next run renews the copy.
+    """
+    home = installation.home()
     with guarded():
         deliveries = outbox.deliver_due(
-            installation.home(), installation.organizations(), installation.environment()
+            home, installation.organizations(), installation.environment()
         )
     for level, is_delivered in ((context.log.info, True), (context.log.warning, False)):
         lines = [
@@ -45,6 +51,8 @@ def outbox_files(
         ]
         if lines:  # in one message: each message is a write to Dagster's storage
             level("\n".join(lines))
+    with guarded(), warehouse.connect(home) as connection:
+        published_copy.renew_after_delivery(connection, home)
     delivered = sum(each.is_delivered for each in deliveries)
     to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(

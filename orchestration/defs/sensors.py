@@ -64,10 +64,7 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     description="Sends again the files whose server could not be reached.",
 )
 def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """Request a delivery-only run, half an hour after an attempt that may succeed on a retry.
-
-    The run also renews the published copy, which shows what has been delivered.
-    """
+    """Request a delivery-only run, half an hour after an attempt that may succeed on a retry."""
     home, now = Home.from_environment(), utc_now()
     event = context.instance.get_latest_materialization_event(OUTBOX)
     if event is None or event.asset_materialization is None:
@@ -79,7 +76,7 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")
     return dg.RunRequest(
-        partition_key=event.asset_materialization.partition, asset_selection=[OUTBOX, ANALYTICS]
+        partition_key=event.asset_materialization.partition, asset_selection=[OUTBOX]
     )
 
 

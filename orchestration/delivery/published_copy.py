@@ -14,7 +14,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.installation import access
+from orchestration.installation import access, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
 from orchestration.installation.home import Home
@@ -46,6 +46,32 @@ _CHANGING = {
 
 # Tables that change with each delivery; the copy has their state from when it was made.
 _CHANGED_BY_DELIVERIES = ("deliveries", "organization_days")
+
+
+def count_loads_to_carry(connection: duckdb.DuckDBPyConnection, home: Home) -> int:
+    """Return how many landed loads have not completed the models.
+
+    While there is one, analysts keep the copy that they have: its tests may still fail, and a
+    replay still processes older loads.
+    """
+    unfinished = warehouse.unfinished_load_id(connection)
+    finished = warehouse.last_load_id(connection) if unfinished is None else unfinished - 1
+    return max(manifests.last_load_id(home) - finished, 0)
+
+
+def renew_after_delivery(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Publish again if the copy does not show what the ledger in the warehouse says.
+
+    Args:
+        connection: the warehouse.
+        home: the installation.
+
+    Raises:
+        ForeignHomeError: the home's group cannot be given read access.
+
+    """
+    if not count_loads_to_carry(connection, home) and not _shows_deliveries(connection, home):
+        publish(connection, home)
 
 
 def publish(
@@ -158,6 +184,24 @@ def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[
             ]
         finally:
             connection.execute("detach published")
+
+
+def _shows_deliveries(connection: duckdb.DuckDBPyConnection, home: Home) -> bool:
+    """Whether the copy has the deliveries of the warehouse; not if it is missing or damaged."""
+    if not home.analytics.exists():
+        return False
+    try:
+        connection.execute(f"attach '{_quoted(str(home.analytics))}' as published (read_only)")
+    except duckdb.Error:
+        return False
+    try:
+        return _fingerprint(connection, "main.deliveries") == _fingerprint(
+            connection, "published.main.deliveries"
+        )
+    except duckdb.Error:
+        return False
+    finally:
+        connection.execute("detach published")
 
 
 def _sweep(home: Home) -> None:

@@ -12,9 +12,9 @@ import duckdb
 from rich.console import Console
 
 from orchestration.contracts.organizations import Organization, read_contracts
-from orchestration.delivery import ledger, outbox, outgoing
+from orchestration.delivery import ledger, outbox, outgoing, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
-from orchestration.installation import locking, warehouse
+from orchestration.installation import kept_tables, locking, warehouse
 from orchestration.installation.home import Home
 from orchestration.landing import manifests
 from orchestration.reports import terminal
@@ -30,6 +30,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
     with told(), locking.exclusive(home):
         organization = find_organization(read_contracts(home.seeds), organization_id)
         with warehouse.connect(home) as connection:
+            kept_tables.check(connection)
             ledger.restore(connection, home)
             files = outgoing.read_publication(
                 connection, organization.organization_id, business_date.date()
@@ -49,9 +50,10 @@ def republish(organization_id: str, business_date: datetime) -> None:
             )
             sys.exit(1)
         deliveries = outbox.deliver(home, files, [organization], os.environ)
+        terminal.show_deliveries(console, home, deliveries)
         with warehouse.connect(home) as connection:
             ledger.restore(connection, home)
-        terminal.show_deliveries(console, home, deliveries)
+            published_copy.renew_after_delivery(connection, home)
         sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)
 
 

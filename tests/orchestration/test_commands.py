@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from orchestration.__main__ import main
-from orchestration.delivery import ledger
+from orchestration.delivery import ledger, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.devtools.demo.samples import DAYS
 from tests.orchestration.installations import Installed, install
@@ -201,6 +201,9 @@ def test_a_payments_file_that_was_taken_away_is_republished_with_the_same_bytes(
     assert result.returncode == 1
     assert "name_taken" in result.stdout
     assert path.read_bytes() == b"other\n"
+    attempts = "select attempt_count from deliveries where file_name = ? and organization_id = ?"
+    with published_copy.reading(operator.home) as copy:
+        assert copy.execute(attempts, [PAYMENTS, "lumina"]).fetchall() == [(3,)]
 
 
 def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(

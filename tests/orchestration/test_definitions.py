@@ -248,6 +248,19 @@ def test_lineage_from_the_inboxes_to_the_outbox_is_one_connected_graph(
     assert graph.get_all_asset_keys() - reached == {dg.AssetKey(["seeds", name]) for name in kept}
 
 
+def test_the_published_copy_waits_for_no_delivery_and_a_delivery_for_no_copy(
+    definitions: dg.Definitions,
+) -> None:
+    """R20, R28: the copy is made first, and what delays or ends one step leaves the other."""
+    graph = definitions.resolve_asset_graph()
+    outbox, analytics = dg.AssetKey(["outbox", "files"]), dg.AssetKey(["published", "analytics"])
+    assert outbox not in graph.get_ancestor_asset_keys(analytics)
+    assert analytics not in graph.get_ancestor_asset_keys(outbox)
+    job = definitions.resolve_job_def("business_date")
+    first = {node.name for node in job.nodes if node.tags.get("dagster/priority") == "1"}
+    assert first == {"published__analytics"}
+
+
 def _manifest() -> dict[str, dict[str, Any]]:
     import json
 

@@ -88,6 +88,14 @@ class TestUndeliveredFiles:
         with dg.DagsterInstance.get() as instance:
             assert ask(instance, sensors.undelivered_files) == "nothing has been delivered yet"
 
+            # R20, R28: analysts get the day though nothing can be delivered.
+            noted = home.landing / "_deliveries"
+            noted.parent.mkdir(parents=True, exist_ok=True)
+            noted.write_text("no folder")
+            assert site.command("run", "--date", DAY.isoformat()).returncode == 1
+            assert site.query("select distinct business_date from intake_days") == [(DAY,)]
+            noted.unlink()
+
             assert site.command("run", "--date", DAY.isoformat()).returncode == 1
             assert self._outboxes(root) == set()
             attempted_at = self._attempted_at(instance)
@@ -100,13 +108,25 @@ class TestUndeliveredFiles:
             request = ask(instance, sensors.undelivered_files)
             assert isinstance(request, dg.RunRequest)
             assert request.partition_key == DAY.isoformat()
-            assert request.asset_selection == [OUTBOX, ANALYTICS]
+            assert request.asset_selection == [OUTBOX]
 
+            copied = "select count(*), bool_and(is_delivered) from deliveries"
+            assert site.query(copied) == [(6, False)]
+            copy = home.analytics.with_name("former")
+            home.analytics.rename(copy)
+            home.analytics.mkdir()
             with serve(root, state, server.port):
                 module = ("--module-name", "orchestration.definitions")
                 chosen = ("--select", "outbox/files", "--partition", DAY.isoformat())
                 done = site.python("-m", "dagster", "asset", "materialize", *module, *chosen)
+                # The files are delivered; the step says that the copy could not be renewed.
+                assert done.returncode == 1
+                assert str(home.analytics) in done.stderr
+                home.analytics.rmdir()
+                copy.rename(home.analytics)
+                done = site.python("-m", "dagster", "asset", "materialize", *module, *chosen)
                 assert done.returncode == 0, done.stderr[-3000:]
+            assert site.query(copied) == [(6, True)]
             assert self._outboxes(root) == {
                 f"{organization_id}/{DAY}_toku_payments.{kind}"
                 for organization_id in ("andes_seguros", "colegio_pehuen", "lumina")
