@@ -22,7 +22,7 @@ import duckdb
 
 from orchestration.contracts.organizations import Organization
 from orchestration.formats import workbook_files
-from orchestration.installation import warehouse
+from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.landing import event_files
@@ -103,10 +103,12 @@ def asking(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse to ask for persons.
 
     Raises:
+        OlderWarehouseError: another version of Saldo made the warehouse.
         RefusedError: the warehouse is empty.
 
     """
     with warehouse.connect(home) as connection:
+        kept_tables.check(connection)
         if not warehouse.is_built(connection):
             raise RefusedError("nothing has been loaded: run, then erase")
         yield connection
@@ -184,6 +186,16 @@ def check(
         RefusedError: the first reason against it, with the person's position in the request.
 
     """
+    schemes = connection.execute(
+        "select customer_id_scheme from main.organization_contracts where organization_id = ?",
+        [organization.organization_id],
+    ).fetchall()
+    # The models compare misspelled ids by the scheme of the last build.
+    if schemes != [(organization.customer_id_scheme,)]:
+        raise RefusedError(
+            f"the contract of {organization.organization_id} has another customer_id_scheme than"
+            " the warehouse: run, then erase"
+        )
     if any((home.uploads / organization.organization_id).glob("[!.]*")):
         raise RefusedError("a workbook waits to be loaded: say `load-uploads`, then erase")
     if arriving.find_whole(home, organization.organization_id):

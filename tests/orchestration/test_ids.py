@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestration.contracts.organizations import Organization
 from orchestration.delivery import published_copy
 from orchestration.installation import warehouse
-from orchestration.installation.home import PROJECT
+from orchestration.installation.home import PROJECT, Home
 from orchestration.privacy import id_spellings, persons
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
 
@@ -283,6 +284,24 @@ def test_a_person_is_found_by_every_spelling(tmp_path: Path) -> None:
     assert lines == [[2], [2], [2, 3, 4, 5]]
     assert {row.pseudonym for rows in found.rows.values() for row in rows.values()} == {"borrado-1"}
     assert {name: list(rows) for name, rows in found.events.items()} == {(1, "load_01.jsonl"): [1]}
+
+
+@pytest.mark.parametrize("scheme", ["external_id", None])
+def test_nobody_is_erased_by_another_scheme_than_that_of_the_last_build(
+    home: Home, make_organization: Callable[..., Organization], scheme: str | None
+) -> None:
+    asked = id_spellings.Persons("lumina", "rut", {"16847293-K": "borrado-1"})
+    with warehouse.connect(home) as connection:
+        connection.execute(
+            "create table main.organization_contracts as"
+            " select 'lumina' as organization_id, ? as customer_id_scheme where ? is not null",
+            [scheme, scheme],
+        )
+        with pytest.raises(id_spellings.RefusedError) as told:
+            persons.check(connection, home, make_organization(), asked, {"16847293-K": 1})
+    assert str(told.value) == (
+        "the contract of lumina has another customer_id_scheme than the warehouse: run, then erase"
+    )
 
 
 def test_what_a_customer_paid_and_owes_is_one_answer_however_the_id_is_spelled(

@@ -17,6 +17,7 @@ from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.home import Home
 from orchestration.installation.warehouse import OlderWarehouseError
 from tests.orchestration.installations import Installed, install
+from tests.orchestration.oracle import text_of_rut
 
 TOLD = (
     "another version of Saldo made the warehouse, with other columns in {}:"
@@ -99,7 +100,12 @@ def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_form
             connection.execute("alter table main.debts add column former_amount decimal(18, 2)")
         installed.upload(DAYS[1])
         told = TOLD.format("intermediate.int_payments__versioned, main.debts")
-        for arguments in (("run", "--date", DAYS[1].isoformat()), ("verify",)):
+        for arguments in (
+            ("republish", "lumina", DAYS[0].isoformat()),
+            ("erase", "lumina", text_of_rut(16847293)),
+            ("run", "--date", DAYS[1].isoformat()),
+            ("verify",),
+        ):
             result = installed.command(*arguments, COLUMNS="300")
             assert result.returncode == 1
             assert told in result.stdout + result.stderr
