@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -114,7 +115,11 @@ def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
 
 def read_noted(home: Home) -> list[Decision]:
     """Read the decisions that no load has taken yet, oldest first."""
-    noted = [Decision.from_values(json.loads(path.read_text())) for path in _notes(home)]
+    noted = []
+    for path in _notes(home):
+        # A load may forget a note while a page reads them.
+        with suppress(FileNotFoundError):
+            noted.append(Decision.from_values(json.loads(path.read_text())))
     return sorted(noted, key=lambda each: (each.decided_at, each.file_id))
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from orchestration.installation.home import Home
 from orchestration.intake import uploads
 from orchestration.pages import guards, previews
 from orchestration.pages.languages import marked as _
+from orchestration.pages.languages import translate
 from orchestration.pages.page import Page, home_of, render
 
 _PATH = "/customers"
@@ -159,6 +161,7 @@ async def show_upload(request: Request) -> Response:
         most_rows=previews.MOST_ROWS_SHOWN,
         is_at_work=loader.is_at_work,
         has_failed=loader.has_failed,
+        trouble=loader.trouble(partial(translate, request)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -71,7 +72,7 @@ def show(request: Request) -> Response:
         decision=find_decision(home_of(request), file_id) if is_held else None,
         holder=holder(home_of(request)) if is_held else None,
         is_at_work=request.app.state.decider.is_at_work,
-        trouble=request.app.state.decider.trouble,
+        trouble=request.app.state.decider.trouble(partial(translate, request)),
         **context,
     )
 

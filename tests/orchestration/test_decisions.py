@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import duckdb
 import pytest
 
-from orchestration.intake.decisions import NotHeldError, OvertakenError, check_held, read_held
+from orchestration.installation.home import Home
+from orchestration.intake.decisions import (
+    REFUSED,
+    NotHeldError,
+    OvertakenError,
+    check_held,
+    note,
+    read_held,
+    read_noted,
+)
 
 
 @pytest.fixture
@@ -60,3 +71,10 @@ def test_a_file_that_a_newer_one_has_overtaken_is_no_wrong_use(
         "file superseded is superseded: a newer file has been applied; nothing is left to decide"
     )
     assert raised.value.exit_status == 1
+
+
+def test_a_note_that_a_load_forgets_while_the_notes_are_read_is_passed_over(home: Home) -> None:
+    note(home, "a", REFUSED, datetime(2026, 3, 3, tzinfo=UTC))
+    # It is listed, and there is nothing to be read.
+    (home.decisions / "b.json").symlink_to(home.decisions / "gone")
+    assert [each.file_id for each in read_noted(home)] == ["a"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import openpyxl
 import pytest
@@ -17,10 +17,12 @@ import requests
 
 from orchestration.formats import workbook_files
 from orchestration.installation.home import PROJECT, Home
+from orchestration.pages.languages import catalog
 from orchestration.pages.loader import Loader
 from tests.orchestration.serving import Served, open_browser, open_window, serve_pages
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+TRACEBACK = "Traceback (most recent call last):"
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; style-src 'self'; img-src data:; form-action 'self';"
@@ -351,7 +353,7 @@ class TestLoading:
             )
             loader.start("an upload")
             _wait(loader)
-        assert (run.call_count, loader.has_failed, loader.trouble) == (1, False, "")
+        assert (run.call_count, loader.has_failed, loader.trouble()) == (1, False, "")
 
     def test_what_kept_a_run_from_its_work_is_told(self, home: Home) -> None:
         loader = Loader(home, "load-decisions")
@@ -361,7 +363,7 @@ class TestLoading:
             loader.start("a file")
             _wait(loader)
         assert run.call_args.args[0][-1] == "load-decisions"
-        assert loader.trouble == "saldo: the disk is full"
+        assert loader.trouble() == "saldo: the disk is full"
 
     def test_a_refused_workbook_is_no_failure_of_the_run(self, home: Home) -> None:
         loader = Loader(home)
@@ -370,6 +372,49 @@ class TestLoading:
             loader.start("an upload")
             _wait(loader)
         assert not loader.has_failed
+
+    def test_what_is_asked_for_while_a_run_shuts_down_is_taken_by_another_one(
+        self, home: Home
+    ) -> None:
+        loader = Loader(home, "load-decisions")
+        with patch("orchestration.pages.loader.subprocess.run") as run:
+
+            def last_look(*_: object, **__: object) -> Mock:
+                if run.call_count == 1:
+                    loader.start("a second file")
+                return Mock(returncode=0, stderr="")
+
+            run.side_effect = last_look
+            loader.start("a file")
+            _wait(loader)
+        assert run.call_count == 2
+
+    @pytest.mark.parametrize(
+        ("verb", "status", "stderr"),
+        [
+            ("load-decisions", 1, ""),
+            ("load-decisions", 1, "saldo: it is held by 1; waiting for at most 9 seconds\n"),
+            ("load-decisions", -9, ""),
+            ("load-uploads", -9, ""),
+            ("load-uploads", 1, f"{TRACEBACK}\nKeyError: ana@correo.cl"),
+            ("load-uploads", 2, "Error: No such command"),
+        ],
+    )
+    def test_a_run_that_ends_without_a_word_is_trouble_and_its_log_is_kept(
+        self, home: Home, verb: str, status: int, stderr: str
+    ) -> None:
+        loader = Loader(home, verb)
+        with patch("orchestration.pages.loader.subprocess.run") as run:
+            run.return_value.returncode, run.return_value.stderr = status, stderr
+            loader.start("a file")
+            _wait(loader)
+        assert loader.has_failed
+        assert loader.trouble() == f"`{verb}` ended with status {status}; see logs/"
+        assert loader.trouble(catalog("es").gettext) == (
+            f"`{verb}` terminó con estado {status}; vea logs/"
+        )
+        log = home.root / "logs" / f"{verb}.log"
+        assert log.read_text() == stderr.replace("ana@correo.cl", "[mail]")
 
 
 def _wait(loader: Loader) -> None:
