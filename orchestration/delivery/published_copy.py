@@ -17,6 +17,7 @@ import duckdb
 from orchestration.installation import access, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
+from orchestration.installation.databases import settings
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
@@ -148,10 +149,13 @@ def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     if not home.analytics.exists():
         if manifests.load_ids(home):
             raise DamagedError(f"{home.analytics} is missing: {REPLAY} makes it anew")
-        with duckdb.connect() as connection:
+        with duckdb.connect(config=settings(home)) as connection:
             yield connection
         return
-    with told_of(home.analytics), duckdb.connect(str(home.analytics), read_only=True) as connection:
+    with (
+        told_of(home.analytics),
+        duckdb.connect(str(home.analytics), read_only=True, config=settings(home)) as connection,
+    ):
         yield connection
 
 

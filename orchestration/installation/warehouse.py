@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import duckdb
 
 from orchestration.installation.damage import DamagedError, told_of
+from orchestration.installation.databases import settings
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
@@ -80,14 +80,9 @@ def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
 
 
 def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    settings = {
-        "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
-        "temp_directory": str(home.scratch),
-        "autoinstall_known_extensions": "false",
-    }
     try:
         connection = duckdb.connect(
-            str(home.warehouse), read_only=is_read_only, config=dict(settings)
+            str(home.warehouse), read_only=is_read_only, config=settings(home)
         )
         connection.execute("set TimeZone = 'UTC'")
     except duckdb.IOException as error:

@@ -46,9 +46,12 @@ def remember(request: Request, response: Response) -> None:
 
 
 def addresses(request: Request) -> dict[str, str]:
-    """By language, the address of this page in it."""
+    """By language, what leads from this page to itself in it.
+
+    Without the path, which may begin with `//` and would then name another host.
+    """
     return {
-        language: f"{url.path}?{url.query}"
+        language: f"?{url.query}"
         for language in LANGUAGES
         for url in [request.url.include_query_params(**{_PARAMETER: language})]
     }

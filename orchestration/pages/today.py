@@ -83,8 +83,12 @@ def show(request: Request) -> Response:
             return render(request, "nothing_yet.html", has_landed=False, holder=None)
         listed = days.list_days(reader, business_date)
         bases = days.read_bases(reader, business_date)
+    base_of = count_bases(bases)
     lines = sorted(
-        (Line(day, find_needs(day, business_date), _base_of(day, bases)) for day in listed),
+        (
+            Line(day, find_needs(day, business_date), base_of.get(day.organization_id, ()))
+            for day in listed
+        ),
         key=lambda line: line.rank,
     )
     return render(
@@ -149,12 +153,18 @@ def _read_date(text: str) -> date | None:
         raise HTTPException(400, _("That is no date; one is 2026-03-02.")) from None
 
 
-def _base_of(day: Day, bases: Sequence[Base]) -> tuple[int, ...]:
-    return tuple(
-        base.pending_count + base.in_process_count
-        for base in bases
-        if base.organization_id == day.organization_id
-    )
+def count_bases(bases: Sequence[Base]) -> dict[str, tuple[int, ...]]:
+    """By organization, how many debts were in its base, in the order of the dates.
+
+    Args:
+        bases: of all organizations, by date.
+
+    """
+    counts: dict[str, tuple[int, ...]] = {}
+    for base in bases:
+        count = base.pending_count + base.in_process_count
+        counts[base.organization_id] = (*counts.get(base.organization_id, ()), count)
+    return counts
 
 
 def _draw_bases(request: Request, bases: Sequence[Base]) -> Chart:

@@ -9,9 +9,10 @@ import pytest
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 from jinja2.ext import babel_extract
+from starlette.requests import Request
 
 from orchestration.installation.home import PROJECT
-from orchestration.pages.languages import catalog
+from orchestration.pages.languages import addresses, catalog
 from orchestration.pages.page import environment
 
 PAGES = PROJECT / "orchestration" / "pages"
@@ -91,3 +92,20 @@ def test_numbers_are_written_whole_as_each_language_writes_them(
     }
     said = template.render(amounts).replace("\N{NO-BREAK SPACE}", " ")
     assert said.split("|") == written
+
+
+def test_no_address_leads_the_switch_of_languages_to_another_host() -> None:
+    request = Request(
+        {
+            "type": "http",
+            "scheme": "http",
+            "server": ("127.0.0.1", 8000),
+            "path": "//evil.example/x",
+            "query_string": b"q=LUZ-001&language=es",
+            "headers": [],
+        }
+    )
+    assert addresses(request) == {
+        "es": "?q=LUZ-001&language=es",
+        "en": "?q=LUZ-001&language=en",
+    }

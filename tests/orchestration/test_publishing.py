@@ -36,6 +36,13 @@ ROW = """
 """
 
 
+SPILLS = """
+    create temp table sorted as
+    select hash(range)::varchar || hash(range + 1)::varchar as text
+    from range(2_000_000) order by text
+"""
+
+
 def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None:
     """Make every table, with one row that has an amount."""
     for table in published_tables():
@@ -73,6 +80,24 @@ def published(home: Home) -> Home:
 
 def test_a_copy_says_when_it_was_published(published: Home) -> None:
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
+
+
+def test_its_readers_keep_to_the_settings_of_the_warehouse(
+    published: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALDO_MEMORY_LIMIT", "64MB")
+    settings = (
+        "select current_setting('memory_limit'), current_setting('temp_directory'),"
+        " current_setting('autoinstall_known_extensions')"
+    )
+    with published_copy.reading(published) as first, published_copy.reading(published) as second:
+        first.execute(SPILLS)
+        found = [each.execute(settings).fetchone() for each in (first, second)]
+        assert list(published.scratch.iterdir()) != []
+        # Another page may be asked for now.
+        with published_copy.reading(published) as third:
+            found.append(third.execute(settings).fetchone())
+    assert found == [("61.0 MiB", str(published.scratch), False)] * 3
 
 
 def test_it_can_be_read_while_a_run_holds_the_warehouse(published: Home) -> None:

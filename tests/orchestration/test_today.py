@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from orchestration.pages.queries.days import Day
-from orchestration.pages.today import Line, Need, find_needs
+from orchestration.pages.queries.days import Base, Day
+from orchestration.pages.today import Line, Need, count_bases, find_needs
 
 TODAY = date(2026, 3, 3)
 WELL = Day(
@@ -89,3 +89,12 @@ def test_the_organization_with_the_worst_need_comes_first_and_a_day_that_is_well
         1,
         0,
     ]
+
+
+def test_each_organization_has_the_sizes_of_its_own_base() -> None:
+    bases = [
+        Base(date(2026, 3, 2), "andes", 1, 0),
+        Base(date(2026, 3, 2), "lumina", 2, 3),
+        Base(date(2026, 3, 3), "lumina", 4, 1),
+    ]
+    assert count_bases(bases) == {"andes": (1,), "lumina": (5, 5)}
