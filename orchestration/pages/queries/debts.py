@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -19,7 +18,7 @@ _FILES = f"""
 select file_id, organization_id, kind, file_name, business_date, status
 from intake_files
 where
-    lower(file_name) = lower($text)
+    lower(file_name) in (lower($text), lower($normal))
     or file_id = $hash
     or ($hash <> '' and starts_with(sha256, $hash))
 order by received_at desc, file_id
@@ -29,12 +28,24 @@ limit {MOST_FOUND}
 _PAYMENTS = f"""
 select organization_id, payment_id, status, amount, currency, occurred_at, debt_id
 from payments
-where payment_id = $text
+where list_contains($spellings, payment_id)
 order by organization_id, due_date, payment_key
 limit {MOST_FOUND}
 """  # noqa: S608 (a number of ours)
 
-# One reading of the debts, however they are named.
+# Of the ids of organizations, those that look the same are the same (R1).
+_NAMED_DEBTS = """
+from debts
+where
+    list_contains($spellings, customer_id)
+    or list_contains($spellings, product_id)
+    or normal_id(customer_id) = $normal
+    or normal_id(product_id) = $normal
+    or list_contains($debt_ids, debt_id)
+    or list_contains($file_ids, first_file_id)
+    or list_contains($file_ids, version_file_id)
+"""
+
 _DEBTS = f"""
 select
     debt_id,
@@ -44,18 +55,11 @@ select
     due_date,
     amount,
     currency,
-    status,
-    count(*) over () as found_count
-from debts
-where
-    list_contains($spellings, customer_id)
-    or list_contains($spellings, product_id)
-    or list_contains($debt_ids, debt_id)
-    or list_contains($file_ids, first_file_id)
-    or list_contains($file_ids, version_file_id)
+    status
+{_NAMED_DEBTS}
 order by organization_id, customer_id, due_date, product_id
 limit {MOST_FOUND}
-"""  # noqa: S608 (a number of ours)
+"""
 
 _DEBT = """
 select
@@ -168,7 +172,7 @@ class FoundPayment:
 
 @dataclass(frozen=True)
 class FoundDebt:
-    """A debt that a search leads to; `found_count` is how many there are in all."""
+    """A debt that a search leads to."""
 
     debt_id: str
     organization_id: str
@@ -178,16 +182,24 @@ class FoundDebt:
     amount: Decimal
     currency: str
     status: str
-    found_count: int
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search leads to; of each the first MOST_FOUND."""
+    """What a search leads to; of each the first MOST_FOUND.
+
+    Args:
+        files: with that name or hash.
+        payments: with that id.
+        debts: of that customer or product, or of those files and payments.
+        debt_count: how many such debts there are in all.
+
+    """
 
     files: list[FoundFile]
     payments: list[FoundPayment]
     debts: list[FoundDebt]
+    debt_count: int
 
     @property
     def known_debt_ids(self) -> set[str]:
@@ -197,7 +209,7 @@ class Found:
     @property
     def has_all_debts(self) -> bool:
         """Whether these are all debts that it leads to."""
-        return not self.debts or self.debts[0].found_count == len(self.debts)
+        return self.debt_count == len(self.debts)
 
     @property
     def is_empty(self) -> bool:
@@ -273,26 +285,29 @@ def find(reader: Reader, text: str) -> Found:
         text: as somebody typed or pasted it.
 
     """
-    spellings = spell(text)
-    text = spellings[0]
-    hashed = text.lower() if _HASH.fullmatch(text.lower()) else ""
-    files = reader.rows(FoundFile, _FILES, text=text, hash=hashed)
-    payments = reader.rows(FoundPayment, _PAYMENTS, text=text)
-    debts = reader.rows(
-        FoundDebt,
-        _DEBTS,
-        spellings=spellings,
-        debt_ids=[hashed, *(payment.debt_id for payment in payments)],
-        file_ids=[file.file_id for file in files],
-    )
-    return Found(files, payments, debts)
+    normal = _normalize(reader, text)
+    spellings = [text, normal]
+    if rut := _RUT.fullmatch(normal.replace(".", "").replace(" ", "")):
+        spellings.append(f"{rut[1]}-{rut[2].upper()}")
+    hashed = normal.lower() if _HASH.fullmatch(normal.lower()) else ""
+    files = reader.rows(FoundFile, _FILES, text=text, normal=normal, hash=hashed)
+    payments = reader.rows(FoundPayment, _PAYMENTS, spellings=spellings)
+    named = {
+        "spellings": spellings,
+        "normal": normal,
+        "debt_ids": [hashed, *(payment.debt_id for payment in payments)],
+        "file_ids": [file.file_id for file in files],
+    }
+    debts = reader.rows(FoundDebt, _DEBTS, **named)
+    count = len(debts)
+    if count == MOST_FOUND:
+        count = reader.row(int, f"select count(*) {_NAMED_DEBTS}", **named) or count
+    return Found(files, payments, debts, count)
 
 
-def spell(text: str) -> list[str]:
-    """The forms in which an id may stand in the data: cleaned as models do, and as a RUT (R1)."""
-    cleaned = " ".join(unicodedata.normalize("NFC", text).split())
-    rut = _RUT.fullmatch(cleaned.replace(".", "").replace(" ", ""))
-    return [cleaned, f"{rut[1]}-{rut[2].upper()}"] if rut else [cleaned]
+def _normalize(reader: Reader, text: str) -> str:
+    """The normal form of a text, with the function by which the models compare ids (R1)."""
+    return reader.row(str, "select normal_id($text)", text=text) or ""
 
 
 def read_debt(reader: Reader, debt_id: str) -> Debt | None:
