@@ -158,7 +158,8 @@ def test_a_refused_row_stands_in_the_life_of_its_debt(
     (refused,) = page.locator(".life .refused-row div").all_inner_texts()
     assert " ".join(refused.split()) == (
         "Su fila fue rechazada: invalid_amount. El monto falta, no es un número o tiene más"
-        " decimales que su moneda. 2026-03-03_toku_invoices.csv, línea 10."
+        " decimales que su moneda; en UF, con tres decimales podría ser de miles: escriba los"
+        " cuatro decimales. 2026-03-03_toku_invoices.csv, línea 10."
     )
 
 
@@ -285,7 +286,8 @@ def test_a_file_says_what_it_did_and_which_rows_were_refused(
     assert table_rows(page, "table.codes") == [
         [
             "invalid_amount",
-            "El monto falta, no es un número o tiene más decimales que su moneda.",
+            "El monto falta, no es un número o tiene más decimales que su moneda; en UF, con tres"
+            " decimales podría ser de miles: escriba los cuatro decimales.",
             "1",
         ]
     ]
