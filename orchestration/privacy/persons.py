@@ -187,7 +187,7 @@ def check(
 
     """
     schemes = connection.execute(
-        "select customer_id_scheme from main.organization_contracts where organization_id = ?",
+        "select customer_id_scheme from main.organizations where organization_id = ?",
         [organization.organization_id],
     ).fetchall()
     # The models compare misspelled ids by the scheme of the last build.

@@ -293,7 +293,7 @@ def test_nobody_is_erased_by_another_scheme_than_that_of_the_last_build(
     asked = id_spellings.Persons("lumina", "rut", {"16847293-K": "borrado-1"})
     with warehouse.connect(home) as connection:
         connection.execute(
-            "create table main.organization_contracts as"
+            "create table main.organizations as"
             " select 'lumina' as organization_id, ? as customer_id_scheme where ? is not null",
             [scheme, scheme],
         )
