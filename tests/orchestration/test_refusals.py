@@ -24,6 +24,8 @@ TOLD_ELSEWHERE = {
     "'\\n'.join(problems)": "each problem names what is allowed",
     "'\\n'.join(told)": "each sentence is that of a DamagedError",
     "f'{home.warehouse} is held by process {holder[1]}{_THEN_AGAIN}'": "the end says it",
+    "f'customer {place} {what}'": "what is wrong with the id ends with it",
+    "f'customer {places[asked.whose(claim)]} {told}'": "the reason ends with it",
     "failure.said + log_line": "the step that failed says it, or the log does",
     "header_problem(path.name, header, columns)": "it ends with the columns allowed",
 }
@@ -113,4 +115,4 @@ def test_an_error_that_is_told_says_what_to_do(place: str, sentence: str) -> Non
 
 
 def test_what_keeps_a_person_from_being_erased_says_what_to_do() -> None:
-    assert [reason for reason in _REASONS if ": " not in reason] == []
+    assert [reason for reason in _REASONS.values() if ": " not in reason] == []
