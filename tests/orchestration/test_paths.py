@@ -124,7 +124,7 @@ def test_make_pages_serves_the_pages_and_previews_a_workbook(installed: Installe
             headers={"Origin": address},
         )
         assert preview.status_code == 200, preview.text
-        assert "Preview of clientes de abril.xlsx" in preview.text
+        assert "Vista previa de clientes de abril.xlsx" in preview.text
         assert "Eva" in preview.text
 
 
