@@ -11,9 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from orchestration.pages.charts import Chart, Series, draw_columns
+from orchestration.pages.drawings import draw_all_bases
 from orchestration.pages.languages import marked as _
-from orchestration.pages.languages import translate
 from orchestration.pages.page import Page, home_of, render, writing_of
 from orchestration.pages.published import opened
 from orchestration.pages.queries import days
@@ -98,7 +97,7 @@ def show(request: Request) -> Response:
         dates=dates,
         lines=lines,
         needing=[line for line in lines if line.needs],
-        bases=_draw_bases(request, bases),
+        bases=draw_all_bases(writing_of(request), bases),
     )
 
 
@@ -165,24 +164,6 @@ def count_bases(bases: Sequence[Base]) -> dict[str, tuple[int, ...]]:
         count = base.pending_count + base.in_process_count
         counts[base.organization_id] = (*counts.get(base.organization_id, ()), count)
     return counts
-
-
-def _draw_bases(request: Request, bases: Sequence[Base]) -> Chart:
-    """The base of all organizations together, which is counted in debts: currencies do not add."""
-    dates = sorted({base.business_date for base in bases})
-    pending = dict.fromkeys(dates, 0)
-    in_process = dict.fromkeys(dates, 0)
-    for base in bases:
-        pending[base.business_date] += base.pending_count
-        in_process[base.business_date] += base.in_process_count
-    return draw_columns(
-        [day.isoformat() for day in dates],
-        [
-            Series(translate(request, _("pending")), 1, list(pending.values())),
-            Series(translate(request, _("in process")), 2, list(in_process.values())),
-        ],
-        writing_of(request).count,
-    )
 
 
 PAGE = Page(title=_("Today"), path=_PATH, routes=(Route(_PATH, show, methods=["GET"]),))
