@@ -22,37 +22,34 @@ named as (
     select
         organization_id,
         file_name,
-        load_id,
-        business_date,
-        kind
+        load_id
     from listed
-    union distinct
+    union all
     select
         organization_id,
         file_name,
-        load_id,
-        business_date,
-        kind
+        load_id
     from attempted
 ),
 
-ranked as (
+newest as (
     select
-        *,
-        row_number() over (
-            partition by organization_id, file_name
-            order by load_id desc
-        ) as load_rank
+        organization_id,
+        file_name,
+        max(load_id) as load_id
     from named
+    group by
+        organization_id,
+        file_name
 ),
 
 standing as (
     select
-        ranked.organization_id,
-        ranked.business_date,
-        ranked.kind,
-        ranked.file_name,
-        ranked.load_id,
+        newest.organization_id,
+        newest.file_name,
+        newest.load_id,
+        coalesce(listed.business_date, attempted.business_date) as business_date,
+        coalesce(listed.kind, attempted.kind) as kind,
         listed.delivery_order,
         listed.published_at,
         coalesce(listed.is_finished, false) as is_finished,
@@ -70,64 +67,70 @@ standing as (
         coalesce(attempted.is_in_doubt, false) as is_in_doubt,
         coalesce(not attempted.is_delivered_at_first, false) as is_late,
         organizations.organization_id is not null as has_contract
-    from ranked
+    from newest
     left join listed
         on
-            ranked.organization_id = listed.organization_id
-            and ranked.file_name = listed.file_name
-            and ranked.load_id = listed.load_id
+            newest.organization_id = listed.organization_id
+            and newest.file_name = listed.file_name
+            and newest.load_id = listed.load_id
     left join attempted
         on
-            ranked.organization_id = attempted.organization_id
-            and ranked.file_name = attempted.file_name
-            and ranked.load_id = attempted.load_id
-    left join organizations on ranked.organization_id = organizations.organization_id
-    where ranked.load_rank = 1
+            newest.organization_id = attempted.organization_id
+            and newest.file_name = attempted.file_name
+            and newest.load_id = attempted.load_id
+    left join organizations on newest.organization_id = organizations.organization_id
+),
+
+-- The date whose lines a file holds; an answer holds none. A column, because engines compare each
+-- row with each other one where the condition of a left join says more than what is equal.
+dated as (
+    select
+        *,
+        case when kind in ('payments_file', 'payments_manifest') then business_date end
+            as paid_date
+    from standing
 ),
 
 deliveries as (
     select
-        standing.organization_id,
-        standing.business_date,
-        standing.kind,
-        standing.file_name,
-        standing.load_id,
-        standing.delivery_order,
-        standing.published_at,
-        case
-            when standing.kind in ('payments_file', 'payments_manifest')
-                then coalesce(totals.line_count, 0)
-        end as line_count,
+        dated.organization_id,
+        dated.business_date,
+        dated.kind,
+        dated.file_name,
+        dated.load_id,
+        dated.delivery_order,
+        dated.published_at,
+        case when dated.paid_date is not null then coalesce(totals.line_count, 0) end
+            as line_count,
         totals.currency,
         cast(totals.authorized_amount as {{ var('money_sum_type') }}) as authorized_amount,
         cast(totals.reversed_amount as {{ var('money_sum_type') }}) as reversed_amount,
         cast(totals.in_process_amount as {{ var('money_sum_type') }}) as in_process_amount,
-        standing.sha256,
-        standing.byte_count,
-        standing.attempt_count,
-        standing.first_attempted_at,
-        standing.last_attempted_at,
-        standing.delivered_at,
-        standing.outcome,
-        standing.detail,
-        standing.batch_id,
-        standing.is_finished as is_published,
-        standing.is_delivered,
-        standing.is_left_to_people,
-        standing.is_in_doubt,
-        standing.is_late,
-        standing.is_finished
-        and not standing.is_delivered
-        and (standing.is_in_doubt or not standing.is_left_to_people) as is_due,
-        standing.has_contract
-        and (standing.is_finished or standing.attempt_count > 0)
-        and not standing.is_delivered as is_undelivered
-    from standing
+        dated.sha256,
+        dated.byte_count,
+        dated.attempt_count,
+        dated.first_attempted_at,
+        dated.last_attempted_at,
+        dated.delivered_at,
+        dated.outcome,
+        dated.detail,
+        dated.batch_id,
+        dated.is_finished as is_published,
+        dated.is_delivered,
+        dated.is_left_to_people,
+        dated.is_in_doubt,
+        dated.is_late,
+        dated.is_finished
+        and not dated.is_delivered
+        and (dated.is_in_doubt or not dated.is_left_to_people) as is_due,
+        dated.has_contract
+        and (dated.is_finished or dated.attempt_count > 0)
+        and not dated.is_delivered as is_undelivered
+    from dated
     left join totals
         on
-            standing.organization_id = totals.organization_id
-            and standing.business_date = totals.business_date
-            and standing.kind in ('payments_file', 'payments_manifest')
+            dated.organization_id = totals.organization_id
+            and dated.paid_date = totals.business_date
 )
 
 select * from deliveries
