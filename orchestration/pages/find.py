@@ -1,24 +1,37 @@
-"""Finding debts by whatever somebody has in hand, and the whole life of one."""
+"""Finding debts by whatever somebody has in hand, and the whole life of one.
+
+Browsers and proxies keep addresses, so what is searched for is never part of one (R30): a form
+posts it, and the address of its answer has a random name for it. Links name debts and files by ids
+of Saldo.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
+from collections import OrderedDict
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from orchestration.pages import guards
 from orchestration.pages.languages import marked as _
 from orchestration.pages.page import Page, home_of, render
-from orchestration.pages.published import opened
+from orchestration.pages.published import Reader, opened
 from orchestration.pages.queries import debts
 from orchestration.pages.queries.debts import Debt
 
 _PATH = "/find"
 _LONGEST_TEXT = 300
+_SEE_OTHER = 303
 _DEBT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_FILE_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
+# The newest searches by their random names, for as long as the pages are served.
+_MOST_SEARCHES = 1000
+_searches: OrderedDict[str, str] = OrderedDict()
 
 _BY_FILE = {
     "listed": _("It is in the base: its organization's newest file that says anything lists it."),
@@ -36,10 +49,42 @@ _BY_PAYMENT = {
 
 def show(request: Request) -> Response:
     """The question, and what it leads to."""
-    text = request.query_params.get("q", "")[:_LONGEST_TEXT].strip()
     with opened(home_of(request)) as reader:
+        text = _read_text(request, reader)
         found = debts.find(reader, text) if text else None
-    return render(request, "find.html", text=text, found=found, most=debts.MOST_FOUND)
+    return render(
+        request,
+        "find.html",
+        text=text or "",
+        is_forgotten=text is None,
+        found=found,
+        most=debts.MOST_FOUND,
+    )
+
+
+async def search(request: Request) -> Response:
+    """Take what is searched for, and go to what it leads to."""
+    async with request.form() as form:
+        guards.check_form(request, form)
+        text = form.get("q")
+    name = secrets.token_urlsafe(16)
+    _searches[name] = text[:_LONGEST_TEXT].strip() if isinstance(text, str) else ""
+    if len(_searches) > _MOST_SEARCHES:
+        _searches.popitem(last=False)
+    return RedirectResponse(f"{_PATH}?search={name}", _SEE_OTHER)
+
+
+def _read_text(request: Request, reader: Reader) -> str | None:
+    """What an address asks for, empty if it asks nothing; None if nobody can say any more."""
+    asked = request.query_params
+    if "search" in asked:
+        return _searches.get(asked["search"])
+    if "debt" in asked:
+        debt_id = asked["debt"]
+        debt = debts.read_debt(reader, debt_id) if _DEBT_ID.fullmatch(debt_id) else None
+        return debt.customer_id if debt else None
+    text = asked.get("q", "")
+    return text if not text or _FILE_ID.fullmatch(text) else None
 
 
 def show_debt(request: Request) -> Response:
@@ -84,6 +129,7 @@ PAGE = Page(
     path=_PATH,
     routes=(
         Route(_PATH, show, methods=["GET"]),
+        Route(_PATH, search, methods=["POST"]),
         Route("/debts/{debt_id}", show_debt, methods=["GET"]),
     ),
 )

@@ -79,6 +79,14 @@ def _file_id(morning: Installed, organization_id: str, day: date) -> str:
     return str(file_id)
 
 
+def _search(page: Page, served: Served, text: str, path: str = "/find?language=en") -> None:
+    """Search for a text as an operator does."""
+    page.goto(f"{served.address}{path}")
+    page.get_by_role("searchbox").fill(text)
+    page.get_by_role("search").get_by_role("button").click()
+    page.wait_for_url("**/find?search=*")
+
+
 def _post(
     served: Served, address: str, decision: str, token: str | None = None
 ) -> requests.Response:
@@ -108,18 +116,51 @@ def _post(
 def test_whatever_names_a_debt_leads_to_it(
     served: Served, page: Page, text: str, products: list[str]
 ) -> None:
-    page.goto(f"{served.address}/find?language=en")
-    page.get_by_label("Customer, product, payment, name of a file, or sha256").fill(text)
-    page.get_by_role("button", name="Find").click()
-    page.wait_for_url("**/find?q=*")
+    _search(page, served, text)
     found = [row[2] for row in table_rows(page, "table.debts")]
     assert found == products
+
+
+def test_no_address_has_what_was_searched_for(
+    served: Served, morning: Installed, page: Page
+) -> None:
+    """R30: a browser and a proxy keep addresses."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    _search(page, served, "19.153.032-2")
+    page.get_by_role("link", name="LUZ-001").click()
+    page.get_by_role("link", name="19153032-2").click()
+    assert [row[2] for row in table_rows(page, "table.debts")] == ["LUZ-001"]
+    page.go_back()
+    page.go_back()
+    assert [row[2] for row in table_rows(page, "table.debts")] == ["LUZ-001"]
+    assert page.get_by_role("searchbox").input_value() == "19.153.032-2"
+    debt_id = _debt_id(morning, "LUZ-001")
+    of_pages = [url.removeprefix(served.address) for url in asked if "/static/" not in url]
+    search = of_pages[2]
+    assert re.fullmatch(r"/find\?search=[\w-]{22}", search)
+    visited = [f"/debts/{debt_id}", f"/find?debt={debt_id}", f"/debts/{debt_id}", search]
+    assert of_pages == ["/find?language=en", "/find", search, *visited]
+
+
+@pytest.mark.parametrize(
+    "query", ["search=forgotten", "debt=none", "q=LUZ-001", f"debt={'0' * 32}"]
+)
+def test_an_address_that_says_no_search_is_told(served: Served, query: str) -> None:
+    text = requests.get(f"{served.address}/find?{query}").text
+    assert "Ya no se sabe qué buscaba esta dirección." in text
+    assert "<table" not in text
+
+
+def test_a_search_must_come_from_the_page(served: Served) -> None:
+    answer = requests.post(f"{served.address}/find", data={"q": "LUZ-001", "form_token": "x" * 43})
+    assert answer.status_code == 403
 
 
 def test_a_debt_tells_its_whole_life_and_why_it_is_in_the_base(
     served: Served, morning: Installed, page: Page, tmp_path: Path
 ) -> None:
-    page.goto(f"{served.address}/find?q=LUZ-001&language=en")
+    _search(page, served, "LUZ-001")
     page.get_by_role("link", name="LUZ-001").click()
     assert page.get_by_role("heading", level=1).inner_text() == "Debt LUZ-001 in process"
     page.screenshot(path=tmp_path / "debt.png", full_page=True)
@@ -182,7 +223,7 @@ def test_an_address_of_no_debt_says_so(served: Served, debt_id: str) -> None:
 def test_the_pages_are_spanish_until_somebody_switches_and_stay_switched(
     served: Served, page: Page
 ) -> None:
-    page.goto(f"{served.address}/find?q=LUZ-015")
+    _search(page, served, "LUZ-015", "/find")
     assert page.get_by_role("heading", level=1).inner_text() == "Buscar una deuda"
     assert page.locator("html").get_attribute("lang") == "es"
     page.get_by_role("link", name="English").click()
@@ -199,7 +240,7 @@ def test_each_page_fits_a_phone_and_is_reached_by_the_keyboard(
 ) -> None:
     paths = (
         "/today",
-        "/find?q=pay-0001",
+        f"/find?debt={_debt_id(morning, 'LUZ-001')}",
         f"/debts/{_debt_id(morning, 'LUZ-001')}",
         "/files",
         f"/files/{_file_id(morning, 'lumina', TUESDAY)}",
@@ -255,7 +296,7 @@ class TestBeforeTheFirstDay:
         with duckdb.connect(str(new_home.analytics)) as connection:
             connection.execute("create table debts (debt_id varchar)")
         with serve_pages(new_home) as served:
-            answer = requests.get(f"{served.address}/find?q=LUZ-001")
+            answer = requests.get(f"{served.address}/find?q={'0' * 16}")
         assert answer.status_code == 500
         assert "La copia publicada es de una versión anterior" in answer.text
 
@@ -263,7 +304,7 @@ class TestBeforeTheFirstDay:
 def test_a_file_says_what_it_did_and_which_rows_were_refused(
     served: Served, morning: Installed, page: Page
 ) -> None:
-    page.goto(f"{served.address}/find?q=2026-03-03_toku_invoices.csv&language=en")
+    _search(page, served, "2026-03-03_toku_invoices.csv")
     found = {row[1] for row in table_rows(page, "table.files")}
     assert found == {"andes_seguros", "colegio_pehuen", "lumina"}
     page.goto(f"{served.address}/files/{_file_id(morning, 'lumina', TUESDAY)}")
