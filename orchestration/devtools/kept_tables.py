@@ -1,6 +1,7 @@
 """The list of the tables that keep what former loads wrote, from an empty build of the models.
 
-`python -m orchestration.devtools.kept_tables` writes orchestration/installation/kept_tables.json.
+`python -m orchestration.devtools.kept_tables` writes orchestration/installation/kept_tables.json,
+in which the number `meaning` stays as it is.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def write() -> None:
             pass
         kinds = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
         run_dbt(home, "build", "--empty", "--quiet", *kinds)
-        kept_tables.LISTED.write_text(json.dumps(find(home), indent=2) + "\n", "utf-8")
+        meaning = kept_tables.read_expected().meaning
+        listed = {"meaning": meaning, "tables": find(home)}
+        kept_tables.LISTED.write_text(json.dumps(listed, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     unfinished = warehouse.unfinished_load_id(connection)
     if unfinished is not None:
         manifest = manifests.read_manifest(home, unfinished)
+    kept_tables.note_meaning(connection)
         if manifest is None:
             raise missing(manifests.manifest_path(home, unfinished))
         return CarriedLoad(manifest, {})

@@ -154,11 +154,15 @@ class House:
             events=(EventRange(name, 0, len(lines), 0, kept),) if lines else (),
         )
         manifests.write_manifest(self.home, manifest)
+        self.carry(self.number)
+
+    def carry(self, load_id: int) -> None:
+        """Carry the oldest landed load that the warehouse does not have through the models."""
         with warehouse.connect(self.home) as connection:
             loads.carry_landed(connection, self.home)
         run_dbt(self.home, "build", "--quiet", *_WITHOUT_TESTS)
         with warehouse.connect(self.home) as connection:
-            warehouse.finish_load(connection, self.number)
+            warehouse.finish_load(connection, load_id)
 
     def query(self, sql: str) -> Rows:
         """Ask the writer's warehouse."""

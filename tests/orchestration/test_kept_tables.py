@@ -1,11 +1,14 @@
 """A warehouse that another version of Saldo made is told in a sentence, before anything is taken.
 
-The tables that keep what former loads wrote must have the columns that this version writes.
+The tables that keep what former loads wrote must have the columns that this version writes, and
+their rows must mean the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -16,12 +19,22 @@ from orchestration.devtools.kept_tables import find
 from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.home import Home
 from orchestration.installation.warehouse import OlderWarehouseError
+from orchestration.intake import loads
+from tests.orchestration.houses import Deposit, House, csv_of
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.oracle import text_of_rut
 
 TOLD = (
-    "another version of Saldo made the warehouse, with other columns in {}:"
+    "another version of Saldo made the warehouse, with {}:"
     " `python -m orchestration replay` makes it anew from the landing area"
+)
+OTHER_COLUMNS = TOLD.format("other columns in {}")
+OTHER_MEANING = TOLD.format("another meaning of the rows that it keeps")
+DEBTS_FILE = csv_of(
+    [
+        ("customer_id", "product_id", "due_date", "amount"),
+        ("c-1", "p-1", "2026-03-31", "1000"),
+    ]
 )
 DEBTS = "select * from debts order by debt_id"
 HISTORY = "select * exclude (dbt_scd_id) from debts_history order by debt_id, dbt_valid_from"
@@ -31,10 +44,11 @@ HISTORY = "select * exclude (dbt_scd_id) from debts_history order by debt_id, db
 def built(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """A warehouse with the kept tables of this version, empty, and a load that is finished."""
     with warehouse.connect(home) as connection:
-        for table, columns in kept_tables.read_expected().items():
+        for table, columns in kept_tables.read_expected().tables.items():
             named = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(f"create schema if not exists {table.partition('.')[0]}")
             connection.execute(f"create table {table} ({named})")
+        kept_tables.note_meaning(connection)
         connection.execute("create table main.of_an_analyst (anything integer)")
         connection.execute(
             "insert into raw.loads by name select 1 as load_id, now() as loaded_at,"
@@ -71,7 +85,7 @@ def test_a_kept_table_with_other_columns_is_told(
     built.execute(change)
     with pytest.raises(OlderWarehouseError) as told:
         kept_tables.check(built)
-    assert str(told.value) == TOLD.format(table)
+    assert str(told.value) == OTHER_COLUMNS.format(table)
 
 
 def test_a_table_that_the_first_load_has_not_reached_is_not_missing(
@@ -82,6 +96,47 @@ def test_a_table_that_the_first_load_has_not_reached_is_not_missing(
     kept_tables.check(built)
 
 
+def _raise_meaning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a version in which the kept rows mean something else."""
+    now = kept_tables.read_expected()
+    raised = replace(now, meaning=now.meaning + 1)
+    monkeypatch.setattr(kept_tables, "read_expected", lambda: raised)
+
+
+def test_a_warehouse_that_noted_no_meaning_has_the_first_one(
+    built: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built.execute("comment on table raw.loads is null")
+    kept_tables.note_meaning(built)  # it has a load: too late
+    expected = kept_tables.read_expected()
+    monkeypatch.setattr(kept_tables, "read_expected", lambda: replace(expected, meaning=1))
+    kept_tables.check(built)
+    _raise_meaning(monkeypatch)
+    with pytest.raises(OlderWarehouseError) as told:
+        kept_tables.check(built)
+    assert str(told.value) == OTHER_MEANING
+
+
+def test_rows_that_mean_something_else_now_are_told_until_a_replay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House.make(tmp_path, {"agua": {}})
+    house.load(Deposit("agua", DEBTS_FILE))
+    before = house.query(DEBTS)
+    with warehouse.connect(house.home) as connection:
+        kept_tables.check(connection)
+        _raise_meaning(monkeypatch)
+        for ask in (kept_tables.check, partial(loads.carry_landed, home=house.home)):
+            with pytest.raises(OlderWarehouseError) as told:
+                ask(connection)
+            assert str(told.value) == OTHER_MEANING
+    house.home.warehouse.unlink()
+    house.carry(1)
+    assert house.query(DEBTS) == before
+    with warehouse.connect(house.home) as connection:
+        kept_tables.check(connection)
+
+
 def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_former_version(
     tmp_path: Path,
 ) -> None:
@@ -90,7 +145,7 @@ def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_form
         installed.upload(DAYS[0])
         assert installed.command("run", "--date", DAYS[0].isoformat()).returncode == 0
         hint = "say `python -m orchestration.devtools.kept_tables` after a change of a model"
-        assert find(installed.home) == kept_tables.read_expected(), hint
+        assert find(installed.home) == kept_tables.read_expected().tables, hint
 
         before = [installed.query(DEBTS), installed.query(HISTORY)]
         with warehouse.connect(installed.home) as connection:
@@ -99,7 +154,7 @@ def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_form
             )
             connection.execute("alter table main.debts add column former_amount decimal(18, 2)")
         installed.upload(DAYS[1])
-        told = TOLD.format("intermediate.int_payments__versioned, main.debts")
+        told = OTHER_COLUMNS.format("intermediate.int_payments__versioned, main.debts")
         for arguments in (
             ("republish", "lumina", DAYS[0].isoformat()),
             ("erase", "lumina", text_of_rut(16847293)),
