@@ -94,12 +94,12 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     unfinished = warehouse.unfinished_load_id(connection)
     if unfinished is not None:
         manifest = manifests.read_manifest(home, unfinished)
-    kept_tables.note_meaning(connection)
         if manifest is None:
             raise missing(manifests.manifest_path(home, unfinished))
         return CarriedLoad(manifest, {})
     manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:
         return None
+    kept_tables.note_meaning(connection)
     rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows)
