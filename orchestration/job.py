@@ -55,6 +55,7 @@ class Job:
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 raise_on_error=False,
             )
+        run_alerts.trace_failures(result.all_events, output)
         run_alerts.send_alert_of(self.instance, result.run_id)
         return None if result.success else _find_failure(result)
 

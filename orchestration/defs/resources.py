@@ -24,6 +24,7 @@ from orchestration.installation.damage import explain
 from orchestration.installation.dbt_project import DBT
 from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
+from orchestration.installation.tracing import trace
 from orchestration.reports.run_alerts import TOLD
 
 # DuckDB's message, also as quoted by dbt, when another process has the file open.
@@ -74,6 +75,8 @@ def guarded() -> Iterator[None]:
         tellable = redact(said, os.environ)
         if tellable == said:
             raise
+        # Without the error Dagster keeps no traceback of it.
+        trace(error)
         raise dg.Failure(f"{type(error).__name__}: {tellable}") from None
 
 

@@ -30,6 +30,7 @@ from orchestration.delivery.outgoing import (
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.home import Home
+from orchestration.installation.tracing import trace
 from orchestration.servers.connections import connect
 from orchestration.servers.errors import SftpError
 from orchestration.servers.sftp import Client
@@ -200,7 +201,7 @@ class _Sending:
         except SftpError as error:
             self._end_others(error.code, str(error))
         except Exception as error:
-            self._end_others("failed", type(error).__name__)
+            self._end_others("failed", trace(error))
         self._batch.sync()
         return [self._done[file] for file in self._files]
 

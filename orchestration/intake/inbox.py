@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, timedelta
 from orchestration.contracts.organizations import Organization
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.home import Home
+from orchestration.installation.tracing import trace
 from orchestration.intake import arriving
 from orchestration.intake.arriving import Arriving
 from orchestration.intake.receiving import DISK_FULL, Received, file_limit, naive_utc, receive
@@ -338,10 +339,7 @@ def _describe(error: Exception) -> tuple[str, str]:
         return error.code, str(error)
     if isinstance(error, OSError) and error.errno in DISK_FULL:
         return "disk_full", "no space is left on this machine: make room, then run again"
-    return (
-        "failed",
-        f"{type(error).__name__}: run again, and if it stays so look into the run's log",
-    )
+    return "failed", trace(error)
 
 
 def _is_new(remote: RemoteFile, seen: Seen | None, *, is_compared: bool) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import dagster as dg
 
 from orchestration.installation.redaction import redact
+from orchestration.installation.tracing import WHERE
 from orchestration.reports import alerts
 from orchestration.reports.alerts import Alert
 
@@ -56,6 +58,15 @@ def describe_error(event: dg.DagsterEvent) -> str:
     return f"step {event.step_key} failed: {redact(said, os.environ)}"
 
 
+def trace_failures(events: Iterable[dg.DagsterEvent], output: io.TextIOBase) -> None:
+    """Write the tracebacks of failed steps to the log of a run; Dagster keeps them to itself."""
+    for event in events:
+        if event.is_step_failure and find_told(event) is None:
+            error = event.step_failure_data.error
+            if error is not None:
+                output.write(redact(error.to_string(), os.environ))
+
+
 def find_told(event: dg.DagsterEvent) -> str | None:
     """Return the description of a failed step if it is complete, else None."""
     failure = event.step_failure_data.user_failure_data
@@ -63,14 +74,17 @@ def find_told(event: dg.DagsterEvent) -> str | None:
 
 
 def _describe_failures(events: list[dg.DagsterEvent]) -> Iterator[str]:
-    has_step = False
+    has_step = is_unforeseen = False
     for event in events:
         if event.is_step_failure:
             has_step = True
+            is_unforeseen |= find_told(event) is None
             yield describe_error(event)
         elif event.is_job_failure and not has_step:
             error = event.job_failure_data.error
             yield (error.message if error else event.message or "no reason given").strip()
+    if is_unforeseen:
+        yield WHERE
 
 
 def _describe_checks(events: list[dg.DagsterEvent]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -19,8 +20,9 @@ import pytest
 
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.redaction import Redacting, redact
+from orchestration.installation.tracing import WHERE
 from orchestration.reports.alerts import Alert, send
-from orchestration.reports.run_alerts import alert_of
+from orchestration.reports.run_alerts import alert_of, trace_failures
 from tests.orchestration.starting import lend_parse
 
 WARNING = Alert(
@@ -248,7 +250,7 @@ def test_what_is_written_to_a_log_is_redacted(tmp_path: Path):
 class TestRuns:
     """What a run of Dagster tells."""
 
-    def _run(self, *, fails: bool, finds: bool) -> Alert | None:
+    def _run(self, *, fails: bool, finds: bool, log: io.TextIOBase | None = None) -> Alert | None:
         @dg.asset
         def files() -> None:
             if fails:
@@ -267,6 +269,7 @@ class TestRuns:
             result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance, raise_on_error=False, tags={"dagster/partition": "2026-03-02"}
             )
+            trace_failures(result.all_events, log or io.StringIO())
             run = instance.get_run_by_id(result.run_id)
             assert run is not None
             return alert_of(instance, run)
@@ -285,5 +288,12 @@ class TestRuns:
         assert self._run(fails=True, finds=True) == Alert(
             "failed",
             "the run of 2026-03-02 failed",
-            ("step files failed: ValueError: no row for [rut]",),
+            ("step files failed: ValueError: no row for [rut]", WHERE),
         )
+
+    def test_the_log_of_a_run_has_the_traceback_of_a_step_that_failed(self):
+        log = io.StringIO()
+        self._run(fails=True, finds=False, log=log)
+        assert "in files\n" in log.getvalue()
+        assert "ValueError: no row for [rut]" in log.getvalue()
+        assert "12345678-5" not in log.getvalue()

@@ -16,6 +16,7 @@ from orchestration.delivery.outbox import Delivery, deliver
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.devtools.loopback_sftp import LoopbackServer
 from orchestration.installation.home import Home
+from orchestration.installation.tracing import WHERE
 from orchestration.servers import connections, sftp
 from orchestration.servers.errors import WHAT_TO_DO
 from tests.orchestration.freezing import frozen
@@ -103,9 +104,12 @@ def test_a_server_that_freezes_is_not_asked_again_and_all_of_its_files_are_timed
 
 
 def test_what_nobody_foresaw_ends_the_delivery_to_one_organization_and_is_told_by_its_kind(
-    home, lumina, environment, make_organization, harm
+    home, lumina, environment, make_organization, harm, capsys
 ):
-    """R30: what is said of it may hold anything, so it is not repeated."""
+    """R30: what is said of it may hold anything, so it is not repeated.
+
+    The log has where it happened.
+    """
 
     def fail(_: ExitStack) -> None:
         raise LookupError(SECRET)
@@ -116,9 +120,13 @@ def test_what_nobody_foresaw_ends_the_delivery_to_one_organization_and_is_told_b
     outcomes = deliver(home, [*FILES, *theirs], [lumina, andes], environment)
     assert outcomes == [
         Delivery(FILES[0], "delivered"),
-        Delivery(FILES[1], "failed", "LookupError", is_in_doubt=True),
-        Delivery(FILES[2], "failed", "LookupError"),
+        Delivery(FILES[1], "failed", f"LookupError: {WHERE}", is_in_doubt=True),
+        Delivery(FILES[2], "failed", f"LookupError: {WHERE}"),
         *(Delivery(file, "delivered") for file in theirs),
     ]
     assert [each.may_heal for each in outcomes[:3]] == [False, False, False]
     assert _noted(home) == [_note(each) for each in outcomes[:3]]
+    log = capsys.readouterr().err
+    assert log.startswith("Traceback (most recent call last):\n")
+    assert log.endswith("    raise LookupError(SECRET)\nLookupError\n")
+    assert SECRET not in log
