@@ -1,6 +1,7 @@
 """Keeps the tests away from the installation: a home of their own for each worker.
 
 What the workers make for each other is in a folder that they share. The longest files come first.
+What a session left that was killed goes when the next one begins.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 
+from tests.orchestration import leftovers
 from tests.orchestration.starting import SHARED
 
 # Those that take more than a minute of CPU, the longest first: a worker that began one of them last
@@ -39,10 +42,11 @@ LONGEST = (
 
 def pytest_configure() -> None:
     """Set SALDO_HOME before anything reads it."""
-    os.environ["SALDO_HOME"] = tempfile.mkdtemp(prefix="saldo-tests-")
+    os.environ["SALDO_HOME"] = leftovers.make_folder()
     os.environ.pop("SALDO_SEEDS", None)
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        os.environ[SHARED] = tempfile.mkdtemp(prefix="saldo-tests-shared-")
+        leftovers.sweep(Path(tempfile.gettempdir()))
+        os.environ[SHARED] = leftovers.make_folder()
 
 
 def pytest_unconfigure() -> None:

@@ -26,6 +26,13 @@ import paramiko
 
 HOST = "127.0.0.1"
 _START_SECONDS = 15.0
+# Becomes a command that ends when the process of argv[1] is gone, also by `kill -9`.
+_BOUND = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ def find_sshd() -> str | None:
 @contextmanager
 def serve(root: Path, state: Path, port: int | None = None) -> Iterator[LoopbackServer]:
     """Serve a folder for the duration of the context.
+
+    On Linux the server also ends with the thread that called this, if that is killed.
 
     Args:
         root: the folder; created if missing.
@@ -129,7 +138,7 @@ Subsystem sftp internal-sftp -d {root.resolve()}
     )
     with (state / "sshd.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 (our own arguments)
-            [sshd, "-D", "-e", "-f", str(configuration)],
+            _bound([sshd, "-D", "-e", "-f", str(configuration)]),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -142,12 +151,19 @@ def _start_stand_in(root: Path, state: Path, port: int) -> subprocess.Popen[byte
     (state / "stand_in.json").write_text(json.dumps(settings))
     with (state / "sshd.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603 (our own arguments)
-            [sys.executable, "-m", "orchestration.devtools.loopback_sftp", str(state)],
+            _bound([sys.executable, "-m", "orchestration.devtools.loopback_sftp", str(state)]),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+
+
+def _bound(command: list[str]) -> list[str]:
+    """Return a command that ends with this process; sshd is one in a session of its own."""
+    if sys.platform != "linux":
+        return command
+    return [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid()), *command]
 
 
 def _await_banner(process: subprocess.Popen[bytes], port: int, state: Path) -> None:
