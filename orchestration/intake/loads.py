@@ -91,6 +91,7 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     """
     warehouse.check_raw(connection)
     kept_tables.check(connection)
+    kept_tables.note_meaning(connection)
     unfinished = warehouse.unfinished_load_id(connection)
     if unfinished is not None:
         manifest = manifests.read_manifest(home, unfinished)
@@ -100,6 +101,5 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
     manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:
         return None
-    kept_tables.note_meaning(connection)
     rows = loading.load(connection, home, manifest)
     return CarriedLoad(manifest, rows)
