@@ -55,6 +55,30 @@ class Layout:
 def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[str, int]:
     """Return the position of each field in a header (R12).
 
+    Args:
+        names: the column names, empty where a column has none.
+        layout: the organization and kind of the file.
+        aliases: the field that each header name means (R11).
+
+    Raises:
+        UnreadableError: a required column is missing, or two columns are one field (R16).
+
+    """
+    found = find_fields(names, layout, aliases)
+    for meaning, positions in found.items():
+        if len(positions) > 1:
+            raise UnreadableError("doubled_column", _doubled_message(names, meaning, positions))
+    missing = [name for name in REQUIRED[layout.kind] if name not in found]
+    if missing:
+        raise UnreadableError("missing_column", _missing_message(names, layout, missing))
+    return {meaning: positions[0] for meaning, positions in found.items()}
+
+
+def find_fields(
+    names: Sequence[str], layout: Layout, aliases: Aliases
+) -> dict[str, tuple[int, ...]]:
+    """Return the positions of the columns that are each field: more than one is a fault.
+
     Several columns may mean one field. If one of them does so by the organization's own alias, it
     is the field, and the others are attributes. If a RUT and another customer id are both present,
     the contract's scheme decides which one is the field.
@@ -63,9 +87,6 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
         names: the column names, empty where a column has none.
         layout: the organization and kind of the file.
         aliases: the field that each header name means (R11).
-
-    Raises:
-        UnreadableError: a required column is missing, or two columns are one field (R16).
 
     """
     found: dict[str, list[int]] = {}
@@ -83,16 +104,11 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
                 own.setdefault(meaning, []).append(position)
             if meaning == "customer_id" and (key[2] in RUT_HEADERS) == is_rut:
                 of_scheme.setdefault(meaning, []).append(position)
-    columns: dict[str, int] = {}
+    columns: dict[str, tuple[int, ...]] = {}
     for meaning in FIELDS[layout.kind]:
-        positions = own.get(meaning) or of_scheme.get(meaning) or found.get(meaning) or []
-        if len(positions) > 1:
-            raise UnreadableError("doubled_column", _doubled_message(names, meaning, positions))
+        positions = own.get(meaning) or of_scheme.get(meaning) or found.get(meaning)
         if positions:
-            columns[meaning] = positions[0]
-    missing = [name for name in REQUIRED[layout.kind] if name not in columns]
-    if missing:
-        raise UnreadableError("missing_column", _missing_message(names, layout, missing))
+            columns[meaning] = tuple(positions)
     return columns
 
 

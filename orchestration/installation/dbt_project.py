@@ -30,19 +30,30 @@ _SOURCES = (
 )
 
 
-def run_dbt(home: Home, *arguments: str) -> None:
+def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
     """Run dbt in an installation and wait for it.
+
+    Args:
+        home: the installation.
+        arguments: of dbt's command line.
+        is_silent: show its output only if it failed.
 
     Raises:
         subprocess.CalledProcessError: dbt failed; its output is on the terminal.
 
     """
-    subprocess.run(  # noqa: S603 (our own arguments)
-        [*DBT, *arguments],
-        cwd=project_folder(home),
-        env={**os.environ, **home.environment()},
-        check=True,
-    )
+    try:
+        subprocess.run(  # noqa: S603 (our own arguments)
+            [*DBT, *arguments],
+            cwd=project_folder(home),
+            env={**os.environ, **home.environment()},
+            stdout=subprocess.PIPE if is_silent else None,
+            text=True,
+            check=True,
+        )
+    except subprocess.CalledProcessError as error:
+        sys.stderr.write(error.stdout or "")
+        raise
 
 
 def project_folder(home: Home) -> Path:

@@ -43,12 +43,17 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     with told_of(home.warehouse):
         connection = _open(home)
         try:
-            connection.execute("create schema if not exists raw")
-            for name, table in raw_tables().items():
-                connection.execute(f"create table if not exists raw.{name} ({table.definition})")
+            create_raw(connection)
             yield connection
         finally:
             connection.close()
+
+
+def create_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the missing tables of schema `raw`."""
+    connection.execute("create schema if not exists raw")
+    for name, table in raw_tables().items():
+        connection.execute(f"create table if not exists raw.{name} ({table.definition})")
 
 
 def wait_until_free(home: Home, say: Callable[[str], None]) -> None:

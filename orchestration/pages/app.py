@@ -17,7 +17,8 @@ from orchestration.formats.workbook_files import LARGEST_FILE_BYTES
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import holder
-from orchestration.pages import customers, files, find, organizations, today
+from orchestration.intake.trying import NotTriedError, OlderBaseError
+from orchestration.pages import customers, files, find, organizations, today, trying
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
 from orchestration.pages.languages import marked as _
 from orchestration.pages.loader import Loader
@@ -25,7 +26,7 @@ from orchestration.pages.page import home_of, render, render_error
 from orchestration.pages.published import NotPublishedError, OlderCopyError
 
 # The navigation, in order.
-PAGES = (today.PAGE, organizations.PAGE, find.PAGE, files.PAGE, customers.PAGE)
+PAGES = (today.PAGE, organizations.PAGE, find.PAGE, files.PAGE, customers.PAGE, trying.PAGE)
 
 _REQUEST_OVERHEAD_BYTES = 64_000
 # Said before any page is made, so in both languages.
@@ -65,6 +66,8 @@ def create_app(home: Home) -> Starlette:
             DamagedError: _say_damaged,
             NotPublishedError: _say_not_published,
             OlderCopyError: _say_older_copy,
+            OlderBaseError: _say_older_copy,
+            NotTriedError: _say_not_tried,
         },
     )
     app.state.home = home
@@ -109,6 +112,15 @@ async def _say_not_published(request: Request, error: Exception) -> Response:
         "nothing_yet.html",
         has_landed=has_landed,
         holder=holder(home_of(request)),
+    )
+
+
+async def _say_not_tried(request: Request, __: Exception) -> Response:
+    return render_error(
+        request,
+        500,
+        _("That did not work"),
+        _("The database could not try this file. Nothing was kept; try a part of it."),
     )
 
 

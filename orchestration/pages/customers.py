@@ -31,7 +31,7 @@ from orchestration.delivery import published_copy
 from orchestration.formats import workbook_files, workbook_template
 from orchestration.installation import whole_files
 from orchestration.installation.home import Home
-from orchestration.intake import uploads
+from orchestration.intake import trying, uploads
 from orchestration.pages import guards, previews
 from orchestration.pages.languages import marked as _
 from orchestration.pages.languages import translate
@@ -67,6 +67,7 @@ class UploadedFile:
 async def show_form(request: Request) -> Response:
     """The form, and what was uploaded before."""
     home = home_of(request)
+    trying.prepare(home)
     organizations = read_organizations(home.seeds)
     return render(
         request,

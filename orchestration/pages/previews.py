@@ -1,18 +1,14 @@
 """Previews: what a workbook of customers would do, before anyone says yes (R26).
 
-The rules stand in the models, so the models answer: they run over the workbook alone in a small
-warehouse of their own, beside the customers as analysts see them. Nothing of the installation
-changes, and no run is waited for.
+The models answer (`intake.trying`): they judge the workbook alone, beside the customers as analysts
+see them. Nothing of the installation changes, and no run is waited for.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -21,16 +17,12 @@ from orchestration.contracts.organizations import Aliases, Organization
 from orchestration.formats import workbooks
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.workbooks import Sheet
-from orchestration.installation import locking, warehouse
-from orchestration.installation.damage import told_of
-from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation import warehouse
 from orchestration.installation.home import Home
-from orchestration.intake import loading
-from orchestration.landing import manifests, store
-from orchestration.landing.manifests import LandedFile, Manifest
+from orchestration.intake import trying
+from orchestration.landing import manifests
 
 MOST_ROWS_SHOWN = 500
-_LOAD_ID = 1
 _INVALID_MAIL = "El correo no es una dirección: el cliente se crea, pero no se le escribe."
 
 # The columns that a code speaks of; a code that is not here says it in its message.
@@ -125,78 +117,31 @@ def make_preview(
         now: the time.
 
     Raises:
-        WarehouseBusyError: another preview is being made.
+        NotTriedError: the database failed.
         subprocess.CalledProcessError: dbt failed.
 
     """
-    scratch = Home(home.scratch / "preview", home.seeds)
-    scratch.create()
-    with locking.exclusive(scratch):
-        _load_alone(home, scratch, organization, workbook, now)
-        run_dbt(scratch, "run", "--quiet", "--select", "+int_intake_files__judged")
-        try:
-            with workbooks.read(
-                workbook, organization.organization_id, organization.customer_id_scheme, aliases
-            ) as opened:
-                sheet: Sheet | None = opened.sheet
-        except UnreadableError:
-            sheet = None
-        with warehouse.connect(scratch) as connection:
-            return _read_preview(connection, _read_messages(home.seeds), sheet)
-
-
-def _load_alone(
-    home: Home,
-    scratch: Home,
-    organization: Organization,
-    workbook: Path,
-    now: datetime,
-) -> None:
-    """Make a warehouse that holds the workbook and the customers as analysts see them."""
-    scratch.warehouse.unlink(missing_ok=True)
-    shutil.rmtree(scratch.landing, ignore_errors=True)
-    instant = now.astimezone(UTC).replace(tzinfo=None)
-    file = LandedFile.of(
-        organization,
-        kind=manifests.CUSTOMERS,
-        file_name=workbook.name,
-        business_date=instant.date(),
-        sha256=hashlib.sha256(workbook.read_bytes()).hexdigest(),
-        byte_count=workbook.stat().st_size,
-        modified_at=instant,
-        received_at=instant,
-    )
-    path = store.file_path(scratch, file.organization_id, file.sha256)
-    path.parent.mkdir(parents=True)
-    shutil.copyfile(workbook, path)
-    contracts = store.keep_contracts(scratch)
-    manifest = Manifest(_LOAD_ID, instant, file.business_date, contracts, files=(file,))
-    with warehouse.connect(scratch) as connection:
-        _copy_customers(connection, home, file.organization_id)
-        loading.load(connection, scratch, manifest)
-
-
-def _copy_customers(
-    connection: duckdb.DuckDBPyConnection, home: Home, organization_id: str
-) -> None:
-    if not home.analytics.exists():
-        return
-    path = str(home.analytics).replace("'", "''")
-    with told_of(home.analytics):
-        connection.execute(f"attach '{path}' as published (read_only)")
     try:
-        is_there = connection.execute(
-            "select 1 from duckdb_tables()"
-            " where database_name = 'published' and table_name = 'customers'"
-        ).fetchone()
-        if is_there is not None:
-            connection.execute(
-                "create table main.customers as"
-                " select * from published.main.customers where organization_id = ?",
-                [organization_id],
-            )
-    finally:
-        connection.execute("detach published")
+        with workbooks.read(
+            workbook, organization.organization_id, organization.customer_id_scheme, aliases
+        ) as opened:
+            sheet: Sheet | None = opened.sheet
+    except UnreadableError:
+        sheet = None
+    with (
+        trying.trial_home(home) as trial,
+        trying.judged(
+            home,
+            trial,
+            organization,
+            kind=manifests.CUSTOMERS,
+            content=workbook,
+            file_name=workbook.name,
+            business_date=now.date(),
+            now=now,
+        ) as connection,
+    ):
+        return _read_preview(connection, trying.read_messages(home.seeds), sheet)
 
 
 def _read_preview(
@@ -269,8 +214,3 @@ def _remark(row_number: int, code: str, messages: Mapping[str, str], sheet: Shee
     fields = _FIELDS_OF.get(code, ()) if sheet else ()
     columns = [sheet.place(field) for field in fields if sheet and field in sheet.columns]
     return Remark(row_number, " o ".join(columns), code, messages[code])
-
-
-def _read_messages(seeds: Path) -> dict[str, str]:
-    with (seeds / "intake_codes.csv").open(encoding="utf-8", newline="") as source:
-        return {row["code"]: row["message"] for row in csv.DictReader(source)}

@@ -247,6 +247,7 @@ def test_each_page_fits_a_phone_and_is_reached_by_the_keyboard(
         "/organizations",
         "/organizations/lumina",
         "/customers",
+        "/try",
     )
     page.set_viewport_size({"width": 360, "height": 740})
     for path in paths:

@@ -20,7 +20,7 @@ PLUMBING = {
     "formats/text_files.py": {"case", "create", "drop", "insert", "join"},
     "installation/warehouse.py": {"create", "insert", "sum", "update"},
     "intake/loading.py": {"insert", "partition by", "qualify", "row_number"},
-    "pages/previews.py": {"create"},
+    "intake/trying.py": {"create"},
 }
 # Modules that ask a table for columns.
 READERS = {
@@ -33,6 +33,7 @@ READERS = {
     "intake/taking.py",
     "intake/uploads.py",
     "pages/customers.py",
+    "pages/previews.py",
     "privacy/erasure.py",
     "privacy/id_spellings.py",
     "privacy/persons.py",
