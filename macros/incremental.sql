@@ -38,3 +38,26 @@
         )
         {%- endif %}
 {%- endmacro %}
+
+{#
+    Whether a build reads the rows of all debts files that ever came: in a full refresh, and in the
+    first build of a warehouse.
+#}
+{% macro reads_all_files() -%}
+    {%- set debts = load_relation(source('base', 'debts')) if execute else none -%}
+    {{ return(should_full_refresh() or debts is none) }}
+{%- endmacro %}
+
+{#
+    Stop a full refresh that leaves int_invoices__checked as it is: there are the rows of the newest
+    files alone, and all others would be lost.
+#}
+{% macro require_all_rows_in_a_full_refresh() -%}
+    {%- set rows = 'model.' ~ project_name ~ '.int_invoices__checked' -%}
+    {%- if execute and should_full_refresh() and rows not in selected_resources -%}
+        {{ exceptions.raise_compiler_error(
+            this.name ~ ' cannot be refreshed by itself: it would keep the rows of the newest files'
+            ~ ' alone. Refresh everything: dbt build --full-refresh'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}

@@ -11,6 +11,11 @@ invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),
 
+recognized as (
+    select * from {{ ref('int_invoices__recognized') }}
+    where part = 'same'
+),
+
 organization_payments as (
     select * from {{ ref('int_organization_payments__checked') }}
 ),
@@ -26,7 +31,13 @@ amounts as (
         sum(invoices.amount) as amount
     from invoices
     inner join loads on invoices.load_id = loads.load_id
+    where not invoices.is_recognized
     group by invoices.file_id
+    union all
+    select
+        file_id,
+        amount
+    from recognized
     union all
     select
         organization_payments.file_id,
@@ -41,9 +52,16 @@ unbalanced as (
     from files
     inner join loads on files.load_id = loads.load_id
     left join amounts on files.file_id = amounts.file_id
-    where
+    group by
+        files.file_id,
+        files.record_count,
+        files.accepted_count,
+        files.rejected_count,
+        files.accepted_amount,
+        files.rejected_amount
+    having
         files.record_count <> files.accepted_count + files.rejected_count
-        or coalesce(amounts.amount, 0) <> files.accepted_amount + files.rejected_amount
+        or coalesce(sum(amounts.amount), 0) <> files.accepted_amount + files.rejected_amount
 )
 
 select * from unbalanced

@@ -11,6 +11,10 @@ invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),
 
+hashed as (
+    select * from {{ ref('int_debts__hashed') }}
+),
+
 files as (
     select * from {{ ref('intake_files') }}
 ),
@@ -45,6 +49,15 @@ withdrawn as (
     where
         invoices.rejection_code is null
         and debts.status = 'withdrawn'
+    union all
+    -- what is recognized in the next file is taken for listed
+    select
+        debts.debt_id,
+        debts.version_file_id as file_id,
+        debts.version_line_number as line_number
+    from debts
+    inner join hashed on debts.debt_id = hashed.debt_id
+    where debts.file_status <> 'listed'
 )
 
 select * from withdrawn

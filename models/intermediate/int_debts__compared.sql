@@ -1,7 +1,6 @@
--- Compare each file that may be applied, now or after an operator's decision, with the base as the
--- previous load left it. A row is a debt whose file state changes, or a debt in process that the
--- file does not list. Large relations are imported once per reader: an engine materializes a CTE
--- that two readers share.
+-- Each file that may be applied, now or after an operator's decision, beside the base as the former
+-- load left it: debts whose file state changes, and those in process that it does not list. Large
+-- relations are imported once per reader: an engine materializes a CTE that two readers share.
 {{ config(materialized='table') }}
 
 with candidates as (
@@ -16,15 +15,26 @@ invoices as (
     where rejection_code is null
 ),
 
+valid as (
+    select debt_id from {{ ref('int_invoices__checked') }}
+    where rejection_code is null
+),
+
 named as (
-    select * from {{ ref('int_invoices__checked') }}
+    select debt_id from {{ ref('int_invoices__checked') }}
+    where debt_id is not null
+),
+
+files as (
+    select * from {{ ref('int_intake_files__read') }}
+),
+
+unlisted as (
+    select * from {{ ref('int_invoices__recognized') }}
+    where part = 'debt'
 ),
 
 base as (
-    select * from {{ ref('stg_base__debts') }}
-),
-
-known as (
     select * from {{ ref('stg_base__debts') }}
 ),
 
@@ -66,8 +76,8 @@ listed as (
 ),
 
 -- Debts that a replace file removes because it does not list them, or keeps because their payment
--- is in process. Any other debt matters only if the file refers to it, so old closed debts cost
--- only a lookup of their keys.
+-- is in process; not those that it lists by the same row (R32). Any other debt matters only if the
+-- file refers to it, so old closed debts cost only a lookup of their keys.
 candidate_base as (
     select
         base.*,
@@ -75,28 +85,25 @@ candidate_base as (
         candidates.update_mode
     from base
     inner join candidates on base.organization_id = candidates.organization_id
+    inner join files on candidates.file_id = files.file_id
+    left join unlisted
+        on
+            candidates.file_id = unlisted.file_id
+            and base.debt_id = unlisted.debt_id
     where
-        candidates.update_mode = 'replace'
-        and (base.file_status in ('listed', 'rejected_row') or base.status = 'in_process')
-    union all
-    select
-        known.*,
-        candidates.file_id as candidate_file_id,
-        candidates.update_mode
-    from known
-    inner join candidates on known.organization_id = candidates.organization_id
-    where
-        not (
-            candidates.update_mode = 'replace'
-            and (known.file_status in ('listed', 'rejected_row') or known.status = 'in_process')
-        )
-        and exists (
-            select 1
-            from named
-            where
-                named.debt_id = known.debt_id
-                and named.load_id = candidates.load_id
-                and named.file_id = candidates.file_id
+        base.debt_id in (select valid.debt_id from valid)
+        or (
+            (
+                candidates.update_mode = 'replace'
+                and (base.file_status in ('listed', 'rejected_row') or base.status = 'in_process')
+                or base.debt_id in (select named.debt_id from named)
+            )
+            and not (
+                files.is_recognized
+                and candidates.update_mode = 'replace'
+                and base.file_status = 'listed'
+                and unlisted.debt_id is null
+            )
         )
 ),
 
@@ -187,11 +194,7 @@ changed as (
         not is_known
         or has_other_values
         or file_status is distinct from former_file_status
-        or (
-            former_status = 'in_process'
-            and not is_listed
-            and update_mode = 'replace'
-        )
+        or (former_status = 'in_process' and not is_listed and update_mode = 'replace')
 )
 
 select * from changed

@@ -7,6 +7,7 @@
     unique_key='debt_id',
     post_hook=['{{ create_normal_id_function() }}', '{{ create_valid_rut_function() }}'],
 ) }}
+{{ require_all_rows_in_a_full_refresh() }}
 
 {#- What files say of a debt. #}
 {%- set stated = [

@@ -1,11 +1,8 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
+{{ require_all_rows_in_a_full_refresh() }}
 
 with invoices as (
     select * from {{ ref('int_invoices__checked') }}
-),
-
-invoice_rows as (
-    select * from {{ ref('stg_intake__invoices') }}
 ),
 
 organization_payments as (
@@ -40,17 +37,12 @@ rejected as (
         invoices.line_number,
         invoices.debt_id,
         invoices.rejection_code,
-        invoice_rows.customer_id_text,
-        invoice_rows.product_id,
-        invoice_rows.due_date_text,
-        invoice_rows.amount_text
+        invoices.customer_id_text,
+        invoices.product_id,
+        invoices.due_date_text,
+        invoices.amount_text
     from invoices
     inner join loads on invoices.load_id = loads.load_id
-    inner join invoice_rows
-        on
-            invoices.load_id = invoice_rows.load_id
-            and invoices.file_id = invoice_rows.file_id
-            and invoices.line_number = invoice_rows.line_number
     where invoices.rejection_code is not null
     union all
     select

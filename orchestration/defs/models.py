@@ -31,9 +31,11 @@ _FORMER = {
     "base/debts": "The debts as the former load left them, for a new file to be compared with.",
     "base/debts_history": "The versions of the debts as they were when the build began.",
     "base/customers": "The customers as the former load left them, for a workbook likewise.",
+    "hashes/int_debts__hashed": "The hash of the row that each listed debt last came by.",
     "verdicts/int_intake_files__judged": "The verdicts on the files of former loads.",
     "raw/deliveries": "The delivery ledger: every attempt to deliver a file so far.",
 }
+_OWN_SOURCES = tuple(f"source.saldo.{name}." for name in ("base", "hashes", "verdicts"))
 former = [
     dg.AssetSpec(
         name.split("/"),
@@ -54,15 +56,15 @@ class Rooms(DagsterDbtTranslator):
     ) -> dg.AssetSpec:
         """Return the asset of a dbt node.
 
-        The sources `base` and `verdicts` are Saldo's own tables as the previous load left them.
-        Dagster would identify them with those tables and find a cycle. Without the table's name
-        they are separate assets. The types of a seed's columns come from its configuration.
+        The sources `base`, `hashes` and `verdicts` are Saldo's own tables as the previous load left
+        them. Dagster would identify them with those tables and find a cycle. Without the table's
+        name they are separate assets. The types of a seed's columns come from its configuration.
         """
         spec = super().get_asset_spec(manifest, unique_id, project)
         if unique_id.startswith("seed."):
             columns = _columns_of_seed(manifest["nodes"][unique_id])
             return spec.merge_attributes(metadata={"dagster/column_schema": columns})
-        if not unique_id.startswith(("source.saldo.base.", "source.saldo.verdicts.")):
+        if not unique_id.startswith(_OWN_SOURCES):
             return spec
         metadata = {key: value for key, value in spec.metadata.items() if key != _TABLE_NAME}
         return spec.replace_attributes(metadata=metadata)

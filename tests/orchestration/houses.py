@@ -133,8 +133,13 @@ class House:
         """The instant of the newest load."""
         return datetime(2026, 3, 1, 8) + timedelta(days=self.number - 1)
 
-    def load(self, *deposits: Deposit, events: Sequence[Mapping[str, object]] = ()) -> None:
-        """Land files and lines of events, and carry them through the models."""
+    def load(
+        self,
+        *deposits: Deposit,
+        events: Sequence[Mapping[str, object]] = (),
+        options: Sequence[str] = (),
+    ) -> None:
+        """Land files and lines of events, and carry them through the models; options are dbt's."""
         if not self.number:
             lend_parse(self.home)
         self.number += 1
@@ -154,15 +159,30 @@ class House:
             events=(EventRange(name, 0, len(lines), 0, kept),) if lines else (),
         )
         manifests.write_manifest(self.home, manifest)
-        self.carry(self.number)
+        self.carry(self.number, *options)
 
-    def carry(self, load_id: int) -> None:
+    def carry(self, load_id: int, *options: str) -> None:
         """Carry the oldest landed load that the warehouse does not have through the models."""
         with warehouse.connect(self.home) as connection:
             loads.carry_landed(connection, self.home)
-        run_dbt(self.home, "build", "--quiet", *_WITHOUT_TESTS)
+        run_dbt(self.home, "build", "--quiet", *_WITHOUT_TESTS, *options)
         with warehouse.connect(self.home) as connection:
             warehouse.finish_load(connection, load_id)
+
+    def change_contract(self, organization_id: str, **cells: str) -> None:
+        """Give an organization other cells of organizations.csv, from the next load on."""
+        path = self.home.seeds / "organizations.csv"
+        with path.open(encoding="utf-8", newline="") as source:
+            rows = list(csv.DictReader(source))
+        with path.open("w", encoding="utf-8", newline="") as target:
+            writer = csv.DictWriter(target, rows[0], lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                is_changed = row["organization_id"] == organization_id
+                writer.writerow({**row, **cells} if is_changed else row)
+        self.organizations = {
+            each.organization_id: each for each in read_organizations(self.home.seeds)
+        }
 
     def query(self, sql: str) -> Rows:
         """Ask the writer's warehouse."""

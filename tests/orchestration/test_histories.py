@@ -119,16 +119,20 @@ def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
     assert query(copy, _HISTORY) == before
 
 
-def test_a_replay_of_the_landing_area_gives_the_same_debts_and_history(
+def test_a_replay_that_reads_every_row_gives_the_same_debts_and_history(
     incremental: Told, tmp_path: Path
 ) -> None:
+    """R10, R32: what builds recognized by its hash is told as if they had read it."""
+    recognized = "select count(*) from intermediate.int_invoices__recognized where part = 'same'"
+    assert query(incremental.home, recognized) != [(0,)]
     copy = Home(tmp_path / "home", incremental.home.seeds)
     shutil.copytree(incremental.home.landing, copy.landing)
     shutil.copytree(incremental.home.events, copy.events)
     copy.create()
     lend_parse(copy)
     for _ in range(incremental.load_count):
-        _carry(copy)
+        _carry(copy, "--vars", "{reads_every_row: true}")
+    assert query(copy, recognized) == [(0,)]
     every_column = "select * from debts order by debt_id"
     assert query(copy, every_column) == query(incremental.home, every_column)
     for sql in (_HISTORY, *_DERIVED):
