@@ -152,7 +152,8 @@ def _die_once_dbt_writes() -> None:
 def run(day: date, step: str) -> None:
     """Run a date, or the asset of a step, and die there."""
     home = Home.from_environment()
-    with locking.exclusive(home, wait_seconds=60):
+    # The dbt of a killed run lives on, and may take long beside other tests.
+    with locking.exclusive(home, wait_seconds=600):
         alone = STEPS[step][2] if step else None
         if step:
             arm(step)

@@ -11,7 +11,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,20 +67,60 @@ class Site(Installed):
         }
 
 
+class Runner:
+    """The process that forks the runs of the first day.
+
+    A machine without memory may end it itself, or refuse it to fork. Then the run is one that was
+    killed at any moment: another process is asked for it again, once.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._process = self._start()
+
+    def run(self, step: str) -> int:
+        """The exit status of a run that is killed at a step."""
+        ends = []
+        for _ in range(2):
+            answer = self._ask(step)
+            if answer:
+                return int(answer)
+            ends.append(self._process.wait())
+            self._process = self._start()
+        raise AssertionError(f"the process that forks the runs ended by itself, with {ends}")
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _start(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.orchestration.killing", DAYS[0].isoformat()],
+            cwd=PROJECT,
+            env={**os.environ, **self._environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def _ask(self, step: str) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{step}\n")
+            self._process.stdin.flush()
+        return self._process.stdout.readline()
+
+
 @dataclass(frozen=True)
 class Disturbed(Site):
     """One whose runs are killed."""
 
-    runner: subprocess.Popen[str]
+    runner: Runner
 
     def run(self, step: str = "") -> int:
         """The exit status of a run of the first day that is killed at a step."""
-        runner, says = self.runner, self.runner.stdout
-        assert runner.stdin is not None
-        assert says is not None
-        runner.stdin.write(f"{step}\n")
-        runner.stdin.flush()
-        return int(says.readline())
+        return self.runner.run(step)
 
 
 def _without_the_time(content: bytes) -> bytes:
@@ -97,15 +138,19 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def disturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Disturbed]:
     with install(tmp_path_factory.mktemp("disturbed"), Site) as site:
         site.upload(DAYS[0])
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.orchestration.killing", DAYS[0].isoformat()],
-            cwd=PROJECT,
-            env={**os.environ, **site.environment},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as runner:
-            yield Disturbed(site.home, site.server_root, site.environment, runner)
+        runner = Runner(site.environment)
+        yield Disturbed(site.home, site.server_root, site.environment, runner)
+        runner.end()
+
+
+def test_a_run_is_asked_for_again_when_the_process_that_forks_it_is_gone(
+    disturbed: Disturbed,
+) -> None:
+    runner = Runner(disturbed.environment)
+    runner._process.kill()
+    runner._process.wait()
+    assert runner.run("a step that is none") == 1
+    runner.end()
 
 
 @pytest.mark.parametrize("step", STEPS)
