@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import stat
@@ -16,7 +17,7 @@ import pytest
 from orchestration.servers import remote_reading
 from orchestration.servers.connections import connect
 from orchestration.servers.errors import SftpError
-from orchestration.servers.remote_files import RemoteFile
+from orchestration.servers.remote_files import RemoteFile, TooLargeError
 from orchestration.servers.remote_reading import Attributes
 from orchestration.servers.sftp import Client
 
@@ -125,6 +126,13 @@ class TestDownloading:
         monkeypatch.setattr(place.client, "_receive", count)
         place.client.download(place.inbox_dir, place.put(), None)
         assert readings == [f"{place.inbox_dir}/{NAME}"]
+
+    def test_of_a_file_that_is_too_large_no_more_is_kept_than_tells_it(self, place: Place) -> None:
+        (place.inbox / NAME).write_bytes(LONG)
+        target = io.BytesIO()
+        with pytest.raises(TooLargeError):
+            place.client.download(place.inbox_dir, RemoteFile(NAME, None, None), target, 10)
+        assert len(target.getvalue()) <= 10
 
     def test_a_file_that_was_read_to_its_end_before_the_server_failed_is_known_to_be(
         self, place: Place, monkeypatch: pytest.MonkeyPatch

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -193,6 +195,31 @@ def test_whatever_changed_is_found_and_the_next_copy_is_what_the_warehouse_is(
     with published_copy.reading(home) as published:
         assert {table: _content(published, table) for table in published_tables()} == expected
     assert rows == {table: len(content) - 1 for table, content in expected.items()}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A connection of which it is noted what it is asked."""
+
+    connection: duckdb.DuckDBPyConnection
+    asked: list[str] = field(default_factory=list)
+
+    def execute(self, sql: str, *arguments: Any) -> duckdb.DuckDBPyConnection:
+        self.asked.append(sql)
+        return self.connection.execute(sql, *arguments)
+
+
+@pytest.mark.parametrize("change", ["nothing", "a row changes", "a row is added"])
+def test_no_table_is_copied_of_which_the_former_copy_has_most(published: Home, change: str) -> None:
+    with warehouse.connect(published) as connection:
+        connection.execute(CHANGES[change].replace("= '5'", "= 'a'"))
+        recording = Recording(connection)
+        published_copy.publish(recording, published)  # type: ignore[arg-type]
+        assert published_copy.find_differences(connection, published) == []
+    copied = [sql for sql in recording.asked if sql.startswith("create or replace table published")]
+    assert [" ".join(sql.split()[:5]) for sql in copied] == [
+        "create or replace table published.main.published_at"
+    ]
 
 
 def _break(home: Home) -> None:
