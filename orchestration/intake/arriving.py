@@ -154,7 +154,10 @@ def lend(
 
 @contextmanager
 def reading(home: Home, organization_id: str) -> Iterator[None]:
-    """Lock the files in transfer, so that no run takes one that a check is receiving (R29)."""
+    """Lock the files in transfer (R29).
+
+    No run takes one that a check is receiving, and no check receives one during an erasure.
+    """
     path = _folder(home, organization_id)
     path.mkdir(parents=True, exist_ok=True)
     folder = os.open(path, os.O_RDONLY)
@@ -266,18 +269,22 @@ def _is_to_be_reported(half: Arriving, now: datetime) -> bool:
 
 
 def find_whole(home: Home, organization_id: str) -> list[Arriving]:
-    """Find the complete files that previous runs and checks left for an organization."""
-    with reading(home, organization_id):
-        left = read_left(home, organization_id)
+    """Find the complete files that previous runs and checks left for an organization.
+
+    The caller holds reading().
+    """
+    left = read_left(home, organization_id)
     return [each for each in left if _is_whole(home, organization_id, each)]
 
 
 def forget_halves(home: Home, organization_id: str) -> None:
-    """Delete the bytes of incomplete files; their notes stay and are still reported."""
-    with reading(home, organization_id):
-        for each in read_left(home, organization_id):
-            if not _is_whole(home, organization_id, each):
-                each.part.unlink(missing_ok=True)
+    """Delete the bytes of incomplete files; their notes stay and are still reported.
+
+    The caller holds reading().
+    """
+    for each in read_left(home, organization_id):
+        if not _is_whole(home, organization_id, each):
+            each.part.unlink(missing_ok=True)
 
 
 def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | None:

@@ -25,6 +25,7 @@ from orchestration.formats.text_files import read
 from orchestration.installation import dbt_project, warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
+from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.intake.receiving import file_limit, receive
 from orchestration.intake.recognizing import find_misnamed, recognize
 from orchestration.landing import store
@@ -119,6 +120,9 @@ def check(
         organizations: the organizations to check.
         environment: the variables with the secrets of the servers.
 
+    Raises:
+        ErasureUnfinishedError: a file would bring back a person who is being erased.
+
     """
     with tempfile.TemporaryDirectory(prefix="check-", dir=home.scratch) as folder:
         trial = Home(Path(folder), home.seeds)
@@ -162,6 +166,8 @@ def _look(
                 )
                 limit = file_limit(environment)
                 with arriving.reading(home, organization.organization_id):
+                    if home.erasure.exists():
+                        raise ErasureUnfinishedError
                     received = receive(home, organization, client, newest, _now, limit, trial=trial)
                 checked.file = received.file
                 if received.download.is_taken_away:

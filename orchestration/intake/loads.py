@@ -26,6 +26,11 @@ from orchestration.landing.sealing import missing
 class ErasureUnfinishedError(ToldError):
     """An erasure is unfinished; nothing new is taken until it is complete."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "an erasure was begun and has not ended: say `python -m orchestration erase` again"
+        )
+
 
 @dataclass(frozen=True)
 class CarriedLoad:
@@ -66,9 +71,7 @@ def carry_next(
     if recovered is not None:
         return recovered
     if home.erasure.exists():
-        raise ErasureUnfinishedError(
-            "an erasure was begun and has not ended: say `python -m orchestration erase` again"
-        )
+        raise ErasureUnfinishedError
     store.sweep(home)
     contracts = store.keep_contracts(home)
     organizations = read_contracts(store.contracts_path(home, contracts))

@@ -113,15 +113,17 @@ def erase(
         dict.fromkeys(places, ""),
         datetime.now(UTC).replace(tzinfo=None).isoformat(),
     )
-    with persons.asking(home) as connection:
-        persons.check(connection, home, organization, request, places)
-        request = replace(
-            request,
-            pseudonyms=persons.draw_pseudonyms(connection, request),
-            balance=_hash_balance(connection),
-        )
-    _write(home, request)
-    finish(home, say)
+    # From the first look at what was received to the end: a check would land a file between.
+    with arriving.reading(home, organization.organization_id):
+        with persons.asking(home) as connection:
+            persons.check(connection, home, organization, request, places)
+            request = replace(
+                request,
+                pseudonyms=persons.draw_pseudonyms(connection, request),
+                balance=_hash_balance(connection),
+            )
+        _write(home, request)
+        _finish(home, request, say)
 
 
 def is_unfinished(home: Home) -> bool:
@@ -141,6 +143,12 @@ def finish(home: Home, say: runs.Say) -> Request:
 
     """
     request = Request(**json.loads(home.erasure.read_text()))
+    with arriving.reading(home, request.organization_id):
+        return _finish(home, request, say)
+
+
+def _finish(home: Home, request: Request, say: runs.Say) -> Request:
+    """Complete an erasure; no check of its organization receives a file meanwhile."""
     if not request.is_planned:
         try:
             request = _plan(home, request)
