@@ -11,9 +11,8 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,12 @@ from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
 from orchestration.landing import store
 from orchestration.servers.errors import SftpError
-from orchestration.servers.remote_files import Download, RemoteFile, StillGrowingError
+from orchestration.servers.remote_files import (
+    Download,
+    RemoteFile,
+    StillGrowingError,
+    may_be_same,
+)
 from orchestration.servers.ssh import MAY_HEAL
 
 # How long an incomplete file is reported: an organization may never send it again.
@@ -127,31 +131,6 @@ def keep(home: Home, organization_id: str, arriving: Arriving, download: Downloa
     return _land(home, organization_id, arriving, download)
 
 
-def lend(
-    home: Home, trial: Home, organization_id: str, arriving: Arriving, download: Download
-) -> None:
-    """Give the bytes of a completely received file to a trial.
-
-    A file that the inbox no longer has is kept for the next load first.
-
-    Args:
-        home: the installation.
-        trial: a home that is deleted after the trial.
-        organization_id: the organization of the file.
-        arriving: its note.
-        download: the hash and number of its bytes.
-
-    """
-    path = store.file_path(trial, organization_id, download.sha256)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if download.is_taken_away:
-        keep(home, organization_id, arriving, download)
-        shutil.copyfile(store.file_path(home, organization_id, download.sha256), path)
-    else:
-        shutil.move(arriving.part, path)
-        arriving.forget()
-
-
 @contextmanager
 def reading(home: Home, organization_id: str) -> Iterator[None]:
     """Lock the files in transfer (R29).
@@ -211,7 +190,8 @@ def find_left(
 
     Files that the inbox still has are dropped, because they are received again; so are incomplete
     files that were sent again, or that were reported for seven days. If the inbox removes what was
-    read, another file of the same name is a later one: a complete file comes before it.
+    read, another file of the same name is a later one: a complete file comes before it. Whether it
+    does, may be known only when it has given another file: see finds_earlier().
 
     Args:
         home: the installation.
@@ -225,6 +205,7 @@ def find_left(
         The complete files, in the order of transfer; codes and messages of the incomplete ones.
 
     """
+    listed = list(listed)
     names = {file.name for file in listed}
     whole: dict[RemoteFile, Left] = {}
     halves: list[Arriving] = []
@@ -233,7 +214,8 @@ def find_left(
         left = read_left(home, organization_id)
     for each in left:
         if each.remote.name in names and not each.is_taken_away:
-            each.forget()
+            if not _may_be_earlier(home, organization_id, each, listed):
+                each.forget()
         elif (download := _take(home, organization_id, each)) is not None:
             # Of two files that look the same, the second waits for another load.
             whole.setdefault(each.remote, Left(each, download))
@@ -259,6 +241,38 @@ def find_left(
         else:
             each.forget()
     return whole, problems
+
+
+def _may_be_earlier(
+    home: Home, organization_id: str, left: Arriving, listed: Iterable[RemoteFile]
+) -> bool:
+    """Whether a complete file may be another one than the inbox has under its name."""
+    namesakes = [file for file in listed if file.name == left.remote.name]
+    is_unread = not any(may_be_same(file, left.remote) for file in namesakes)
+    return is_unread and left.sha256 is None and _is_whole(home, organization_id, left)
+
+
+def finds_earlier(home: Home, organization_id: str, names: Collection[str]) -> bool:
+    """Whether a look has shown that files of killed runs came before others of their names (R8).
+
+    It has if the inbox removed what the look read. Else what it read replaced the earlier file.
+
+    Args:
+        home: the installation.
+        organization_id: the organization of the inbox.
+        names: the files that the look received.
+
+    """
+    with reading(home, organization_id):
+        left = read_left(home, organization_id)
+    unsure = [each for each in left if each.sha256 is None and not each.is_taken_away]
+    earlier = [each for each in unsure if each.remote.name in names]
+    if not _gives_once(home, organization_id).exists():
+        forget(earlier)
+        return False
+    for each in earlier:
+        _write(replace(each, is_taken_away=True))
+    return bool(earlier)
 
 
 def _is_to_be_reported(half: Arriving, now: datetime) -> bool:

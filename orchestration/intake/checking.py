@@ -227,7 +227,8 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
         for checked in found:
             if checked.file is None:
                 continue
-            checked.columns = _understand(trial, checked.file)
+            if checked.file.sha256:
+                checked.columns = _understand(trial, checked.file)
             row = connection.execute(
                 """
                 select encoding, status, code, message, record_count, accepted_count

@@ -202,6 +202,26 @@ def begin(
         ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is not a size or number.
 
     """
+    arguments = (home, organization, seen, business_date, environment, sightings, clock)
+    looked = _look_once(*arguments)
+    received = [*looked.files, *(each.landed for each in looked.unsettled)]
+    names = {file.file_name for file in received if file.sha256}
+    if arriving.finds_earlier(home, organization.organization_id, names):
+        # They are taken in their order. The inbox has removed what this look received, which is
+        # noted.
+        return _look_once(*arguments)
+    return looked
+
+
+def _look_once(
+    home: Home,
+    organization: Organization,
+    seen: SeenFiles,
+    business_date: date,
+    environment: Mapping[str, str],
+    sightings: Sightings,
+    clock: Clock,
+) -> Looked:
     limit = file_limit(environment)
     read_limits(environment)
     # A file that was too large is tried again once the limit allows it.

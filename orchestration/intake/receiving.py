@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -112,9 +113,12 @@ def receive(
                 is_first = not store.file_path(home, organization_id, download.sha256).exists()
                 noted = arriving.keep(home, organization_id, begun, download)
             else:
-                arriving.lend(home, trial, organization_id, begun, download)
+                _lend(home, trial, organization_id, begun, download)
         elif trial is not None:
-            begun.forget()
+            # Some mailboxes remove what was read, also in part: then the next run tells it.
+            begun.part.unlink(missing_ok=True)
+            if client.find(organization.inbox_dir, remote.name) is not None:
+                begun.forget()
     landed = LandedFile.of(
         organization,
         kind=arrival.kind,
@@ -128,6 +132,31 @@ def receive(
         listed_size=None if remote.size == download.byte_count else remote.size,
     )
     return Received(landed, download, is_first, noted)
+
+
+def _lend(
+    home: Home, trial: Home, organization_id: str, begun: Arriving, download: Download
+) -> None:
+    """Give the bytes of a completely received file to a trial.
+
+    A file that the inbox no longer has is kept for the next load first.
+
+    Args:
+        home: the installation.
+        trial: a home that is deleted after the trial.
+        organization_id: the organization of the file.
+        begun: its note.
+        download: the hash and number of its bytes.
+
+    """
+    path = store.file_path(trial, organization_id, download.sha256)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if download.is_taken_away:
+        arriving.keep(home, organization_id, begun, download)
+        shutil.copyfile(store.file_path(home, organization_id, download.sha256), path)
+    else:
+        shutil.move(begun.part, path)
+        begun.forget()
 
 
 def naive_utc(instant: datetime | None) -> datetime | None:

@@ -38,6 +38,7 @@ from orchestration.servers.ssh import translated
 _NAME_TAKEN = ("name_taken", "a file with other content has this name already")
 _CHANGED = ("still_growing", "the file changed while it was read")
 _DOWNLOADING = "downloading a file"
+_BREAKS = ("connection_lost", "timed_out")
 _CHUNK = 1 << 18
 # The numbers of outstanding reads: first as many as OpenSSH's client has, then fewer after each
 # break. Some servers break off or hang with so many.
@@ -168,7 +169,10 @@ class Client:
             try:
                 again = self._receive(path, size, None, most_bytes)
             except SftpError as error:
-                if error.code != "gone":
+                # Some servers say of a file that is gone that something failed.
+                if error.code in _BREAKS or (
+                    error.code != "gone" and self._ask_unless_gone(path) is not None
+                ):
                     raise
                 return Download(*received, is_taken_away=True)
             if again != received:
@@ -354,12 +358,11 @@ class Client:
             try:
                 return self._receive_once(path, size, target, most_bytes)
             except SftpError as error:
-                is_break = error.code in ("connection_lost", "timed_out")
                 if error.code == "gone" and former is not None:
                     # It disappeared with the connection: report the broken connection, not a
                     # missing file.
                     raise former from None
-                if not is_break or len(self._windows) == 1 or self._deadline.is_over:
+                if error.code not in _BREAKS or len(self._windows) == 1 or self._deadline.is_over:
                     raise
                 former = error
                 try:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -26,6 +26,7 @@ from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation.clock import utc_now
 from orchestration.installation.home import PROJECT
 from orchestration.intake import arriving, checking, inbox
+from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
 from orchestration.servers.deadlines import Deadline
@@ -304,6 +305,55 @@ def test_what_a_server_without_sizes_still_had_after_the_first_reading_is_not_kn
     assert (looked.outcome, files) == ("half_received", [])
 
 
+@pytest.mark.parametrize("code", ["server_failed", "no_permission"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_what_its_server_removed_is_whole_however_it_refuses_a_second_reading(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, code: str, is_there: bool
+) -> None:
+    """Without a size the second reading tells: an error, while the file is there, tells nothing."""
+    receive, readings = Client._receive, 0
+    path = mailbox.server.root / "inbox" / NAME
+
+    def refuse(client: Client, *arguments: Any) -> tuple[str, int]:
+        nonlocal readings
+        readings += 1
+        if readings == 1:
+            return receive(client, *arguments)
+        if not is_there:
+            path.unlink()
+        raise SftpError(code, "no second time")
+
+    mailbox.server.bends.is_read_once = mailbox.server.bends.has_size = False
+    mailbox.put()
+    with monkeypatch.context() as once:
+        once.setattr(Client, "_receive", refuse)
+        looked, files = mailbox.look()
+    if is_there:
+        assert (looked.outcome, files) == (code, [])
+        looked, files = mailbox.look()
+    assert looked.outcome == "looked"
+    assert [store.stored_path(mailbox.house.home, file).read_bytes() for file in files] == [CONTENT]
+    assert mailbox.left() == []
+
+
+@pytest.mark.parametrize("is_read_once", [True, False])
+def test_a_file_that_a_check_found_too_large_is_told_by_the_next_run_if_it_is_gone(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, is_read_once: bool
+) -> None:
+    """Without a size it is read up to the limit, and its mailbox has removed it."""
+    mailbox.server.bends.has_size = False
+    mailbox.server.bends.is_read_once = is_read_once
+    mailbox.put(CONTENT * 5)
+    home = mailbox.house.home
+    environment = {**mailbox.server.environment("agua"), "SALDO_FILE_LIMIT": "1MB"}
+    (checked,) = checking.check(home, read_organizations(home.seeds), environment)
+    assert checked.code == "file_too_large"
+    assert [path.suffix for path in mailbox.left()] == [".json"] * is_read_once
+    looked, files = mailbox.look()
+    assert looked.outcome == ("half_received" if is_read_once else "looked")
+    assert len(files) == (0 if is_read_once else 1)
+
+
 def test_a_half_is_told_no_more_when_a_check_has_read_what_was_sent_again(
     mailbox: Mailbox,
 ) -> None:
@@ -362,7 +412,7 @@ def test_what_a_check_has_read_is_landed_by_the_next_run(mailbox: Mailbox) -> No
     ("place", "when"),
     [
         ("orchestration.servers.sftp:Client._receive_once", "after"),
-        ("orchestration.intake.arriving:lend", "before"),
+        ("orchestration.intake.receiving:_lend", "before"),
         ("orchestration.intake.arriving:keep", "after"),
         ("orchestration.intake.checking:_try_files", "before"),
     ],
@@ -406,6 +456,21 @@ def test_what_was_received_is_landed_before_another_file_of_its_name(
     assert mailbox.left() == []
 
 
+@pytest.mark.parametrize("is_read_once", [True, False])
+def test_the_first_file_that_a_mailbox_ever_gave_is_landed_before_another_of_its_name(
+    mailbox: Mailbox, is_read_once: bool
+) -> None:
+    """What becomes of the second file tells whether the first was removed or replaced."""
+    mailbox.server.bends.is_read_once = is_read_once
+    mailbox.put()
+    place = "orchestration.servers.sftp:Client._receive_once"
+    assert mailbox.carry(place, "after", "1") == -signal.SIGKILL
+    mailbox.put(MORE)
+    assert [mailbox.carry() for _ in range(2)] == [0] * 2
+    assert mailbox.contents() == ([CONTENT, MORE] if is_read_once else [MORE])
+    assert mailbox.left() == []
+
+
 def test_two_files_of_one_name_are_landed_in_the_order_in_which_they_came(
     mailbox: Mailbox,
 ) -> None:
@@ -438,6 +503,24 @@ def test_a_part_of_a_file_that_its_server_still_has_is_received_anew(mailbox: Ma
     assert mailbox.left() == []
 
 
+def test_nothing_is_received_by_a_check_while_a_person_is_being_erased(mailbox: Mailbox) -> None:
+    """What it landed would name the person again."""
+    mailbox.put()
+    home = mailbox.house.home
+    home.erasure.touch()
+    environment = mailbox.server.environment("agua")
+    with pytest.raises(ErasureUnfinishedError, match=r"^an erasure was begun and has not ended: "):
+        checking.check(home, read_organizations(home.seeds), environment)
+    assert (mailbox.server.root / "inbox" / NAME).read_bytes() == CONTENT
+    assert mailbox.left() == []
+
+
+def _is_waited_for(path: Path) -> bool:
+    """Whether somebody waits for the lock of a folder, as Linux says it."""
+    locks = Path("/proc/locks").read_text().splitlines()
+    return any("->" in lock and f":{path.stat().st_ino} " in lock for lock in locks)
+
+
 def test_what_a_check_is_receiving_is_not_left(mailbox: Mailbox) -> None:
     home, remote = mailbox.house.home, RemoteFile(NAME, 1000, None)
     with ThreadPoolExecutor() as pool:
@@ -445,7 +528,7 @@ def test_what_a_check_is_receiving_is_not_left(mailbox: Mailbox) -> None:
             with arriving.receiving(home, "agua", remote) as (target, begun):
                 target.write(CONTENT[:10])
                 found = pool.submit(arriving.find_left, home, "agua", [], {}, {}, utc_now())
-                wait([found], timeout=1)
-                assert not found.done()
+                while not _is_waited_for(home.landing / "_arriving" / "agua"):
+                    assert not found.done()
             begun.forget()
         assert found.result() == ({}, [])
