@@ -18,7 +18,7 @@ from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import holder
 from orchestration.intake.trying import NotTriedError, OlderBaseError
-from orchestration.pages import customers, files, find, organizations, today, trying
+from orchestration.pages import customers, files, find, organizations, runs, today, trying
 from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
 from orchestration.pages.languages import marked as _
 from orchestration.pages.loader import Loader
@@ -26,7 +26,15 @@ from orchestration.pages.page import home_of, render, render_error
 from orchestration.pages.published import NotPublishedError, OlderCopyError
 
 # The navigation, in order.
-PAGES = (today.PAGE, organizations.PAGE, find.PAGE, files.PAGE, customers.PAGE, trying.PAGE)
+PAGES = (
+    today.PAGE,
+    organizations.PAGE,
+    find.PAGE,
+    files.PAGE,
+    customers.PAGE,
+    trying.PAGE,
+    runs.PAGE,
+)
 
 _REQUEST_OVERHEAD_BYTES = 64_000
 # Said before any page is made, so in both languages.

@@ -38,6 +38,15 @@ WORDS = {
     "authorized": _("authorized"),
     "rejected": _("rejected"),
     "reversed": _("reversed"),
+    # runs of Dagster
+    "SUCCESS": _("ended well"),
+    "FAILURE": _("failed"),
+    "STARTED": _("at work"),
+    "STARTING": _("at work"),
+    "CANCELING": _("canceled"),
+    "CANCELED": _("canceled"),
+    "QUEUED": _("waiting"),
+    "NOT_STARTED": _("waiting"),
     # contracts
     "replace": _("replaces the base"),
     "upsert": _("updates the debts it lists"),

@@ -211,6 +211,7 @@ EXCEPTIONS = {
         ("intake_days", "stg_intake__loads"),
         ("intake_files", "stg_intake__loads"),
         ("intake_rejections", "stg_intake__loads"),
+        ("loads", "stg_intake__loads"),
         ("payment_exceptions", "stg_intake__loads"),
         ("payments", "stg_intake__loads"),
         ("payments_file_lines", "stg_intake__loads"),
@@ -236,6 +237,9 @@ EXCEPTIONS = {
     "the mart shows what came, and nothing is decided about it in between": {
         ("intake_days", "stg_intake__inbox_looks"),
         ("intake_files", "stg_intake__files"),
+        ("loads", "stg_events__line_ranges"),
+        ("loads", "stg_intake__decisions"),
+        ("loads", "stg_intake__inbox_looks"),
         ("organization_contracts", "stg_contracts__organizations"),
         ("refused_event_lines", "stg_events__refused_lines"),
     },

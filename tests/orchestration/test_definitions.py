@@ -43,6 +43,7 @@ STAGING = {
     "stg_deliveries__attempts",
     "stg_base__customers",
     "stg_events__enrollment_events",
+    "stg_events__line_ranges",
     "stg_intake__customers",
     "stg_base__debts",
     "stg_base__debts_history",
@@ -125,6 +126,7 @@ MARTS = {
     "intake_days",
     "intake_files",
     "intake_rejections",
+    "loads",
     "organization_contracts",
     "organization_days",
     "payment_exceptions",
@@ -167,7 +169,7 @@ def test_the_assets_are_exactly_these(definitions: dg.Definitions) -> None:
         | {("intermediate", name) for name in INTERMEDIATE}
         | {(name,) for name in MARTS}
         | {("exports", name) for name in EXPORTS}
-        | {("outbox", "files"), ("published", "analytics")}
+        | {("outbox", "files"), ("published", "analytics"), ("published", "report")}
         | OUTSIDE
     )
 

@@ -50,6 +50,7 @@ select
     files.sha256,
     files.byte_count,
     files.encoding,
+    files.load_id,
     organizations.currency,
     organizations.max_withdrawal_share
 from intake_files as files
@@ -147,6 +148,7 @@ class ReceivedFile:
     sha256: str | None
     byte_count: int | None
     encoding: str | None
+    load_id: int
     currency: str | None
     max_withdrawal_share: Decimal | None
 
