@@ -2,8 +2,8 @@
 
 From the environment: SIZE (debts in the file), REPEATS, YEAR_DAYS and YEAR_SIZE, CASES (names
 with commas between them; all when empty), PEERS_PYTHON (the peers' interpreter), SALDO_HOME, KEEP
-(anything: what was made stays). Everything is made in `bench` below SALDO_HOME and removed at the
-end.
+(anything: what was made stays), CONSOLE_HOME (a home whose console is measured instead of a new
+one of SIZE debts). Everything is made in `bench` below SALDO_HOME and removed at the end.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rich.console import Console
 
@@ -33,6 +35,8 @@ DEBTS_OF_ONE_OF_MANY = 10_000
 DAYS_OF_CLOSING = 13
 _COSTS = ("seconds", "cpu_seconds")
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
+# The tables of cases that have one of their own.
+TITLES = {"console": "The console beside {:,} debts"}
 
 
 @dataclass
@@ -100,7 +104,7 @@ def main() -> None:
     root = (PROJECT / os.environ.get("SALDO_HOME", "data")).resolve() / "bench"
     shutil.rmtree(root, ignore_errors=True)
     wanted = [each for each in os.environ.get("CASES", "").split(",") if each] or list(CASES)
-    rows: list[Row] = []
+    rows: dict[str, list[Row]] = defaultdict(list)
     try:
         with serve(root / "server", root / "server_state") as server:
             bench = Bench(
@@ -113,8 +117,9 @@ def main() -> None:
                 peers_python=Path(os.environ.get("PEERS_PYTHON") or sys.executable),
             )
             for name in wanted:
+                title = TITLES.get(name, "{:,} debts").format(bench.size)
                 for row in run_case(bench, name):
-                    rows.append(row)
+                    rows[title].append(row)
                     for each in (row, *row.step_rows()):
                         said = "  ".join(cell for cell in each.cells() if cell)
                         console.print(
@@ -123,7 +128,7 @@ def main() -> None:
                             markup=False,
                             highlight=False,
                         )
-                write(DOCUMENT, bench.size, as_markdown(rows, bench.size, bench.repeats))
+                write(DOCUMENT, title, as_markdown(title, rows[title], bench.repeats))
     finally:
         if not os.environ.get("KEEP"):
             shutil.rmtree(root, ignore_errors=True)
@@ -305,6 +310,22 @@ def command(bench: Bench) -> Iterator[Row]:
         yield Row(f"the command: {typed}", runs, note=note)
 
 
+def console(bench: Bench) -> Iterator[Row]:
+    """Each page of the console beside a home of so many debts."""
+    root = Path(os.environ.get("CONSOLE_HOME") or bench.root / "console")
+    if not root.exists():
+        at = _install(bench, "console", [ORGANIZATION])
+        bench.make_file(1)
+        shutil.copyfile(bench.root / "events_1", at.home.events / f"{business_date(1)}.jsonl")
+        _run_day(bench, at, 1)
+    times = _read_json(python("-m", "tests.bench.console", root, str(bench.repeats)))
+    least = median(next(iter(times.values())))
+    for name, seconds in times.items():
+        milliseconds = median(seconds) * 1000
+        note = f"{milliseconds:,.0f} ms, {median(seconds) / least:.1f} x the least"
+        yield Row(f"the console: {name}", [Measured(each, 0, 0) for each in seconds], note=note)
+
+
 CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "command": command,
     "floor": floor,
@@ -314,6 +335,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "transfer": transfer,
     "many": many,
     "closed": closed,
+    "console": console,
     "year": year,
 }
 
@@ -352,14 +374,19 @@ def _run_day(
     command = python("-m", "orchestration", "run", "--date", business_date(day).isoformat())
     done = run(command, bench.log(f"run_{day}"), at.environment | (environment or {}))
     steps = python("-m", "tests.bench.steps", at.home.root, str(done.seconds))
+    return replace(done, steps=_read_json(steps, at.environment))
+
+
+def _read_json(command: list[str | Path], environment: dict[str, str] | None = None) -> Any:
+    """What a command prints."""
     said = subprocess.run(
-        [str(each) for each in steps],
-        env={**os.environ, **at.environment},
-        capture_output=True,
+        [str(each) for each in command],
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
-    return replace(done, steps=json.loads(said.stdout))
+    return json.loads(said.stdout)
 
 
 def _repeat_peer(bench: Bench, folder: Path, act: Callable[[int], Measured]) -> list[Measured]:

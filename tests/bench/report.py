@@ -66,7 +66,7 @@ class Row:
 _COLUMNS = ("case", "median", "CPU", "debts / s", "peak memory", "x floor", "note")
 
 
-def as_markdown(rows: Sequence[Row], size: int, repeats: int) -> str:
+def as_markdown(title: str, rows: Sequence[Row], repeats: int) -> str:
     """The table with a line above it that says on what machine it was made."""
     lines = [_COLUMNS, ("---", "---:", "---:", "---:", "---:", "---:", "---")]
     for row in rows:
@@ -74,14 +74,14 @@ def as_markdown(rows: Sequence[Row], size: int, repeats: int) -> str:
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     made_on = datetime.now(UTC).date().isoformat()
     return (
-        f"### {size:,} debts\n\n{made_on}, {os.cpu_count()} cores, {_memory()} GiB of memory,"
+        f"### {title}\n\n{made_on}, {os.cpu_count()} cores, {_memory()} GiB of memory,"
         f" {platform.system()}, Python {platform.python_version()}, {repeats} repeats.\n\n{table}\n"
     )
 
 
-def write(path: Path, size: int, markdown: str) -> None:
-    """Put a size's table into a document; all else that stands there stays."""
-    begin, end = f"<!-- bench {size} -->", "<!-- end of bench -->"
+def write(path: Path, title: str, markdown: str) -> None:
+    """Put a table into a document; all else that stands there stays."""
+    begin, end = f"<!-- bench: {title} -->", "<!-- end of bench -->"
     section = f"{begin}\n\n{markdown}\n{end}"
     text = path.read_text(encoding="utf-8") if path.exists() else "# Benchmarks\n"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)

@@ -47,6 +47,7 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
         "dbt build": took["models"],
         "deliver": took["outbox__files"],
         "publish": took["published__analytics"],
+        "report": took["published__report"],
         "start-up and report": seconds - sum(took.values()),
         f"of dbt build: {len(tests)} tests (three at a time)": sum(tests.values()),
         f"of dbt build: {len(models)} models (three at a time)": sum(models.values()),

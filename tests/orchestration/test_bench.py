@@ -23,9 +23,27 @@ CASES = {
         "Saldo, day 2, memory_limit 2GB",
         "Saldo, a day without a file",
     ],
+    "console": [
+        f"the console: {name}"
+        for name in (
+            "open the copy and count its debts",
+            "today",
+            "organizations",
+            "an organization",
+            "find a customer",
+            "find a product",
+            "find what is not there",
+            "a debt",
+            "files",
+            "a file",
+            "runs",
+            "customers",
+            "the report of a day",
+        )
+    ],
     "transfer": ["download alone, one process"],
 }
-STEPS = {"download and verify", "load into raw", "dbt build", "deliver", "publish"}
+STEPS = {"download and verify", "load into raw", "dbt build", "deliver", "publish", "report"}
 
 
 def test_the_command_the_floor_and_saldos_own_cases_run_to_their_ends(tmp_path: Path) -> None:
