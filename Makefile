@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep soak bench dev pages run verify lint docs sql lock bank-holidays clean
+.PHONY: demo test test-deep soak bench dev pages run report verify lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -32,6 +32,9 @@ pages: $(VENV)/ready ## the console in a browser on this machine: organizations,
 
 run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
 	python -m orchestration run $(if $(DATE),--date $(DATE))
+
+report: $(VENV)/ready ## a business date as one HTML file: make report DATE=2026-03-02
+	python -m orchestration report $(if $(DATE),--date $(DATE))
 
 verify: $(VENV)/ready ## is what landed whole, and does all that was made of it agree
 	python -m orchestration verify

@@ -53,6 +53,9 @@ VERBS = {
         "running",
         "Build the warehouse anew from the landing area; the former one is set aside.",
     ),
+    "report": Verb(
+        "reporting", "Write the pictures of a business date as one HTML file, to print or attach."
+    ),
     "republish": Verb(
         "republishing", "Put the payments file of a date into the outbox again, the same bytes."
     ),

@@ -71,6 +71,11 @@ class Home:
         return self.root / "outbox"
 
     @property
+    def reports(self) -> Path:
+        """The reports of business dates, a file each."""
+        return self.root / "reports"
+
+    @property
     def erasure(self) -> Path:
         """The persons of an unfinished erasure."""
         return self.root / "erasure.json"

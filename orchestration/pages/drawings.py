@@ -46,7 +46,7 @@ def draw_organization(writing: Writing, pictures: Pictures) -> Drawings:
         base=draw_bases(writing, pictures.bases),
         ageing=draw_ageing(writing, pictures.ageing),
         paid=draw_paid(writing, pictures.paid),
-        in_process=draw_in_process(writing, pictures.in_process),
+        in_process=draw_in_process(writing, pictures.in_process or ()),
         weeks=draw_weeks(writing, pictures.weeks),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import duckdb
@@ -49,6 +50,11 @@ class Reader:
         """The one row of a query; None if there is none."""
         found = self.connection.execute(sql, parameters).fetchone()
         return None if found is None else kind(*found)
+
+    def read_published_at(self) -> datetime | None:
+        """When the copy was made (UTC)."""
+        found = self.connection.execute("from published_at").fetchone()
+        return found[0] if found else None
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from orchestration.pages.drawings import draw_all_bases
 from orchestration.pages.languages import marked as _
 from orchestration.pages.page import Page, home_of, render, writing_of
-from orchestration.pages.published import opened
+from orchestration.pages.published import Reader, opened
 from orchestration.pages.queries import days
 from orchestration.pages.queries.days import Base, Day
 
@@ -80,16 +80,8 @@ def show(request: Request) -> Response:
         business_date = asked or dates.newest
         if business_date is None:
             return render(request, "nothing_yet.html", has_landed=False, holder=None)
-        listed = days.list_days(reader, business_date)
         bases = days.read_bases(reader, business_date)
-    base_of = count_bases(bases)
-    lines = sorted(
-        (
-            Line(day, find_needs(day, business_date), base_of.get(day.organization_id, ()))
-            for day in listed
-        ),
-        key=lambda line: line.rank,
-    )
+        lines = read_lines(reader, business_date, bases)
     return render(
         request,
         "today.html",
@@ -99,6 +91,23 @@ def show(request: Request) -> Response:
         needing=[line for line in lines if line.needs],
         bases=draw_all_bases(writing_of(request), bases),
     )
+
+
+def read_lines(reader: Reader, business_date: date, bases: Sequence[Base]) -> list[Line]:
+    """What each organization needs for a date, the worst first.
+
+    Args:
+        reader: the published copy.
+        business_date: the date.
+        bases: of all organizations, by date.
+
+    """
+    base_of = count_bases(bases)
+    lines = (
+        Line(day, find_needs(day, business_date), base_of.get(day.organization_id, ()))
+        for day in days.list_days(reader, business_date)
+    )
+    return sorted(lines, key=lambda line: line.rank)
 
 
 def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:

@@ -2,8 +2,9 @@
 
 The targets are configured: SALDO_ALERT_COMMAND is a command that gets the alert on its standard
 input, and SALDO_ALERT_WEBHOOK is an address that it is posted to. Both get one JSON object with
-`level`, `title`, `text` and `lines`; chat systems display `text`. It contains no mail, RUT or
-secret (R30). An alert that cannot be sent never makes a run fail.
+`level`, `title`, `text`, `lines` and `report`; chat systems display `text`, and a command can
+attach the file that `report` names. It contains no mail, RUT or secret (R30). An alert that cannot
+be sent never makes a run fail.
 
 `python -m orchestration.reports.alerts TITLE` sends one: systemd runs it when a service failed.
 Nothing here needs Dagster, a warehouse or disk space.
@@ -34,11 +35,15 @@ _MAX_CHARACTERS = 600
 
 @dataclass(frozen=True)
 class Alert:
-    """An event to report: a run that `failed`, or a finished run with a `warning`."""
+    """An event to report: a run that `failed`, or a finished run with a `warning`.
+
+    `report` is the path of the report of its business date, if the run wrote one.
+    """
 
     level: Literal["failed", "warning"]
     title: str
     lines: tuple[str, ...]
+    report: str | None = None
 
     def to_json(self, environment: Mapping[str, str]) -> str:
         """Return the alert as it is sent, shortened for readers."""
@@ -48,7 +53,7 @@ class Alert:
             lines.append(f"and {len(self.lines) - _MAX_LINES} more")
         text = "\n".join([f"Saldo: {title}", *(f"- {line}" for line in lines)])
         told = {"level": self.level, "title": title, "text": text, "lines": lines}
-        return json.dumps(told, ensure_ascii=False)
+        return json.dumps({**told, "report": self.report}, ensure_ascii=False)
 
 
 def send(alert: Alert, environment: Mapping[str, str], say: Callable[[str], None]) -> None:

@@ -15,7 +15,10 @@ from orchestration.reports.alerts import Alert
 
 # Marks a failed step whose description is complete.
 TOLD = "told"
+# The metadata of a step that wrote the report of the business date: its path.
+REPORT = "report"
 _TELLING = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION,
     dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.RUN_FAILURE,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
@@ -32,9 +35,12 @@ def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
     ]
     if run.status == dg.DagsterRunStatus.FAILURE:
         lines = tuple(_describe_failures(events))
-        return Alert("failed", f"the run of {business_date} failed", lines)
+        return Alert("failed", f"the run of {business_date} failed", lines, _find_report(events))
     lines = tuple(_describe_checks(events))
-    return Alert("warning", f"the run of {business_date} has warnings", lines) if lines else None
+    if not lines:
+        return None
+    title = f"the run of {business_date} has warnings"
+    return Alert("warning", title, lines, _find_report(events))
 
 
 def send_alert_of(instance: dg.DagsterInstance, run_id: str) -> None:
@@ -71,6 +77,16 @@ def find_told(event: dg.DagsterEvent) -> str | None:
     """Return the description of a failed step if it is complete, else None."""
     failure = event.step_failure_data.user_failure_data
     return failure.description if failure is not None and TOLD in failure.metadata else None
+
+
+def _find_report(events: list[dg.DagsterEvent]) -> str | None:
+    """Return the path of the report that the run wrote; None if it wrote none."""
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            written = event.step_materialization_data.materialization.metadata.get(REPORT)
+            if written is not None:
+                return str(written.value)
+    return None
 
 
 def _describe_failures(events: list[dg.DagsterEvent]) -> Iterator[str]:

@@ -29,6 +29,7 @@ KEPT = {
     "outbox",
     "parse.lock",
     "project",
+    "reports",
     "run.lock",
     "target",
     "tmp",

@@ -22,7 +22,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.redaction import Redacting, redact
 from orchestration.installation.tracing import WHERE
 from orchestration.reports.alerts import Alert, send
-from orchestration.reports.run_alerts import alert_of, trace_failures
+from orchestration.reports.run_alerts import REPORT, alert_of, trace_failures
 from tests.orchestration.starting import lend_parse
 
 WARNING = Alert(
@@ -76,6 +76,7 @@ def test_an_address_is_posted_one_json_object(receiver):
         "title": "the run of 2026-03-02 has warnings",
         "text": "Saldo: the run of 2026-03-02 has warnings\n- files missing: lumina (2026-03-02)",
         "lines": ["files missing: lumina (2026-03-02)"],
+        "report": None,
     }
 
 
@@ -250,11 +251,20 @@ def test_what_is_written_to_a_log_is_redacted(tmp_path: Path):
 class TestRuns:
     """What a run of Dagster tells."""
 
-    def _run(self, *, fails: bool, finds: bool, log: io.TextIOBase | None = None) -> Alert | None:
+    def _run(
+        self,
+        *,
+        fails: bool,
+        finds: bool,
+        report: str | None = None,
+        log: io.TextIOBase | None = None,
+    ) -> Alert | None:
         @dg.asset
-        def files() -> None:
+        def files() -> dg.MaterializeResult[None]:
             if fails:
                 raise ValueError("no row for 12345678-5")
+            path = {} if report is None else {REPORT: dg.MetadataValue.path(report)}
+            return dg.MaterializeResult(metadata=path)
 
         @dg.asset_check(asset=files)
         def no_file_is_missing() -> dg.AssetCheckResult:
@@ -283,6 +293,13 @@ class TestRuns:
             "the run of 2026-03-02 has warnings",
             ("no_file_is_missing: files missing: lumina (2026-03-02)",),
         )
+
+    def test_the_report_that_the_run_wrote_can_be_attached(self):
+        path = "/home/reports/2026-03-02.html"
+        alert = self._run(fails=False, finds=True, report=path)
+        assert alert is not None
+        assert json.loads(alert.to_json({}))["report"] == path
+        assert self._run(fails=False, finds=False, report=path) is None
 
     def test_a_step_that_failed_is_told_with_its_reason(self):
         assert self._run(fails=True, finds=True) == Alert(

@@ -50,6 +50,7 @@ RUN = {
         "cp .env.example .env",
         "set -a; . ./.env; set +a",
         "make run DATE=2026-03-02",
+        "make report DATE=2026-03-02",
         'duckdb -readonly data/analytics.duckdb "select status, count(*) from debts group by all"',
         "make run",
         "python -m orchestration held",
@@ -369,6 +370,11 @@ def test_a_day_is_run_for_real_and_read(inhabited: Demo) -> None:
     )
     assert (read.returncode, read.stderr) == (0, "")
     assert "pending" in read.stdout
+    reported = clone.run(f"{SETTING_UP}make report DATE=2026-03-02")
+    assert (reported.returncode, reported.stderr) == (0, "")
+    report = clone.folder / "data" / "reports" / "2026-03-02.html"
+    assert reported.stdout.splitlines()[-1] == str(report)
+    assert "Lumina Energía" in report.read_text("utf-8")
     # What today brings depends on the hour: files that are missing end make with 2.
     today = clone.run(f"{SETTING_UP}make run")
     assert (today.returncode in {0, 2}, "Traceback" in today.stderr) == (True, False)

@@ -23,7 +23,8 @@ IMPORTS = {
     "delivery": {"contracts", "installation", "landing", "servers"},
     "intake": {"contracts", "delivery", "formats", "installation", "landing", "servers"},
     "reports": {"contracts", "delivery", "installation", "intake", "landing"},
-    "defs": {"contracts", "delivery", "installation", "intake", "landing", "reports"},
+    "pages": {"contracts", "delivery", "formats", "installation", "intake", "landing"},
+    "defs": {"contracts", "delivery", "installation", "intake", "landing", "pages", "reports"},
     "definitions": {"installation"},
     "dagster_storage": set(),
     "home": {"installation"},
@@ -38,7 +39,6 @@ IMPORTS = {
         "landing",
         "runs",
     },
-    "pages": {"contracts", "delivery", "formats", "installation", "intake", "landing"},
     "verbs": {
         "contracts",
         "defs",

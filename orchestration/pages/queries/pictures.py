@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from orchestration.pages.published import Reader
@@ -16,7 +16,7 @@ _BASES = f"""
 with newest as (
     select business_date, pending_count, in_process_count
     from organization_days
-    where organization_id = $organization_id
+    where organization_id = $organization_id and business_date <= $business_date
     order by business_date desc
     limit {_DAYS}
 )
@@ -26,25 +26,55 @@ from newest
 order by business_date
 """  # noqa: S608 (a number of ours)
 
-# The debts of an organization are read once; what follows reads what was counted of them.
+# The debts are read once; what follows reads what was counted of them.
 _COUNTED = """
 create temp table counted as
 select
+    organization_id,
     status,
     is_in_base,
     currency,
     due_date,
     count(*) as debt_count,
     sum(amount) as amount
-from debts
-where organization_id = $organization_id
-group by status, is_in_base, currency, due_date
+from {debts}
+group by organization_id, status, is_in_base, currency, due_date
+"""
+
+# How debts stood when a date had ended is how the newest load before a later date left them; a past
+# date that was run after later ones ended with its first load, as in organization_days.
+_ENDED = """
+with own as (
+    select min(load_id) as load_id
+    from loads
+    where business_date = $business_date
+),
+
+later as (
+    select min(load_id) as load_id
+    from loads
+    where business_date > $business_date
+),
+
+ending as (
+    select max(loads.load_id) as load_id
+    from loads
+    cross join own
+    cross join later
+    where
+        loads.load_id < later.load_id
+        or (loads.load_id = own.load_id and later.load_id < own.load_id)
+)
+
+select loads.loaded_at
+from loads
+inner join ending on loads.load_id = ending.load_id
 """
 
 _STATUSES = """
 select status, cast(sum(debt_count) as bigint), sum(amount)
 from counted
-where currency = $currency
+where organization_id = $organization_id and currency = $currency
 group by status
 order by list_position(['pending', 'in_process', 'paid', 'withdrawn', 'void'], status)
 """
@@ -52,14 +82,14 @@ order by list_position(['pending', 'in_process', 'paid', 'withdrawn', 'void'], s
 _OTHER_CURRENCIES = """
 select cast(coalesce(sum(debt_count), 0) as bigint)
 from counted
-where currency <> $currency and is_in_base
+where organization_id = $organization_id and currency <> $currency and is_in_base
 """
 
 _AGEING = """
 with asked as (
     select coalesce(max(business_date), current_date) as aged_on
     from intake_days
-    where organization_id = $organization_id
+    where organization_id = $organization_id and business_date <= $business_date
 ),
 
 aged as (
@@ -69,7 +99,10 @@ aged as (
         asked.aged_on - counted.due_date as days
     from counted
     cross join asked
-    where counted.currency = $currency and counted.is_in_base
+    where
+        counted.organization_id = $organization_id
+        and counted.currency = $currency
+        and counted.is_in_base
 )
 
 select
@@ -88,7 +121,10 @@ _BALANCES = f"""
 with newest as (
     select *
     from daily_balance
-    where organization_id = $organization_id and currency = $currency
+    where
+        organization_id = $organization_id
+        and currency = $currency
+        and business_date <= $business_date
     order by business_date desc
     limit {_DAYS}
 )
@@ -109,6 +145,7 @@ with told as (
     where
         organization_id = $organization_id
         and currency = $currency
+        and business_date <= $business_date
         and status = 'autorizado'
 ),
 
@@ -142,7 +179,10 @@ with weeks as (
         sum(case when status = 'paid' then amount else 0 end) as paid_amount,
         sum(case when is_in_base then amount else 0 end) as owed_amount
     from counted
-    where currency = $currency and (status = 'paid' or is_in_base)
+    where
+        organization_id = $organization_id
+        and currency = $currency
+        and (status = 'paid' or is_in_base)
     group by week
     order by week desc
     limit {_WEEKS}
@@ -231,32 +271,76 @@ class Week:
 
 @dataclass(frozen=True)
 class Pictures:
-    """All that is drawn of an organization, in its own currency."""
+    """All that is drawn of an organization, in its own currency.
+
+    What is in process is known as it is now: it is None for a past date.
+    """
 
     bases: list[Base]
     statuses: list[Part]
     ageing: list[Part]
     balances: list[Balance]
     paid: list[Paid]
-    in_process: list[InProcess]
+    in_process: list[InProcess] | None
     weeks: list[Week]
     other_currency_count: int
 
 
 def read_pictures(reader: Reader, contract: Contract) -> Pictures:
-    """The numbers behind an organization's charts."""
+    """The numbers behind an organization's charts, as they are now."""
     organization = {"organization_id": contract.organization_id}
-    currency = {"currency": contract.currency}
-    asked = {**organization, **currency}
-    reader.connection.execute(_COUNTED, organization)
-    (other_count,) = reader.connection.execute(_OTHER_CURRENCIES, currency).fetchone() or (0,)
+    reader.connection.execute(
+        _COUNTED.format(debts="debts where organization_id = $organization_id"), organization
+    )
+    return read_counted(reader, contract, date.max)
+
+
+def count_all_debts(reader: Reader, business_date: date) -> bool:
+    """Count the debts of all organizations as they stood when a date had ended.
+
+    Returns:
+        Whether they stand so now.
+
+    """
+    ended_at = _read_end(reader, business_date)
+    if ended_at is None:
+        reader.connection.execute(_COUNTED.format(debts="debts"))
+    else:
+        reader.connection.execute(
+            _COUNTED.format(debts="debts_as_of($ended_at)"), {"ended_at": ended_at}
+        )
+    return ended_at is None
+
+
+def read_counted(
+    reader: Reader, contract: Contract, business_date: date, *, is_now: bool = True
+) -> Pictures:
+    """The numbers behind an organization's charts, once the debts have been counted.
+
+    Args:
+        reader: the published copy, in which its debts have been counted.
+        contract: of the organization.
+        business_date: the last date that is shown.
+        is_now: whether nothing has happened after that date.
+
+    """
+    organization = {"organization_id": contract.organization_id}
+    dated = {**organization, "business_date": business_date}
+    owed = {**organization, "currency": contract.currency}
+    asked = {**owed, "business_date": business_date}
     return Pictures(
-        bases=reader.rows(Base, _BASES, **organization),
-        statuses=reader.rows(Part, _STATUSES, **currency),
+        bases=reader.rows(Base, _BASES, **dated),
+        statuses=reader.rows(Part, _STATUSES, **owed),
         ageing=reader.rows(Part, _AGEING, **asked),
         balances=reader.rows(Balance, _BALANCES, **asked),
         paid=reader.rows(Paid, _PAID, **asked),
-        in_process=reader.rows(InProcess, _IN_PROCESS, **organization),
-        weeks=reader.rows(Week, _RECOVERY, **currency),
-        other_currency_count=other_count,
+        in_process=reader.rows(InProcess, _IN_PROCESS, **organization) if is_now else None,
+        weeks=reader.rows(Week, _RECOVERY, **owed),
+        other_currency_count=reader.row(int, _OTHER_CURRENCIES, **owed) or 0,
     )
+
+
+def _read_end(reader: Reader, business_date: date) -> datetime | None:
+    """The instant of the load that ended a date (UTC); None if no later date has begun."""
+    found = reader.connection.execute(_ENDED, {"business_date": business_date}).fetchone()
+    return found[0] if found else None
