@@ -151,6 +151,48 @@ class TestDownloading:
         assert raised.value.has_read_all is True
 
 
+class TestReadingAgain:
+    """With fewer outstanding reads, after a break or a silence that so many may have caused."""
+
+    def _break_with(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, *codes: str
+    ) -> list[int]:
+        """Fail the first readings; returns with how many attempts it is connected anew."""
+        receive, open_sftp = client._receive_once, client._open_sftp
+        left, attempts = list(codes), list[int]()
+
+        def fail(*arguments: Any) -> tuple[str, int]:
+            if left:
+                raise SftpError(left.pop(0), "what is told")
+            return receive(*arguments)
+
+        def reconnect(count: int) -> Any:
+            attempts.append(count)
+            return open_sftp(count)
+
+        monkeypatch.setattr(client, "_receive_once", fail)
+        monkeypatch.setattr(client, "_open_sftp", reconnect)
+        return attempts
+
+    @pytest.mark.parametrize("code", ["timed_out", "connection_lost"])
+    def test_a_break_is_followed_by_a_reading_with_fewer(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch, code: str
+    ) -> None:
+        attempts = self._break_with(place.client, monkeypatch, code)
+        target = io.BytesIO()
+        place.client.download(place.inbox_dir, place.put(), target)
+        assert target.getvalue() == CONTENT
+        assert (attempts, place.client._windows) == ([1], [8, 1])
+
+    def test_a_file_that_goes_with_the_connection_is_not_called_missing(
+        self, place: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._break_with(place.client, monkeypatch, "connection_lost", "gone")
+        with pytest.raises(SftpError) as raised:
+            place.client.download(place.inbox_dir, place.put(), io.BytesIO())
+        assert raised.value.code == "connection_lost"
+
+
 class TestUploading:
     """Sending a file that appears whole or not at all."""
 

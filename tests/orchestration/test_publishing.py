@@ -222,6 +222,30 @@ def test_no_table_is_copied_of_which_the_former_copy_has_most(published: Home, c
     ]
 
 
+def test_the_functions_for_analysts_are_in_the_copy(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        _make_tables(connection)
+        connection.execute("create or replace macro main.normal_id(text) as upper(text)")
+        connection.execute(
+            "create macro main.amounts_between(least, most) as table"
+            " select amount from main.debts where amount between least and most"
+        )
+        published_copy.publish(connection, home)
+    with published_copy.reading(home) as copy:
+        assert copy.execute("select normal_id('a')").fetchall() == [("A",)]
+        assert copy.execute("from amounts_between(1, 1)").fetchall() == [(1,)]
+        assert copy.execute("from amounts_between(2, 3)").fetchall() == []
+
+
+def test_a_home_may_have_an_apostrophe_in_its_path(tmp_path: Path) -> None:
+    home = Home(tmp_path / "o'higgins", PROJECT / "seeds")
+    home.create()
+    with warehouse.connect(home) as connection:
+        _make_tables(connection)
+        published_copy.publish(connection, home)
+        assert published_copy.find_differences(connection, home) == []
+
+
 def _break(home: Home) -> None:
     home.analytics.write_bytes(b"x" * 50_000)
 
