@@ -76,7 +76,7 @@ def check(connection: duckdb.DuckDBPyConnection) -> None:
         other |= expected.tables.keys() - kept.keys()
     if other:
         _refuse(f"other columns in {', '.join(sorted(other))}")
-    if kept and (_read_meaning(connection) or _FIRST_MEANING) != expected.meaning:
+    if kept and (read_meaning(connection) or _FIRST_MEANING) != expected.meaning:
         _refuse("another meaning of the rows that it keeps")
 
 
@@ -87,14 +87,7 @@ def note_meaning(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"comment on table raw.loads is '{note}'")
 
 
-def _refuse(what: str) -> None:
-    raise OlderWarehouseError(
-        f"another version of Saldo made the warehouse, with {what}:"
-        f" {REPLAY} makes it anew from the landing area"
-    )
-
-
-def _read_meaning(connection: duckdb.DuckDBPyConnection) -> int | None:
+def read_meaning(connection: duckdb.DuckDBPyConnection) -> int | None:
     """The meaning that a warehouse notes; None if nothing was noted."""
     row = connection.execute(
         "select comment from duckdb_tables() where schema_name = 'raw' and table_name = 'loads'"
@@ -102,6 +95,13 @@ def _read_meaning(connection: duckdb.DuckDBPyConnection) -> int | None:
     ).fetchone()
     comment = row[0] if row else None
     return int(comment.removeprefix(_MEANING)) if comment else None
+
+
+def _refuse(what: str) -> None:
+    raise OlderWarehouseError(
+        f"another version of Saldo made the warehouse, with {what}:"
+        f" {REPLAY} makes it anew from the landing area"
+    )
 
 
 def _is_any_load_finished(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -149,6 +149,8 @@ def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_form
 
         before = [installed.query(DEBTS), installed.query(HISTORY)]
         with warehouse.connect(installed.home) as connection:
+            meaning = kept_tables.read_expected().meaning
+            assert kept_tables.read_meaning(connection) == meaning
             connection.execute(
                 "alter table intermediate.int_payments__versioned drop column status"
             )
