@@ -296,7 +296,7 @@ def _draw_effects(request: Request, asked: Asked, tried: Tried) -> Chart:
         (_("Unchanged debts"), 6, "unchanged"),
         (_("Withdrawn debts"), 4, "withdrawn"),
         (_("Kept in process"), 1, "kept_in_process"),
-        (_("Kept because its row is refused"), 5, "kept_rejected_row"),
+        (_("Kept: its row is refused"), 5, "kept_rejected_row"),
     ]
     if asked.kind == CUSTOMERS:
         rows = [

@@ -527,7 +527,7 @@ class TestInABrowser:
             ["Changed debts", "1", "2,500 CLP"],
             ["Withdrawn debts", "1", "3,000 CLP"],
             ["Kept in process", "1", "4,000 CLP"],
-            ["Kept because its row is refused", "1", "5,000 CLP"],
+            ["Kept: its row is refused", "1", "5,000 CLP"],
         ]
         path.write_bytes(csv_of([HEADER, ["c1", "p1", "2026-04-01", "1000", "norte"]]))
         self._try(page, path)
@@ -540,7 +540,7 @@ class TestInABrowser:
             ["Unchanged debts", "1"],
             ["Withdrawn debts", "3"],
             ["Kept in process", "1"],
-            ["Kept because its row is refused", "0"],
+            ["Kept: its row is refused", "0"],
         ]
         assert (
             "The base has 5 debts now; 4 of them are pending. The file would withdraw 75% of the"
