@@ -263,6 +263,8 @@ def test_a_delivery_renews_a_copy_that_cannot_show_it(
     with warehouse.connect(published) as connection:
         published_copy.renew_after_delivery(connection, published)
         assert published_copy.find_differences(connection, published) == []
+    with published_copy.reading(published) as copy:
+        assert copy.execute("select amount from deliveries").fetchall() == [(1,)]
 
 
 def test_a_delivery_renews_a_copy_that_does_not_show_it_and_no_other(published: Home) -> None:
