@@ -5,9 +5,7 @@
 
 with candidates as (
     select * from {{ ref('int_intake_files__screened') }}
-    where
-        kind = 'invoices'
-        and screening in ('candidate', 'held')
+    where kind = 'invoices' and screening in ('candidate', 'held')
 ),
 
 invoices as (
@@ -128,6 +126,8 @@ paired as (
         listed.line_number,
         candidate_base.update_mode,
         candidate_base.status as former_status,
+        candidate_base.amount as former_amount,
+        candidate_base.currency as former_currency,
         candidate_base.file_status as former_file_status,
         listed.file_status as listed_file_status,
         listed.debt_id is not null as is_listed,
@@ -159,9 +159,7 @@ stated as (
         end as file_status
     from paired
     left join spared
-        on
-            paired.debt_id = spared.debt_id
-            and paired.file_id = spared.file_id
+        on paired.debt_id = spared.debt_id and paired.file_id = spared.file_id
 ),
 
 changed as (
@@ -180,6 +178,7 @@ changed as (
         case when is_listed then file_id else version_file_id end as version_file_id,
         case when is_listed then line_number else version_line_number end as version_line_number,
         former_status,
+        case when former_currency = currency then former_amount end as former_amount,
         is_listed,
         case
             when not is_known then 'new'

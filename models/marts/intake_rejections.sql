@@ -1,6 +1,9 @@
 {{ config(materialized='incremental', incremental_strategy='append') }}
 {{ require_all_rows_in_a_full_refresh() }}
 
+-- The functions that its post-hooks make read these, too.
+-- depends_on: {{ ref('intake_files') }}, {{ ref('organization_contracts') }}
+
 with invoices as (
     select * from {{ ref('int_invoices__checked') }}
 ),

@@ -41,6 +41,7 @@ _CHANGING = {
     "debts": Changing("debt_id", "updated_at"),
     "debts_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
     "payments": Changing("payment_key", "updated_at"),
+    "payment_events": Changing("event_number", "updated_at"),
     "customers": Changing("customer_key", "updated_at"),
     "customers_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
 }

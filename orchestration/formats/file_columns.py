@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestration.contracts.organizations import (
@@ -50,6 +50,48 @@ class Layout:
     kind: str
     delimiter: str
     customer_id_scheme: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a file, and what it is taken for.
+
+    Args:
+        column_number: its place in the header, from 1.
+        column_name: its name there, printable; empty if it has none.
+        field: the field that it is; None for another column.
+        attribute_name: the name under which another column's values are kept; None for a field.
+
+    """
+
+    column_number: int
+    column_name: str
+    field: str | None
+    attribute_name: str | None
+
+
+def describe_columns(
+    names: Sequence[str], columns: Mapping[str, int], attributes: Iterable[tuple[str, int]]
+) -> tuple[Column, ...]:
+    """Say what each column that is kept is taken for, in the order of the file (R12).
+
+    Args:
+        names: the column names, empty where a column has none.
+        columns: the position of each field.
+        attributes: name and position of every other column that is kept.
+
+    """
+    fields = {position: field for field, position in columns.items()}
+    kept = {position: name for name, position in attributes}
+    return tuple(
+        Column(
+            column_number=position + 1,
+            column_name=_printable(names[position])[:LONGEST_ATTRIBUTE_NAME],
+            field=fields.get(position),
+            attribute_name=_printable(kept[position]) if position in kept else None,
+        )
+        for position in sorted(fields.keys() | kept.keys())
+    )
 
 
 def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[str, int]:
@@ -129,11 +171,14 @@ def _missing_message(names: Sequence[str], layout: Layout, missing: Sequence[str
 
 def _shown(name: str) -> str:
     """Shorten a header name for a message: one line, printable characters."""
-    plain = "".join(char if char.isprintable() else " " for char in name)
-    plain = re.sub(r" +", " ", plain)
+    plain = re.sub(r" +", " ", _printable(name))
     if len(plain) > LONGEST_SHOWN_NAME:
         return plain[: LONGEST_SHOWN_NAME - 1] + "…"
     return plain
+
+
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in name)
 
 
 def attributes_of(

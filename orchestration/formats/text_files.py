@@ -21,7 +21,13 @@ from orchestration.contracts.organizations import (
 )
 from orchestration.formats.delimited import Records, read_header
 from orchestration.formats.encodings import Encoding, UnreadableError, find_encoding
-from orchestration.formats.file_columns import Layout, attributes_of, map_columns
+from orchestration.formats.file_columns import (
+    Column,
+    Layout,
+    attributes_of,
+    describe_columns,
+    map_columns,
+)
 from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
 
 # DuckDB's default limit for a line; a longer line needs larger buffers.
@@ -48,6 +54,7 @@ class Reading:
         record_count: number of records after the header, without blank lines; 0 for a refused file.
         columns: the position of each field that the file has.
         attribute_columns: name and position of every other column, sorted by name.
+        column_names: the names in the header, empty where a column has none.
         records: where the records are; None for a refused file.
         code: why the file is refused (R16); None for a readable file.
         message: the same in Spanish, with the line if there is one; contains no cell of the file
@@ -59,9 +66,14 @@ class Reading:
     record_count: int = 0
     columns: Mapping[str, int] = field(default_factory=dict)
     attribute_columns: tuple[tuple[str, int], ...] = ()
+    column_names: tuple[str, ...] = ()
     records: Records | None = None
     code: str | None = None
     message: str | None = None
+
+    def describe_columns(self) -> tuple[Column, ...]:
+        """Say what each column that is kept is taken for; nothing of a refused file."""
+        return describe_columns(self.column_names, self.columns, self.attribute_columns)
 
 
 @contextmanager
@@ -167,6 +179,7 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
         record_count=records.record_count,
         columns=columns,
         attribute_columns=attributes_of(header, records, columns),
+        column_names=header.names,
         records=records,
     )
 

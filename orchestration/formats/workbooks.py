@@ -24,7 +24,13 @@ from openpyxl.utils import get_column_letter
 
 from orchestration.contracts.organizations import Aliases
 from orchestration.formats.encodings import UnreadableError
-from orchestration.formats.file_columns import Layout, map_columns, name_attributes
+from orchestration.formats.file_columns import (
+    Column,
+    Layout,
+    describe_columns,
+    map_columns,
+    name_attributes,
+)
 from orchestration.formats.workbook_cells import (
     NO_IDS,
     as_shown,
@@ -96,6 +102,12 @@ class Sheet:
     header_row: int
     columns: Mapping[str, int]
     names: tuple[str, ...]
+
+    def describe_columns(self) -> tuple[Column, ...]:
+        """Say what each column that has a name is taken for."""
+        attributes = name_attributes(self.names, self.columns, len(self.names))
+        named = [(name, position) for name, position in attributes if self.names[position]]
+        return describe_columns(self.names, self.columns, named)
 
     def place(self, field: str) -> str:
         """Return the column of a field as a user sees it: `B (Nombre)`."""

@@ -24,7 +24,7 @@ from orchestration.contracts.organizations import (
 from orchestration.formats import event_lines, workbooks
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
-from orchestration.formats.file_columns import Layout
+from orchestration.formats.file_columns import Column, Layout
 from orchestration.formats.text_files import (
     RecordCountMismatchError,
     RowsRefusedError,
@@ -217,6 +217,7 @@ def _load_file(
                     record_count = insert_rows(
                         connection, reading, ROW_TABLES[file.kind], load_id, file.file_id
                     )
+                    _load_columns(connection, load_id, file, reading.describe_columns())
                 except RecordCountMismatchError as error:
                     code, message = error.code, error.message
                 except RowsRefusedError as error:
@@ -275,7 +276,16 @@ def _load_customers(
             line_number = values.pop("row_number")
             add({"load_id": load_id, "file_id": file.file_id, "line_number": line_number, **values})
             count += 1
+    _load_columns(connection, load_id, file, workbook.sheet.describe_columns())
     return count
+
+
+def _load_columns(
+    connection: duckdb.DuckDBPyConnection, load_id: int, file: LandedFile, columns: Iterable[Column]
+) -> None:
+    """Insert what each column of a readable file is taken for (R12)."""
+    rows = [{"load_id": load_id, "file_id": file.file_id, **asdict(each)} for each in columns]
+    warehouse.insert(connection, "intake_file_columns", rows)
 
 
 def _load_events(

@@ -212,6 +212,7 @@ EXCEPTIONS = {
         ("intake_files", "stg_intake__loads"),
         ("intake_rejections", "stg_intake__loads"),
         ("loads", "stg_intake__loads"),
+        ("payment_events", "stg_intake__loads"),
         ("payment_exceptions", "stg_intake__loads"),
         ("payments", "stg_intake__loads"),
         ("payments_file_lines", "stg_intake__loads"),
@@ -236,6 +237,7 @@ EXCEPTIONS = {
     },
     "the mart shows what came, and nothing is decided about it in between": {
         ("intake_days", "stg_intake__inbox_looks"),
+        ("intake_file_columns", "stg_intake__file_columns"),
         ("intake_files", "stg_intake__files"),
         ("loads", "stg_events__line_ranges"),
         ("loads", "stg_intake__decisions"),

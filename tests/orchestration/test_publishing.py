@@ -35,7 +35,7 @@ SECOND = datetime(2026, 3, 3, 8, tzinfo=UTC)
 
 # All columns that publishing itself knows of.
 ROW = """
-    'a' as debt_id, 'a' as payment_key, 'a' as customer_key, 'a' as dbt_scd_id,
+    'a' as debt_id, 'a' as payment_key, 1 as event_number, 'a' as customer_key, 'a' as dbt_scd_id,
     timestamp '2026-01-01' as updated_at, null::timestamp as dbt_updated_at,
     timestamp '2026-01-01' as dbt_valid_from, null::timestamp as dbt_valid_to
 """
