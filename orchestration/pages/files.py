@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from orchestration.installation.errors import ToldError
@@ -30,6 +33,15 @@ from orchestration.pages.queries import files
 from orchestration.pages.queries.files import FormerFile, ReceivedFile
 
 _PATH = "/files"
+# What a file does to debts, with the color of each.
+_CHANGES = {
+    "new": (_("New debts"), 3),
+    "changed": (_("Changed debts"), 2),
+    "unchanged": (_("Unchanged debts"), 6),
+    "withdrawn": (_("Withdrawn debts"), 4),
+    "kept_in_process": (_("Kept in process"), 1),
+    "kept_rejected_row": (_("Kept, because their row was refused"), 5),
+}
 _FILE_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _SEE_OTHER = 303
 # Two who decide at once get one decision: the first.
@@ -62,12 +74,17 @@ def show(request: Request) -> Response:
             "refusals": files.read_refusals(reader, file_id),
             "sizes": _draw_sizes(request, files.read_former(reader, file)),
             "base": files.read_base(reader, file),
+            "columns": files.read_columns(reader, file_id),
+            "differences": files.read_differences(reader, file_id),
+            "withdrawals": files.read_withdrawals(reader, file_id),
+            "answers": files.read_answers(reader, file),
         }
     is_held = file.status == "held"
     return render(
         request,
         "file.html",
         file=file,
+        changes={change: name for change, (name, _color) in _CHANGES.items()},
         difference=_draw_difference(request, file) if file.kind == "invoices" else None,
         decision=find_decision(home_of(request), file_id) if is_held else None,
         holder=holder(home_of(request)) if is_held else None,
@@ -75,6 +92,30 @@ def show(request: Request) -> Response:
         trouble=request.app.state.decider.trouble(partial(translate, request)),
         **context,
     )
+
+
+def download(request: Request) -> Response:
+    """The answer to a file, with the bytes that its organization finds in the outbox (R19)."""
+    home, kind = home_of(request), request.path_params["kind"]
+    file_id = request.path_params["file_id"]
+    with opened(home) as reader:
+        file = files.read_file(reader, file_id) if _FILE_ID.fullmatch(file_id) else None
+    if file is None or kind not in ("result", "summary"):
+        raise HTTPException(404, _("There is no such file."))
+    parts = _read_answer(home, kind, file_id)
+    # What is wrong with the copy is found out before the answer begins.
+    first = next(parts, "")
+    name = quote(f"{file.file_name}.{kind}.csv", safe="")
+    return StreamingResponse(
+        chain([first], parts),
+        media_type="text/csv",
+        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
+    )
+
+
+def _read_answer(home: Home, kind: str, file_id: str) -> Iterator[str]:
+    with opened(home) as reader:
+        yield from files.read_answer_lines(reader, kind, file_id)
 
 
 async def decide(request: Request) -> Response:
@@ -114,18 +155,18 @@ def _note(home: Home, file_id: str, decision: str) -> None:
 
 def _draw_difference(request: Request, file: ReceivedFile) -> Chart:
     """What a debts file does to the base, or would do."""
-    kinds = (
-        (_("New debts"), 3, file.new_count),
-        (_("Changed debts"), 2, file.changed_count),
-        (_("Unchanged debts"), 6, file.unchanged_count),
-        (_("Withdrawn debts"), 4, file.withdrawn_count),
-        (_("Kept in process"), 1, file.kept_in_process_count),
-    )
+    counts = {
+        "new": file.new_count,
+        "changed": file.changed_count,
+        "unchanged": file.unchanged_count,
+        "withdrawn": file.withdrawn_count,
+        "kept_in_process": file.kept_in_process_count,
+    }
     return draw_rows(
-        [translate(request, name) for name, _color, _count in kinds],
-        Series(translate(request, _("Debts")), 1, [count or 0 for _name, _color, count in kinds]),
+        [translate(request, _CHANGES[change][0]) for change in counts],
+        Series(translate(request, _("Debts")), 1, [count or 0 for count in counts.values()]),
         writing_of(request).count,
-        colors=[color for _name, color, _count in kinds],
+        colors=[_CHANGES[change][1] for change in counts],
     )
 
 
@@ -151,6 +192,7 @@ PAGE = Page(
     routes=(
         Route(_PATH, show_list, methods=["GET"]),
         Route(f"{_PATH}/{{file_id}}", show, methods=["GET"]),
+        Route(f"{_PATH}/{{file_id}}/{{kind}}.csv", download, methods=["GET"]),
         Route(f"{_PATH}/{{file_id}}/decision", decide, methods=["POST"]),
     ),
 )

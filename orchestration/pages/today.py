@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,9 +29,11 @@ _KINDS = (
     "near_miss",
     "not_read",
     "not_delivered",
+    "left_to_people",
     "too_long",
     "exceptions",
     "not_looked",
+    "not_yet",
 )
 
 
@@ -44,6 +47,7 @@ class Need:
         code: why, as a code.
         message: the same in words.
         since: since when the oldest waits (UTC).
+        age: for how many days it has been waiting.
         address: the page on which something can be done.
         command: the command that does something.
 
@@ -54,6 +58,7 @@ class Need:
     code: str | None = None
     message: str | None = None
     since: datetime | None = None
+    age: int | None = None
     address: str | None = None
     command: str | None = None
 
@@ -120,9 +125,12 @@ def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:
     """
     organization_id = day.organization_id
     check = f"python -m orchestration check {organization_id}"
+    run = f"python -m orchestration run --date {business_date}"
     page = f"/organizations/{organization_id}"
     needs = []
-    if day.status == "missing":
+    if day.status == "missing" and _was_looked_before_cutoff(day, business_date):
+        needs.append(Need("not_yet", command=run))
+    elif day.status == "missing":
         needs.append(Need("missing", address=page, command=check))
     if day.held_count:
         address = f"/files/{day.oldest_held_file_id}"
@@ -133,23 +141,40 @@ def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:
         kind = "near_miss" if day.is_near_miss else "not_read"
         needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))
     if day.undelivered_count:
-        command = f"python -m orchestration run --date {business_date}"
-        needs.append(Need("not_delivered", day.undelivered_count, command=command))
+        needs.append(Need("not_delivered", day.undelivered_count, command=run))
+    if day.left_to_people_count:
+        command = f"python -m orchestration republish {organization_id} {day.left_to_people_on}"
+        needs.append(Need("left_to_people", day.left_to_people_count, command=command))
     if day.overdue_payment_count:
-        needs.append(Need("too_long", day.overdue_payment_count, address=page))
+        address = f"{page}#in-process"
+        needs.append(Need("too_long", day.overdue_payment_count, address=address))
     if day.open_exception_count:
         needs.append(
             Need(
                 "exceptions",
                 day.open_exception_count,
                 since=day.oldest_exception_at,
+                age=_count_days(day.oldest_exception_at, business_date),
                 address=f"{page}#exceptions",
             )
         )
     if day.status is None:
-        command = f"python -m orchestration run --date {business_date}"
-        needs.append(Need("not_looked", command=command))
+        needs.append(Need("not_looked", command=run))
     return tuple(needs)
+
+
+def _was_looked_before_cutoff(day: Day, business_date: date) -> bool:
+    """Whether the newest look was too early to miss a file (R18)."""
+    if day.looked_at is None:
+        return True
+    cutoff = datetime.combine(
+        business_date, time.fromisoformat(day.cutoff_time), ZoneInfo(day.time_zone)
+    )
+    return day.looked_at.replace(tzinfo=UTC) < cutoff
+
+
+def _count_days(since: datetime | None, business_date: date) -> int | None:
+    return None if since is None else max((business_date - since.date()).days, 0)
 
 
 def _read_date(text: str) -> date | None:

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
 from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.consoles import a_morning
+from tests.orchestration.installations import Installed
 from tests.orchestration.proxying import find_nginx
+from tests.orchestration.serving import Served, open_browser, open_window, serve_pages
 
 
 class MakeOrganization(Protocol):
@@ -43,6 +47,37 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no chromium is installed: the pages were not used in a browser")
     return path
+
+
+@pytest.fixture(scope="module")
+def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
+    """The sample installation on a morning with a held file."""
+    with a_morning(tmp_path_factory.mktemp("morning")) as installed:
+        yield installed
+
+
+@pytest.fixture(scope="module")
+def served(morning: Installed) -> Iterator[Served]:
+    """The console of that morning."""
+    with serve_pages(morning.home) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    """A browser without scripts."""
+    with open_browser(chromium) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A new window, which must have had nothing to complain about."""
+    troubles: list[str] = []
+    page = open_window(browser, troubles)
+    yield page
+    page.context.close()
+    assert troubles == []
 
 
 @pytest.fixture(scope="session")

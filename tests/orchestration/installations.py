@@ -86,20 +86,24 @@ Kind = TypeVar("Kind", bound=Installed)
 
 
 @contextmanager
-def install(root: Path, kind: type[Kind], days: int = 0) -> Iterator[Kind]:
+def install(
+    root: Path, kind: type[Kind], days: int = 0, former: Path | None = None
+) -> Iterator[Kind]:
     """Make the sample installation below a folder, its server at work until the block ends.
 
     Args:
         root: the folder; `home`, `server` and `server_state` will be in it.
         kind: what the test calls the installation.
         days: how many of the sample days have been run. They are run once in a session, and copied.
+        former: a folder that this function has made before, which is copied.
 
     """
     if days:
         former = made_once(f"after_{days}_days", partial(_run_days, days))
+    if former:
         shutil.copytree(former, root, symlinks=True, dirs_exist_ok=True)
     with serve(root / "server", root / "server_state") as server:
-        if days:
+        if former:
             home = Home(root / "home", root / "home" / "seeds")
             environment = _lead_to(home, server)
             keep_parse(Home(former / "home", former / "home" / "seeds"), home)

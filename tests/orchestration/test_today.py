@@ -24,6 +24,8 @@ WELL = Day(
     held_count=0,
     oldest_held_file_id=None,
     undelivered_count=0,
+    left_to_people_count=0,
+    left_to_people_on=None,
     overdue_payment_count=0,
     open_exception_count=0,
     oldest_exception_at=None,
@@ -34,7 +36,10 @@ WELL = Day(
     base_amount=Decimal(1000),
     currency="CLP",
     told_line_count=1,
+    # one hour after the cut-off of five in the morning in Santiago
     looked_at=datetime(2026, 3, 3, 9),
+    cutoff_time="05:00",
+    time_zone="America/Santiago",
 )
 CHECK = "python -m orchestration check lumina"
 RUN = "python -m orchestration run --date 2026-03-03"
@@ -63,10 +68,31 @@ PAGE = "/organizations/lumina"
             (Need("not_read", 1, "unreachable", "no answer", command=CHECK),),
         ),
         ({"undelivered_count": 2}, (Need("not_delivered", 2, command=RUN),)),
-        ({"overdue_payment_count": 4}, (Need("too_long", 4, address=PAGE),)),
         (
-            {"open_exception_count": 5, "oldest_exception_at": datetime(2026, 3, 1)},
-            (Need("exceptions", 5, since=datetime(2026, 3, 1), address=f"{PAGE}#exceptions"),),
+            {"left_to_people_count": 1, "left_to_people_on": date(2026, 3, 2)},
+            (
+                Need(
+                    "left_to_people",
+                    command="python -m orchestration republish lumina 2026-03-02",
+                ),
+            ),
+        ),
+        ({"overdue_payment_count": 4}, (Need("too_long", 4, address=f"{PAGE}#in-process"),)),
+        (
+            {"open_exception_count": 5, "oldest_exception_at": datetime(2026, 3, 1, 23)},
+            (
+                Need(
+                    "exceptions",
+                    5,
+                    since=datetime(2026, 3, 1, 23),
+                    age=2,
+                    address=f"{PAGE}#exceptions",
+                ),
+            ),
+        ),
+        (
+            {"status": "missing", "looked_at": datetime(2026, 3, 3, 7, 59)},
+            (Need("not_yet", command=RUN),),
         ),
         ({"status": None}, (Need("not_looked", command=RUN),)),
     ],

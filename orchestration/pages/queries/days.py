@@ -27,7 +27,11 @@ with held as (
 ),
 
 sent as (
-    select organization_id, sum(undelivered_file_count) as undelivered_count
+    select
+        organization_id,
+        sum(undelivered_file_count) as undelivered_count,
+        sum(left_to_people_file_count) as left_to_people_count,
+        min(case when left_to_people_file_count > 0 then business_date end) as left_to_people_on
     from organization_days
     where business_date <= $business_date
     group by organization_id
@@ -45,6 +49,8 @@ select
     coalesce(held.file_count, 0),
     held.oldest_file_id,
     coalesce(sent.undelivered_count, 0),
+    coalesce(sent.left_to_people_count, 0),
+    sent.left_to_people_on,
     coalesce(days.overdue_payment_count, 0),
     coalesce(days.open_exception_count, 0),
     days.oldest_exception_at,
@@ -55,7 +61,9 @@ select
     days.base_amount,
     days.currency,
     days.told_line_count,
-    days.looked_at
+    days.looked_at,
+    organizations.cutoff_time,
+    organizations.time_zone
 from organizations
 left join organization_days as days
     on
@@ -109,8 +117,9 @@ class Dates:
 class Day:
     """The day of an organization; without a status its inbox was not looked into.
 
-    `held_count` and `undelivered_count` are of all dates up to this one: they wait until somebody
-    does something.
+    What is held, not delivered or left to people is of all dates up to this one: it waits until
+    somebody does something. `left_to_people_on` is the oldest date of a file that its receiver may
+    have or not (R24).
     """
 
     organization_id: str
@@ -124,6 +133,8 @@ class Day:
     held_count: int
     oldest_held_file_id: str | None
     undelivered_count: int
+    left_to_people_count: int
+    left_to_people_on: date | None
     overdue_payment_count: int
     open_exception_count: int
     oldest_exception_at: datetime | None
@@ -135,6 +146,8 @@ class Day:
     currency: str | None
     told_line_count: int | None
     looked_at: datetime | None
+    cutoff_time: str
+    time_zone: str
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ with life as (
     select
         updated_at, 'payment', status, amount, currency, reason, null, null, null, payment_id,
         channel_label, null, occurred_at
-    from payments
+    from payment_events
     where debt_id = $debt_id
     union all
     select
@@ -161,6 +161,7 @@ order by
     -- of one load, what happened comes before what came of it
     list_position(['refused row', 'payment', 'version', 'exception', 'told'], kind),
     business_date,
+    occurred_at,
     line_number
 """
 
@@ -268,7 +269,7 @@ class Moment:
     Args:
         known_at: when it became known here (UTC).
         kind: `version`, `payment`, `refused row`, `exception` or `told`.
-        status: of the debt, the payment or the line, or the code.
+        status: of the debt, the event or the line, or the code.
         amount: of it.
         currency: of the amount.
         because: why, in words or as a code.
@@ -278,7 +279,7 @@ class Moment:
         payment_id: the payment.
         channel: of the payment.
         business_date: of the file, or the payments file.
-        occurred_at: when the payment's latest event was (UTC).
+        occurred_at: when the event of the payment was (UTC); of a told line, its latest.
 
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,7 +11,19 @@ from orchestration.pages.published import Reader
 
 MOST_FILES = 100
 MOST_REFUSALS = 200
+MOST_WITHDRAWALS = 200
+MOST_COLUMNS = 200
+# What a file can do to debts of the base, in the order in which it is told.
+CHANGES = (
+    "new",
+    "changed",
+    "unchanged",
+    "withdrawn",
+    "kept_in_process",
+    "kept_rejected_row",
+)
 _MOST_FORMER = 15
+_LINES_AT_ONCE = 1000
 
 _LISTED = f"""
 select
@@ -91,6 +104,59 @@ select business_date, status, accepted_count, rejected_count
 from former
 order by received_at, file_id
 """  # noqa: S608 (a number of ours)
+
+_COLUMNS = f"""
+select column_number, column_name, field, attribute_name, count(*) over () as column_count
+from intake_file_columns
+where file_id = $file_id
+order by column_number
+limit {MOST_COLUMNS}
+"""  # noqa: S608 (a number of ours)
+
+_DIFFERENCES = f"""
+select change, currency, debt_count, former_amount, listed_amount
+from intake_file_differences
+where file_id = $file_id
+order by list_position({list(CHANGES)}, change), currency
+"""  # noqa: S608 (names of ours)
+
+# With what became of each debt since the file was compared.
+_WITHDRAWALS = f"""
+select
+    held.debt_id, held.customer_id, held.product_id, held.due_date, held.amount, held.currency,
+    debts.status
+from held_withdrawals as held
+left join debts on held.debt_id = debts.debt_id
+where held.file_id = $file_id
+order by held.withdrawal_rank
+limit {MOST_WITHDRAWALS}
+"""  # noqa: S608 (a number of ours)
+
+# The outbox has one answer for each name, to the file received last.
+_ANSWERS = """
+with newest as (
+    select organization_id, file_name, arg_max(file_id, load_id) as file_id
+    from intake_files
+    where organization_id = $organization_id and file_name = $file_name
+    group by organization_id, file_name
+)
+
+select deliveries.kind, deliveries.is_delivered, deliveries.delivered_at, deliveries.outcome
+from deliveries
+inner join newest
+    on
+        deliveries.organization_id = newest.organization_id
+        and deliveries.file_name in (
+            newest.file_name || '.result.csv', newest.file_name || '.summary.csv'
+        )
+where newest.file_id = $file_id
+order by deliveries.delivery_order
+"""
+
+_ANSWER_LINES = {
+    "result": "select line from intake_result_lines($file_id) order by line_number",
+    "summary": "select line from intake_summary_lines($file_id) order by line_number",
+}
 
 _BASE = """
 select
@@ -191,6 +257,51 @@ class FormerFile:
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column of a file: a field, or kept as an attribute. `column_count` is how many it has."""
+
+    number: int
+    name: str | None
+    field: str | None
+    attribute: str | None
+    column_count: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Debts that a file changes in one way, in one currency; the amounts before it and in it."""
+
+    change: str
+    currency: str
+    debt_count: int
+    former_amount: Decimal
+    listed_amount: Decimal
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """A debt that a held file would withdraw; `status` is the present one."""
+
+    debt_id: str
+    customer_id: str
+    product_id: str
+    due_date: date
+    amount: Decimal
+    currency: str
+    status: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A file of the outbox that answers an intake file: `intake_result` or `intake_summary`."""
+
+    kind: str
+    is_delivered: bool
+    delivered_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True)
 class Base:
     """The debts of an organization that are in the base now; the amount is of its own currency."""
 
@@ -217,6 +328,46 @@ def count_refusals(reader: Reader, file_id: str) -> list[RefusedRows]:
 def read_refusals(reader: Reader, file_id: str) -> list[Refusal]:
     """The first MOST_REFUSALS refused rows of a file, by code and line."""
     return reader.rows(Refusal, _REFUSALS, file_id=file_id)
+
+
+def read_columns(reader: Reader, file_id: str) -> list[Column]:
+    """What the first MOST_COLUMNS columns were taken for; none if it could not be read."""
+    return reader.rows(Column, _COLUMNS, file_id=file_id)
+
+
+def read_differences(reader: Reader, file_id: str) -> list[Difference]:
+    """What a debts file does to the base in debts and money, as its verdict found it."""
+    return reader.rows(Difference, _DIFFERENCES, file_id=file_id)
+
+
+def read_withdrawals(reader: Reader, file_id: str) -> list[Withdrawal]:
+    """The largest MOST_WITHDRAWALS debts that a file that is held now would withdraw."""
+    return reader.rows(Withdrawal, _WITHDRAWALS, file_id=file_id)
+
+
+def read_answers(reader: Reader, file: ReceivedFile) -> list[Answer]:
+    """The answers to a file and whether they were delivered; none if a later file has its name."""
+    return reader.rows(
+        Answer,
+        _ANSWERS,
+        organization_id=file.organization_id,
+        file_name=file.file_name,
+        file_id=file.file_id,
+    )
+
+
+def read_answer_lines(reader: Reader, kind: str, file_id: str) -> Iterator[str]:
+    """The bytes of an answer as text, some lines at a time (R19).
+
+    Args:
+        reader: the published copy.
+        kind: `result` or `summary`.
+        file_id: the intake file.
+
+    """
+    lines = reader.connection.execute(_ANSWER_LINES[kind], {"file_id": file_id})
+    while some := lines.fetchmany(_LINES_AT_ONCE):
+        yield "".join(f"{line}\n" for (line,) in some)
 
 
 def read_former(reader: Reader, file: ReceivedFile) -> list[FormerFile]:

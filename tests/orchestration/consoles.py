@@ -1,0 +1,91 @@
+"""The console on a morning with a held file.
+
+Two days of the sample organizations were run, with a row more in each file of one of them, whose
+texts are markup. On the second day the school's file is held.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import requests
+from playwright.sync_api import Page
+
+from tests.orchestration.installations import Installed, install
+from tests.orchestration.serving import Served
+from tests.orchestration.starting import made_once
+
+# With the exit status of the run of each: what is held is told.
+_DAYS = {date(2026, 3, 2): 0, date(2026, 3, 3): 1}
+TUESDAY = date(2026, 3, 3)
+HOSTILE = "<script>alert(1)</script>"
+_HOSTILE_ROW = f"12.345.678-5,{HOSTILE},2026-03-30,1000,,<b>Eva</b> & Cía.,'><img src=x>\n"
+_FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+# The folder into which the pictures of the documents are taken.
+_PICTURES = "SALDO_PICTURES"
+
+
+@contextmanager
+def a_morning(root: Path) -> Iterator[Installed]:
+    """The sample installation after Monday and Tuesday, its server at work."""
+    with install(root, Installed, former=made_once("console", _run_two_days)) as installed:
+        yield installed
+
+
+def _run_two_days(root: Path) -> None:
+    with install(root, Installed) as installed:
+        for day, status in _DAYS.items():
+            installed.upload(day)
+            inbox = installed.server_root / "lumina" / "inbox"
+            with (inbox / f"{day}_toku_invoices.csv").open("a", encoding="utf-8") as file:
+                file.write(_HOSTILE_ROW)
+            ran = installed.command("run", "--date", str(day))
+            assert ran.returncode == status, ran.stdout + ran.stderr
+
+
+def debt_id_of(morning: Installed, product_id: str) -> str:
+    """The id of the one debt of a product."""
+    ((debt_id,),) = morning.query(f"select debt_id from debts where product_id = '{product_id}'")
+    return str(debt_id)
+
+
+def file_id_of(morning: Installed, organization_id: str, day: date) -> str:
+    """The id of the one file of an organization for a day."""
+    ((file_id,),) = morning.query(
+        "select file_id from intake_files"
+        f" where organization_id = '{organization_id}' and business_date = '{day}'"
+    )
+    return str(file_id)
+
+
+def search(page: Page, served: Served, text: str, path: str = "/find?language=en") -> None:
+    """Search for a text as an operator does."""
+    page.goto(f"{served.address}{path}")
+    page.get_by_role("searchbox").fill(text)
+    page.get_by_role("search").get_by_role("button").click()
+    page.wait_for_url("**/find?search=*")
+
+
+def decide(
+    served: Served, address: str, decision: str, token: str | None = None
+) -> requests.Response:
+    """Decide as the form of a page does, with another token if one is given."""
+    browser = requests.Session()
+    match = _FORM_TOKEN.search(browser.get(f"{served.address}/customers").text)
+    assert match is not None
+    return browser.post(
+        served.address + address,
+        data={"decision": decision, "form_token": match[1] if token is None else token},
+        allow_redirects=False,
+    )
+
+
+def take_picture(page: Page, name: str, folder: Path) -> None:
+    """Take a picture of a page, for the documents if `SALDO_PICTURES` names their folder."""
+    path = Path(os.environ.get(_PICTURES, folder)) / f"console_{name}.png"
+    page.screenshot(path=path, full_page=True)

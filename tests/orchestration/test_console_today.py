@@ -1,0 +1,77 @@
+"""The first page of the console."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Page
+
+from tests.orchestration.consoles import (
+    take_picture,
+)
+from tests.orchestration.serving import Served, table_rows
+
+
+def test_the_first_page_says_what_each_organization_needs_and_leads_there(
+    served: Served, page: Page, tmp_path: Path
+) -> None:
+    page.goto(f"{served.address}/?language=en")
+    assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-03"
+    take_picture(page, "today", tmp_path)
+    assert page.locator(".message").inner_text() == "2 of 3 organizations need something."
+    needs = [" ".join(need.split()) for need in page.locator(".needs li").all_inner_texts()]
+    assert [re.sub(r"since .* UTC \(days: 0\)", "since then", need) for need in needs] == [
+        "Colegio Pehuén: Files held: 1. See it and decide",
+        "Colegio Pehuén: Open exceptions: 1, the oldest since then. See it",
+        "Lumina Energía: Open exceptions: 1, the oldest since then. See it",
+    ]
+    assert [[*row[:6], *row[7:]] for row in table_rows(page, "table.days")] == [
+        ["Colegio Pehuén", "held", "15", "0", "59", "2,795,900 CLP", "2"],
+        ["Lumina Energía", "applied", "121", "1", "120", "5,600,700 CLP", "2"],
+        ["Andes Seguros", "applied", "15", "0", "82", "4,294,300 CLP", "1"],
+    ]
+    assert page.locator("svg.small").first.get_attribute("aria-label") == "from 60 to 59"
+    page.locator("summary").first.click()
+    assert table_rows(page, "figure >> nth=0 >> table") == [
+        ["2026-03-02", "255", "3"],
+        ["2026-03-03", "259", "2"],
+    ]
+    page.get_by_role("link", name="See it").last.click()
+    page.wait_for_url("**/organizations/lumina#exceptions")
+    page.go_back()
+    page.get_by_role("link", name="See it and decide").click()
+    assert page.get_by_role("button", name="Approve").count() == 1
+
+
+def test_a_day_that_is_well_says_so_and_other_days_have_addresses(
+    served: Served, page: Page
+) -> None:
+    page.goto(f"{served.address}/today?language=en")
+    page.get_by_role("link", name="2026-03-02").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-02"
+    assert page.locator(".well").inner_text() == (
+        "All is well: each of the 3 organizations sent its debts file and was told of its payments."
+    )
+    assert page.locator(".needs").count() == 0
+    page.get_by_role("link", name="The newest date").click()
+    assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-03"
+
+
+def test_a_date_on_which_nothing_was_run_says_how_to_run_it(served: Served, page: Page) -> None:
+    page.goto(f"{served.address}/today?date=2026-02-27&language=en")
+    needs = [" ".join(need.split()) for need in page.locator(".needs li").all_inner_texts()]
+    run = "python -m orchestration run --date 2026-02-27"
+    assert needs == [
+        f"{name}: Its inbox has not been looked into for this date. {run}"
+        for name in ("Andes Seguros", "Colegio Pehuén", "Lumina Energía")
+    ]
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-02-30", "2026-03-02'--"])
+def test_what_is_no_date_is_refused(served: Served, text: str) -> None:
+    answer = requests.get(f"{served.address}/today", params={"date": text})
+    assert answer.status_code == 400
+    assert "Eso no es una fecha; una es 2026-03-02." in answer.text
