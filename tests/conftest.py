@@ -37,6 +37,7 @@ LONGEST = (
     "test_access",
     "test_nights",
     "test_oracle",
+    "test_console_morning",
 )
 
 
