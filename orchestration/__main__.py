@@ -29,7 +29,7 @@ VERBS = {
     "approve": Verb("deciding", "Apply a held file as it is."),
     "check": Verb(
         "checking",
-        "Try contracts and servers, and what would become of the newest files; changes nothing.",
+        "Try contracts and servers, and tell what the newest files would change; changes nothing.",
     ),
     "erase": Verb(
         "erasing",
@@ -41,11 +41,11 @@ VERBS = {
     ),
     "load-decisions": Verb(
         "deciding",
-        "Carry out the decisions that wait: what the pages run once an operator has decided.",
+        "Carry out the decisions that wait; the pages start this when an operator has decided.",
     ),
     "load-uploads": Verb(
         "uploading",
-        "Load the workbooks that wait: what the pages run once an operator has confirmed one.",
+        "Load the workbooks that wait; the pages start this when an operator has confirmed one.",
     ),
     "pages": Verb("serving", "Serve the pages for operators on this machine."),
     "refuse": Verb("deciding", "Refuse a held file: the debts stay as they are."),
@@ -57,10 +57,12 @@ VERBS = {
         "reporting", "Write the pictures of a business date as one HTML file, to print or attach."
     ),
     "republish": Verb(
-        "republishing", "Put the payments file of a date into the outbox again, the same bytes."
+        "republishing",
+        "Put the payments file of a date into the outbox again, with the same bytes.",
     ),
     "restore": Verb(
-        "verifying", "Have what is damaged of what landed again, from where the same still is."
+        "verifying",
+        "Replace damaged files of the landing area with the same bytes from another place.",
     ),
     "run": Verb("running", "Run one business date for all organizations that are due."),
     "upload-customers": Verb(
@@ -68,7 +70,7 @@ VERBS = {
     ),
     "verify": Verb(
         "verifying",
-        "Say whether what landed is whole, and whether all that was made of it agrees with it.",
+        "Check that what landed is whole, and that everything made of it agrees with it.",
     ),
     "webserver": Verb(
         "webserving", "Serve Dagster's user interface on this machine, to its own pages alone."

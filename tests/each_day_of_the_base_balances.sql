@@ -30,6 +30,8 @@ base as (
         currency
 ),
 
+-- The newest day of each is compared with the base. The condition is a part of an equality: with
+-- one of its own, a full outer join compares each row with every other.
 unbalanced as (
     select
         coalesce(balances.organization_id, base.organization_id) as organization_id,
@@ -38,9 +40,9 @@ unbalanced as (
     from balances
     full outer join base
         on
-            balances.organization_id = base.organization_id
+            case when balances.newness = 1 then balances.organization_id end
+            = base.organization_id
             and balances.currency = base.currency
-            and balances.newness = 1
     where
         balances.organization_id is null
         or balances.base_count_difference <> 0

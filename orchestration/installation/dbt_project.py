@@ -10,13 +10,14 @@ from pathlib import Path
 
 from orchestration.installation.home import PROJECT, Home
 
-# dbt's command line, without Python's garbage collector: the process ends with its build, and
-# nearly all objects stay in use until then.
+# dbt's command line, without Python's garbage collector, at the end of the process too: it ends
+# with its build, and nearly all objects stay in use until then.
 DBT = (
     sys.executable,
     "-P",
     "-c",
-    "import gc; gc.disable(); from dbt.cli.main import cli; cli(prog_name='dbt')",
+    "import atexit, gc; gc.disable(); atexit.register(gc.freeze);"
+    " from dbt.cli.main import cli; cli(prog_name='dbt')",
 )
 
 _SOURCES = (

@@ -18,7 +18,7 @@ from orchestration.verbs.common import find_organization, open_home, told
 @click.argument("organization_id", metavar="[ORGANIZATION]", required=False)
 @click.option("--offline", is_flag=True, help="The contracts alone, as for CI of the seeds.")
 def check(organization_id: str | None, offline: bool) -> None:
-    """Try contracts and servers, and what would become of the newest files; changes nothing."""
+    """Try contracts and servers, and tell what the newest files would change; changes nothing."""
     console, home = Console(), open_home()
     with told():
         organizations = read_contracts(home.seeds)

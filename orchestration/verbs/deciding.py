@@ -48,7 +48,7 @@ def refuse(file_id: str) -> None:
 
 @click.command()
 def load_decisions() -> None:
-    """Carry out the decisions that wait: what the pages run once an operator has decided."""
+    """Carry out the decisions that wait; the pages start this when an operator has decided."""
     console, home = Console(), open_home()
     with told(), alerts.sent_if_raised("decisions on held files could not be carried out"):
         read_contracts(home.seeds)

@@ -25,7 +25,7 @@ from orchestration.verbs.common import DATE, find_organization, open_home, told
 @click.argument("organization_id", metavar="ORGANIZATION")
 @click.argument("business_date", metavar="DATE", type=DATE)
 def republish(organization_id: str, business_date: datetime) -> None:
-    """Put the payments file of a date into the outbox again, the same bytes."""
+    """Put the payments file of a date into the outbox again, with the same bytes."""
     console, home = Console(), open_home()
     with told(), locking.exclusive(home):
         organization = find_organization(read_contracts(home.seeds), organization_id)

@@ -34,7 +34,7 @@ def upload_customers(organization_id: str, workbook: Path) -> None:
 
 @click.command()
 def load_uploads() -> None:
-    """Load the workbooks that wait: what the pages run once an operator has confirmed one."""
+    """Load the workbooks that wait; the pages start this when an operator has confirmed one."""
     with told(), alerts.sent_if_raised("workbooks of customers could not be loaded"):
         is_good = _run_uploads(Console(), open_home())
     sys.exit(0 if is_good else 1)

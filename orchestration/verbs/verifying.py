@@ -18,7 +18,7 @@ from orchestration.verbs.common import open_home, told
 
 @click.command()
 def verify() -> None:
-    """Say whether what landed is whole, and whether all that was made of it agrees with it."""
+    """Check that what landed is whole, and that everything made of it agrees with it."""
     console, home = Console(), open_home()
     with told(), locking.exclusive(home):
         with console.status("reading all that is kept"):
@@ -32,7 +32,7 @@ def verify() -> None:
 
 @click.command()
 def restore() -> None:
-    """Have what is damaged of what landed again, from where the same still is.
+    """Replace damaged files of the landing area with the same bytes from another place.
 
     That is the organizations' inboxes, the folder of events, the contracts and the warehouse.
     """
