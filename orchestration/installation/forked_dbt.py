@@ -104,6 +104,10 @@ def _become_dbt(
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+        # Whatever happens here, such as that nobody reads any more, the copy of the former process
+        # must not go on as that process.
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)

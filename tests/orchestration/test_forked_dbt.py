@@ -38,6 +38,30 @@ with locking.exclusive(home):
 """
 
 
+# A run that forks a dbt whose words nobody reads, and notes who comes back from that.
+UNREAD = """
+import os, sys
+from pathlib import Path
+from dbt.cli import main
+from orchestration.installation.forked_dbt import ForkedDbt
+
+def work(*_, **__):
+    os.read(waiting, 1)
+    print("nobody reads this", end="")
+
+main.cli = work
+waiting, going = os.pipe()
+try:
+    child = ForkedDbt([], {}, Path.cwd())
+finally:
+    with open(sys.argv[1], "a") as noted:
+        noted.write("came back\\n")
+child.stdout.close()
+os.write(going, b".")
+child.wait()
+"""
+
+
 def _run_dbt(*arguments: str, folder: Path = PROJECT, **variables: str) -> tuple[int, str]:
     dbt = ForkedDbt(arguments, {**os.environ, **variables}, folder)
     with dbt.stdout:
@@ -104,3 +128,9 @@ def test_one_that_outlives_its_run_holds_the_home(home: Home) -> None:
             return
         time.sleep(0.05)
     pytest.fail("the home is still held")
+
+
+def test_one_whose_words_nobody_reads_ends_and_does_not_go_on_as_the_run(tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    subprocess.run([sys.executable, "-c", UNREAD, str(noted)], cwd=PROJECT, check=True)
+    assert noted.read_text() == "came back\n"
