@@ -51,11 +51,12 @@ def work(*_, **__):
 
 main.cli = work
 waiting, going = os.pipe()
+noted = Path(sys.argv[1])
 try:
     child = ForkedDbt([], {}, Path.cwd())
 finally:
-    with open(sys.argv[1], "a") as noted:
-        noted.write("came back\\n")
+    with noted.open("a") as note:
+        note.write("came back\\n")
 child.stdout.close()
 os.write(going, b".")
 child.wait()
