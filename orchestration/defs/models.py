@@ -1,6 +1,5 @@
 """The dbt project as assets, its tests as asset checks."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from dagster_dbt import (
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.installation import warehouse
+from orchestration.installation import locking, warehouse
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.installation.redaction import Redacting
@@ -145,14 +144,10 @@ def _describe_test(node: Mapping[str, Any]) -> str:
     return " ".join(line.removeprefix("--").strip() for line in lines)
 
 
-_manifest: Mapping[str, Any] = json.loads(project().manifest_path.read_bytes())
-_rooms = Rooms()
-
-
 @dbt_assets(
-    manifest=_manifest,
+    manifest=project().manifest_path,
     project=project(),
-    dagster_dbt_translator=_rooms,
+    dagster_dbt_translator=Rooms(),
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,
     pool="warehouse",
@@ -169,9 +164,12 @@ def models(
     dbt's unit tests test the SQL, not the data: they run with the project's other tests.
     """
     home = installation.home()
+    arguments = ["build", "--exclude-resource-type", "unit_test"]
     with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
-        arguments = ("build", "--exclude-resource-type", "unit_test")
-        invocation = dbt.build(arguments, context, home, _manifest, _rooms)
+        with locking.lent_to_children(home):
+            # Only one run at a time: the last run's artifacts are enough.
+            target = home.root / "target" / "build"
+            invocation = dbt.cli(arguments, context=context, target_path=target)
         yield from _with_row_counts(context, invocation, home)
         if not context.is_subset:
             with warehouse.connect(home) as connection:

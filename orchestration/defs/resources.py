@@ -5,17 +5,13 @@ have none: a request cannot choose dbt's program or its working folder.
 """
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import metadata
-from pathlib import Path
-from typing import Any, cast
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource
+from dagster_dbt import DbtCliResource
 from packaging.version import Version
 
 from orchestration.contracts.organizations import (
@@ -26,7 +22,6 @@ from orchestration.defs.project import project
 from orchestration.installation import locking
 from orchestration.installation.damage import explain
 from orchestration.installation.dbt_project import DBT
-from orchestration.installation.forked_dbt import CAN_FORK, ForkedDbt
 from orchestration.installation.home import Home
 from orchestration.installation.redaction import redact
 from orchestration.installation.tracing import trace
@@ -36,9 +31,6 @@ from orchestration.reports.run_alerts import TOLD
 _LOCKED = "Could not set lock on file"
 _BUSY_RETRIES = 10
 _BUSY_RETRY_SECONDS = 30
-# dbt's own log is not redacted; the relevant part is on the standard output.
-_LOG_OPTIONS = ("--log-level-file", "none")
-_PARSED = "partial_parse.msgpack"
 
 
 class Installation:
@@ -92,59 +84,8 @@ class Dbt(DbtCliResource):
     """dbt, without the steps of dagster-dbt that Saldo does not need.
 
     These are a dbt process that prints its version, and an adapter in this process for counting
-    rows. Together they take as long as a small build. Nor does a build start Python anew.
+    rows. Together they take as long as a small build.
     """
-
-    def build(
-        self,
-        arguments: Sequence[str],
-        context: dg.AssetExecutionContext,
-        home: Home,
-        manifest: Mapping[str, Any],
-        translator: DagsterDbtTranslator,
-    ) -> DbtCliInvocation:
-        """Start a build, which keeps the home locked as long as it lives (R29).
-
-        Args:
-            arguments: of dbt's command line. A run of some assets adds what it selects.
-            context: of the assets that are built.
-            home: the installation. Its target folder has the artifacts of the newest build.
-            manifest: dbt's, of which the assets were made.
-            translator: which made them.
-
-        """
-        # Only one run at a time: the last run's artifacts are enough.
-        target = home.root / "target" / "build"
-        if context.is_subset or not CAN_FORK:
-            with locking.lent_to_children(home):
-                return self.cli(arguments, context=context, target_path=target)
-        parsed, kept = home.root / "target" / _PARSED, target / _PARSED
-        if parsed.exists() and not kept.exists():
-            target.mkdir(exist_ok=True)
-            shutil.copyfile(parsed, kept)
-        folder = Path(self.project_dir)
-        environment = {
-            **os.environ,
-            "DBT_LOG_FORMAT": "json",
-            "DBT_LOG_PATH": str(target),
-            "DBT_PROJECT_DIR": str(folder),
-            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            "DBT_TARGET_PATH": str(target),
-        }
-        return DbtCliInvocation(
-            process=cast(
-                "subprocess.Popen[bytes]",
-                ForkedDbt([*_LOG_OPTIONS, *arguments], environment, folder),
-            ),
-            manifest=manifest,
-            dagster_dbt_translator=translator,
-            project=project(),
-            project_dir=folder,
-            target_path=target,
-            raise_on_error=True,
-            cli_version=self._cli_version,
-            context=context,
-        )
 
     @cached_property
     def _cli_version(self) -> Version:
@@ -171,7 +112,8 @@ def make_dbt(_: dg.InitResourceContext) -> Dbt:
     return Dbt(
         project_dir=str(project().project_dir),
         dbt_executable=DBT[0],
-        global_config_flags=[*DBT[1:], *_LOG_OPTIONS],
+        # dbt's own log is not redacted; the relevant part is on the standard output.
+        global_config_flags=[*DBT[1:], "--log-level-file", "none"],
     )
 
 
