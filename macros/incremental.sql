@@ -41,20 +41,26 @@
 
 {#
     Whether a build reads the rows of all debts files that ever came: in a full refresh, and in the
-    first build of a warehouse.
+    first build of a warehouse, or of one that has lost the hashes of its debts.
 #}
 {% macro reads_all_files() -%}
     {%- set debts = load_relation(source('base', 'debts')) if execute else none -%}
-    {{ return(should_full_refresh() or debts is none) }}
+    {%- set hashes = load_relation(source('hashes', 'int_debts__hashed')) if execute else none -%}
+    {{ return(should_full_refresh() or debts is none or hashes is none) }}
 {%- endmacro %}
 
 {#
-    Stop a full refresh that leaves int_invoices__checked as it is: there are the rows of the newest
-    files alone, and all others would be lost.
+    Stop a full refresh that does not read the rows of all files anew: what is there are the rows of
+    the newest files alone, and all others would be lost.
 #}
 {% macro require_all_rows_in_a_full_refresh() -%}
-    {%- set rows = 'model.' ~ project_name ~ '.int_invoices__checked' -%}
-    {%- if execute and should_full_refresh() and rows not in selected_resources -%}
+    {%- set missing = [] -%}
+    {%- for name in [
+        'int_intake_files__read', 'int_invoices__recognized', 'int_invoices__checked'
+    ] if 'model.' ~ project_name ~ '.' ~ name not in selected_resources -%}
+        {%- do missing.append(name) -%}
+    {%- endfor -%}
+    {%- if execute and should_full_refresh() and missing -%}
         {{ exceptions.raise_compiler_error(
             this.name ~ ' cannot be refreshed by itself: it would keep the rows of the newest files'
             ~ ' alone. Refresh everything: dbt build --full-refresh'

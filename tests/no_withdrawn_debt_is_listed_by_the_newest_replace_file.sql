@@ -50,14 +50,16 @@ withdrawn as (
         invoices.rejection_code is null
         and debts.status = 'withdrawn'
     union all
-    -- what is recognized in the next file is taken for listed
+    -- by its hash a debt is taken for listed, and without one for not to be left out
     select
         debts.debt_id,
         debts.version_file_id as file_id,
         debts.version_line_number as line_number
     from debts
-    inner join hashed on debts.debt_id = hashed.debt_id
-    where debts.file_status <> 'listed'
+    left join hashed on debts.debt_id = hashed.debt_id
+    where
+        (hashed.debt_id is not null and debts.file_status <> 'listed')
+        or (hashed.debt_id is null and debts.file_status = 'listed')
 )
 
 select * from withdrawn

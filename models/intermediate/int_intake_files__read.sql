@@ -35,7 +35,9 @@ judged as (
         submitted.business_date,
         case when compared.has_new_contract then 'replace' else submitted.update_mode end
             as update_mode,
-        compared.is_late,
+        -- a late file that is not compared with the base needs no newer ones beside it
+        compared.is_late and not compared.is_overtaken and not compared.is_duplicate
+            as is_compared_late,
         hashed.organization_id is not null
         and not compared.is_late
         and not {{ var('reads_every_row') }}
@@ -79,7 +81,7 @@ others as (
             files.file_id = verdicts.file_id
             and verdicts.verdict = 'applied'
             and judged.judging_load_id > verdicts.load_id
-    where judged.is_late
+    where judged.is_compared_late
 ),
 {%- endif %}
 

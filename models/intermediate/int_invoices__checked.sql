@@ -146,6 +146,10 @@ contested as (
 rivals as (
     select rival_texts.*
     from rival_texts
+    inner join files
+        on
+            rival_texts.load_id = files.load_id
+            and rival_texts.file_id = files.file_id
     inner join contested
         on
             rival_texts.file_id = contested.file_id

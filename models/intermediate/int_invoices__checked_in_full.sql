@@ -1,5 +1,5 @@
--- Every row of every debts file with its code (R15), however often it came: what a full refresh and
--- `verify` read. A build reads int_invoices__checked, which gives the same for what it must read.
+-- Every row of every debts file with its code (R15), for whoever asks about a row of long ago. A
+-- build reads int_invoices__checked, which gives the same for what it must read.
 with invoices as (
     select * from {{ ref('stg_intake__invoices') }}
 ),

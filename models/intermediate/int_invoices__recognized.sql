@@ -59,7 +59,10 @@ paired as (
         end as debt_id,
         listed.amount
     from lines
-    full outer join listed on lines.row_hash = listed.row_hash
+    full outer join listed
+        on
+            lines.file_id = listed.file_id
+            and lines.row_hash = listed.row_hash
 ),
 
 recognized as (

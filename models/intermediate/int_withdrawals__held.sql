@@ -1,5 +1,5 @@
--- The largest debts that a held file would withdraw, as it was compared with the base (R17). Written
--- once, with the verdict; not all of them, because an empty file would withdraw the whole base.
+-- The largest debts that a held file would withdraw, as it was compared with the base (R17).
+-- Written once, with the verdict; not all: an empty file would withdraw the whole base.
 {{ config(materialized='incremental', incremental_strategy='append', full_refresh=false) }}
 
 with judged as (
@@ -30,27 +30,30 @@ ranked as (
         compared.currency,
         row_number() over (
             partition by compared.file_id
-            order by compared.amount desc nulls last, compared.debt_id
+            order by compared.amount desc nulls last, compared.debt_id asc
         ) as withdrawal_rank
     from compared
     inner join judged on compared.file_id = judged.file_id
     inner join loads on judged.load_id = loads.load_id
 ),
 
+largest as (
+    select * from ranked
+    where withdrawal_rank <= {{ var('most_withdrawals_listed') }}
+),
+
 held as (
-    select *
-    from ranked
+    select * from largest
+    {%- if is_incremental() %}
     where
-        withdrawal_rank <= {{ var('most_withdrawals_listed') }}
-        {%- if is_incremental() %}
-        and not exists (
+        not exists (
             select 1
             from {{ this }} as former
             where
-                former.file_id = ranked.file_id
-                and former.load_id = ranked.load_id
+                former.file_id = largest.file_id
+                and former.load_id = largest.load_id
         )
-        {%- endif %}
+    {%- endif %}
 )
 
 select * from held

@@ -2,6 +2,8 @@
 -- debts whose state differs from the stored one; the write then simply replaces those rows.
 -- depends_on: {{ ref('int_debts__compared') }}, {{ ref('int_intake_files__judged') }}
 -- depends_on: {{ ref('int_debts__listed') }}, {{ ref('stg_intake__loads') }}
+-- What is kept of the comparison is written before the base changes, after which it finds nothing.
+-- depends_on: {{ ref('int_intake_files__differing') }}, {{ ref('int_withdrawals__held') }}
 {{ config(
     materialized='incremental',
     unique_key='debt_id',
