@@ -38,11 +38,12 @@ def day_report(
         return dg.MaterializeResult(
             metadata={"summary": dg.MetadataValue.md("None: older loads are processed first.")}
         )
-    try:
-        with guarded():
+    with guarded():
+        try:
             written = reports.write(home, date.fromisoformat(context.partition_key))
-    except reports.NothingToReportError as error:
-        return dg.MaterializeResult(metadata={"summary": dg.MetadataValue.md(f"None: {error}.")})
+        except reports.NothingToReportError as error:
+            summary = dg.MetadataValue.md(f"None: {error}.")
+            return dg.MaterializeResult(metadata={"summary": summary})
     return dg.MaterializeResult(
         metadata={
             "summary": dg.MetadataValue.md(written.summarize()),
