@@ -11,13 +11,13 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import requests
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
 from orchestration.pages.dagster_runs import UserInterface, find_user_interface
 from tests.orchestration.installations import Installed, install
-from tests.orchestration.serving import Served, open_browser, open_window, serve_pages, table_rows
+from tests.orchestration.serving import Served, serve_pages, table_rows
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +41,6 @@ def opened_storage(installed: Installed, monkeypatch: pytest.MonkeyPatch) -> Non
 def served(installed: Installed) -> Iterator[Served]:
     with serve_pages(installed.home) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with open_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    troubles: list[str] = []
-    page = open_window(browser, troubles)
-    yield page
-    page.context.close()
-    assert troubles == []
 
 
 def test_each_load_tells_what_it_took_and_which_run_carried_it(

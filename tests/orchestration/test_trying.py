@@ -13,7 +13,7 @@ from unittest.mock import patch
 import duckdb
 import pytest
 import requests
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from orchestration.contracts.organizations import read_column_aliases, read_organizations
 from orchestration.delivery import published_copy
@@ -26,7 +26,7 @@ from orchestration.intake import trying
 from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
-from tests.orchestration.serving import Served, open_browser, open_window, serve_pages, table_rows
+from tests.orchestration.serving import Served, serve_pages, table_rows
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 HEADER = ["cliente", "producto", "vencimiento", "monto", "zona"]
@@ -81,22 +81,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 def served(house: House) -> Iterator[Served]:
     with serve_pages(house.home) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with open_browser(chromium) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A new window, which must have had nothing to complain about."""
-    troubles: list[str] = []
-    page = open_window(browser, troubles)
-    yield page
-    page.context.close()
-    assert troubles == []
 
 
 def _tree(home: Home) -> dict[str, str]:
