@@ -19,6 +19,7 @@ from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, find_sshd
 from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.consoles import a_morning
 from tests.orchestration.installations import Installed
+from tests.orchestration.leftovers import unmount
 from tests.orchestration.proxying import find_nginx
 from tests.orchestration.serving import Served, open_browser, open_window, serve_pages
 
@@ -108,7 +109,7 @@ def mount_small_disk() -> Iterator[Callable[..., None]]:
 
     yield mount
     for folder in mounted:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        unmount(folder)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ import requests
 from playwright.sync_api import Page
 
 from tests.orchestration.installations import Installed, install
-from tests.orchestration.serving import Served
+from tests.orchestration.serving import Served, follow
 from tests.orchestration.starting import made_once
 
 # With the exit status of the run of each: what is held is told.
@@ -67,7 +67,7 @@ def search(page: Page, served: Served, text: str, path: str = "/find?language=en
     """Search for a text as an operator does."""
     page.goto(f"{served.address}{path}")
     page.get_by_role("searchbox").fill(text)
-    page.get_by_role("search").get_by_role("button").click()
+    follow(page.get_by_role("search").get_by_role("button"))
     page.wait_for_url("**/find?search=*")
 
 

@@ -1,20 +1,33 @@
-"""The folders of a test session, and those that killed sessions left."""
+"""The folders and disks of a test session, and those that killed sessions left."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from pathlib import Path
 
 _PREFIX = "saldo-tests-"
+# What is mounted, a line each, its place second.
+_MOUNTED = Path("/proc/self/mounts")
 _OURS = re.compile(rf"{_PREFIX}(\d+)-")
 
 
 def make_folder() -> str:
     """Make a folder whose name has the process that it belongs to."""
     return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+
+
+def unmount(folder: Path) -> None:
+    """Unmount each disk in a folder, also one in which a process still has files open."""
+    if not _MOUNTED.exists():
+        return
+    mounted = [Path(line.split()[1]) for line in _MOUNTED.read_text().splitlines()]
+    for place in reversed(mounted):
+        if place.is_relative_to(folder):
+            subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
 def sweep(temporary: Path) -> None:
@@ -37,6 +50,7 @@ def sweep(temporary: Path) -> None:
         except (OSError, ValueError):
             continue
         if not _is_alive(process_id):
+            unmount(lock.parent)
             shutil.rmtree(lock.parent, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from orchestration.contracts.organizations import read_organizations
 from orchestration.installation.home import Home
@@ -73,6 +73,15 @@ def open_window(browser: Browser, troubles: list[str]) -> Page:
     page.set_default_timeout(300_000)
     page.on("console", lambda message: troubles.append(message.text))
     return page
+
+
+def follow(link: Locator) -> None:
+    """Click what leads to another page, and wait until that page is there to its end.
+
+    A click does not: what is looked for next could be of the page that is left, or of half a page.
+    """
+    with link.page.expect_event("load"):
+        link.click()
 
 
 def table_rows(page: Page, selector: str) -> list[list[str]]:

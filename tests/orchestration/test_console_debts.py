@@ -16,7 +16,7 @@ from tests.orchestration.consoles import (
     take_picture,
 )
 from tests.orchestration.installations import Installed
-from tests.orchestration.serving import Served, table_rows
+from tests.orchestration.serving import Served, follow, table_rows
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_no_address_has_what_was_searched_for(
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     search(page, served, "19.153.032-2")
-    page.get_by_role("link", name="LUZ-001").click()
-    page.get_by_role("link", name="19153032-2").click()
+    follow(page.get_by_role("link", name="LUZ-001"))
+    follow(page.get_by_role("link", name="19153032-2"))
     assert [row[2] for row in table_rows(page, "table.debts")] == ["LUZ-001"]
     page.go_back()
     page.go_back()
@@ -79,7 +79,7 @@ def test_a_debt_tells_its_whole_life_and_why_it_is_in_the_base(
     served: Served, morning: Installed, page: Page, tmp_path: Path
 ) -> None:
     search(page, served, "LUZ-001")
-    page.get_by_role("link", name="LUZ-001").click()
+    follow(page.get_by_role("link", name="LUZ-001"))
     assert page.get_by_role("heading", level=1).inner_text() == "Debt LUZ-001 in process"
     take_picture(page, "debt", tmp_path)
     assert page.locator(".why").inner_text() == (
@@ -110,7 +110,7 @@ def test_each_event_of_a_payment_stands_in_the_life_of_its_debt(
     served: Served, morning: Installed, page: Page
 ) -> None:
     search(page, served, "LUZ-002")
-    page.get_by_role("link", name="LUZ-002").click()
+    follow(page.get_by_role("link", name="LUZ-002"))
     events = [
         " ".join(each.split()) for each in page.locator(".life .payment div").all_inner_texts()
     ]

@@ -22,7 +22,7 @@ from tests.orchestration.consoles import (
     take_picture,
 )
 from tests.orchestration.installations import Installed
-from tests.orchestration.serving import Served, table_rows
+from tests.orchestration.serving import Served, follow, table_rows
 
 
 def test_a_file_says_what_it_did_and_which_rows_were_refused(
@@ -76,7 +76,7 @@ def test_a_file_says_what_it_did_and_which_rows_were_refused(
         ["6", "nombre", "the customer's name"],
         ["7", "sucursal", "kept with the debt as “sucursal”"],
     ]
-    page.get_by_role("link", name="The debts whose values are from it").click()
+    follow(page.get_by_role("link", name="The debts whose values are from it"))
     assert len(table_rows(page, "table.debts")) == 11
 
 
@@ -167,7 +167,7 @@ class TestDeciding:
         self, served: Served, morning: Installed, page: Page, address: str
     ) -> None:
         page.goto(f"{served.address}/files?language=en")
-        page.locator("table.files tbody a").first.click()
+        follow(page.locator("table.files tbody a").first)
         assert page.url == served.address + address
         assert "too_many_withdrawals" in page.locator(".message").inner_text()
         assert (
@@ -192,7 +192,7 @@ class TestDeciding:
 
         # A run is at work, so the decision waits, and the page says so.
         with locking.exclusive(morning.home):
-            page.get_by_role("button", name="Approve").click()
+            follow(page.get_by_role("button", name="Approve"))
             page.get_by_text("Decided: approved").wait_for()
             assert "process" in page.locator(".decision .hint").inner_text()
             assert page.get_by_role("button").count() == 0
@@ -203,6 +203,7 @@ class TestDeciding:
 
         # The page looks again by itself.
         page.get_by_role("heading", name="2026-03-03_toku_invoices.csv applied").wait_for()
+        page.wait_for_load_state()
         assert page.get_by_role("heading", name="What it did").count() == 1
         assert [row[:2] for row in table_rows(page, "table.differences")] == [
             ["Unchanged debts", "15"],

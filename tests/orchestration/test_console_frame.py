@@ -18,7 +18,7 @@ from tests.orchestration.consoles import (
     search,
 )
 from tests.orchestration.installations import Installed
-from tests.orchestration.serving import Served, serve_pages, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 # The pages that read the published copy.
 READING = ("/today", "/organizations", "/organizations/lumina", "/files", "/files/0", "/find")
@@ -30,12 +30,12 @@ def test_the_pages_are_spanish_until_somebody_switches_and_stay_switched(
     search(page, served, "LUZ-015", "/find")
     assert page.get_by_role("heading", level=1).inner_text() == "Buscar una deuda"
     assert page.locator("html").get_attribute("lang") == "es"
-    page.get_by_role("link", name="English").click()
+    follow(page.get_by_role("link", name="English"))
     assert page.get_by_role("heading", level=1).inner_text() == "Find a debt"
     assert [row[2] for row in table_rows(page, "table.debts")] == ["LUZ-015"]
-    page.get_by_role("link", name="Customers").click()
+    follow(page.get_by_role("link", name="Customers"))
     assert page.get_by_role("heading", level=1).inner_text() == "Upload customers"
-    page.get_by_role("link", name="Español").click()
+    follow(page.get_by_role("link", name="Español"))
     assert page.get_by_role("heading", level=1).inner_text() == "Cargar clientes"
 
 

@@ -22,7 +22,7 @@ from orchestration.installation import locking
 from tests.orchestration.houses import csv_of
 from tests.orchestration.installations import DAY, Deposit, Ran, one_run, organization_of
 from tests.orchestration.oracle import text_of_rut
-from tests.orchestration.serving import Served, serve_pages, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 TUESDAY = "2026-03-03"
 HELD, REFUSED, MISSING, DOWN, STUCK = (
@@ -153,7 +153,7 @@ def test_a_morning_of_forty_organizations(
         *WELL,
     ]
 
-    page.get_by_role("link", name="See it and decide").click()
+    follow(page.get_by_role("link", name="See it and decide"))
     assert table_rows(page, "table.differences") == [
         ["Unchanged debts", "1", "1,000 CLP", "1,000 CLP"],
         ["Withdrawn debts", "4", "14,000 CLP", "0 CLP"],
@@ -163,10 +163,11 @@ def test_a_morning_of_forty_organizations(
         [customer_id, product_id, due_date, f"{int(amount):,} CLP", "pending"]
         for customer_id, product_id, due_date, amount in reversed(DEBTS[1:5])
     ]
-    page.get_by_role("button", name="Approve").click()
+    follow(page.get_by_role("button", name="Approve"))
     page.get_by_text("Decided: approved").wait_for()
     # The page looks again by itself until it has happened.
     page.get_by_role("heading", name=f"{TUESDAY}_toku_invoices.csv applied").wait_for()
+    page.wait_for_load_state()
     assert table_rows(page, "table.differences") == [
         ["Unchanged debts", "1", "1,000 CLP", "1,000 CLP"],
         ["Withdrawn debts", "4", "14,000 CLP", "0 CLP"],
@@ -175,13 +176,13 @@ def test_a_morning_of_forty_organizations(
 
     # The run goes on to deliver the answer, and publishes what came of it.
     with locking.exclusive(tuesday.home):
-        page.get_by_role("link", name="Today").click()
+        follow(page.get_by_role("link", name="Today"))
     assert _needs(page) == [need for need in NEEDS if not need.startswith(HELD)]
     assert page.locator(".message").inner_text() == "4 of 40 organizations need something."
-    page.get_by_role("link", name="Find").click()
+    follow(page.get_by_role("link", name="Find"))
     page.get_by_role("searchbox").fill("pago-07")
-    page.get_by_role("search").get_by_role("button").click()
-    page.locator("table.debts a").first.click()
+    follow(page.get_by_role("search").get_by_role("button"))
+    follow(page.locator("table.debts a").first)
     assert page.get_by_role("heading", level=1).inner_text() == f"Debt {KEPT[1]} in process"
     assert page.locator(".why").inner_text() == (
         "It is in the base although the newest file does not list it as owed: its payment is"

@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.orchestration.consoles import (
     take_picture,
 )
-from tests.orchestration.serving import Served, table_rows
+from tests.orchestration.serving import Served, follow, table_rows
 
 
 def test_the_list_of_organizations_leads_to_what_waits(served: Served, page: Page) -> None:
@@ -20,7 +20,7 @@ def test_the_list_of_organizations_leads_to_what_waits(served: Served, page: Pag
         ["Colegio Pehuén", "59", "2,795,900 CLP", "2026-03-03", "held", "1"],
         ["Lumina Energía", "120", "5,600,700 CLP", "2026-03-03", "applied", "0"],
     ]
-    page.get_by_role("link", name="1", exact=True).click()
+    follow(page.get_by_role("link", name="1", exact=True))
     assert [row[1:5] for row in table_rows(page, "table.files")] == [
         ["colegio_pehuen", "2026-03-03_toku_invoices.csv", "debts", "held too_many_withdrawals"],
         ["colegio_pehuen", "2026-03-02_toku_invoices.csv", "debts", "applied"],
@@ -31,7 +31,7 @@ def test_an_organization_shows_its_base_its_payments_and_its_contract(
     served: Served, page: Page, tmp_path: Path
 ) -> None:
     page.goto(f"{served.address}/organizations?language=en")
-    page.get_by_role("link", name="Lumina Energía").click()
+    follow(page.get_by_role("link", name="Lumina Energía"))
     assert [" ".join(each.split()) for each in page.locator(".counts li").all_inner_texts()] == [
         "119 pending 5,569,300 CLP",
         "1 in process 31,400 CLP",

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from tests.orchestration.consoles import (
     take_picture,
 )
-from tests.orchestration.serving import Served, table_rows
+from tests.orchestration.serving import Served, follow, table_rows
 
 
 def test_the_first_page_says_what_each_organization_needs_and_leads_there(
@@ -39,10 +39,10 @@ def test_the_first_page_says_what_each_organization_needs_and_leads_there(
         ["2026-03-02", "255", "3"],
         ["2026-03-03", "259", "2"],
     ]
-    page.get_by_role("link", name="See it").last.click()
+    follow(page.get_by_role("link", name="See it").last)
     page.wait_for_url("**/organizations/lumina#exceptions")
     page.go_back()
-    page.get_by_role("link", name="See it and decide").click()
+    follow(page.get_by_role("link", name="See it and decide"))
     assert page.get_by_role("button", name="Approve").count() == 1
 
 
@@ -50,13 +50,13 @@ def test_a_day_that_is_well_says_so_and_other_days_have_addresses(
     served: Served, page: Page
 ) -> None:
     page.goto(f"{served.address}/today?language=en")
-    page.get_by_role("link", name="2026-03-02").click()
+    follow(page.get_by_role("link", name="2026-03-02"))
     assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-02"
     assert page.locator(".well").inner_text() == (
         "All is well: each of the 3 organizations sent its debts file and was told of its payments."
     )
     assert page.locator(".needs").count() == 0
-    page.get_by_role("link", name="The newest date").click()
+    follow(page.get_by_role("link", name="The newest date"))
     assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-03"
 
 

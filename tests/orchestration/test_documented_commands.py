@@ -24,6 +24,7 @@ from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import LoopbackServer
 from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone, make_clone
+from tests.orchestration.serving import follow
 
 README = PROJECT / "README.md"
 PAGES = ("deployment", "erasing", "onboarding", "operations", "troubleshooting")
@@ -245,14 +246,14 @@ def test_the_pages_open_in_a_browser(demo: Demo, browser_page: Page) -> None:
         port = demo.clone.environment["SALDO_PAGES_PORT"]
         browser_page.goto(_wait_for(f"http://127.0.0.1:{port}", process, demo.clone.log))
         assert browser_page.get_by_role("heading", level=1).inner_text() == "El día 2026-03-04"
-        browser_page.get_by_role("link", name="Organizaciones").click()
+        follow(browser_page.get_by_role("link", name="Organizaciones"))
         assert browser_page.get_by_role("row").all_inner_texts()[1:] == [
             "Andes Seguros\t81\t4.233.800 CLP\t2026-03-04\tfalta\t0",
             "Colegio Pehuén\t60\t2.774.100 CLP\t2026-03-04\taplicado\t0",
             "Lumina Energía\t118\t5.556.100 CLP\t2026-03-04\taplicado\t0",
         ]
-        browser_page.get_by_role("link", name="English").click()
-        browser_page.get_by_role("link", name="Customers").click()
+        follow(browser_page.get_by_role("link", name="English"))
+        follow(browser_page.get_by_role("link", name="Customers"))
         assert browser_page.get_by_label("Organization").locator("option").all_inner_texts() == [
             "Choose one",
             "Lumina Energía (lumina)",

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from orchestration.devtools.loopback_sftp import HOST
@@ -68,3 +69,18 @@ def test_the_folders_of_killed_sessions_are_removed_and_no_others(tmp_path: Path
     leftovers.sweep(tmp_path)
     assert [folder.exists() for folder in removed] == [False, False]
     assert [folder.exists() for folder in kept] == [True] * len(kept)
+
+
+def test_a_disk_that_a_killed_session_left_mounted_is_no_hindrance(
+    tmp_path: Path, mount_small_disk: Callable[..., None]
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    of_session = tmp_path / "pytest-of-somebody" / "pytest-1"
+    disk = of_session / "disk"
+    disk.mkdir(parents=True)
+    (of_session / ".lock").write_text(str(gone.pid))
+    mount_small_disk(disk, megabytes=1)
+    with (disk / "open").open("w"):
+        leftovers.sweep(tmp_path)
+    assert not of_session.exists()

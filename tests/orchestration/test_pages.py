@@ -19,7 +19,7 @@ from orchestration.formats import workbook_files
 from orchestration.installation.home import PROJECT, Home
 from orchestration.pages.languages import catalog
 from orchestration.pages.loader import Loader
-from tests.orchestration.serving import Served, open_browser, open_window, serve_pages
+from tests.orchestration.serving import Served, follow, open_browser, open_window, serve_pages
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 TRACEBACK = "Traceback (most recent call last):"
@@ -85,10 +85,10 @@ def test_an_operator_uploads_previews_and_confirms_in_a_browser_without_scripts(
     with open_browser(chromium) as opened:
         page = open_window(opened, troubles)
         page.goto(f"{served.address}/customers")
-        page.get_by_role("link", name="English").click()
+        follow(page.get_by_role("link", name="English"))
         page.get_by_label("Organization").select_option("lumina")
         page.get_by_label("Workbook").set_input_files(path)
-        page.get_by_role("button", name="Show what it would do").click()
+        follow(page.get_by_role("button", name="Show what it would do"))
 
         page.wait_for_url("**/customers/previews/*")
         assert page.get_by_role("heading", level=1).inner_text() == (
@@ -135,8 +135,9 @@ def test_an_operator_uploads_previews_and_confirms_in_a_browser_without_scripts(
         assert not served.home.warehouse.exists()
 
         preview = page.url
-        page.get_by_role("button", name="Confirm").click()
+        follow(page.get_by_role("button", name="Confirm"))
         page.get_by_role("heading", name="clientes de marzo.xlsx: applied").wait_for()
+        page.wait_for_load_state()
         assert page.locator(".counts li").all_inner_texts() == [
             "5 new",
             "0 changed",
@@ -151,7 +152,7 @@ def test_an_operator_uploads_previews_and_confirms_in_a_browser_without_scripts(
             ]
         ]
 
-        page.get_by_role("link", name="Upload another workbook").click()
+        follow(page.get_by_role("link", name="Upload another workbook"))
         (row,) = page.locator("tbody tr").all_inner_texts()
         assert row.split("\t")[1:] == [
             "lumina",

@@ -118,7 +118,7 @@ def test_a_report_shows_the_day_and_the_pictures_of_each_organization(
         "2026-03-02",
     ]
     page.get_by_role("link", name="Lumina Energía").click()
-    assert page.url.endswith("2026-03-03.html#lumina")
+    page.wait_for_url("**/2026-03-03.html#lumina")
     # On paper each organization begins a sheet.
     page.emulate_media(media="print")
     assert (

@@ -17,7 +17,7 @@ from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
 from orchestration.pages.dagster_runs import UserInterface, find_user_interface
 from tests.orchestration.installations import Installed, install
-from tests.orchestration.serving import Served, serve_pages, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 
 @pytest.fixture(scope="module")
@@ -106,11 +106,11 @@ def test_a_load_that_has_landed_is_told_before_it_is_published(
 
 def test_a_file_leads_to_its_load_and_a_load_to_its_day(served: Served, page: Page) -> None:
     page.goto(f"{served.address}/files?language=en")
-    page.get_by_role("link", name="2026-03-02_toku_invoices.csv").first.click()
-    page.locator(".facts a").click()
+    follow(page.get_by_role("link", name="2026-03-02_toku_invoices.csv").first)
+    follow(page.locator(".facts a"))
     assert page.url.endswith("/runs?load=1")
     assert [row[0] for row in table_rows(page, "table.loads")] == ["1"]
-    page.get_by_role("link", name="2026-03-02", exact=True).click()
+    follow(page.get_by_role("link", name="2026-03-02", exact=True))
     assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-02"
 
 

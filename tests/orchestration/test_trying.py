@@ -26,7 +26,7 @@ from orchestration.intake import trying
 from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
-from tests.orchestration.serving import Served, serve_pages, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 HEADER = ["cliente", "producto", "vencimiento", "monto", "zona"]
@@ -427,7 +427,7 @@ class TestInABrowser:
 
     def _try(self, page: Page, path: Path) -> None:
         page.get_by_label("File (text or workbook").set_input_files(path)
-        page.get_by_role("button", name="Try it").click()
+        follow(page.get_by_role("button", name="Try it"))
         page.get_by_role("heading", name="Its columns").wait_for()
 
     def test_an_organization_finds_out_what_its_contract_must_say(
@@ -445,7 +445,7 @@ class TestInABrowser:
         path.write_bytes(csv_of(rows, delimiter=";"))
         page.goto(f"{served.address}/try")
         assert page.get_by_role("heading", level=1).inner_text() == "Probar un archivo"
-        page.get_by_role("link", name="English").click()
+        follow(page.get_by_role("link", name="English"))
         self._try(page, path)
         assert page.locator("h1 .status").inner_text() == "would be refused"
         assert "missing_column" in page.locator("main").inner_text()
@@ -502,7 +502,7 @@ class TestInABrowser:
         path = tmp_path / "2026-03-02_toku_invoices.csv"
         path.write_bytes(SECOND)
         page.goto(f"{served.address}/organizations/agua?language=en")
-        page.get_by_role("main").get_by_role("link", name="Try a file").click()
+        follow(page.get_by_role("main").get_by_role("link", name="Try a file"))
         assert page.get_by_label("Whose contract holds").input_value() == "agua"
         self._try(page, path)
         assert page.locator("h1 .status").inner_text() == "would be applied"
