@@ -1,9 +1,14 @@
 -- The state of each known debt by the organizations' files alone, from all applied files at once.
-with invoices as (
-    select * from {{ ref('int_invoices__checked') }}
-),
+{#- DuckDB keeps a CTE that is read twice whole in memory, so each CTE reads the rows itself. #}
+{%- set from_rows_of_applied_files %}
+    from {{ ref('int_invoices__checked') }} as invoices
+    inner join applied
+        on
+            invoices.load_id = applied.load_id
+            and invoices.file_id = applied.file_id
+{%- endset %}
 
-files as (
+with files as (
     select * from {{ ref('stg_intake__files') }}
 ),
 
@@ -46,42 +51,44 @@ newest_replace as (
     group by organization_id
 ),
 
-valid as (
+-- Debts that several rows state: which of them says how it stands, and which made it known.
+stated_again as (
     select
-        invoices.*,
-        applied.file_order,
-        applied.applied_load_id,
-        applied.applied_at
-    from invoices
-    inner join applied
-        on
-            invoices.load_id = applied.load_id
-            and invoices.file_id = applied.file_id
+        invoices.debt_id,
+        max(applied.file_order) as newest_file_order,
+        min(applied.applied_load_id) as first_load_id
+    {{- from_rows_of_applied_files }}
     where invoices.rejection_code is null
+    group by invoices.debt_id
+    having count(*) > 1
 ),
 
 -- A debt is known once an applied file listed it with a valid row.
 known as (
     select
-        debt_id,
-        max(file_order) as newest_file_order,
-        min(applied_load_id) as first_load_id
-    from valid
-    group by debt_id
+        invoices.*,
+        applied.file_order,
+        applied.applied_at
+    {{- from_rows_of_applied_files }}
+    left join stated_again on invoices.debt_id = stated_again.debt_id
+    where
+        invoices.rejection_code is null
+        and applied.file_order = coalesce(stated_again.newest_file_order, applied.file_order)
 ),
 
 -- The row that made a debt known gives the spelling of its ids (R1).
 first_files as (
     select
-        valid.debt_id,
-        valid.file_id,
-        valid.customer_id,
-        valid.product_id
-    from valid
-    inner join known
+        invoices.debt_id,
+        invoices.file_id,
+        invoices.customer_id,
+        invoices.product_id
+    {{- from_rows_of_applied_files }}
+    inner join stated_again
         on
-            valid.debt_id = known.debt_id
-            and valid.applied_load_id = known.first_load_id
+            invoices.debt_id = stated_again.debt_id
+            and applied.applied_load_id = stated_again.first_load_id
+    where invoices.rejection_code is null
 ),
 
 -- R5: a refused row of a replace file keeps the debts that it may refer to. If its whole key can
@@ -90,23 +97,18 @@ refused as (
     select
         invoices.*,
         applied.file_order
-    from invoices
-    inner join applied
-        on
-            invoices.load_id = applied.load_id
-            and invoices.file_id = applied.file_id
+    {{- from_rows_of_applied_files }}
     where
         invoices.rejection_code is not null
         and applied.update_mode = 'replace'
 ),
 
-named as (
+named_by_refused as (
     select
-        known.debt_id,
-        greatest(known.newest_file_order, coalesce(max(refused.file_order), 0)) as file_order
-    from known
-    left join refused on known.debt_id = refused.debt_id
-    group by known.debt_id, known.newest_file_order
+        debt_id,
+        max(file_order) as file_order
+    from refused
+    group by debt_id
 ),
 
 partial_keys as (
@@ -122,17 +124,19 @@ partial_keys as (
 
 debts_at_stake as (
     select
-        valid.debt_id,
-        valid.organization_id,
-        {{ normal_id('valid.customer_id') }} as customer_id,
-        {{ normal_id('valid.product_id') }} as product_id,
-        valid.due_date
-    from valid
-    inner join known
-        on
-            valid.debt_id = known.debt_id
-            and valid.file_order = known.newest_file_order
-    where valid.organization_id in (select partial_keys.organization_id from partial_keys)
+        invoices.debt_id,
+        invoices.organization_id,
+        {{ normal_id('invoices.customer_id') }} as customer_id,
+        {{ normal_id('invoices.product_id') }} as product_id,
+        invoices.due_date,
+        greatest(applied.file_order, coalesce(named_by_refused.file_order, 0)) as named_file_order
+    {{- from_rows_of_applied_files }}
+    left join stated_again on invoices.debt_id = stated_again.debt_id
+    left join named_by_refused on invoices.debt_id = named_by_refused.debt_id
+    where
+        invoices.rejection_code is null
+        and applied.file_order = coalesce(stated_again.newest_file_order, applied.file_order)
+        and invoices.organization_id in (select partial_keys.organization_id from partial_keys)
 ),
 
 agreeing as (
@@ -143,54 +147,51 @@ agreeing as (
 -- named the debt must have kept it.
 kept as (
     select
-        named.debt_id,
-        count(applied.file_id) as file_count
-    from named
-    inner join agreeing on named.debt_id = agreeing.debt_id
+        debts_at_stake.debt_id,
+        count(*) as file_count
+    from debts_at_stake
+    inner join agreeing on debts_at_stake.debt_id = agreeing.debt_id
     inner join applied
         on
             agreeing.file_id = applied.file_id
-            and named.file_order < applied.file_order
-    group by named.debt_id
+            and debts_at_stake.named_file_order < applied.file_order
+    group by debts_at_stake.debt_id
 ),
 
 listed as (
     select
-        valid.debt_id,
-        valid.organization_id,
-        first_files.customer_id,
-        first_files.product_id,
-        valid.due_date,
-        valid.amount,
-        valid.currency,
-        valid.attributes,
+        known.debt_id,
+        known.organization_id,
+        coalesce(first_files.customer_id, known.customer_id) as customer_id,
+        coalesce(first_files.product_id, known.product_id) as product_id,
+        known.due_date,
+        known.amount,
+        known.currency,
+        known.attributes,
         case
-            when valid.is_paid then 'paid'
-            when valid.is_void then 'void'
-            when valid.file_order >= coalesce(newest_replace.file_order, 0) then 'listed'
+            when known.is_paid then 'paid'
+            when known.is_void then 'void'
+            when known.file_order >= coalesce(newest_replace.file_order, 0) then 'listed'
             when
                 named_in.replace_count + coalesce(kept.file_count, 0)
                 = newest_replace.replace_count
                 then 'rejected_row'
             else 'absent'
         end as file_status,
-        first_files.file_id as first_file_id,
-        valid.file_id as version_file_id,
-        valid.line_number as version_line_number,
-        valid.applied_at as file_changed_at
-    from valid
-    inner join known
-        on
-            valid.debt_id = known.debt_id
-            and valid.file_order = known.newest_file_order
-    inner join first_files on valid.debt_id = first_files.debt_id
-    left join newest_replace on valid.organization_id = newest_replace.organization_id
-    inner join named on valid.debt_id = named.debt_id
+        coalesce(first_files.file_id, known.file_id) as first_file_id,
+        known.file_id as version_file_id,
+        known.line_number as version_line_number,
+        known.applied_at as file_changed_at
+    from known
+    left join first_files on known.debt_id = first_files.debt_id
+    left join newest_replace on known.organization_id = newest_replace.organization_id
+    left join named_by_refused on known.debt_id = named_by_refused.debt_id
     inner join applied as named_in
         on
-            valid.organization_id = named_in.organization_id
-            and named.file_order = named_in.file_order
-    left join kept on valid.debt_id = kept.debt_id
+            known.organization_id = named_in.organization_id
+            and greatest(known.file_order, coalesce(named_by_refused.file_order, 0))
+            = named_in.file_order
+    left join kept on known.debt_id = kept.debt_id
 )
 
 select * from listed

@@ -120,7 +120,7 @@ ranked_payments as (
                 payments.payment_id
         ) as payment_rank
     from payments
-    inner join file_states on payments.debt_id = file_states.debt_id
+    {{ 'inner join touched on payments.debt_id = touched.debt_id' if is_incremental() }}
     where payments.status in ('authorized', 'in_process')
 ),
 
