@@ -39,8 +39,8 @@ report: $(VENV)/ready ## a business date as one HTML file: make report DATE=2026
 verify: $(VENV)/ready ## is what landed whole, and does all that was made of it agree
 	python -m orchestration verify
 
-lint: $(VENV)/ready ## ruff, mypy and sqlfluff
-	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros
+lint: $(VENV)/ready ## ruff, mypy, sqlfluff, and SQL that only one engine knows
+	ruff check . && ruff format --check . && mypy && sqlfluff lint models tests macros && python -m orchestration.devtools.portability
 
 docs: $(VENV)/ready ## dbt's documentation as one file, SALDO_HOME/docs/static_index.html
 	python -m orchestration.devtools.documentation

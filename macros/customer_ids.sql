@@ -20,7 +20,7 @@
         when {{ matches(dashed, '^[0-9][0-9.]{0,11} ?-? ?[0-9kK]$') }}
             then
                 concat(
-                    ltrim(substring({{ plain }}, 1, length({{ plain }}) - 1), '0'),
+                    trim(leading '0' from substring({{ plain }}, 1, length({{ plain }}) - 1)),
                     '-',
                     right({{ plain }}, 1)
                 )
@@ -53,7 +53,7 @@
             and {{ matches(row ~ '.check_digit_of_rut', '^[0-9K]$') }}
             then
                 concat(
-                    ltrim(replace({{ row }}.number_of_rut, '.', ''), '0'),
+                    trim(leading '0' from replace({{ row }}.number_of_rut, '.', '')),
                     '-',
                     {{ row }}.check_digit_of_rut
                 )

@@ -54,7 +54,7 @@
     {%- set spaced = replace_all("translate(" ~ id ~ ", '‐‑', '--')", blanks(), ' ') -%}
     {%- set visible = replace_all(replace_all(spaced, invisibles(), ''), ' {2,}', ' ') -%}
     {%- set composed = 'trim(' ~ compose(visible) ~ ')' -%}
-    {%- set apostrophe = "^''+([-0-9=+@])" -%}
+    {%- set apostrophe = '^\\x27+([-0-9=+@])' -%}
     {%- set bare = replace_all(composed, apostrophe, first_group()) -%}
     {%- set unwrapped = 'trim(' ~ replace_all(bare, '^="([^"]*)"$', first_group()) ~ ')' -%}
     {{ replace_all(unwrapped, apostrophe, first_group()) }}
@@ -80,7 +80,7 @@
 {%- endmacro %}
 
 {% macro default__replace_all(text, pattern, replacement) -%}
-    regexp_replace({{ text }}, r'{{ pattern }}', '{{ replacement }}')
+    regexp_replace({{ text }}, r'{{ as_java_pattern(pattern) }}', '{{ replacement }}')
 {%- endmacro %}
 
 {% macro duckdb__replace_all(text, pattern, replacement) -%}
@@ -94,10 +94,14 @@
 
 {% macro duckdb__first_group() -%} {{ return('\\1') }} {%- endmacro %}
 
-{# Convert a text to Unicode NFC. An engine without this needs a function of that name. #}
+{# Convert a text to Unicode NFC. Spark has no function for it, but a library that has. #}
 {% macro compose(text) -%} {{ return(adapter.dispatch('compose', 'saldo')(text)) }} {%- endmacro %}
 
-{% macro default__compose(text) -%} {{ return('nfc_normalize(' ~ text ~ ')') }} {%- endmacro %}
+{% macro default__compose(text) -%}
+    java_method('com.ibm.icu.text.Normalizer', 'compose', {{ text }}, false)
+{%- endmacro %}
+
+{% macro duckdb__compose(text) -%} nfc_normalize({{ text }}) {%- endmacro %}
 
 {#
     Reduce an id to what finds a person whose id is misspelled: a RUT to its digits and K without

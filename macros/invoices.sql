@@ -188,6 +188,9 @@
     {{ hash_texts(parts) }}
 {%- endmacro %}
 
+{# The type of such a hash. #}
+{% macro row_hash_type() -%} {{ return(var('row_hash_types')[target.type]) }} {%- endmacro %}
+
 {% macro hash_texts(texts) -%} {{ return(adapter.dispatch('hash_texts', 'saldo')(texts)) }} {%- endmacro %}
 
 {% macro default__hash_texts(texts) -%}

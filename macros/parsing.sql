@@ -3,11 +3,19 @@
     {{ return(adapter.dispatch('matches', 'saldo')(text, pattern)) }}
 {%- endmacro %}
 
-{% macro default__matches(text, pattern) -%} {{ text }} rlike '{{ pattern }}' {%- endmacro %}
+{% macro default__matches(text, pattern) -%}
+    {{ text }} rlike r'{{ as_java_pattern(pattern) }}'
+{%- endmacro %}
 
 {% macro duckdb__matches(text, pattern) -%}
     regexp_matches({{ text }}, '{{ pattern }}')
 {%- endmacro %}
+
+{#
+    A regular expression of DuckDB's as Java takes it: lines end with `\n` alone, and `$` is the end of
+    the text, not of its last line. `$` stands nowhere for itself.
+#}
+{% macro as_java_pattern(pattern) -%} (?d){{ pattern | replace('$', '\\z') }} {%- endmacro %}
 
 {#
     Parse a text as a date in one of the forms that a contract may name (R11), else null. Each form

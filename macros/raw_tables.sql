@@ -10,11 +10,24 @@
         {%- for table in tables -%}
             {%- do statements.append(create_raw_table(table)) -%}
         {%- endfor -%}
-        {{ statements | join(';\n') }}
+        {{ run_in_order(statements) }}
     {%- endif -%}
 {%- endmacro %}
 
 {% macro create_raw_table(table) -%}
+    {{ return(adapter.dispatch('create_raw_table', 'saldo')(table)) }}
+{%- endmacro %}
+
+{# An engine that does not enforce constraints has none. #}
+{% macro default__create_raw_table(table) -%}
+    create table if not exists {{ table.schema }}.{{ table.identifier }} (
+        {%- for column in table.columns.values() %}
+        {{ column.name }} {{ column.data_type }} {{- ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}
+
+{% macro duckdb__create_raw_table(table) -%}
     create table if not exists {{ table.schema }}.{{ table.identifier }} (
         {%- for column in table.columns.values() %}
         {{ column.name }} {{ column.data_type }}
@@ -24,3 +37,16 @@
         {%- endfor %}
     )
 {%- endmacro %}
+
+{% macro run_in_order(statements) -%}
+    {{ return(adapter.dispatch('run_in_order', 'saldo')(statements)) }}
+{%- endmacro %}
+
+{% macro default__run_in_order(statements) -%}
+    {%- for statement in statements -%}
+        {%- do run_query(statement) -%}
+    {%- endfor -%}
+{%- endmacro %}
+
+{# Several statements at once, within the transaction of the hook. #}
+{% macro duckdb__run_in_order(statements) -%} {{ return(statements | join(';\n')) }} {%- endmacro %}

@@ -5,7 +5,10 @@
 {{ config(meta={'dagster': {'ref': {'name': 'enrollments'}}}) }}
 
 with enrollments as (
-    select * from {{ ref('enrollments') }}
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as customer_key
+    from {{ ref('enrollments') }}
 ),
 
 customers as (
@@ -19,10 +22,7 @@ met as (
         enrollments.method_status is not null and customers.customer_key is not null
             as can_be_accepted
     from enrollments
-    left join customers
-        on
-            {{ hash_customer('enrollments.organization_id', 'enrollments.customer_id') }}
-            = customers.customer_key
+    left join customers on enrollments.customer_key = customers.customer_key
 ),
 
 misjudged as (

@@ -37,9 +37,7 @@ weekday_holidays as (
         country,
         holiday_on
     from bank_holidays
-    where
-        {{ weekdays_through('holiday_on') }}
-        > {{ weekdays_through(dbt.dateadd('day', -1, 'holiday_on')) }}
+    where {{ is_weekday('holiday_on') }}
 ),
 
 numbered as (

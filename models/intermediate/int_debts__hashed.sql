@@ -94,7 +94,7 @@ moved as (
     select
         left_out.debt_id,
         cast(null as {{ dbt.type_string() }}) as organization_id,
-        cast(null as {{ var('row_hash_type') }}) as row_hash,
+        cast(null as {{ row_hash_type() }}) as row_hash,
         cast(null as {{ var('money_type') }}) as amount
     from left_out
     left join stated on left_out.debt_id = stated.debt_id

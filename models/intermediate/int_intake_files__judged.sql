@@ -98,9 +98,17 @@ judged as (
             as accepted_count,
         case when screening = 'refused' then row_count else rejected_count end as rejected_count,
         unidentified_count,
-        case when screening = 'refused' then 0 else accepted_amount end as accepted_amount,
-        case when screening = 'refused' then accepted_amount + rejected_amount else rejected_amount
-        end as rejected_amount,
+        cast(
+            case when screening = 'refused' then 0 else accepted_amount end
+            as {{ var('money_sum_type') }}
+        ) as accepted_amount,
+        cast(
+            case
+                when screening = 'refused' then accepted_amount + rejected_amount
+                else rejected_amount
+            end
+            as {{ var('money_sum_type') }}
+        ) as rejected_amount,
         new_count,
         changed_count,
         case

@@ -5,7 +5,10 @@ with events as (
 ),
 
 counted as (
-    select * from {{ ref('int_payment_events__understood') }}
+    select
+        *,
+        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id
+    from {{ ref('int_payment_events__understood') }}
 ),
 
 contradicted as (
@@ -32,12 +35,12 @@ concerned as (
         {{ hash_debt(
             'events.organization_id', 'events.customer_id', 'events.product_id', 'events.due_date'
         ) }} as debt_id,
-        events.occurred_at > {{ dbt.dateadd('day', 1, 'loads.loaded_at') }} as is_ahead
+        events.occurred_at > loads.loaded_at + interval '1' day as is_ahead
     from events
     inner join loads on events.load_id = loads.load_id
     where
         events.status is null
-        or events.occurred_at > {{ dbt.dateadd('day', 1, 'loads.loaded_at') }}
+        or events.occurred_at > loads.loaded_at + interval '1' day
 ),
 
 keyed as (
@@ -104,12 +107,7 @@ newest_counted as (
         on
             contradicted_parts.organization_id = counted.organization_id
             and contradicted_parts.payment_id = counted.payment_id
-            and contradicted_parts.debt_id = {{ hash_debt(
-                'counted.organization_id',
-                'counted.customer_id',
-                'counted.product_id',
-                'counted.due_date'
-            ) }}
+            and contradicted_parts.debt_id = counted.debt_id
     group by
         contradicted_parts.organization_id,
         contradicted_parts.payment_id,

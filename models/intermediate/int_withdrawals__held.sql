@@ -28,9 +28,11 @@ ranked as (
         compared.due_date,
         compared.amount,
         compared.currency,
-        row_number() over (
-            partition by compared.file_id
-            order by compared.amount desc nulls last, compared.debt_id asc
+        cast(
+            row_number() over (
+                partition by compared.file_id
+                order by compared.amount desc nulls last, compared.debt_id asc
+            ) as bigint
         ) as withdrawal_rank
     from compared
     inner join judged on compared.file_id = judged.file_id

@@ -2,11 +2,22 @@
 {{ config(materialized='view') }}
 
 with customers as (
-    select * from {{ ref('customers') }}
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as id_key
+    from {{ ref('customers') }}
 ),
 
 enrollments as (
     select * from {{ ref('enrollments') }}
+),
+
+enrolled as (
+    select {{ hash_customer('organization_id', 'customer_id') }} as id_key
+    from enrollments
+    where
+        status = 'accepted'
+        and method_status = 'active'
 ),
 
 contacts as (
@@ -21,12 +32,8 @@ contacts as (
         customers.mail_status = 'usable'
         and not exists (
             select 1
-            from enrollments
-            where
-                {{ hash_customer('enrollments.organization_id', 'enrollments.customer_id') }}
-                = {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
-                and enrollments.status = 'accepted'
-                and enrollments.method_status = 'active'
+            from enrolled
+            where enrolled.id_key = customers.id_key
         )
 )
 

@@ -1,14 +1,24 @@
 -- Debts, customers and payment methods joined: everyone who owes, is created or has a method.
 with debts as (
-    select * from {{ ref('debts') }}
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as customer_key
+    from {{ ref('debts') }}
+    where is_in_base
 ),
 
 customers as (
-    select * from {{ ref('customers') }}
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as id_key
+    from {{ ref('customers') }}
 ),
 
 enrollments as (
-    select * from {{ ref('enrollments') }}
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as customer_key
+    from {{ ref('enrollments') }}
 ),
 
 contacts as (
@@ -21,7 +31,7 @@ organizations as (
 
 owed as (
     select
-        {{ hash_customer('debts.organization_id', 'debts.customer_id') }} as customer_key,
+        debts.customer_key,
         debts.organization_id,
         min(debts.customer_id) as customer_id,
         count(case when debts.status = 'pending' then 1 end) as pending_count,
@@ -45,30 +55,26 @@ owed as (
             as other_currency_count
     from debts
     inner join organizations on debts.organization_id = organizations.organization_id
-    where debts.is_in_base
     group by
-        {{ hash_customer('debts.organization_id', 'debts.customer_id') }},
+        debts.customer_key,
         debts.organization_id
 ),
 
 enrolled as (
     select
-        {{ hash_customer('organization_id', 'customer_id') }} as customer_key,
+        customer_key,
         organization_id,
         min(customer_id) as customer_id,
         count(case when status = 'accepted' and method_status = 'active' then 1 end)
             as active_method_count,
         count(case when status = 'waiting' then 1 end) as waiting_method_count
     from enrollments
-    group by {{ hash_customer('organization_id', 'customer_id') }}, organization_id
+    group by customer_key, organization_id
 ),
 
 known as (
     select
-        coalesce(
-            enrolled.customer_key,
-            {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
-        ) as customer_key,
+        coalesce(enrolled.customer_key, customers.id_key) as customer_key,
         coalesce(customers.organization_id, enrolled.organization_id) as organization_id,
         coalesce(customers.customer_id, enrolled.customer_id) as customer_id,
         customers.name,
@@ -79,10 +85,7 @@ known as (
         coalesce(customers.mail_status = 'usable', false) as is_reachable,
         contacts.customer_id is not null as is_campaign_contact
     from customers
-    full outer join enrolled
-        on
-            {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
-            = enrolled.customer_key
+    full outer join enrolled on customers.id_key = enrolled.customer_key
     left join contacts
         on
             customers.organization_id = contacts.organization_id

@@ -15,7 +15,10 @@ loads as (
 ),
 
 customers as (
-    select * from {{ ref('customers') }}
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as id_key
+    from {{ ref('customers') }}
 ),
 
 touched as (
@@ -85,13 +88,20 @@ read_events as (
             and next_contracts.contract_rank = 1
 ),
 
+keyed as (
+    select
+        *,
+        {{ hash_customer('organization_id', 'customer_id') }} as id_key
+    from read_events
+),
+
 -- An event of unknown status does not change its method; a method with only such events waits.
 ranked as (
     select
         events.*,
         loads.loaded_at,
         min(case when events.status is not null then loads.loaded_at end) over (
-            partition by events.enrollment_key, {{ normal_id('events.customer_id') }}
+            partition by events.enrollment_key, events.id_key
         ) as understood_at,
         max(case when events.status is null then 1 else 0 end) over (
             partition by events.enrollment_key
@@ -103,7 +113,7 @@ ranked as (
                 events.occurred_at desc,
                 events.event_number desc
         ) as event_rank
-    from read_events as events
+    from keyed as events
     inner join loads on events.load_id = loads.load_id
 ),
 
@@ -116,10 +126,7 @@ met as (
         end as code,
         greatest(ranked.understood_at, customers.created_at) as met_at
     from ranked
-    left join customers
-        on
-            {{ hash_customer('ranked.organization_id', 'ranked.customer_id') }}
-            = {{ hash_customer('customers.organization_id', 'customers.customer_id') }}
+    left join customers on ranked.id_key = customers.id_key
     where ranked.event_rank = 1
 ),
 

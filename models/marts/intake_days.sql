@@ -32,7 +32,9 @@ received as (
         *,
         row_number() over (
             partition by organization_id, business_date
-            order by case when status = 'duplicate' then 0 else load_id end desc, file_id asc
+            order by
+                case when status = 'duplicate' then 0 else load_id end desc,
+                file_id asc nulls last
         ) as receipt_rank
     from files
     where kind = 'invoices'

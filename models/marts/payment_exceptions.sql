@@ -36,7 +36,7 @@ ranked as (
         *,
         row_number() over (
             partition by code, organization_id, subject
-            order by began_at, event_id, file_id
+            order by began_at asc, event_id asc nulls last, file_id asc nulls last
         ) as beginning,
         max(case when is_open then 1 else 0 end) over (
             partition by code, organization_id, subject
@@ -47,8 +47,7 @@ ranked as (
 
 concerned as (
     select distinct debt_id
-    from ranked
-    where beginning = 1
+    from begun
 ),
 
 own_debts as (

@@ -10,6 +10,8 @@ with publications as (
 payments as (
     select
         *,
+        {{ normal_id('customer_id') }} as customer_order,
+        {{ normal_id('product_id') }} as product_order,
         received_amount - reversed_amount as standing_amount
     from {{ ref('payments') }}
 ),
@@ -151,15 +153,17 @@ numbered as (
     select
         publications.organization_id,
         publications.business_date,
-        row_number() over (
-            partition by publications.organization_id, publications.business_date
-            order by
-                payments.occurred_at asc,
-                payments.payment_id asc,
-                payments.due_date asc,
-                {{ normal_id('payments.product_id') }} asc,
-                {{ normal_id('payments.customer_id') }} asc,
-                due.status desc
+        cast(
+            row_number() over (
+                partition by publications.organization_id, publications.business_date
+                order by
+                    payments.occurred_at asc,
+                    payments.payment_id asc,
+                    payments.due_date asc,
+                    payments.product_order asc nulls last,
+                    payments.customer_order asc nulls last,
+                    due.status desc
+            ) as bigint
         ) as line_number,
         -- as the organization first wrote it (R1)
         coalesce(debts.customer_id, payments.customer_id) as customer_id,

@@ -1,7 +1,7 @@
 {%- set columns = [
     ('debt_id', dbt.type_string()),
     ('organization_id', dbt.type_string()),
-    ('row_hash', var('row_hash_type')),
+    ('row_hash', row_hash_type()),
     ('amount', var('money_type')),
 ] -%}
 

@@ -45,7 +45,9 @@ def _read(clone: Clone, artifact: str) -> dict[str, Any]:
 
 
 def _as_type(text: str) -> str:
-    return text.lower().replace(" ", "")
+    """A type as DuckDB calls it, which takes `string` for its `varchar`."""
+    name = text.lower().replace(" ", "")
+    return "varchar" if name == "string" else name
 
 
 def _fingerprints(path: Path) -> dict[str, tuple[object, ...]]:

@@ -325,6 +325,6 @@ def test_the_assets_of_raw_show_their_columns(definitions: dg.Definitions) -> No
         ("load_id", "bigint"),
         ("loaded_at", "timestamp"),
         ("business_date", "date"),
-        ("contracts", "varchar"),
+        ("contracts", "string"),
         ("finished_at", "timestamp"),
     ]

@@ -374,7 +374,7 @@ def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
     aliases = read_column_aliases(PROJECT / "seeds")
     with duckdb.connect() as connection:
         connection.execute("create schema raw")
-        columns = raw_tables()["invoices"].definition.replace("amount varchar", "amount date")
+        columns = raw_tables()["invoices"].definition.replace("amount string", "amount date")
         connection.execute(f"create table raw.invoices ({columns})")
         with pytest.raises(RowsRefusedError) as raised:
             loading._load_file(connection, home, 1, file, aliases)

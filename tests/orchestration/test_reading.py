@@ -843,7 +843,7 @@ def test_a_file_that_changes_before_it_is_inserted_inserts_nothing_and_leaks_not
 
 def test_what_duckdb_says_of_a_row_stays_inside(desk: Desk) -> None:
     columns = raw_tables()["invoices"].definition.replace(
-        "amount varchar", "amount varchar primary key"
+        "amount string", "amount string primary key"
     )
     desk.connection.execute(f"create or replace table raw.invoices ({columns})")
     desk.path.write_bytes(HEADER + b"\n1,2,3,ana@example.com\n5,6,7,ana@example.com\n")
