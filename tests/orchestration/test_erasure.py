@@ -16,7 +16,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -42,12 +41,14 @@ from orchestration.devtools.demo.samples import (
 )
 from orchestration.devtools.loopback_sftp import serve
 from orchestration.installation import warehouse
-from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading, uploads
 from orchestration.landing import event_files, manifests
 from orchestration.servers.remote_files import RemoteFile
 from tests.orchestration.erasing import STEPS
+from tests.orchestration.forking import run_module
 from tests.orchestration.oracle import check_digit, text_of_rut
+from tests.orchestration.starting import copy_home, lend_parse
 
 MONDAY, TUESDAY, WEDNESDAY = DAYS
 THURSDAY = WEDNESDAY + timedelta(days=1)
@@ -95,14 +96,8 @@ class Site:
     def _run(
         self, module: str, *arguments: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=PROJECT,
-            env={**os.environ, **self.environment, "COLUMNS": "120", **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        variables = {**os.environ, **self.environment, "COLUMNS": "120", **environment}
+        result = run_module(module, arguments, variables)
         self.said.append(result.stdout + result.stderr)
         return result
 
@@ -132,8 +127,7 @@ class Site:
 
     def copy(self, root: Path) -> Site:
         """The same installation once more, on the same server."""
-        shutil.copytree(self.home.root, root, symlinks=True)
-        home = Home(root, root / "seeds")
+        home = copy_home(self.home, root)
         return Site(home, self.server_root, {**self.environment, **home.environment()})
 
 
@@ -249,6 +243,7 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("erasure")
     with serve(root / "server", root / "server_state") as server:
         home, environment = installation.make(root / "home", server)
+        lend_parse(home)
         site = Site(home, server.root, environment)
         _leave(home, server.root, MONDAY)
         assert site.says("run", "--date", f"{MONDAY}").returncode == 1, site.said[-1]
