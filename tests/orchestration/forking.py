@@ -1,7 +1,8 @@
 """Commands in processes forked from one that has imported the libraries, which takes them seconds.
 
 All else is as if Python had been started: the environment, the streams, the exit status; nothing of
-Saldo has been imported. `test_startup.py` and the tests of the documents start Python itself.
+Saldo has been imported. Its dbt is forked as well (`dbt_forks.py`). `test_startup.py` and the tests
+of the documents start Python itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.orchestration.dbt_forks import lend_dbt
+
 # Not duckdb: it starts threads as soon as it is imported, and these do not survive a fork.
 LIBRARIES = (
     "alembic.command",
@@ -29,6 +32,7 @@ LIBRARIES = (
     "dagster.components",
     "dagster_dbt",
     "dbt.cli.main",
+    "dbt.task.build",
     "email_validator",
     "openpyxl",
     "paramiko",
@@ -93,10 +97,9 @@ def _starter() -> subprocess.Popen[str]:
     return starter
 
 
-def _become(order: dict[str, Any]) -> None:
-    """Be the process that was ordered."""
-    for number, path in enumerate(order["streams"]):
-        descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+def _become(order: dict[str, Any], streams: list[int]) -> None:
+    """Be the process that was ordered, with the descriptors of its standard streams."""
+    for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 (the stream of this process)
@@ -104,6 +107,10 @@ def _become(order: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     time.tzset()
+    asked = lend_dbt() if order["module"] == "orchestration" else None
+    if asked is not None:
+        _become({**asked.told, "module": "tests.orchestration.dbt_command"}, asked.streams)
+        return
     sys.argv = [order["module"], *order["arguments"]]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
@@ -117,7 +124,9 @@ def main() -> None:
     for line in sys.stdin:
         process = os.fork()
         if process == 0:
-            _become(json.loads(line))
+            order = json.loads(line)
+            flags = os.O_RDWR | os.O_APPEND
+            _become(order, [os.open(path, flags) for path in order["streams"]])
             return
         _, status = os.waitpid(process, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")

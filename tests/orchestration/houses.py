@@ -25,11 +25,11 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
-from tests.orchestration.building import run_dbt
+from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.starting import lend_parse
 
 FIRST_DAY = date(2026, 3, 1)
-_WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+_WITHOUT_TESTS = ("--exclude-resource-type", "test")
 Rows = list[tuple[object, ...]]
 
 
@@ -165,7 +165,7 @@ class House:
         """Carry the oldest landed load that the warehouse does not have through the models."""
         with warehouse.connect(self.home) as connection:
             loads.carry_landed(connection, self.home)
-        run_dbt(self.home, "build", "--quiet", *_WITHOUT_TESTS, *options)
+        run_dbt(self.home, *BUILD, *_WITHOUT_TESTS, *options)
         with warehouse.connect(self.home) as connection:
             warehouse.finish_load(connection, load_id)
 

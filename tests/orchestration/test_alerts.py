@@ -23,6 +23,7 @@ from orchestration.installation.redaction import Redacting, redact
 from orchestration.installation.tracing import WHERE
 from orchestration.reports.alerts import Alert, send
 from orchestration.reports.run_alerts import REPORT, alert_of, trace_failures
+from tests.orchestration.forking import run_module
 from tests.orchestration.starting import lend_parse
 
 WARNING = Alert(
@@ -106,19 +107,13 @@ def _command(taken: Path) -> str:
 
 
 def _run(home: Home, taken: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **home.environment(), "SALDO_ALERT_COMMAND": _command(taken)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = {"SALDO_ALERT_COMMAND": _command(taken)}
+    return run_module("orchestration", arguments, {**os.environ, **home.environment(), **command})
 
 
 def test_a_run_that_dagster_cannot_begin_is_told_by_the_command(home: Home, taken: Path):
     (home.dagster / "dagster.yaml").write_text("storage: {sqlite\n")
-    result = _run(home, taken, "orchestration", "run", "--date", "2026-03-02")
+    result = _run(home, taken, "run", "--date", "2026-03-02")
     assert result.returncode == 1
     assert result.stderr.startswith("saldo: Dagster failed (")
     (alert,) = map(json.loads, taken.read_text().splitlines())
@@ -140,7 +135,7 @@ def full(home: Home, mount_small_disk: Callable[..., None]) -> Home:
 
 
 def test_a_run_for_which_there_is_no_room_is_told_by_the_command(full: Home, taken: Path):
-    result = _run(full, taken, "orchestration", "run", "--date", "2026-03-02")
+    result = _run(full, taken, "run", "--date", "2026-03-02")
     assert result.returncode == 1
     assert result.stderr.startswith(f"saldo: the disk of {full.dagster} takes nothing more (")
     (alert,) = map(json.loads, taken.read_text().splitlines())
@@ -151,7 +146,7 @@ def test_wrong_contracts_are_told_by_the_command(home: Home, taken: Path, tmp_pa
     seeds = Path(shutil.copytree(home.seeds, tmp_path / "seeds"))
     (seeds / "payment_statuses.csv").unlink()
     wrong = Home(home.root, seeds)
-    result = _run(wrong, taken, "orchestration", "run", "--date", "2026-03-02")
+    result = _run(wrong, taken, "run", "--date", "2026-03-02")
     assert result.returncode == 2
     (alert,) = map(json.loads, taken.read_text().splitlines())
     assert alert["lines"] == [f"ContractError: {result.stderr[7:-1]}"]

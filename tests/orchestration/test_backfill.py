@@ -24,6 +24,8 @@ from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import serve
 from orchestration.installation import locking
 from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.forking import run_module
+from tests.orchestration.starting import lend_parse
 
 MONDAY, TUESDAY, WEDNESDAY = (day.isoformat() for day in DAYS)
 ORGANIZATIONS = ("andes_seguros", "colegio_pehuen", "lumina")
@@ -41,14 +43,7 @@ class Site:
 
     def dagster(self, *arguments: str) -> None:
         """Dagster's own command, as an operator types it in the project's folder."""
-        done = subprocess.run(
-            [sys.executable, "-m", "dagster", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_module("dagster", arguments, {**os.environ, **self.environment})
         assert done.returncode == 0, done.stderr[-2000:]
 
     def backfill(self, *dates: str) -> None:
@@ -111,12 +106,8 @@ class Site:
 def _instance(home: Home, variables: pytest.MonkeyPatch) -> dg.DagsterInstance:
     """The instance, its tables made before the daemon starts, as on a server."""
     variables.setenv("DAGSTER_HOME", str(home.dagster))
-    subprocess.run(
-        [sys.executable, "-m", "dagster", "instance", "migrate"],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-    )
+    migrated = run_module("dagster", ("instance", "migrate"), os.environ)
+    assert migrated.returncode == 0, migrated.stderr
     return dg.DagsterInstance.get()
 
 
@@ -125,6 +116,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("backfill")
     with serve(root / "server", root / "server_state") as server:
         home, environment = installation.make(root / "home", server)
+        lend_parse(home)
         for day in DAYS[:2]:
             installation.upload(home, server.root, day)
         with (

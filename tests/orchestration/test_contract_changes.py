@@ -19,7 +19,7 @@ from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from orchestration.reports import terminal
-from tests.orchestration.building import run_dbt
+from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.comparing import query
 from tests.orchestration.installations import Installed, Rows, install
 from tests.orchestration.starting import lend_parse
@@ -165,8 +165,7 @@ def test_a_full_refresh_gives_the_same_debts_and_history(
     copy.create()
     lend_parse(copy)
     shutil.copyfile(third_day.home.warehouse, copy.warehouse)
-    kinds = ("--exclude-resource-type", "unit_test")
-    run_dbt(copy, "build", "--quiet", "--full-refresh", *kinds)
+    run_dbt(copy, *BUILD, "--full-refresh")
     for sql in (STATES, HISTORY):
         assert query(copy, sql) == query(third_day.home, sql)
 

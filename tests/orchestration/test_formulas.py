@@ -7,13 +7,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from orchestration.delivery import ledger, outgoing
 from orchestration.installation import warehouse
-from orchestration.installation.home import PROJECT
+from tests.orchestration.forking import run_module
 from tests.orchestration.houses import Deposit, House, csv_of, event_of
 
 DUE = "2026-03-31"
@@ -116,13 +114,10 @@ def test_what_an_older_version_sent_is_told_as_that_and_not_as_erased(tmp_path: 
 
 
 def _republish(house: House, organization_id: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", "orchestration", "republish", organization_id, "2026-03-01"],
-        cwd=PROJECT,
-        env={**os.environ, **house.home.environment()},
-        capture_output=True,
-        text=True,
-        check=False,
+    result = run_module(
+        "orchestration",
+        ("republish", organization_id, "2026-03-01"),
+        {**os.environ, **house.home.environment()},
     )
     assert (result.returncode, result.stdout) == (1, "")
     return result.stderr

@@ -25,7 +25,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Manifest
-from tests.orchestration.building import run_dbt
+from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query
 from tests.orchestration.histories import (
     Contract,
@@ -84,7 +84,7 @@ def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) 
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
     before = [query(copy, sql) for sql in queries]
-    run_dbt(copy, *_BUILD, "--full-refresh")
+    run_dbt(copy, *BUILD, "--full-refresh")
     assert [query(copy, sql) for sql in queries] == before
 
 
@@ -115,7 +115,7 @@ def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
             "update debts_history set file_status = 'mistaken' where dbt_valid_from = ?", [newest]
         )
     assert query(copy, _HISTORY) != before
-    run_dbt(copy, *_BUILD)
+    run_dbt(copy, *BUILD)
     assert query(copy, _HISTORY) == before
 
 
@@ -148,7 +148,7 @@ def test_a_build_of_the_newest_load_again_changes_nothing(
     shutil.copyfile(incremental.home.warehouse, copy.warehouse)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
     before = [query(copy, sql) for sql in queries]
-    run_dbt(copy, *_BUILD)
+    run_dbt(copy, *BUILD)
     assert [query(copy, sql) for sql in queries] == before
 
 
@@ -211,7 +211,7 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     for _ in range(2):
         _carry(replayed)
     assert [query(replayed, sql) for sql in queries] == told
-    run_dbt(home, *_BUILD, "--full-refresh")
+    run_dbt(home, *BUILD, "--full-refresh")
     assert [query(home, sql) for sql in queries] == told
 
 
@@ -280,8 +280,6 @@ def _statuses(home: Home) -> dict[object, object]:
     return dict(query(home, "select organization_id, status from debts"))  # type: ignore[arg-type]
 
 
-_BUILD = ("build", "--quiet", "--exclude-resource-type", "unit_test")
-
 _DEBTS = """
 select
     organization_id, customer_id, product_id, due_date, amount, currency, status, is_in_base,
@@ -318,7 +316,7 @@ def _carry(home: Home, *options: str) -> None:
     with warehouse.connect(home) as connection:
         carried = loads.carry_landed(connection, home)
         assert carried is not None
-    run_dbt(home, *_BUILD, *options)
+    run_dbt(home, *BUILD, *options)
     with warehouse.connect(home) as connection:
         warehouse.finish_load(connection, carried.manifest.load_id)
 

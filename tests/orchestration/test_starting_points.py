@@ -25,6 +25,43 @@ def test_dbt_finds_nothing_changed_in_a_lent_parse_nor_in_a_copied_one(
         assert "no changes found, skipping parsing" in done.stdout
 
 
+# A command that starts three dbts; each is a stand-in that ends in its own way.
+ASKS = """
+import os, signal, subprocess, sys
+from tests.orchestration.dbt_forks import lend_dbt
+
+asked = lend_dbt()
+if asked is None:
+    from orchestration.installation.dbt_project import DBT
+    for typed in (["build", "--quiet"], ["fail"], ["die"]):
+        done = subprocess.run([*DBT, *typed], input="in", capture_output=True, text=True, cwd="/")
+        print(done.returncode, done.stdout + done.stderr)
+else:
+    for number, stream in enumerate(asked.streams):
+        os.dup2(stream, number)
+    typed = asked.told["arguments"]
+    print(sys.stdin.read(), *typed, asked.told["folder"], flush=True)
+    if typed == ["die"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    sys.exit("failed" if typed == ["fail"] else 0)
+"""
+
+
+def test_a_forked_dbt_is_to_its_command_what_a_started_one_is() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ASKS], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [
+        "0 in build --quiet /",
+        "",
+        "1 in fail /",
+        "failed",
+        "",
+        "-9 in die /",
+        "",
+    ]
+
+
 @pytest.mark.parametrize("typed", ["nonsense", "--help", "held", "run --date 9999-12-31"])
 def test_a_forked_command_says_what_a_started_one_says(home: Home, typed: str) -> None:
     variables = {**os.environ, **home.environment(), "COLUMNS": "120"}
