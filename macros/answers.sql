@@ -134,7 +134,9 @@ from {{ answers }}
 {% macro default__create_answer_function(kind) -%} {%- endmacro %}
 
 {% macro duckdb__create_answer_function(kind) -%}
-    create or replace macro {{ target.schema }}.intake_{{ kind }}_lines(answered_file_id) as table
+    create or replace macro {{ this.database }}.{{ this.schema }}.intake_{{ kind }}_lines(
+        answered_file_id
+    ) as table
     with answers as (
         select
             files.*,

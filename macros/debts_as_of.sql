@@ -10,7 +10,7 @@
 {% macro default__create_debts_as_of_function() -%} {%- endmacro %}
 
 {% macro duckdb__create_debts_as_of_function() -%}
-    create or replace macro {{ target.schema }}.debts_as_of(instant) as table
+    create or replace macro {{ this.database }}.{{ this.schema }}.debts_as_of(instant) as table
     with asked as (
         select
             case

@@ -126,7 +126,8 @@
 {% macro default__create_normal_id_function() -%} {%- endmacro %}
 
 {% macro duckdb__create_normal_id_function() -%}
-    create or replace macro {{ target.schema }}.normal_id(id) as {{ normal_id('id') }}
+    create or replace macro {{ this.database }}.{{ this.schema }}.normal_id(id) as
+    {{ normal_id('id') }}
 {%- endmacro %}
 
 {% macro create_valid_rut_function() -%}
@@ -136,7 +137,7 @@
 {% macro default__create_valid_rut_function() -%} {%- endmacro %}
 
 {% macro duckdb__create_valid_rut_function() -%}
-    create or replace macro {{ target.schema }}.valid_rut(id) as (
+    create or replace macro {{ this.database }}.{{ this.schema }}.valid_rut(id) as (
         select case when {{ is_valid_rut('read.rut') }} then read.rut end
         from (select {{ normalize_rut('id') }} as rut) as read
     )

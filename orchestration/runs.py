@@ -120,8 +120,9 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 def set_aside(home: Home, say: Say) -> None:
     """Move the warehouse away, so that all landed loads run again; do nothing without loads.
 
-    The write-ahead log moves first. A warehouse without it is in a slightly older state, but a log
-    left behind would be taken for that of the next warehouse.
+    The write-ahead log moves first. A database without it is in a slightly older state, but a log
+    left behind would be taken for that of the next database. Without a warehouse, marts that a
+    killed replay left are forgotten.
 
     Raises:
         DamagedError: the landing area is damaged; nothing has changed.
@@ -130,14 +131,15 @@ def set_aside(home: Home, say: Say) -> None:
     soundness.require_landing(home)
     if not manifests.load_ids(home):
         return
-    for path in (warehouse.log_path(home.set_aside), home.set_aside):
-        path.unlink(missing_ok=True)
-    log = warehouse.log_path(home.warehouse)
-    if log.exists():
-        log.replace(warehouse.log_path(home.set_aside))
-    if home.warehouse.exists():
-        home.warehouse.replace(home.set_aside)
-        say(f"the former warehouse is now {home.set_aside}")
+    for former, aside in home.set_aside.items():
+        for path in (warehouse.log_path(aside), aside):
+            path.unlink(missing_ok=True)
+        log = warehouse.log_path(former)
+        if log.exists():
+            log.replace(warehouse.log_path(aside))
+        if former.exists():
+            former.replace(aside)
+            say(f"the former {former.name} is now {aside}")
 
 
 def run_landed(home: Home, say: Say) -> list[LoadRun]:

@@ -1,6 +1,4 @@
 -- The customers whom a campaign for automatic payment may contact (R27).
-{{ config(materialized='view') }}
-
 with customers as (
     select
         *,

@@ -5,7 +5,6 @@ import dagster as dg
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.delivery import outbox, published_copy
-from orchestration.installation import warehouse
 
 
 @dg.asset(
@@ -51,8 +50,8 @@ def outbox_files(
         ]
         if lines:  # in one message: each message is a write to Dagster's storage
             level("\n".join(lines))
-    with guarded(), warehouse.connect(home) as connection:
-        published_copy.renew_after_delivery(connection, home)
+    with guarded():
+        published_copy.renew_after_delivery(home)
     delivered = sum(each.is_delivered for each in deliveries)
     to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(

@@ -1,53 +1,39 @@
-"""Publish what analysts read as a read-only copy that is swapped in one step (R28)."""
+"""Publish what analysts read as a read-only copy that is swapped in one step (R28).
+
+The copy is a copy of the file of the marts, made while nobody writes to it. Marts that change with
+each delivery are views in the warehouse; the copy gets them as tables.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 
 from orchestration.installation import access, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
-from orchestration.installation.databases import settings
+from orchestration.installation.databases import quoted, settings
 from orchestration.installation.home import Home
+from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
 
+# Marts that are views in the warehouse. The copy has their state from when it was made.
+CHANGED_BY_DELIVERIES = ("deliveries", "organization_days")
 
-@dataclass(frozen=True)
-class Changing:
-    """A large table that changes partly in a day.
-
-    Args:
-        key: the column that identifies a row.
-        changed_at: an expression for the time of a row's last change; it only grows.
-
-    """
-
-    key: str
-    changed_at: str
-
-
-_CHANGING = {
-    "debts": Changing("debt_id", "updated_at"),
-    "debts_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
-    "payments": Changing("payment_key", "updated_at"),
-    "payment_events": Changing("event_number", "updated_at"),
-    "customers": Changing("customer_key", "updated_at"),
-    "customers_history": Changing("dbt_scd_id", "coalesce(dbt_valid_to, dbt_valid_from)"),
-}
-
-# Tables that change with each delivery; the copy has their state from when it was made.
-_CHANGED_BY_DELIVERIES = ("deliveries", "organization_days")
+# What a system or a file system says that cannot copy a file by itself.
+_COPIES_NOTHING = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP)
+_MOST_BYTES_AT_ONCE = 1 << 30
 
 
 def count_loads_to_carry(connection: duckdb.DuckDBPyConnection, home: Home) -> int:
@@ -61,73 +47,52 @@ def count_loads_to_carry(connection: duckdb.DuckDBPyConnection, home: Home) -> i
     return max(manifests.last_load_id(home) - finished, 0)
 
 
-def renew_after_delivery(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def renew_after_delivery(home: Home) -> None:
     """Publish again if the copy does not show what the ledger in the warehouse says.
 
     Args:
-        connection: the warehouse.
-        home: the installation.
+        home: the installation; this process has its warehouse closed.
 
     Raises:
         ForeignHomeError: the home's group cannot be given read access.
+        WarehouseBusyError: another process has the warehouse open.
 
     """
-    if not count_loads_to_carry(connection, home) and not _shows_deliveries(connection, home):
-        publish(connection, home)
+    with warehouse.connect(home) as connection:
+        is_due = not count_loads_to_carry(connection, home) and not _shows_deliveries(
+            connection, home
+        )
+    if is_due:
+        publish(home)
 
 
-def publish(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    clock: Clock = utc_now,
-    *,
-    is_anew: bool = False,
-) -> dict[str, int]:
+def publish(home: Home, clock: Clock = utc_now) -> dict[str, int]:
     """Make a new published copy and replace the old one.
 
-    The new copy starts from the old one and takes over the changed rows. Then every table is
-    compared completely with the warehouse. If the old copy is damaged, or of another version of
-    DuckDB, the new one starts empty. An open connection keeps reading the old copy; nobody sees a
-    partial copy.
+    An open connection keeps reading the old copy; nobody sees a partial copy.
 
     Args:
-        connection: the warehouse.
-        home: the installation.
+        home: the installation; this process has its warehouse closed.
         clock: the time.
-        is_anew: start with an empty file: deleted rows could still be found in a file.
 
     Returns:
         Rows by table.
 
     Raises:
         ForeignHomeError: the home's group cannot be given read access.
+        WarehouseBusyError: another process has the warehouse open.
 
     """
     _sweep(home)
-    if home.analytics.exists() and not is_anew:
-        with suppress(duckdb.Error):
-            return _publish(connection, home, clock, home.analytics)
-    return _publish(connection, home, clock)
-
-
-def _publish(
-    connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock, former: Path | None = None
-) -> dict[str, int]:
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
-        if former is not None:
-            shutil.copyfile(former, part)
-        connection.execute(f"attach '{_quoted(str(part))}' as published")
-        try:
-            rows = {table: _bring_up_to_date(connection, table) for table in published_tables()}
-            _copy_functions(connection)
-            connection.execute(
-                "create or replace table published.main.published_at as"
-                " select ?::timestamp as published_at",
-                [clock().astimezone(UTC).replace(tzinfo=None)],
-            )
+        with warehouse.connect(home) as connection:
+            connection.execute("checkpoint marts")
+        _copy_marts(home, part)
+        with warehouse.connect(home) as connection:
+            connection.execute(f"attach {quoted(part)} as published")
+            rows = _complete(connection, clock)
             connection.execute("checkpoint published")
-        finally:
             connection.execute("detach published")
         with part.open("rb+") as content:
             os.fsync(content.fileno())
@@ -135,7 +100,62 @@ def _publish(
         part.replace(home.analytics)
     finally:
         part.unlink(missing_ok=True)
-        part.with_name(f"{part.name}.wal").unlink(missing_ok=True)
+        warehouse.log_path(part).unlink(missing_ok=True)
+    return rows
+
+
+def _copy_marts(home: Home, part: Path) -> None:
+    """Copy the file of the marts while nobody writes to it: DuckDB respects this lock.
+
+    The lock would end if this process had the file open elsewhere and closed it there.
+
+    Raises:
+        WarehouseBusyError: another process has it open for writing, or has written to it since.
+
+    """
+    with home.marts.open("rb") as source, part.open("xb") as target:
+        busy = WarehouseBusyError(
+            f"another process writes to {home.marts}; wait for it to end, then run again"
+        )
+        try:
+            fcntl.lockf(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise busy from None
+        if warehouse.log_path(home.marts).exists():
+            raise busy
+        _copy(source, target)
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    """Copy a file; where the file system can, both share their blocks."""
+    try:
+        while os.copy_file_range(source.fileno(), target.fileno(), _MOST_BYTES_AT_ONCE):
+            pass
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in _COPIES_NOTHING:
+            raise
+        shutil.copyfileobj(source, target)
+
+
+def _complete(connection: duckdb.DuckDBPyConnection, clock: Clock) -> dict[str, int]:
+    """Make of a copy of the marts what is published, and nothing else; return rows by table."""
+    for kind in ("table", "view"):
+        for schema, name in connection.execute(
+            f"select schema_name, {kind}_name from duckdb_{kind}s()"  # noqa: S608 (names of ours)
+            " where database_name = 'published' and not internal"
+        ).fetchall():
+            if (schema, kind) != ("main", "table") or name not in published_tables():
+                connection.execute(f'drop {kind} published."{schema}"."{name}"')
+    for table in CHANGED_BY_DELIVERIES:
+        connection.execute(f"create table published.main.{table} as from warehouse.main.{table}")
+    connection.execute(
+        "create table published.main.published_at as select ?::timestamp as published_at",
+        [clock().astimezone(UTC).replace(tzinfo=None)],
+    )
+    rows = {}
+    for table in published_tables():
+        row = connection.execute(f"select count(*) from published.main.{table}").fetchone()  # noqa: S608 (names of ours)
+        rows[table] = int(row[0]) if row else 0
     return rows
 
 
@@ -174,16 +194,15 @@ def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[
 
     """
     with told_of(home.analytics):
-        connection.execute(f"attach '{_quoted(str(home.analytics))}' as published (read_only)")
+        connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
         try:
             return [
                 table
                 for table in published_tables()
-                if table not in _CHANGED_BY_DELIVERIES
+                if table not in CHANGED_BY_DELIVERIES
                 and (
-                    _columns(connection, "warehouse", table)
-                    != _columns(connection, "published", table)
-                    or _fingerprint(connection, f"main.{table}")
+                    _columns(connection, "marts", table) != _columns(connection, "published", table)
+                    or _fingerprint(connection, f"marts.main.{table}")
                     != _fingerprint(connection, f"published.main.{table}")
                 )
             ]
@@ -196,13 +215,13 @@ def _shows_deliveries(connection: duckdb.DuckDBPyConnection, home: Home) -> bool
     if not home.analytics.exists():
         return False
     try:
-        connection.execute(f"attach '{_quoted(str(home.analytics))}' as published (read_only)")
+        connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
     except duckdb.Error:
         return False
+    ours, theirs = "from warehouse.main.deliveries", "from published.main.deliveries"
     try:
-        return _fingerprint(connection, "main.deliveries") == _fingerprint(
-            connection, "published.main.deliveries"
-        )
+        differs = f"select exists ({ours} except {theirs}) or exists ({theirs} except {ours})"
+        return connection.execute(differs).fetchone() == (False,)
     except duckdb.Error:
         return False
     finally:
@@ -213,52 +232,6 @@ def _sweep(home: Home) -> None:
     """Remove the partial copy of a killed run, with DuckDB's files next to it."""
     for part in home.root.glob(".*.part*"):
         part.unlink(missing_ok=True)
-
-
-def _bring_up_to_date(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    """Make a table of the copy equal to the warehouse; return its number of rows."""
-    columns = _columns(connection, "warehouse", table)
-    if columns == _columns(connection, "published", table):
-        if table in _CHANGING:
-            _take_over_changes(connection, table, _CHANGING[table])
-        count, content = _fingerprint(connection, f"main.{table}")
-        if (count, content) == _fingerprint(connection, f"published.main.{table}"):
-            return count
-    row = connection.execute(
-        f"create or replace table published.main.{table} as from main.{table}"  # a name of ours
-    ).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _take_over_changes(
-    connection: duckdb.DuckDBPyConnection, table: str, changing: Changing
-) -> None:
-    """Replace the rows that changed after the newest row of the copy."""
-    connection.execute(
-        f"create or replace temp table changed as from main.{table}"  # noqa: S608 (names of ours)
-        f" where {changing.changed_at} >"
-        f" (select max({changing.changed_at}) from published.main.{table})"
-    )
-    connection.execute(
-        f"delete from published.main.{table}"  # noqa: S608 (names of ours)
-        f" where {changing.key} in (select {changing.key} from changed)"
-    )
-    connection.execute(f"insert into published.main.{table} from changed")
-    connection.execute("drop table changed")
-
-
-def _copy_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the copy the functions for analysts: those of tables, and the one of normal ids (R1)."""
-    for name, kind, parameters, definition in connection.execute(
-        "select function_name, function_type, parameters, macro_definition"
-        " from duckdb_functions() where database_name = 'warehouse'"
-        " and (function_type = 'table_macro' or function_name = 'normal_id')"
-    ).fetchall():
-        form = "as table" if kind == "table_macro" else "as"
-        connection.execute(
-            f"create or replace macro published.main.{name}({', '.join(parameters)})"
-            f" {form} {definition}"
-        )
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[Any]:
@@ -276,7 +249,3 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int
         f"select count(*), coalesce(sum(hash(content)::hugeint), 0) from {table} as content"  # noqa: S608
     ).fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -22,7 +22,7 @@ def find(home: Home) -> Tables:
     """The kept tables of a home whose models have been built."""
     nodes = json.loads((home.root / "target" / "manifest.json").read_text("utf-8"))["nodes"]
     keeping = {
-        f"{node['schema']}.{node['alias']}"
+        f"{'marts' if node['database'] == 'marts' else node['schema']}.{node['alias']}"
         for node in nodes.values()
         if node["config"].get("materialized") in _KEEPING
     }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from orchestration.installation.databases import read_whole, settings
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 
@@ -55,6 +56,22 @@ def damaged_database(path: Path) -> DamagedError:
         f"{path} is damaged, or of another version of DuckDB:"
         f" {REPLAY} makes it anew from the landing area"
     )
+
+
+def damaged_warehouse(home: Home) -> DamagedError:
+    """Return the error for that of the writer's databases which cannot be read.
+
+    DuckDB names no file where it finds a damaged block. So the marts are read whole; if all of them
+    can be read, it is the warehouse. No connection to them may be open in this process.
+    """
+    if home.marts.exists():
+        try:
+            with duckdb.connect(str(home.marts), read_only=True, config=settings(home)) as marts:
+                read_whole(marts)
+        except duckdb.Error as error:
+            if is_of_damage(error):
+                return damaged_database(home.marts)
+    return damaged_database(home.warehouse)
 
 
 def full_disk(folder: Path) -> DiskFullError:
@@ -109,7 +126,7 @@ def explain(error: BaseException, home: Home) -> ToldError | None:
             return each
     if is_of_full_disk(error):
         return full_disk(home.root)
-    return damaged_database(home.warehouse) if is_of_damage(error) else None
+    return damaged_warehouse(home) if is_of_damage(error) else None
 
 
 def _says(error: BaseException, texts: tuple[str, ...]) -> bool:

@@ -1,8 +1,11 @@
-"""What DuckDB may use of the machine, the same for each database of an installation."""
+"""What is the same for each database of an installation: settings, paths, reading all of it."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import duckdb
 
 from orchestration.installation.home import Home
 
@@ -19,3 +22,24 @@ def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
         "temp_directory": str(home.scratch),
         "autoinstall_known_extensions": "false",
     }
+
+
+def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
+    """Read every row of every table that a connection has, to find out whether all can be read.
+
+    Raises:
+        duckdb.Error: one cannot be read.
+
+    """
+    for database, schema, name in connection.execute(
+        "select database_name, schema_name, table_name from duckdb_tables() where not internal"
+    ).fetchall():
+        connection.execute(
+            f'select sum(hash(whole_row)::hugeint) from "{database}"."{schema}"."{name}"'  # noqa: S608 (names of ours)
+            " as whole_row"
+        )
+
+
+def quoted(path: Path) -> str:
+    """Write a path as a text of SQL."""
+    return "'" + str(path).replace("'", "''") + "'"

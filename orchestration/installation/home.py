@@ -37,8 +37,13 @@ class Home:
 
     @property
     def warehouse(self) -> Path:
-        """The writer's database."""
+        """The writer's database: what has landed, and the models between that and the marts."""
         return self.root / "warehouse.duckdb"
+
+    @property
+    def marts(self) -> Path:
+        """The writer's other database: the tables that are published. Both belong together."""
+        return self.root / "marts.duckdb"
 
     @property
     def analytics(self) -> Path:
@@ -81,9 +86,15 @@ class Home:
         return self.root / "erasure.json"
 
     @property
-    def set_aside(self) -> Path:
-        """The previous warehouse, while the landing area is replayed."""
-        return self.root / "warehouse.before_replay.duckdb"
+    def set_aside(self) -> Mapping[Path, Path]:
+        """Where the databases of the writer are moved while the landing area is replayed.
+
+        The warehouse comes first: marts without a warehouse are of no load.
+        """
+        return {
+            path: path.with_name(f"{path.stem}.before_replay.duckdb")
+            for path in (self.warehouse, self.marts)
+        }
 
     @property
     def scratch(self) -> Path:

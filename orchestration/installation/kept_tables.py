@@ -21,7 +21,7 @@ from orchestration.installation.warehouse import OlderWarehouseError
 
 LISTED = Path(__file__).with_name("kept_tables.json")
 
-# By `schema.table`: the type of each column.
+# By `schema.table`, or `marts.table`: the type of each column.
 Tables = Mapping[str, Mapping[str, str]]
 
 _MEANING = "meaning of the kept rows: "
@@ -49,13 +49,14 @@ def read_expected() -> Expected:
 
 
 def read_found(connection: duckdb.DuckDBPyConnection) -> Tables:
-    """Every table and view of a warehouse as it is."""
+    """Every table and view of a warehouse as it is; those of the marts as `marts.table`."""
     found: dict[str, dict[str, str]] = {}
-    for table, column, kind in connection.execute(
-        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns()"
-        " where database_name = current_database() and not internal"
+    for database, schema, table, column, kind in connection.execute(
+        "select database_name, schema_name, table_name, column_name, data_type"
+        " from duckdb_columns() where database_name in ('warehouse', 'marts') and not internal"
     ).fetchall():
-        found.setdefault(table, {})[column] = kind
+        place = "marts" if database == "marts" else schema
+        found.setdefault(f"{place}.{table}", {})[column] = kind
     return found
 
 

@@ -1,4 +1,9 @@
-"""The warehouse file: open it, create the tables of schema `raw`, and track finished loads."""
+"""The warehouse: open its two files, create the tables of schema `raw`, and track finished loads.
+
+`warehouse.duckdb` has what landed and the models between that and the marts. `marts.duckdb`, the
+database `marts`, has the tables that are published. Names without a database are looked up in both.
+A transaction writes to one of them only.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
@@ -15,8 +20,8 @@ from typing import Any
 
 import duckdb
 
-from orchestration.installation.damage import DamagedError, told_of
-from orchestration.installation.databases import settings
+from orchestration.installation.damage import REPLAY, DamagedError, damaged_warehouse, is_of_damage
+from orchestration.installation.databases import quoted, settings
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
@@ -25,6 +30,10 @@ from orchestration.installation.project_yaml import raw_tables
 # The steps of a run wait equally long.
 _READERS_WAIT_SECONDS = 300.0
 _THEN_AGAIN = "; wait for it to end, then run again"
+# Where names without a database are looked up; as in profiles.yml.
+SEARCHED = "warehouse.main,marts.main"
+# The load whose marts these are.
+_STAMP = "marts.main.finished_load"
 
 
 class OlderWarehouseError(ToldError):
@@ -36,17 +45,14 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing and create missing tables of schema `raw`.
 
     Raises:
-        DamagedError: it cannot be read, on opening or later.
+        DamagedError: a file of it cannot be read, on opening or later, or the marts are missing.
         WarehouseBusyError: another process has it open.
 
     """
-    with told_of(home.warehouse):
-        connection = _open(home)
-        try:
-            create_raw(connection)
-            yield connection
-        finally:
-            connection.close()
+    with _opened(home, is_read_only=False) as connection:
+        create_raw(connection)
+        connection.execute(f"create table if not exists {_STAMP} (load_id bigint)")
+        yield connection
 
 
 def create_raw(connection: duckdb.DuckDBPyConnection) -> None:
@@ -84,37 +90,73 @@ def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
         time.sleep(0.5)
 
 
-def _open(home: Home, *, is_read_only: bool = False) -> duckdb.DuckDBPyConnection:
+@contextmanager
+def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
-        connection = duckdb.connect(
-            str(home.warehouse), read_only=is_read_only, config=settings(home)
-        )
-        connection.execute("set TimeZone = 'UTC'")
+        if not is_read_only and not home.warehouse.exists():
+            forget_marts(home)
+        with _busy_told(home.warehouse):
+            connection = duckdb.connect(
+                str(home.warehouse), read_only=is_read_only, config=settings(home)
+            )
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            if not home.marts.exists() and (is_read_only or _last_finished_load_id(connection)):
+                raise DamagedError(f"{home.marts} is missing: {REPLAY} makes it anew")
+            with _busy_told(home.marts):
+                options = " (read_only)" if is_read_only else ""
+                connection.execute(f"attach {quoted(home.marts)} as marts{options}")
+            connection.execute(f"set search_path = '{SEARCHED}'")
+            yield connection
+        finally:
+            connection.close()
+    except duckdb.Error as error:
+        if is_of_damage(error):
+            raise damaged_warehouse(home) from None
+        raise
+
+
+@contextmanager
+def _busy_told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except duckdb.IOException as error:
         holder = re.search(r"PID (\d+)", str(error))
         if holder is None:
             raise
-        raise WarehouseBusyError(
-            f"{home.warehouse} is held by process {holder[1]}{_THEN_AGAIN}"
-        ) from None
-    return connection
+        raise WarehouseBusyError(f"{path} is held by process {holder[1]}{_THEN_AGAIN}") from None
 
 
-@contextmanager
-def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(home: Home) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     """Open the warehouse read-only.
 
     Raises:
-        DamagedError: it cannot be read, on opening or later.
+        DamagedError: a file of it cannot be read, on opening or later, or the marts are missing.
         WarehouseBusyError: another process has it open.
 
     """
-    with told_of(home.warehouse):
-        connection = _open(home, is_read_only=True)
-        try:
-            yield connection
-        finally:
-            connection.close()
+    return _opened(home, is_read_only=True)
+
+
+@contextmanager
+def reading_raw(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open what landed read-only, without the marts, which may be damaged or missing.
+
+    Raises:
+        duckdb.Error: it cannot be read, or another process has it open.
+
+    """
+    with duckdb.connect(str(home.warehouse), read_only=True, config=settings(home)) as connection:
+        yield connection
+
+
+def forget_marts(home: Home) -> None:
+    """Delete the marts, whose warehouse is gone: the models would add to them (R10).
+
+    The write-ahead log goes first, so that no other file can be taken for its database.
+    """
+    log_path(home.marts).unlink(missing_ok=True)
+    home.marts.unlink(missing_ok=True)
 
 
 def peek_numbers(home: Home) -> tuple[int, int]:
@@ -123,7 +165,7 @@ def peek_numbers(home: Home) -> tuple[int, int]:
     The warehouse may be damaged or missing: a number that cannot be read is 0.
     """
     if home.warehouse.exists():
-        with suppress(duckdb.Error, DamagedError, WarehouseBusyError), reading(home) as connection:
+        with suppress(duckdb.Error), reading_raw(home) as connection:
             return last_load_id(connection), last_batch_id(connection)
     return 0, 0
 
@@ -189,22 +231,6 @@ def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
-    """Read every row of every table, to find out whether all can be read.
-
-    Raises:
-        duckdb.Error: one cannot be read.
-
-    """
-    for schema, name in connection.execute(
-        "select schema_name, table_name from duckdb_tables()"
-        " where not internal and database_name = current_database()"
-    ).fetchall():
-        connection.execute(
-            f'select sum(hash(whole_row)::hugeint) from "{schema}"."{name}" as whole_row'  # noqa: S608 (names of ours)
-        )
-
-
 def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:
     """Return the newest business date of a load, or None if the warehouse is empty."""
     row = connection.execute("select max(business_date) from raw.loads").fetchone()
@@ -221,7 +247,7 @@ def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    """Return the number of rows of each table of the warehouse, by schema and name."""
+    """Return the number of rows of each table but the marts, by schema and name."""
     tables = connection.execute(
         "select schema_name, table_name from duckdb_tables() where not internal"
         " and database_name = current_database()"
@@ -266,8 +292,39 @@ def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
     return int(row[0]) if row and row[0] is not None else None
 
 
+def check_together(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    """Check that the marts are those of this warehouse: that no former or later file is in place.
+
+    Raises:
+        DamagedError: they are of another load.
+
+    """
+    row = connection.execute(f"select coalesce(max(load_id), 0) from {_STAMP}").fetchone()  # noqa: S608 (a name of ours)
+    # The second is what a run leaves that was killed between the two writes of finish_load.
+    if row not in [(_last_finished_load_id(connection),), (unfinished_load_id(connection),)]:
+        raise DamagedError(
+            f"{home.marts} and {home.warehouse.name} are not of the same load:"
+            f" {REPLAY} makes both anew"
+        )
+
+
+def _stamp(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
+    connection.execute(f"create or replace table {_STAMP} as select {load_id}::bigint as load_id")
+
+
+def _last_finished_load_id(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the newest load that was finished, 0 if there is none."""
+    with suppress(duckdb.CatalogException):  # dbt alone has not made the tables of `raw` yet
+        row = connection.execute(
+            "select coalesce(max(load_id), 0) from raw.loads where finished_at is not null"
+        ).fetchone()
+        return int(row[0]) if row else 0
+    return 0
+
+
 def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
-    """Record that all models and tests have processed this load."""
+    """Record that all models and tests have processed this load: in the marts, then in `raw`."""
+    _stamp(connection, load_id)
     connection.execute(
         "update raw.loads set finished_at = loaded_at where load_id = ? and finished_at is null",
         [load_id],

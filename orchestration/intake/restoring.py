@@ -20,9 +20,7 @@ from orchestration.contracts.organizations import CONTRACT_FILES, Organization
 from orchestration.delivery import ledger
 from orchestration.delivery.attempts import Attempt
 from orchestration.installation import warehouse, whole_files
-from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
-from orchestration.installation.locking import WarehouseBusyError
 from orchestration.intake import soundness
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile
@@ -45,9 +43,9 @@ def restore(
 
     """
     damaged = _find_damaged(home)
-    with suppress(duckdb.Error, DamagedError, WarehouseBusyError):
+    with suppress(duckdb.Error):
         if home.warehouse.exists():
-            with warehouse.reading(home) as connection:
+            with warehouse.reading_raw(home) as connection:
                 _write_batches(connection, home, damaged)
     files: list[LandedFile] = []
     for load_id in manifests.load_ids(home):

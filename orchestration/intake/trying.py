@@ -30,7 +30,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.formats.text_files import RowsRefusedError
 from orchestration.installation import warehouse
 from orchestration.installation.damage import told_of
-from orchestration.installation.databases import settings
+from orchestration.installation.databases import quoted, settings
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
 from orchestration.intake import loading
@@ -176,7 +176,8 @@ def judged(
     with _told(), told_of(home.analytics), duckdb.connect(config=settings(trial)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("attach ':memory:' as warehouse")
-        connection.execute("use warehouse")
+        connection.execute("attach ':memory:' as marts")
+        connection.execute(f"set search_path = '{warehouse.SEARCHED}'")
         warehouse.create_raw(connection)
         _show_base(connection, home, models, organization.organization_id if has_base else None)
         loading.load(connection, trial, manifest)
@@ -205,8 +206,7 @@ def _show_base(
     """Show what the former loads left: what analysts see of an organization, or nothing."""
     published: set[str] = set()
     if organization_id is not None and home.analytics.exists():
-        path = str(home.analytics).replace("'", "''")
-        connection.execute(f"attach '{path}' as published (read_only)")
+        connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
         found = connection.execute(
             "select table_name from duckdb_tables() where database_name = 'published'"
         ).fetchall()
@@ -214,11 +214,11 @@ def _show_base(
     for name, columns in models.base.items():
         if name in published:
             connection.execute(
-                f"create view warehouse.main.{name} as"  # noqa: S608 (names of ours)
+                f"create view marts.main.{name} as"  # noqa: S608 (names of ours)
                 f" select * from published.main.{name} where organization_id = '{organization_id}'"
             )
         else:
-            connection.execute(f"create table warehouse.main.{name} ({columns})")
+            connection.execute(f"create table marts.main.{name} ({columns})")
 
 
 @contextmanager
@@ -240,7 +240,7 @@ def _compile(home: Home) -> Models:
         with warehouse.connect(trial) as connection:
             # The models look whether there was a former load.
             for name in _BASE:
-                connection.execute(f"create table main.{name} (organization_id varchar)")
+                connection.execute(f"create table marts.main.{name} (organization_id varchar)")
         run_dbt(trial, "compile", "--quiet", "--select", *_SELECTED, is_silent=True)
         text = (trial.root / "target" / "manifest.json").read_text(encoding="utf-8")
     manifest: dict[str, Any] = json.loads(text)

@@ -174,8 +174,8 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
         ).fetchall()
         outbox.renew_copies(connection, home, request.organization_id, [day for (day,) in dates])
         is_balanced = _hash_balance(connection) == request.balance
-        published_copy.publish(connection, home, is_anew=True)
         load_count = warehouse.last_load_id(connection)
+    published_copy.publish(home)
     _forget_former(home)
     home.erasure.unlink()
     whole_files.sync_folder(home.root)
@@ -332,8 +332,9 @@ def _blank(path: Path, content: BinaryIO, lines: set[str]) -> None:
 
 def _forget_former(home: Home) -> None:
     """Delete the old warehouse, and leftovers of previews and killed processes."""
-    for path in home.root.glob(f"{home.set_aside.name}*"):
-        path.unlink()
+    for aside in home.set_aside.values():
+        for path in home.root.glob(f"{aside.name}*"):
+            path.unlink()
     for path in home.uploads.glob("*/.*.gone"):
         shutil.rmtree(path)
     for path in home.scratch.glob("*"):
@@ -346,8 +347,9 @@ def _forget_former(home: Home) -> None:
     preview = Home(home.scratch / "preview", home.seeds)
     if preview.root.exists():
         with locking.exclusive(preview):
-            for path in preview.root.glob("warehouse.duckdb*"):
-                path.unlink()
+            for path in (preview.warehouse, preview.marts):
+                path.unlink(missing_ok=True)
+                warehouse.log_path(path).unlink(missing_ok=True)
             shutil.rmtree(preview.landing, ignore_errors=True)
 
 

@@ -103,12 +103,14 @@ def asking(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse to ask for persons.
 
     Raises:
+        DamagedError: the marts are not those of the warehouse.
         OlderWarehouseError: another version of Saldo made the warehouse.
         RefusedError: the warehouse is empty.
 
     """
     with warehouse.connect(home) as connection:
         kept_tables.check(connection)
+        warehouse.check_together(connection, home)
         if not warehouse.is_built(connection):
             raise RefusedError("nothing has been loaded: run, then erase")
         yield connection

@@ -16,6 +16,7 @@ from orchestration.delivery import ledger, outgoing, published_copy
 from orchestration.delivery.attempts import Attempt
 from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.damage import REPLAY, DamagedError
+from orchestration.installation.databases import read_whole
 from orchestration.installation.home import Home
 from orchestration.intake import soundness
 from orchestration.landing import manifests
@@ -60,13 +61,14 @@ def verify(home: Home) -> Verified:
         with warehouse.reading(home) as connection:
             warehouse.check_raw(connection)
             kept_tables.check(connection)
-            warehouse.read_whole(connection)
+            warehouse.check_together(connection, home)
+            read_whole(connection)
             if not landed:
                 yield from _compare(connection, home, remarks)
 
     def read_copy() -> Iterator[str]:
         with published_copy.reading(home) as published:
-            warehouse.read_whole(published)
+            read_whole(published)
         yield from ()
 
     for look in (read_warehouse, read_copy):

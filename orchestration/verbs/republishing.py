@@ -31,6 +31,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
         organization = find_organization(read_contracts(home.seeds), organization_id)
         with warehouse.connect(home) as connection:
             kept_tables.check(connection)
+            warehouse.check_together(connection, home)
             ledger.restore(connection, home)
             files = outgoing.read_publication(
                 connection, organization.organization_id, business_date.date()
@@ -53,7 +54,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
         terminal.show_deliveries(console, home, deliveries)
         with warehouse.connect(home) as connection:
             ledger.restore(connection, home)
-            published_copy.renew_after_delivery(connection, home)
+        published_copy.renew_after_delivery(home)
         sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-import duckdb
 import pytest
 
+from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from tests.orchestration.histories import History, describe
 from tests.orchestration.oracle import Outcome
@@ -173,5 +173,5 @@ def _exceptions_of(history: History, outcome: Outcome) -> Iterator[tuple[object,
 
 
 def query(home: Home, sql: str) -> Rows:
-    with duckdb.connect(str(home.warehouse), read_only=True) as connection:
+    with warehouse.reading(home) as connection:
         return connection.execute(sql).fetchall()

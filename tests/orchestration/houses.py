@@ -16,7 +16,6 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-import duckdb
 import openpyxl
 
 from orchestration.contracts.organizations import Organization, read_organizations
@@ -140,6 +139,11 @@ class House:
         options: Sequence[str] = (),
     ) -> None:
         """Land files and lines of events, and carry them through the models; options are dbt's."""
+        self.land(*deposits, events=events)
+        self.carry(self.number, *options)
+
+    def land(self, *deposits: Deposit, events: Sequence[Mapping[str, object]] = ()) -> None:
+        """Land files and lines of events."""
         if not self.number:
             lend_parse(self.home)
         self.number += 1
@@ -159,7 +163,6 @@ class House:
             events=(EventRange(name, 0, len(lines), 0, kept),) if lines else (),
         )
         manifests.write_manifest(self.home, manifest)
-        self.carry(self.number, *options)
 
     def carry(self, load_id: int, *options: str) -> None:
         """Carry the oldest landed load that the warehouse does not have through the models."""
@@ -186,7 +189,7 @@ class House:
 
     def query(self, sql: str) -> Rows:
         """Ask the writer's warehouse."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(self.home) as connection:
             return connection.execute(sql).fetchall()
 
     def refused_rows(self) -> Rows:

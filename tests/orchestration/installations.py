@@ -27,6 +27,7 @@ from orchestration.contracts.organizations import normalize_header
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.forking import run_module
 from tests.orchestration.starting import keep_parse, lend_parse, made_once
@@ -185,7 +186,7 @@ class Ran:
 
     def query(self, sql: str, *parameters: object) -> Rows:
         """Ask the writer's warehouse, where raw rows are too."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(self.home) as connection:
             return connection.execute(sql, parameters).fetchall()
 
     def raw_rows(self, organization_id: str) -> Rows:

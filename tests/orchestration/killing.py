@@ -49,6 +49,11 @@ STEPS: dict[str, tuple[str, str, list[str] | None]] = {
         "before",
         None,
     ),
+    "after the load is finished in the marts": (
+        "orchestration.installation.warehouse:_stamp",
+        "after",
+        None,
+    ),
     "before the local file has its name": ("pathlib:Path.replace", "outbox", None),
     "before the upload": ("orchestration.servers.sftp:Client.upload", "before", OUTBOX),
     "before the intent is noted": (
@@ -76,6 +81,21 @@ STEPS: dict[str, tuple[str, str, list[str] | None]] = {
         "orchestration.installation.warehouse:insert",
         "deliveries",
         OUTBOX,
+    ),
+    "before the marts are copied": (
+        "orchestration.delivery.published_copy:_copy_marts",
+        "before",
+        PUBLISHED,
+    ),
+    "after the marts are copied": (
+        "orchestration.delivery.published_copy:_copy_marts",
+        "after",
+        PUBLISHED,
+    ),
+    "after the copy has all that is published": (
+        "orchestration.delivery.published_copy:_complete",
+        "after",
+        PUBLISHED,
     ),
     "before the published copy is in place": ("pathlib:Path.replace", "analytics", PUBLISHED),
     "after the published copy is in place": (

@@ -54,7 +54,7 @@ def make_views(connection: duckdb.DuckDBPyConnection) -> None:
         """
         create schema staging;
         create schema intermediate;
-        create table main.organizations as
+        create table marts.main.organizations as
         select unnest(['lumina', 'andes_seguros']) as organization_id;
         create table intermediate.outgoing_files (
             organization_id varchar, business_date date, load_id bigint, file_name varchar,

@@ -88,6 +88,12 @@ def keep_parse(former: Home, home: Home) -> None:
     (home.root / _MANIFEST).touch()
 
 
+def copy_warehouse(former: Home, home: Home) -> None:
+    """The warehouse of a home once more in another one: both of its files."""
+    shutil.copyfile(former.warehouse, home.warehouse)
+    shutil.copyfile(former.marts, home.marts)
+
+
 def _parse(root: Path) -> None:
     home = Home(root, PROJECT / "seeds")
     home.create()

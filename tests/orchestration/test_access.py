@@ -26,6 +26,7 @@ KEPT = {
     "events",
     "landing",
     "logs",
+    "marts.duckdb",
     "outbox",
     "parse.lock",
     "project",

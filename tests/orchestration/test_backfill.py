@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import serve
-from orchestration.installation import locking
+from orchestration.installation import locking, warehouse
 from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.forking import run_module
 from tests.orchestration.starting import lend_parse
@@ -80,7 +79,7 @@ class Site:
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
         """All rows that the warehouse stores."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(self.home) as connection:
             names = connection.execute(
                 "select schema_name || '.' || table_name from duckdb_tables() order by all"
             ).fetchall()
@@ -96,7 +95,7 @@ class Site:
 
     def publications(self) -> list[tuple[object, ...]]:
         """Which publication was opened, and by which load."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(self.home) as connection:
             return connection.execute(
                 "select organization_id, cast(business_date as varchar), load_id"
                 " from intermediate.int_publications__opened order by all"
@@ -224,7 +223,7 @@ def test_the_command_waits_for_the_run_of_the_daemon_and_each_file_is_taken_once
     assert "Traceback" not in command.stderr
     assert f"is held by {held_by}; waiting for at most 1800 seconds" in command.stderr
     site.wait_for_runs(*[status for _, status in former], "SUCCESS", "SUCCESS")
-    with duckdb.connect(str(site.home.warehouse), read_only=True) as connection:
+    with warehouse.reading(site.home) as connection:
         files = connection.execute(
             "select organization_id, count(*) from intake_files"
             f" where business_date = '{WEDNESDAY}' group by all order by all"

@@ -20,6 +20,7 @@ from orchestration.__main__ import main
 from orchestration.delivery import ledger, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
 from tests.orchestration.installations import Installed, install
 
 HELD = f"{DAYS[1]}_toku_invoices.csv"
@@ -31,7 +32,7 @@ class Operator(Installed):
 
     def unfinished_loads(self) -> int:
         """How many loads have not been carried through to the end."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(self.home) as connection:
             row = connection.execute(
                 "select count(*) from raw.loads where finished_at is null"
             ).fetchone()
@@ -217,22 +218,22 @@ def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
     assert result.returncode == 0, result.stdout + result.stderr
     assert "3 loads replayed" in result.stdout
     assert list(operator.server_root.glob("*/outbox/*")) == []
-    with duckdb.connect() as connection:
-        for name, path in {
-            "former": operator.home.root / "warehouse.before_replay.duckdb",
-            "replayed": operator.home.warehouse,
-        }.items():
-            connection.execute(f"attach '{path}' as {name} (read_only)")
-        tables = connection.execute(
-            "select table_schema || '.' || table_name from information_schema.tables"
-            " where table_catalog = 'former' and table_type = 'BASE TABLE'"
-        ).fetchall()
-        assert len(tables) > 20
-        for (table,) in tables:
-            for one, other in (("former", "replayed"), ("replayed", "former")):
-                assert not connection.execute(
-                    f"from {one}.{table} except all from {other}.{table}"
-                ).fetchall(), table
+    table_count = 0
+    for replayed, former in operator.home.set_aside.items():
+        with duckdb.connect() as connection:
+            for name, path in {"former": former, "replayed": replayed}.items():
+                connection.execute(f"attach '{path}' as {name} (read_only)")
+            tables = connection.execute(
+                "select table_schema || '.' || table_name from information_schema.tables"
+                " where table_catalog = 'former' and table_type = 'BASE TABLE'"
+            ).fetchall()
+            table_count += len(tables)
+            for (table,) in tables:
+                for one, other in (("former", "replayed"), ("replayed", "former")):
+                    assert not connection.execute(
+                        f"from {one}.{table} except all from {other}.{table}"
+                    ).fetchall(), table
+    assert table_count > 30
 
 
 def test_what_the_receiver_may_have_is_told_once(

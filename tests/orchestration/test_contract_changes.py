@@ -7,7 +7,6 @@ second day on; Lumina sends all of them, in another currency.
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from orchestration.reports import terminal
 from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.comparing import query
 from tests.orchestration.installations import Installed, Rows, install
-from tests.orchestration.starting import lend_parse
+from tests.orchestration.starting import copy_warehouse, lend_parse
 
 HELD = """
 select organization_id, file_id, withdrawn_count
@@ -164,7 +163,7 @@ def test_a_full_refresh_gives_the_same_debts_and_history(
     copy = Home(tmp_path / "home", third_day.home.seeds)
     copy.create()
     lend_parse(copy)
-    shutil.copyfile(third_day.home.warehouse, copy.warehouse)
+    copy_warehouse(third_day.home, copy)
     run_dbt(copy, *BUILD, "--full-refresh")
     for sql in (STATES, HISTORY):
         assert query(copy, sql) == query(third_day.home, sql)

@@ -7,7 +7,6 @@ import random
 import re
 from decimal import Decimal
 
-import duckdb
 import pytest
 
 from orchestration.contracts.currencies import CURRENCIES, decimals_of, in_form
@@ -213,7 +212,7 @@ def test_any_text_is_read_as_the_amount_that_the_rules_say_or_not_at_all(
         text.translate(str.maketrans(".,", f"{separator}{',' if separator == '.' else '.'}"))
         for text in texts
     ]
-    with duckdb.connect(str(house.home.warehouse)) as connection:
+    with warehouse.connect(house.home) as connection:
         connection.execute("begin")
         connection.execute(
             "update raw.intake_files set currency = ?, decimal_separator = ?"

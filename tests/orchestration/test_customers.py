@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import openpyxl
 import pytest
 
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.building import run_dbt
 from tests.orchestration.installations import Installed, install
@@ -137,7 +137,7 @@ def test_enrollments_wait_for_customers_whom_nobody_has_created(with_debts: Cust
         ("method-4", ANA, "pac", '["LUZ-001"]', None, "waiting", "unknown_status", None),
     ]
     assert with_debts.query("select * from campaign_contacts") == []
-    with duckdb.connect(str(with_debts.home.warehouse), read_only=True) as connection:
+    with warehouse.reading(with_debts.home) as connection:
         assert connection.execute(
             "select source_file, line_number, code from raw.payment_event_refusals"
         ).fetchall() == [("methods.jsonl", 6, "missing_event_id")]
@@ -312,7 +312,7 @@ def test_a_full_refresh_and_a_replay_give_the_same_rows(
     assert result.returncode == 0, result.stdout + result.stderr
     assert replayed.tables() == published
     run_dbt(copy, "run", "--quiet", "--full-refresh", "--select", "customers", "enrollments")
-    with duckdb.connect(str(copy.warehouse), read_only=True) as connection:
+    with warehouse.reading(copy) as connection:
         for table in TABLES:
             rows = connection.execute(f"select * from main.{table} order by all").fetchall()
             assert rows == published[table], table

@@ -18,7 +18,7 @@ import pytest
 from orchestration import runs
 from orchestration.defs.resources import guarded
 from orchestration.delivery import published_copy
-from orchestration.installation import warehouse
+from orchestration.installation import databases, warehouse
 from orchestration.installation.damage import DamagedError, DiskFullError, explain
 from orchestration.installation.home import Home
 from orchestration.landing import manifests
@@ -31,10 +31,13 @@ MANIFEST = Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2))
 
 @pytest.fixture
 def kept(home: Home) -> Home:
-    """A home with a load, a warehouse and a copy, both with some blocks of rows."""
+    """A home with a load, a warehouse, marts and a copy, each with some blocks of rows."""
     manifests.write_manifest(home, MANIFEST)
     with warehouse.connect(home) as connection:
-        connection.execute("create table many as select hash(range) as h from range(300000)")
+        for database in ("warehouse", "marts"):
+            connection.execute(
+                f"create table {database}.main.many as select hash(range) as h from range(300000)"
+            )
     with duckdb.connect(str(home.analytics)) as connection:
         connection.execute("create table many as select hash(range) as h from range(300000)")
     return home
@@ -52,18 +55,23 @@ def test_a_database_that_cannot_be_opened_is_told_by_its_name(
     kept: Home, damage: Callable[[bytes], bytes]
 ) -> None:
     for path, read in (
+        (kept.marts, warehouse.connect),
+        (kept.marts, warehouse.reading),
         (kept.warehouse, warehouse.connect),
         (kept.analytics, published_copy.reading),
     ):
-        path.write_bytes(damage(path.read_bytes()))
+        whole = path.read_bytes()
+        path.write_bytes(damage(whole))
         with pytest.raises(DamagedError) as error, read(kept):
             pass
         assert str(error.value) == _said(path)
         assert warehouse.peek_numbers(kept) == (0, 0)
+        path.write_bytes(whole)
 
 
 def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home) -> None:
     for path, read in (
+        (kept.marts, warehouse.connect),
         (kept.warehouse, warehouse.connect),
         (kept.analytics, published_copy.reading),
     ):
@@ -74,6 +82,7 @@ def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home)
             told.append(_told_of(read, kept))
         assert set(told) <= {_said(path), None}
         assert told.count(None) < 5
+        path.write_bytes(whole)
 
 
 def test_a_log_with_another_byte_is_told(kept: Home) -> None:
@@ -102,19 +111,31 @@ def test_a_warehouse_is_set_aside_as_it_is_with_its_log(
     log = warehouse.log_path(kept.warehouse)
     kept.warehouse.write_bytes(damage(kept.warehouse.read_bytes()))
     former = {
-        kept.set_aside.name: kept.warehouse.read_bytes(),
-        f"{kept.set_aside.name}.wal": log.read_bytes(),
+        "marts.before_replay.duckdb": kept.marts.read_bytes(),
+        "warehouse.before_replay.duckdb": kept.warehouse.read_bytes(),
+        "warehouse.before_replay.duckdb.wal": log.read_bytes(),
     }
-    kept.set_aside.write_bytes(b"the one before")
+    for path in kept.set_aside.values():
+        path.write_bytes(b"the one before")
     runs.set_aside(kept, lambda _: None)
-    assert {path.name: path.read_bytes() for path in kept.root.glob("warehouse*")} == former
+    found = {*kept.root.glob("warehouse*"), *kept.root.glob("marts*")}
+    assert {path.name: path.read_bytes() for path in found} == former
+
+
+def test_a_replay_that_was_killed_before_it_set_the_marts_aside_forgets_them(kept: Home) -> None:
+    """R10: the models would add to them what they have already."""
+    kept.warehouse.replace(kept.set_aside[kept.warehouse])
+    with warehouse.connect(kept) as connection:
+        assert connection.execute("from duckdb_tables() where table_name = 'many'").fetchall() == []
 
 
 def test_a_log_without_its_warehouse_is_put_away_too(kept: Home) -> None:
     _leave_a_log(kept)
     kept.warehouse.unlink()
     runs.set_aside(kept, lambda _: None)
-    assert [path.name for path in kept.root.glob("warehouse*")] == [f"{kept.set_aside.name}.wal"]
+    assert [path.name for path in kept.root.glob("warehouse*")] == [
+        "warehouse.before_replay.duckdb.wal"
+    ]
 
 
 def test_nothing_is_put_away_where_nothing_landed(kept: Home) -> None:
@@ -190,7 +211,7 @@ def _told_of(read: Callable[..., Any], home: Home) -> str | None:
     """What is said when every row of a database is read."""
     try:
         with read(home) as connection:
-            warehouse.read_whole(connection)
+            databases.read_whole(connection)
     except DamagedError as error:
         return str(error)
     return None

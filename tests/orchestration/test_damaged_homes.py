@@ -15,10 +15,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery import ledger
+from orchestration.delivery import ledger, published_copy
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
-from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.home import PROJECT
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests, store
 from tests.orchestration import test_kept_tables
@@ -41,6 +41,13 @@ ROWS = {
         "test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_former_version"
     ),
     "`warehouse.duckdb`: lost": "test_a_lost_warehouse",
+    "`marts.duckdb`: cut, empty, overwritten, of another version": (
+        "test_damaged_marts_are_told_by_every_verb"
+    ),
+    "`marts.duckdb.wal`: lost": "test_marts_without_their_log",
+    "`marts.duckdb`: lost, or of another day than the warehouse": (
+        "test_marts_of_another_load_than_the_warehouse_are_told"
+    ),
     "`analytics.duckdb`: cut, empty, overwritten, of another version": (
         "test_a_damaged_copy_is_told_and_replaced"
     ),
@@ -85,19 +92,20 @@ def _is_sound(installed: Installed) -> None:
     assert re.fullmatch(r"\d loads landed: nothing is damaged\n", verified.stdout)
 
 
-def _tables(home: Home, path: Path) -> dict[str, list[tuple[object, ...]]]:
+def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
     """Every row of what analysts read, but the time of the copy."""
-    with duckdb.connect(str(path), read_only=True) as connection:
-        return {
-            name: connection.execute(f"from main.{name} order by all").fetchall()
-            for name in published_tables()
-        }
+    return {
+        name: connection.execute(f"from main.{name} order by all").fetchall()
+        for name in published_tables()
+    }
 
 
 def _is_as(installed: Installed, whole: Installed) -> None:
-    expected = _tables(whole.home, whole.home.analytics)
-    for path in (installed.home.analytics, installed.home.warehouse):
-        assert _tables(installed.home, path) == expected
+    with published_copy.reading(whole.home) as connection:
+        expected = _tables(connection)
+    for read in (published_copy.reading, warehouse.reading):
+        with read(installed.home) as connection:
+            assert _tables(connection) == expected
     _is_sound(installed)
 
 
@@ -167,8 +175,19 @@ def test_a_lost_batch_of_the_ledger(damaged: Installed) -> None:
 def test_a_damaged_warehouse_is_told_by_every_verb(
     damaged: Installed, whole: Installed, tmp_path: Path
 ) -> None:
+    _is_told_by_every_verb(damaged, whole, tmp_path, damaged.home.warehouse)
+
+
+def test_damaged_marts_are_told_by_every_verb(
+    damaged: Installed, whole: Installed, tmp_path: Path
+) -> None:
+    _is_told_by_every_verb(damaged, whole, tmp_path, damaged.home.marts)
+
+
+def _is_told_by_every_verb(
+    damaged: Installed, whole: Installed, tmp_path: Path, path: Path
+) -> None:
     """And one command replaces it, whatever it is."""
-    path = damaged.home.warehouse
     content = path.read_bytes()
     said = f"{path} is damaged, or of another version of DuckDB: {REPLAY} from the landing area"
     workbook = tmp_path / "clientes.xlsx"
@@ -194,9 +213,10 @@ def test_a_warehouse_that_is_damaged_where_dbt_reads_it_is_told_in_the_same_sent
     damaged: Installed,
 ) -> None:
     """The load has been taken, and dbt is the first to read the rows that cannot be read."""
-    path = damaged.home.warehouse
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(damaged.home.warehouse)) as connection:
         connection.execute("update raw.loads set finished_at = null")
+    path = damaged.home.marts
+    with duckdb.connect(str(path)) as connection:
         connection.execute("checkpoint")
         connection.execute("force checkpoint")
         (block,) = {
@@ -216,11 +236,55 @@ def test_a_warehouse_without_its_log(damaged: Installed, whole: Installed) -> No
 import duckdb, os, sys
 connection = duckdb.connect(sys.argv[1])
 connection.execute("update raw.loads set finished_at = null")
-connection.execute("delete from main.debts")
 os._exit(0)
 """
     damaged.python("-c", script, str(damaged.home.warehouse))
     warehouse.log_path(damaged.home.warehouse).unlink()
+    _is_as(damaged, whole)
+
+
+def test_marts_without_their_log(damaged: Installed, whole: Installed) -> None:
+    """R29: likewise."""
+    script = """
+import duckdb, os, sys
+connection = duckdb.connect(sys.argv[1])
+connection.execute("delete from main.debts")
+os._exit(0)
+"""
+    damaged.python("-c", script, str(damaged.home.marts))
+    warehouse.log_path(damaged.home.marts).unlink()
+    _is_as(damaged, whole)
+
+
+def test_marts_of_another_load_than_the_warehouse_are_told(
+    damaged: Installed, whole: Installed
+) -> None:
+    """Lost, or put back from a backup alone: the models would add to what they are not of."""
+    marts = damaged.home.marts
+    missing = f"{marts} is missing: {REPLAY}"
+    other = f"{marts} and warehouse.duckdb are not of the same load:"
+    verbs = [
+        ("run", "--date", DAY),
+        ("republish", "lumina", DAY),
+        ("erase", "lumina", "19153032-2"),
+    ]
+    marts.unlink()
+    for verb in verbs:
+        _fails(damaged.command(*verb), missing)
+    verified = damaged.command("verify")
+    assert (verified.returncode, verified.stdout) == (1, f"{missing}\n")
+    assert not marts.exists()
+
+    shutil.copyfile(whole.home.marts, marts)
+    _is_sound(damaged)
+    with duckdb.connect(str(marts)) as connection:
+        connection.execute("update finished_load set load_id = load_id + 1")
+    for verb in verbs:
+        _fails(damaged.command(*verb), other)
+    verified = damaged.command("verify")
+    assert verified.returncode == 1
+    assert verified.stdout == f"{other} `python -m orchestration replay` makes both anew\n"
+    assert damaged.command("replay").returncode == 0
     _is_as(damaged, whole)
 
 

@@ -11,13 +11,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
+from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import raw_tables
 from tests.orchestration.clones import Clone, make_clone
 from tests.orchestration.installations import Installed, install
+from tests.orchestration.starting import copy_warehouse
 
 COMMANDS = ("build", "test", "docs generate")
 
@@ -50,9 +52,9 @@ def _as_type(text: str) -> str:
     return "varchar" if name == "string" else name
 
 
-def _fingerprints(path: Path) -> dict[str, tuple[object, ...]]:
-    """Rows and content of every table of a warehouse."""
-    with duckdb.connect(str(path), read_only=True) as connection:
+def _fingerprints(root: Path) -> dict[str, tuple[object, ...]]:
+    """Rows and content of every table of the warehouse of a home."""
+    with warehouse.reading(Home(root, root)) as connection:
         tables = connection.execute(
             'select format(\'"{}"."{}"\', schema_name, table_name) from duckdb_tables()'
             " where not internal"
@@ -66,7 +68,7 @@ def _fingerprints(path: Path) -> dict[str, tuple[object, ...]]:
 
 
 def test_a_fresh_clone_is_built_without_a_row_of_raw(clone: Clone) -> None:
-    tables = _fingerprints(clone.folder / "data" / "warehouse.duckdb")
+    tables = _fingerprints(clone.folder / "data")
     raw = {name: rows for name, (rows, _) in tables.items() if name.startswith('"raw"')}
     assert raw == {f'"raw"."{name}"': 0 for name in raw_tables()}
     assert tables['"main"."debts"'][0] == 0
@@ -105,19 +107,19 @@ OF_THE_BUILD = (
 def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
     clone: Clone, tmp_path: Path
 ) -> None:
-    warehouse = clone.folder / "data" / "warehouse.duckdb"
+    home = Home(clone.folder / "data", clone.folder / "seeds")
     with install(tmp_path, Installed) as site:
         site.upload(DAYS[0])
         ran = site.command("run", "--date", f"{DAYS[0]}")
         assert ran.returncode == 0, ran.stdout + ran.stderr
-        shutil.copyfile(site.home.warehouse, warehouse)
+        copy_warehouse(site.home, home)
         shutil.copytree(site.home.seeds, clone.folder / "seeds", dirs_exist_ok=True)
-    before = _fingerprints(warehouse)
+    before = _fingerprints(home.root)
     assert before['"main"."debts"'][0]
     _run_each_command(clone)
     # What the newest load does to the base, and what of it must be read for that: nothing, once the
     # base has it, but the rows that are refused again.
-    after = _fingerprints(warehouse)
+    after = _fingerprints(home.root)
     work = [f'"intermediate"."{name}"' for name in OF_THE_BUILD]
     assert [before.pop(each)[0] for each in work] == [260, 3, 263, 0]
     assert [after.pop(each)[0] for each in work] == [0, 3, 3, 6]

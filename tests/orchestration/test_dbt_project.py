@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestration.defs.project import project
+from orchestration.delivery.published_copy import CHANGED_BY_DELIVERIES
 from orchestration.installation.home import PROJECT
 from orchestration.installation.project_yaml import published_tables, raw_tables
 
@@ -155,6 +156,26 @@ class TestPublished:
             if node["config"]["meta"].get("published")
         }
         assert len(published_tables()) > 15
+
+    def test_what_is_published_is_in_the_file_that_is_copied_and_nothing_else_is(
+        self, manifest
+    ) -> None:
+        """R28. Views over what a delivery changes are all that the copy gets besides."""
+        nodes = list(_nodes(manifest, "model", "snapshot", "seed"))
+        in_the_file = {
+            (node["schema"], node["alias"]) for node in nodes if node["database"] == "marts"
+        }
+        views = {
+            node["alias"]
+            for node in nodes
+            if node["alias"] in published_tables() and node["config"]["materialized"] == "view"
+        }
+        assert views == set(CHANGED_BY_DELIVERIES)
+        assert in_the_file == {("main", table) for table in published_tables().keys() - views}
+        sources = manifest["sources"].values()
+        assert {node["name"] for node in sources if node["database"] == "marts"} == {
+            node["name"] for node in sources if node["source_name"] == "base"
+        }
 
     def test_the_published_copy_is_an_exposure_of_what_is_published(self, manifest) -> None:
         exposure = manifest["exposures"]["exposure.saldo.analytics_copy"]

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-import duckdb
 import paramiko
 import pytest
 
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS, files_of
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT
 from tests.orchestration.installations import Installed, Rows, install
 from tests.orchestration.networks import Network, network
@@ -197,7 +197,7 @@ class TestPartedNetwork:
         assert set(site.outbox()) == ALL_TOLD
         payments = f"{TUESDAY}_toku_payments.csv"
         assert site.outbox()[payments] == (site.home.outbox / "lumina" / payments).read_bytes()
-        with duckdb.connect(str(site.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(site.home) as connection:
             attempts = connection.execute(
                 "select outcome from raw.deliveries where organization_id = 'lumina'"
                 " and file_name = ? order by batch_id",

@@ -15,7 +15,6 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from orchestration.contracts.event_words import EVENT_WORD_FILES, PAYMENT_STATUSES
@@ -39,7 +38,7 @@ from tests.orchestration.histories import (
     json_line,
 )
 from tests.orchestration.oracle import FileReference, loaded_at, replay
-from tests.orchestration.starting import lend_parse
+from tests.orchestration.starting import copy_warehouse, lend_parse
 
 COUNT = int(os.environ.get("SALDO_HISTORIES", "600"))
 SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
@@ -65,7 +64,7 @@ def incremental(told: Told) -> Told:
     """The warehouse after every load, each compared with the oracle on the way."""
     for number in range(1, told.load_count + 1):
         if number == told.load_count:
-            shutil.copyfile(told.home.warehouse, _one_load_earlier(told))
+            copy_warehouse(told.home, _one_load_earlier(told))
         _carry(told.home)
         assert_as_the_oracle_says(told, number)
     return told
@@ -81,7 +80,7 @@ def test_a_full_refresh_gives_the_same_debts(incremental: Told, tmp_path: Path) 
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
     lend_parse(copy)
-    shutil.copyfile(incremental.home.warehouse, copy.warehouse)
+    copy_warehouse(incremental.home, copy)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
     before = [query(copy, sql) for sql in queries]
     run_dbt(copy, *BUILD, "--full-refresh")
@@ -95,7 +94,7 @@ def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_his
     shutil.copytree(incremental.home.landing, copy.landing)
     copy.create()
     lend_parse(copy)
-    shutil.copyfile(_one_load_earlier(incremental), copy.warehouse)
+    copy_warehouse(_one_load_earlier(incremental), copy)
     _carry(copy, "--full-refresh")
     for sql in (_DEBTS, _HISTORY_OF_STATES, *_DERIVED):
         assert query(copy, sql) == query(incremental.home, sql)
@@ -107,9 +106,9 @@ def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
     lend_parse(copy)
-    shutil.copyfile(incremental.home.warehouse, copy.warehouse)
+    copy_warehouse(incremental.home, copy)
     before = query(copy, _HISTORY)
-    with duckdb.connect(str(copy.warehouse)) as connection:
+    with warehouse.connect(copy) as connection:
         newest = _loaded_at(incremental.load_count)
         connection.execute(
             "update debts_history set file_status = 'mistaken' where dbt_valid_from = ?", [newest]
@@ -145,7 +144,7 @@ def test_a_build_of_the_newest_load_again_changes_nothing(
     copy = Home(tmp_path / "home", incremental.home.seeds)
     copy.create()
     lend_parse(copy)
-    shutil.copyfile(incremental.home.warehouse, copy.warehouse)
+    copy_warehouse(incremental.home, copy)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
     before = [query(copy, sql) for sql in queries]
     run_dbt(copy, *BUILD)
@@ -307,9 +306,11 @@ _DERIVED = (
 )
 
 
-def _one_load_earlier(told: Told) -> Path:
+def _one_load_earlier(told: Told) -> Home:
     """Where the warehouse is kept as it was before the last load."""
-    return told.home.root / "one_load_earlier.duckdb"
+    home = Home(told.home.root / "one_load_earlier", told.home.seeds)
+    home.root.mkdir(exist_ok=True)
+    return home
 
 
 def _carry(home: Home, *options: str) -> None:

@@ -77,7 +77,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> House:
 
 @pytest.fixture(scope="module")
 def connection(plain: House) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(str(plain.home.warehouse), read_only=True) as connection:
+    with warehouse.reading(plain.home) as connection:
         yield connection
 
 
@@ -293,7 +293,7 @@ def test_nobody_is_erased_by_another_scheme_than_that_of_the_last_build(
     asked = id_spellings.Persons("lumina", "rut", {"16847293-K": "borrado-1"})
     with warehouse.connect(home) as connection:
         connection.execute(
-            "create table main.organizations as"
+            "create table marts.main.organizations as"
             " select 'lumina' as organization_id, ? as customer_id_scheme where ? is not null",
             [scheme, scheme],
         )
@@ -324,8 +324,7 @@ def test_what_a_customer_paid_and_owes_is_one_answer_however_the_id_is_spelled(
             for number, (customer, product, due) in enumerate(paid)
         ],
     )
-    with warehouse.connect(house.home) as connection:
-        published_copy.publish(connection, house.home)
+    published_copy.publish(house.home)
     text = (PROJECT / "docs" / "questions.md").read_text("utf-8")
     question = text.partition("\n## 15. ")[2].partition("```sql\n")[2].partition("```")[0]
     with duckdb.connect(str(house.home.analytics), read_only=True) as connection:

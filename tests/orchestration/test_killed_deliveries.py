@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from orchestration.delivery import ledger
@@ -85,7 +84,7 @@ def order(home, make_organization, sftp_server) -> Order:
 
 def _outcomes(order: Order) -> dict[str, str]:
     """What came of each file of the organization, in the end."""
-    with duckdb.connect(str(order.home.warehouse), read_only=True) as connection:
+    with warehouse.reading(order.home) as connection:
         rows = connection.execute("select file_name, outcome from deliveries").fetchall()
     return dict(rows)
 

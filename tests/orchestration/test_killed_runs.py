@@ -20,6 +20,7 @@ import duckdb
 import pytest
 
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.killing import STEPS
@@ -53,7 +54,7 @@ class Site(Installed):
 
     def attempts(self) -> list[tuple[str, str]]:
         """The files that were to be delivered, and what came of each attempt."""
-        with duckdb.connect(str(self.home.warehouse), read_only=True) as connection:
+        with warehouse.reading(self.home) as connection:
             return connection.execute("select file_name, outcome from raw.deliveries").fetchall()
 
     def files(self) -> dict[str, bytes]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
@@ -26,8 +26,10 @@ from orchestration.installation import warehouse
 from orchestration.installation.access import ForeignHomeError
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests
+from tests.orchestration.damaging import flip
 
 FIRST = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SECOND = datetime(2026, 3, 3, 8, tzinfo=UTC)
@@ -49,21 +51,27 @@ SPILLS = """
 
 
 def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None:
-    """Make every table, with one row that has an amount."""
+    """Make every table and view, with one row that has an amount."""
     for table in published_tables():
+        kind, database = (
+            ("view", "warehouse")
+            if table in published_copy.CHANGED_BY_DELIVERIES
+            else ("table", "marts")
+        )
         connection.execute(
-            f"create or replace table main.{table} as select {amount} as amount, {ROW}"
+            f"create or replace {kind} {database}.main.{table} as select {amount} as amount, {ROW}"
         )
     macros = (PROJECT / "macros" / "debts_as_of.sql").read_text(encoding="utf-8")
     environment = Environment(autoescape=False)
-    module = environment.from_string(macros, {"target": {"schema": "main"}}).module
+    this = {"database": "marts", "schema": "main"}
+    module = environment.from_string(macros, {"this": this}).module
     connection.execute(module.duckdb__create_debts_as_of_function())  # type: ignore[attr-defined]
 
 
 def _publish(home: Home, at: datetime, amount: int) -> dict[str, int]:
     with warehouse.connect(home) as connection:
         _make_tables(connection, amount)
-        return published_copy.publish(connection, home, lambda: at)
+    return published_copy.publish(home, lambda: at)
 
 
 def _read(home: Home) -> tuple[object, ...]:
@@ -161,7 +169,7 @@ CHANGES = {
     "a column is added": "alter table debts add column more integer default 3",
     "a column has another type": "alter table debts alter column amount type varchar",
     "a small table changes": "update intake_files set amount = 7",
-    "a file is delivered": "update deliveries set amount = 7",
+    "a file is delivered": "create or replace view deliveries as select 7 as amount",
 }
 # Which table a change makes another one than that of the copy, if it is none of debts.
 CHANGED = {
@@ -176,20 +184,22 @@ CHANGED = {
 def test_whatever_changed_is_found_and_the_next_copy_is_what_the_warehouse_is(
     home: Home, change: str
 ) -> None:
-    """R28: a copy begins as the former one, and must not show that it did."""
+    """R28."""
     with warehouse.connect(home) as connection:
         _make_tables(connection)
         for table in ("debts", "debts_history"):
             connection.execute(
-                f"create or replace table main.{table} as select held.* replace ("
+                f"create or replace table marts.main.{table} as select held.* replace ("
                 " range::integer as amount, range::varchar as debt_id,"
                 f" range::varchar as dbt_scd_id) from main.{table} as held cross join range(10)"
             )
-        published_copy.publish(connection, home)
+    published_copy.publish(home)
+    with warehouse.connect(home) as connection:
         connection.execute(CHANGES[change])
         differing = published_copy.find_differences(connection, home)
         assert differing == CHANGED.get(change, ["debts"])
-        rows = published_copy.publish(connection, home)
+    rows = published_copy.publish(home)
+    with warehouse.reading(home) as connection:
         assert published_copy.find_differences(connection, home) == []
         expected = {table: _content(connection, table) for table in published_tables()}
     with published_copy.reading(home) as published:
@@ -197,40 +207,15 @@ def test_whatever_changed_is_found_and_the_next_copy_is_what_the_warehouse_is(
     assert rows == {table: len(content) - 1 for table, content in expected.items()}
 
 
-@dataclass(frozen=True)
-class Recording:
-    """A connection of which it is noted what it is asked."""
-
-    connection: duckdb.DuckDBPyConnection
-    asked: list[str] = field(default_factory=list)
-
-    def execute(self, sql: str, *arguments: Any) -> duckdb.DuckDBPyConnection:
-        self.asked.append(sql)
-        return self.connection.execute(sql, *arguments)
-
-
-@pytest.mark.parametrize("change", ["nothing", "a row changes", "a row is added"])
-def test_no_table_is_copied_of_which_the_former_copy_has_most(published: Home, change: str) -> None:
-    with warehouse.connect(published) as connection:
-        connection.execute(CHANGES[change].replace("= '5'", "= 'a'"))
-        recording = Recording(connection)
-        published_copy.publish(recording, published)  # type: ignore[arg-type]
-        assert published_copy.find_differences(connection, published) == []
-    copied = [sql for sql in recording.asked if sql.startswith("create or replace table published")]
-    assert [" ".join(sql.split()[:5]) for sql in copied] == [
-        "create or replace table published.main.published_at"
-    ]
-
-
 def test_the_functions_for_analysts_are_in_the_copy(home: Home) -> None:
     with warehouse.connect(home) as connection:
         _make_tables(connection)
-        connection.execute("create or replace macro main.normal_id(text) as upper(text)")
+        connection.execute("create or replace macro marts.main.normal_id(text) as upper(text)")
         connection.execute(
-            "create macro main.amounts_between(least, most) as table"
-            " select amount from main.debts where amount between least and most"
+            "create macro marts.main.amounts_between(least, most) as table"
+            " select amount from debts where amount between least and most"
         )
-        published_copy.publish(connection, home)
+    published_copy.publish(home)
     with published_copy.reading(home) as copy:
         assert copy.execute("select normal_id('a')").fetchall() == [("A",)]
         assert copy.execute("from amounts_between(1, 1)").fetchall() == [(1,)]
@@ -242,7 +227,8 @@ def test_a_home_may_have_an_apostrophe_in_its_path(tmp_path: Path) -> None:
     home.create()
     with warehouse.connect(home) as connection:
         _make_tables(connection)
-        published_copy.publish(connection, home)
+    published_copy.publish(home)
+    with warehouse.reading(home) as connection:
         assert published_copy.find_differences(connection, home) == []
 
 
@@ -260,25 +246,25 @@ def test_a_delivery_renews_a_copy_that_cannot_show_it(
     published: Home, harm: Callable[[Home], None]
 ) -> None:
     harm(published)
+    published_copy.renew_after_delivery(published)
     with warehouse.connect(published) as connection:
-        published_copy.renew_after_delivery(connection, published)
         assert published_copy.find_differences(connection, published) == []
     with published_copy.reading(published) as copy:
         assert copy.execute("select amount from deliveries").fetchall() == [(1,)]
 
 
 def test_a_delivery_renews_a_copy_that_does_not_show_it_and_no_other(published: Home) -> None:
+    published_copy.renew_after_delivery(published)
+    assert _read(published) == (1, datetime(2026, 3, 2, 8))
     with warehouse.connect(published) as connection:
-        published_copy.renew_after_delivery(connection, published)
-        assert _read(published) == (1, datetime(2026, 3, 2, 8))
-        connection.execute("update deliveries set amount = 7")
-        (published.landing / "_loads" / "00000001.json").touch()
-        published_copy.renew_after_delivery(connection, published)
-        # The tests of a load that has landed may still fail.
-        assert _read(published) == (1, datetime(2026, 3, 2, 8))
-        (published.landing / "_loads" / "00000001.json").unlink()
-        published_copy.renew_after_delivery(connection, published)
-        assert _read(published)[1] != datetime(2026, 3, 2, 8)
+        connection.execute(CHANGES["a file is delivered"])
+    (published.landing / "_loads" / "00000001.json").touch()
+    published_copy.renew_after_delivery(published)
+    # The tests of a load that has landed may still fail.
+    assert _read(published) == (1, datetime(2026, 3, 2, 8))
+    (published.landing / "_loads" / "00000001.json").unlink()
+    published_copy.renew_after_delivery(published)
+    assert _read(published)[1] != datetime(2026, 3, 2, 8)
     with published_copy.reading(published) as copy:
         assert copy.execute("select amount from deliveries").fetchall() == [(7,)]
 
@@ -339,24 +325,14 @@ def test_a_damaged_copy_is_made_anew(published: Home, damage: bytes) -> None:
     assert _parts(published) == []
 
 
-def test_a_copy_that_is_damaged_anywhere_is_made_anew(home: Home) -> None:
-    with warehouse.connect(home) as connection:
-        _make_tables(connection)
-        connection.execute(
-            "create or replace table main.debts as select held.* replace (md5(range::varchar)"
-            " as debt_id) from main.debts as held cross join range(100000)"
-        )
-        expected = published_copy.publish(connection, home)
-        whole = home.analytics.read_bytes()
-        for share in range(8):
-            place = len(whole) * share // 8 + 100
-            damaged = bytearray(whole)
-            damaged[place] ^= 255
-            home.analytics.write_bytes(damaged)
-            assert published_copy.publish(connection, home) == expected
-            with published_copy.reading(home) as copy:
-                assert _content(copy, "debts") == _content(connection, "debts")
-    assert _parts(home) == []
+@pytest.mark.parametrize("share", range(4))
+def test_a_copy_that_is_damaged_anywhere_is_made_anew(published: Home, share: int) -> None:
+    content = published.analytics.read_bytes()
+    published.analytics.write_bytes(flip(content, len(content) * share // 4 + 100))
+    assert _publish(published, SECOND, 2) == dict.fromkeys(published_tables(), 1)
+    with warehouse.reading(published) as connection, published_copy.reading(published) as copy:
+        assert _content(copy, "debts") == _content(connection, "debts")
+    assert _parts(published) == []
 
 
 def test_nothing_is_published_of_a_load_that_is_not_finished(
@@ -392,19 +368,78 @@ def _content(connection: duckdb.DuckDBPyConnection, table: str) -> list[object]:
     return [relation.description, *relation.fetchall()]
 
 
-@pytest.mark.parametrize("asked", [{"is_anew": True}, {}])
-def test_only_a_copy_that_is_made_anew_holds_nothing_of_what_is_gone(
-    published: Home, asked: dict[str, bool]
+def test_what_is_not_published_is_not_in_the_copy(home: Home) -> None:
+    """Neither what landed, nor what a killed build or an analyst left beside the marts."""
+    with warehouse.connect(home) as connection:
+        _make_tables(connection)
+        connection.execute("create table raw.letters as select 'Marta' as written_by")
+        connection.execute("create table marts.main.debts__dbt_backup as from marts.main.debts")
+        connection.execute("create view marts.main.mine as select 1 as one")
+        connection.execute("create schema marts.lab")
+        connection.execute("create table marts.lab.debts as select 1 as one")
+    published_copy.publish(home)
+    assert b"Marta" in home.warehouse.read_bytes()
+    assert b"Marta" not in home.analytics.read_bytes()
+    with published_copy.reading(home) as copy:
+        assert {
+            row[:2]
+            for row in copy.execute(
+                "select table_schema, table_name from information_schema.tables"
+            ).fetchall()
+        } == {("main", table) for table in (*published_tables(), "published_at")}
+        assert {
+            row[0]
+            for row in copy.execute(
+                "select function_name from duckdb_functions() where not internal"
+            ).fetchall()
+        } == {"debts_as_of"}
+
+
+HOLDS = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1], read_only=sys.argv[2] == "reads")
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("holder", ["reads", "writes"])
+def test_marts_that_another_process_has_open_are_not_copied_by_halves(
+    published: Home, holder: str
 ) -> None:
-    """An erasure asks for that: a copy that begins as the former keeps what is not overwritten."""
-    with warehouse.connect(published) as connection:
-        connection.execute("create or replace table main.customers as select 'Marta' as amount")
-        published_copy.publish(connection, published, lambda: FIRST)
-        assert b"Marta" in published.analytics.read_bytes()
-        _make_tables(connection, 2)
-        published_copy.publish(connection, published, lambda: SECOND, **asked)
+    """R29: the process is named, and waited for like one that has the warehouse open."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(published.marts), holder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        with pytest.raises(
+            WarehouseBusyError, match=f"marts.duckdb is held by process {process.pid};"
+        ):
+            published_copy.publish(published, lambda: SECOND)
+        part = published.root / "part"
+        if holder == "writes":
+            with pytest.raises(WarehouseBusyError, match="another process writes to"):
+                published_copy._copy_marts(published, part)
+        else:
+            published_copy._copy_marts(published, part)
+            assert part.read_bytes() == published.marts.read_bytes()
+        process.communicate()
+    assert _read(published) == (1, datetime(2026, 3, 2, 8))
+
+
+def test_marts_are_copied_where_the_system_copies_no_file(
+    published: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "copy_file_range", refuse)
+    _publish(published, SECOND, 2)
     assert _read(published) == (2, datetime(2026, 3, 3, 8))
-    assert (b"Marta" in published.analytics.read_bytes()) is not bool(asked)
 
 
 def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
@@ -412,8 +447,8 @@ def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
 ) -> None:
     tables = {**published_tables(), "no_such_table": "no_such_model"}
     monkeypatch.setattr(published_copy, "published_tables", lambda: tables)
-    with warehouse.connect(published) as connection, pytest.raises(duckdb.CatalogException):
-        published_copy.publish(connection, published, lambda: SECOND)
+    with pytest.raises(duckdb.CatalogException):
+        published_copy.publish(published, lambda: SECOND)
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
     assert _parts(published) == []
 
@@ -431,16 +466,17 @@ def test_a_full_disk_leaves_the_former_copy(
 ) -> None:
     small = Home(root=tmp_path / "small", seeds=home.seeds)
     small.root.mkdir()
-    mount_small_disk(small.root, megabytes=12)
-    with warehouse.connect(home) as connection:
-        _make_tables(connection)
-        published_copy.publish(connection, small, lambda: FIRST)
+    mount_small_disk(small.root, megabytes=60)
+    _publish(small, FIRST, 1)
+    with warehouse.connect(small) as connection:
         connection.execute(
-            "insert into main.debts select held.* replace (hash(range)::varchar as debt_id)"
-            " from main.debts as held cross join range(2000000)"
+            "insert into marts.main.debts select held.* replace (hash(range)::varchar as debt_id)"
+            " from main.debts as held cross join range(300000)"
         )
-        with pytest.raises((duckdb.Error, OSError)):
-            published_copy.publish(connection, small, lambda: SECOND)
+    too_little = small.marts.stat().st_size // 2
+    (small.root / "filler").write_bytes(bytes(shutil.disk_usage(small.root).free - too_little))
+    with pytest.raises((duckdb.Error, OSError)):
+        published_copy.publish(small, lambda: SECOND)
     assert _read(small) == (1, datetime(2026, 3, 2, 8))
     assert _parts(small) == []
 
@@ -472,13 +508,13 @@ def test_the_base_of_an_instant_is_the_same_in_any_session(
     with warehouse.connect(home) as connection:
         _make_tables(connection)
         connection.execute(
-            "create or replace table main.debts_history as select held.*"
+            "create or replace table marts.main.debts_history as select held.*"
             " replace (rows.amount as amount, valid_from as dbt_valid_from,"
             " valid_to as dbt_valid_to) from main.debts_history as held cross join (values"
             " (1, timestamp '2026-03-03 10:00', timestamp '2026-03-03 11:30'),"
             " (2, timestamp '2026-03-03 11:30', null)) as rows (amount, valid_from, valid_to)"
         )
-        published_copy.publish(connection, home)
+    published_copy.publish(home)
     with published_copy.reading(home) as connection:
         connection.execute(f"set TimeZone = '{time_zone}'")
         rows = connection.execute(f"select amount from debts_as_of({instant})").fetchall()

@@ -23,7 +23,7 @@ MADE_ELSEWHERE = {
 TOLD_ELSEWHERE = {
     "'\\n'.join(problems)": "each problem names what is allowed",
     "'\\n'.join(told)": "each sentence is that of a DamagedError",
-    "f'{home.warehouse} is held by process {holder[1]}{_THEN_AGAIN}'": "the end says it",
+    "f'{path} is held by process {holder[1]}{_THEN_AGAIN}'": "the end says it",
     "f'customer {place} {what}'": "what is wrong with the id ends with it",
     "f'customer {places[asked.whose(claim)]} {told}'": "the reason ends with it",
     "failure.said + log_line": "the step that failed says it, or the log does",

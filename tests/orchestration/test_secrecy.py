@@ -21,7 +21,7 @@ NAME = "Nombre-Marcado"
 MARKS = (MAIL, *RUTS, PASSWORD, NAME)
 # Data itself: what is landed, loaded, published and sent; and the contracts' folder of secrets.
 DATA = {"landing", "events", "outbox", "server", "server_state", "warehouse.duckdb"}
-DATA |= {"analytics.duckdb", "warehouse.duckdb.wal", "seeds"}
+DATA |= {"analytics.duckdb", "marts.duckdb", "marts.duckdb.wal", "warehouse.duckdb.wal", "seeds"}
 ROWS = f"""rut,producto,fecha_vencimiento,monto,nombre,email
 18.273.645-7,LUZ-1,2026-03-20,1000,{NAME},{MAIL}
 9182736-0,LUZ-2,2026-03-20,no es un monto,{NAME},{MAIL}
