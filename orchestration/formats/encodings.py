@@ -19,6 +19,7 @@ _CHARACTER = re.compile(
     rb"|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xf0[\x90-\xbf][\x80-\xbf]{2}"
     rb"|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
 )
+_BEGUN_AT_END = re.compile(rb"[\xc2-\xf4][\x80-\xbf]{0,2}\Z")
 _ASCII = bytes(range(128))
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
 _SHOWN_LINES = 5
@@ -156,9 +157,8 @@ def _without_characters(path: Path, *, keeps_length: bool = False) -> Iterator[t
             block = file.read(limits.BLOCK_BYTES)
             data = carry + block
             # A block may end inside a character, after at most three of its bytes.
-            cut = len(data)
-            while block and len(data) - cut < 4 and cut and data[cut - 1] >= 128:  # noqa: PLR2004
-                cut -= 1
+            begun = _BEGUN_AT_END.search(data) if block else None
+            cut = begun.start() if begun else len(data)
             carry, data = data[cut:], data[:cut]
             if data:
                 mark = (lambda found: b"\0" * len(found[0])) if keeps_length else b"\0"

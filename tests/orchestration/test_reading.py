@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.contracts.organizations import Aliases, normalize_header
@@ -998,6 +998,7 @@ LIKE_BYTES = st.lists(
 
 
 @settings(max_examples=400, deadline=None)
+@example(rest=b"\x80\xc2\x80\xe0\xa0\x80", start=HEADER + b"\n", block_bytes=limits.BLOCK_BYTES)
 @given(
     rest=st.one_of(st.binary(max_size=60), LIKE_RECORDS, LIKE_BYTES),
     start=st.sampled_from([HEADER + b"\n", HEADER + b"\r\n", codecs.BOM_UTF8 + HEADER + b"\n"]),
