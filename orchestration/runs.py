@@ -120,9 +120,9 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 def set_aside(home: Home, say: Say) -> None:
     """Move the warehouse away, so that all landed loads run again; do nothing without loads.
 
-    The write-ahead log moves first. A database without it is in a slightly older state, but a log
-    left behind would be taken for that of the next database. Without a warehouse, marts that a
-    killed replay left are forgotten.
+    A database moves before its write-ahead log: without the log it would be in a slightly older
+    state, which nobody could tell from a whole one. What a killed replay left without its warehouse
+    is forgotten.
 
     Raises:
         DamagedError: the landing area is damaged; nothing has changed.
@@ -134,12 +134,12 @@ def set_aside(home: Home, say: Say) -> None:
     for former, aside in home.set_aside.items():
         for path in (warehouse.log_path(aside), aside):
             path.unlink(missing_ok=True)
-        log = warehouse.log_path(former)
-        if log.exists():
-            log.replace(warehouse.log_path(aside))
         if former.exists():
             former.replace(aside)
             say(f"the former {former.name} is now {aside}")
+        log = warehouse.log_path(former)
+        if log.exists():
+            log.replace(warehouse.log_path(aside))
 
 
 def run_landed(home: Home, say: Say) -> list[LoadRun]:

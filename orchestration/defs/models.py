@@ -166,6 +166,8 @@ def models(
     home = installation.home()
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
+        with warehouse.connect(home):  # which tells marts that are not of this warehouse
+            pass
         with locking.lent_to_children(home):
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"

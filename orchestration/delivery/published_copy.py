@@ -134,7 +134,8 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
     except (AttributeError, OSError) as error:
         if isinstance(error, OSError) and error.errno not in _COPIES_NOTHING:
             raise
-        shutil.copyfileobj(source, target)
+    # The rest, which some file systems leave, or all of it.
+    shutil.copyfileobj(source, target)
 
 
 def _complete(connection: duckdb.DuckDBPyConnection, clock: Clock) -> dict[str, int]:
@@ -144,7 +145,8 @@ def _complete(connection: duckdb.DuckDBPyConnection, clock: Clock) -> dict[str, 
             f"select schema_name, {kind}_name from duckdb_{kind}s()"  # noqa: S608 (names of ours)
             " where database_name = 'published' and not internal"
         ).fetchall():
-            if (schema, kind) != ("main", "table") or name not in published_tables():
+            is_published = (schema, kind) == ("main", "table") and name in published_tables()
+            if not is_published or name in CHANGED_BY_DELIVERIES:
                 connection.execute(f'drop {kind} published."{schema}"."{name}"')
     for table in CHANGED_BY_DELIVERIES:
         connection.execute(f"create table published.main.{table} as from warehouse.main.{table}")

@@ -45,13 +45,15 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse for writing and create missing tables of schema `raw`.
 
     Raises:
-        DamagedError: a file of it cannot be read, on opening or later, or the marts are missing.
+        DamagedError: a file of it cannot be read, on opening or later, or the marts are missing or
+            those of another load.
         WarehouseBusyError: another process has it open.
 
     """
     with _opened(home, is_read_only=False) as connection:
         create_raw(connection)
         connection.execute(f"create table if not exists {_STAMP} (load_id bigint)")
+        check_together(connection, home)
         yield connection
 
 
@@ -94,14 +96,14 @@ def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
 def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         if not is_read_only and not home.warehouse.exists():
-            forget_marts(home)
+            _forget_rest(home)
         with _busy_told(home.warehouse):
             connection = duckdb.connect(
                 str(home.warehouse), read_only=is_read_only, config=settings(home)
             )
         try:
             connection.execute("set TimeZone = 'UTC'")
-            if not home.marts.exists() and (is_read_only or _last_finished_load_id(connection)):
+            if not home.marts.exists() and (is_read_only or _max_load_id(connection)):
                 raise DamagedError(f"{home.marts} is missing: {REPLAY} makes it anew")
             with _busy_told(home.marts):
                 options = " (read_only)" if is_read_only else ""
@@ -150,13 +152,10 @@ def reading_raw(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def forget_marts(home: Home) -> None:
-    """Delete the marts, whose warehouse is gone: the models would add to them (R10).
-
-    The write-ahead log goes first, so that no other file can be taken for its database.
-    """
-    log_path(home.marts).unlink(missing_ok=True)
-    home.marts.unlink(missing_ok=True)
+def _forget_rest(home: Home) -> None:
+    """Delete what is left of a warehouse whose file is gone: the models would add to it (R10)."""
+    for path in (log_path(home.warehouse), log_path(home.marts), home.marts):
+        path.unlink(missing_ok=True)
 
 
 def peek_numbers(home: Home) -> tuple[int, int]:
@@ -299,27 +298,31 @@ def check_together(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         DamagedError: they are of another load.
 
     """
-    row = connection.execute(f"select coalesce(max(load_id), 0) from {_STAMP}").fetchone()  # noqa: S608 (a name of ours)
+    stamped = 0
+    with suppress(duckdb.CatalogException):  # dbt alone has made the marts
+        row = connection.execute(f"select coalesce(max(load_id), 0) from {_STAMP}").fetchone()  # noqa: S608 (a name of ours)
+        stamped = int(row[0]) if row else 0
+    is_of_finished = stamped == _max_load_id(connection, "finished_at is not null")
     # The second is what a run leaves that was killed between the two writes of finish_load.
-    if row not in [(_last_finished_load_id(connection),), (unfinished_load_id(connection),)]:
+    if not is_of_finished and stamped != unfinished_load_id(connection):
         raise DamagedError(
             f"{home.marts} and {home.warehouse.name} are not of the same load:"
             f" {REPLAY} makes both anew"
         )
 
 
-def _stamp(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
-    connection.execute(f"create or replace table {_STAMP} as select {load_id}::bigint as load_id")
-
-
-def _last_finished_load_id(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the newest load that was finished, 0 if there is none."""
+def _max_load_id(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
+    """Return the newest load of which a condition holds, 0 if there is none."""
     with suppress(duckdb.CatalogException):  # dbt alone has not made the tables of `raw` yet
         row = connection.execute(
-            "select coalesce(max(load_id), 0) from raw.loads where finished_at is not null"
+            f"select coalesce(max(load_id), 0) from raw.loads where {condition}"  # noqa: S608 (a condition of ours)
         ).fetchone()
         return int(row[0]) if row else 0
     return 0
+
+
+def _stamp(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
+    connection.execute(f"create or replace table {_STAMP} as select {load_id}::bigint as load_id")
 
 
 def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:

@@ -110,7 +110,6 @@ def asking(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """
     with warehouse.connect(home) as connection:
         kept_tables.check(connection)
-        warehouse.check_together(connection, home)
         if not warehouse.is_built(connection):
             raise RefusedError("nothing has been loaded: run, then erase")
         yield connection

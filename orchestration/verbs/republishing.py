@@ -31,7 +31,6 @@ def republish(organization_id: str, business_date: datetime) -> None:
         organization = find_organization(read_contracts(home.seeds), organization_id)
         with warehouse.connect(home) as connection:
             kept_tables.check(connection)
-            warehouse.check_together(connection, home)
             ledger.restore(connection, home)
             files = outgoing.read_publication(
                 connection, organization.organization_id, business_date.date()

@@ -73,7 +73,7 @@ def carry_out(order: Order, runner: subprocess.Popen[str]) -> int:
 
 def _step(order: Order) -> None:
     with warehouse.connect(order.home) as connection:
-        if not warehouse.count_rows(connection).keys() & {("main", "organizations")}:
+        if not warehouse.count_rows(connection).keys() & {("intermediate", "outgoing_files")}:
             publish(connection)
             connection.execute(
                 "delete from intermediate.outgoing_files where organization_id <> ?",

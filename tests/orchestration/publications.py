@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
+from orchestration.installation import warehouse
 from orchestration.installation.dbt_project import DBT
 from orchestration.installation.home import PROJECT, Home
 
@@ -84,6 +85,7 @@ def publish(connection: duckdb.DuckDBPyConnection) -> None:
             "insert into raw.loads values (?, '2026-03-03', '2026-03-03', '', '2026-03-03')",
             [load_id],
         )
+    warehouse.finish_load(connection, load_id)
     key = "organization_id varchar, business_date date, load_id bigint, file_name varchar"
     for model in ("exp_payments_file", "exp_intake_results", "exp_intake_summaries"):
         connection.execute(

@@ -15,9 +15,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery import ledger, published_copy
+from orchestration.delivery import ledger, outbox, published_copy
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
+from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import PROJECT
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests, store
@@ -284,6 +285,15 @@ def test_marts_of_another_load_than_the_warehouse_are_told(
     verified = damaged.command("verify")
     assert verified.returncode == 1
     assert verified.stdout == f"{other} `python -m orchestration replay` makes both anew\n"
+    published = damaged.home.analytics.read_bytes()
+    for step in (
+        lambda: published_copy.publish(damaged.home),
+        lambda: published_copy.renew_after_delivery(damaged.home),
+        lambda: outbox.deliver_due(damaged.home, [], {}),
+    ):
+        with pytest.raises(DamagedError, match="not of the same load"):
+            step()
+    assert damaged.home.analytics.read_bytes() == published
     assert damaged.command("replay").returncode == 0
     _is_as(damaged, whole)
 

@@ -1,4 +1,7 @@
-"""Rows into schema `raw`: every value arrives as it was given, or an error says that it cannot."""
+"""Rows into schema `raw`: every value arrives as it was given, or an error says that it cannot.
+
+And the two files of a warehouse, of which one is lost or of dbt alone.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from orchestration.installation import warehouse
+from orchestration.installation.damage import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import duckdb
 
     from orchestration.installation.home import Home
 
@@ -25,6 +28,12 @@ COLUMNS = {
     "is_so": "boolean",
     "on_day": "date",
     "said_at": "timestamp",
+}
+LOAD = {
+    "load_id": 1,
+    "loaded_at": datetime(2026, 3, 2),
+    "business_date": date(2026, 3, 2),
+    "contracts": "",
 }
 
 
@@ -96,3 +105,39 @@ def test_a_warehouse_of_an_older_version_says_how_to_go_on(home: Home) -> None:
         connection.execute("alter table raw.loads drop column contracts")
         with pytest.raises(warehouse.OlderWarehouseError, match=r"raw\.loads\.contracts.*replay"):
             warehouse.check_raw(connection)
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_lost_marts_of_a_warehouse_with_a_load_are_never_made_anew(
+    home: Home, is_finished: bool
+) -> None:
+    with warehouse.connect(home) as connection:
+        warehouse.insert(connection, "loads", [LOAD])
+        if is_finished:
+            warehouse.finish_load(connection, 1)
+    home.marts.unlink()
+    for open_ in (warehouse.connect, warehouse.reading):
+        with pytest.raises(DamagedError, match=r"marts\.duckdb is missing"), open_(home):
+            pass
+    assert not home.marts.exists()
+
+
+def test_marts_that_dbt_alone_made_are_those_of_no_load(home: Home) -> None:
+    with warehouse.connect(home):
+        pass
+    with duckdb.connect(str(home.marts)) as connection:
+        connection.execute("drop table finished_load")
+    with warehouse.reading(home) as connection:
+        warehouse.check_together(connection, home)
+
+
+def test_a_log_without_its_warehouse_is_forgotten_with_the_marts(home: Home) -> None:
+    """What a replay leaves that was killed after the warehouse was set aside."""
+    with warehouse.connect(home) as connection:
+        warehouse.insert(connection, "loads", [LOAD])
+        warehouse.finish_load(connection, 1)
+    home.warehouse.unlink()
+    warehouse.log_path(home.warehouse).write_bytes(b"of another one")
+    with warehouse.connect(home) as connection:
+        assert warehouse.last_load_id(connection) == 0
+        assert connection.execute("select * from marts.main.finished_load").fetchall() == []
