@@ -122,6 +122,31 @@ def test_a_warehouse_is_set_aside_as_it_is_with_its_log(
     assert {path.name: path.read_bytes() for path in found} == former
 
 
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_no_kill_of_a_replay_leaves_a_warehouse_without_its_log(
+    kept: Home, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    """It would be in an earlier state than the marts, and of the same load."""
+    _leave_a_log(kept)
+    rename, left = Path.replace, iter(range(renames))
+
+    def rename_or_die(path: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", rename_or_die)
+        with pytest.raises(KeyboardInterrupt):
+            runs.set_aside(kept, lambda _: None)
+    with warehouse.connect(kept) as connection:
+        found = connection.execute(
+            "select distinct table_name from duckdb_tables()"
+            " where table_name in ('few', 'many') order by all"
+        ).fetchall()
+    assert found == ([] if renames else [("few",), ("many",)])
+
+
 def test_a_replay_that_was_killed_before_it_set_the_marts_aside_forgets_them(kept: Home) -> None:
     """R10: the models would add to them what they have already."""
     kept.warehouse.replace(kept.set_aside[kept.warehouse])

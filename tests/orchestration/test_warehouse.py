@@ -129,15 +129,3 @@ def test_marts_that_dbt_alone_made_are_those_of_no_load(home: Home) -> None:
         connection.execute("drop table finished_load")
     with warehouse.reading(home) as connection:
         warehouse.check_together(connection, home)
-
-
-def test_a_log_without_its_warehouse_is_forgotten_with_the_marts(home: Home) -> None:
-    """What a replay leaves that was killed after the warehouse was set aside."""
-    with warehouse.connect(home) as connection:
-        warehouse.insert(connection, "loads", [LOAD])
-        warehouse.finish_load(connection, 1)
-    home.warehouse.unlink()
-    warehouse.log_path(home.warehouse).write_bytes(b"of another one")
-    with warehouse.connect(home) as connection:
-        assert warehouse.last_load_id(connection) == 0
-        assert connection.execute("select * from marts.main.finished_load").fetchall() == []
