@@ -19,14 +19,17 @@
         'USD': ['us$', 'u$s', 'dólar', 'dólares', 'dolar', 'dolares'],
         'UYU': ['$', '$u', 'peso', 'pesos', 'peso uruguayo', 'pesos uruguayos'],
     } -%}
-    {%- set said = 'lower(' ~ normal_id(text) ~ ')' -%}
     case
-        when {{ text }} is null or {{ text }} = {{ currency }} or {{ said }} = '' then true
-        when {{ said }} = lower({{ currency }}) then true
-        {%- for code, of_code in words.items() %}
-        when {{ currency }} = '{{ code }}' then {{ said }} in ('{{ of_code | join("', '") }}')
-        {%- endfor %}
-        else false
+        when {{ text }} is null or {{ text }} = {{ currency }} then true
+        else
+            -- one list for all currencies: the normal form stands once in it
+            concat({{ currency }}, ' ', lower({{ normal_id(text) }})) in (
+                concat({{ currency }}, ' '),
+                concat({{ currency }}, ' ', lower({{ currency }}))
+                {%- for code, of_code in words.items() %},
+                '{{ code }} {{ of_code | join("', '" ~ code ~ " ") }}'
+                {%- endfor %}
+            )
     end
 {%- endmacro %}
 

@@ -120,26 +120,26 @@
 
 {# The code that says why the customer of a row cannot be read, or null (R15). #}
 {% macro find_customer_code(row) -%}
-    case
-        when {{ row }}.customer_id_text is null then 'missing_customer_id'
-        when {{ find_mangled_code(row ~ '.customer_id_text') }} is not null
-            then {{ find_mangled_code(row ~ '.customer_id_text') }}
-        when
-            {{ row }}.customer_id_scheme = 'rut'
-            and not {{ is_valid_rut(row ~ '.customer_id') }}
-            then 'invalid_rut'
-        when {{ is_too_long_id(row ~ '.customer_id') }} then 'id_too_long'
-    end
+    coalesce(
+        case when {{ row }}.customer_id_text is null then 'missing_customer_id' end,
+        {{ find_mangled_code(row ~ '.customer_id_text') }},
+        case
+            when
+                {{ row }}.customer_id_scheme = 'rut'
+                and not {{ is_valid_rut(row ~ '.customer_id') }}
+                then 'invalid_rut'
+            when {{ is_too_long_id(row ~ '.customer_id') }} then 'id_too_long'
+        end
+    )
 {%- endmacro %}
 
 {# The code that says why the product of a row cannot be read, or null (R15). #}
 {% macro find_product_code(row) -%}
-    case
-        when {{ row }}.product_id is null then 'missing_product_id'
-        when {{ find_mangled_code(row ~ '.product_id') }} is not null
-            then {{ find_mangled_code(row ~ '.product_id') }}
-        when {{ is_too_long_id(row ~ '.product_id') }} then 'id_too_long'
-    end
+    coalesce(
+        case when {{ row }}.product_id is null then 'missing_product_id' end,
+        {{ find_mangled_code(row ~ '.product_id') }},
+        case when {{ is_too_long_id(row ~ '.product_id') }} then 'id_too_long' end
+    )
 {%- endmacro %}
 
 {# Why the due date of a row cannot be read, null if it can (R15). #}
@@ -190,18 +190,22 @@
     precedes it, so that two different keys never give the same text.
 #}
 {% macro hash_debt(organization_id, customer_id, product_id, due_date) -%}
-    {%- set customer = normal_id(customer_id) -%}
+    {{ hash_normal_debt(organization_id, normal_id(customer_id), normal_id(product_id), due_date) }}
+{%- endmacro %}
+
+{# The same of ids that are in their normal form already. #}
+{% macro hash_normal_debt(organization_id, customer_id, product_id, due_date) -%}
     md5(
         concat(
             {{ organization_id }},
             '|',
             cast({{ due_date }} as {{ dbt.type_string() }}),
             '|',
-            cast(length({{ customer }}) as {{ dbt.type_string() }}),
+            cast(length({{ customer_id }}) as {{ dbt.type_string() }}),
             '|',
-            {{ customer }},
+            {{ customer_id }},
             '|',
-            {{ normal_id(product_id) }}
+            {{ product_id }}
         )
     )
 {%- endmacro %}

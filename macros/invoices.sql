@@ -40,15 +40,14 @@
         -- amounts
         joined.amount as amount_text,
         case
-            when {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
+            when joined.is_in_contract_currency
                 then
                     {{ parse_amount(
                         'joined.amount', 'joined.decimal_separator', 'joined.contract_currency'
                     ) }}
         end as amount,
         joined.contract_currency as currency,
-        {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
-            as is_in_contract_currency,
+        joined.is_in_contract_currency,
 
         -- dates
         joined.due_date as due_date_text,
@@ -71,7 +70,9 @@
         from (
             select
                 {{ rows }}.*,
-                {{ read_customer_id(rows, rows ~ '.customer_id_scheme') }}
+                {{ read_customer_id(rows, rows ~ '.customer_id_scheme') }},
+                {{ is_contract_currency(rows ~ '.currency', rows ~ '.contract_currency') }}
+                    as is_in_contract_currency
             from {{ rows }}
         ) as spelled
     ) as joined
@@ -87,18 +88,18 @@
         case
             when keyed.key_code is null
                 then
-                    {{ hash_debt(
-                        'keyed.organization_id', 'keyed.customer_id', 'keyed.product_id',
-                        'keyed.due_date'
+                    {{ hash_normal_debt(
+                        'keyed.organization_id', 'keyed.normal_customer_id',
+                        'keyed.normal_product_id', 'keyed.due_date'
                     ) }}
         end as debt_id,
         case
             when keyed.key_code is not null and keyed.customer_code is null
-                then {{ normal_id('keyed.customer_id') }}
+                then keyed.normal_customer_id
         end as readable_customer_id,
         case
             when keyed.key_code is not null and keyed.product_code is null
-                then {{ normal_id('keyed.product_id') }}
+                then keyed.normal_product_id
         end as readable_product_id,
         case
             when keyed.key_code is not null and keyed.due_date_code is null then keyed.due_date
@@ -107,6 +108,8 @@
     from (
         select
             coded.*,
+            {{ normal_id('coded.customer_id') }} as normal_customer_id,
+            {{ normal_id('coded.product_id') }} as normal_product_id,
             coalesce(coded.customer_code, coded.product_code, coded.due_date_code) as key_code
         from (
             select

@@ -16,7 +16,8 @@ spelled as (
         files.currency as contract_currency,
         files.decimal_separator,
         files.date_format,
-        {{ read_customer_id('source', 'files.customer_id_scheme') }}
+        {{ read_customer_id('source', 'files.customer_id_scheme') }},
+        {{ is_contract_currency('source.currency', 'files.currency') }} as is_in_contract_currency
     from source
     inner join files on source.file_id = files.file_id
 ),
@@ -43,15 +44,14 @@ renamed as (
         -- amounts
         joined.amount as amount_text,
         case
-            when {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
+            when joined.is_in_contract_currency
                 then
                     {{ parse_amount(
                         'joined.amount', 'joined.decimal_separator', 'joined.contract_currency'
                     ) }}
         end as amount,
         joined.contract_currency as currency,
-        {{ is_contract_currency('joined.currency', 'joined.contract_currency') }}
-            as is_in_contract_currency,
+        joined.is_in_contract_currency,
 
         -- dates
         joined.due_date as due_date_text,
