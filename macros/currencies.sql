@@ -40,12 +40,11 @@
 {% macro choose_by_decimals(currency, by_decimals) -%}
     case
         {%- for decimals in [3, 4] %}
-        when {{ currency }} in (
-            {%- for code, of_code in var('decimals_of_currencies').items() if of_code == decimals -%}
-            '{{ code }}' {{- ', ' if not loop.last }}
-            {%- endfor -%}
-        )
-            then {{ by_decimals[decimals] }}
+        {%- set codes = [] -%}
+        {%- for code, of_code in var('decimals_of_currencies').items() if of_code == decimals -%}
+            {%- do codes.append(code) -%}
+        {%- endfor %}
+        when {{ matches(currency, '^(' ~ codes | join('|') ~ ')$') }} then {{ by_decimals[decimals] }}
         {%- endfor %}
         else {{ by_decimals[2] }}
     end

@@ -102,9 +102,9 @@
 {% macro parse_flag(text) -%}
     case
         when trim({{ text }}) is null or trim({{ text }}) = '' then false
-        when lower(trim({{ text }})) in ('true', 't', '1', 'si', 'sí', 'yes', 'y', 'x', 'verdadero')
+        when {{ matches('lower(trim(' ~ text ~ '))', '^(true|t|1|si|sí|yes|y|x|verdadero)$') }}
             then true
-        when lower(trim({{ text }})) in ('false', 'f', '0', 'no', 'n', 'falso') then false
+        when {{ matches('lower(trim(' ~ text ~ '))', '^(false|f|0|no|n|falso)$') }} then false
     end
 {%- endmacro %}
 
