@@ -94,11 +94,17 @@
 
 {% macro duckdb__first_group() -%} {{ return('\\1') }} {%- endmacro %}
 
-{# Convert a text to Unicode NFC. Spark has no function for it, but a library that has. #}
+{#
+    Convert a text to Unicode NFC. Spark has no function for it, but a library that has, which takes
+    no null.
+#}
 {% macro compose(text) -%} {{ return(adapter.dispatch('compose', 'saldo')(text)) }} {%- endmacro %}
 
 {% macro default__compose(text) -%}
-    java_method('com.ibm.icu.text.Normalizer', 'compose', {{ text }}, false)
+    case
+        when {{ text }} is not null
+            then java_method('com.ibm.icu.text.Normalizer', 'compose', {{ text }}, false)
+    end
 {%- endmacro %}
 
 {% macro duckdb__compose(text) -%} nfc_normalize({{ text }}) {%- endmacro %}
