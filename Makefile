@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export SALDO_HOME
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep soak bench dev pages run report verify lint docs sql lock bank-holidays clean
+.PHONY: demo test test-deep test-spark soak bench dev pages run report verify lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(VENV)/ready ## three business dates of three sample organizations
@@ -17,6 +17,9 @@ test: $(VENV)/ready ## every test
 
 test-deep: $(VENV)/ready ## ten thousand random histories
 	SALDO_HISTORIES=10000 python -m pytest tests/orchestration/test_histories.py
+
+test-spark: $(VENV)/spark/ready ## the same rows on Apache Spark as on DuckDB; needs Java 17
+	$(VENV)/spark/bin/python -m pytest -p no:xdist tests/spark
 
 soak: $(VENV)/ready ## a month beside the daemon, with faults and killed runs: make soak DATES=30
 	SALDO_SOAK_DATES=$(or $(DATES),30) SALDO_SOAK_KILLS=2 python -m pytest --capture no tests/orchestration/test_soak.py
@@ -52,6 +55,7 @@ lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --group dev --output-file requirements-dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" pyproject.toml --constraints requirements-dev.txt --output-file requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group bench --output-file requirements-bench.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group spark --constraints requirements-dev.txt --output-file requirements-spark.txt
 
 bank-holidays: $(VENV)/ready ## write seeds/bank_holidays.csv from the library
 	python -m orchestration.devtools.bank_holidays
@@ -69,4 +73,12 @@ $(VENV)/ready: requirements-dev.txt
 $(VENV)/peers/ready: requirements-bench.txt | $(VENV)/ready
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements-bench.txt
+	touch $@
+
+# Beside PySpark, whatever is in .venv. PySpark is out as source only; what builds it is in .venv, too.
+$(VENV)/spark/ready: requirements-spark.txt orchestration/devtools/spark_jars.py | $(VENV)/ready
+	$(PYTHON) -m venv $(@D)
+	(pwd; echo "$$PWD"/$(VENV)/lib/python3*/site-packages) > "$$(echo $(@D)/lib/python3*/site-packages)/saldo.pth"
+	$(@D)/bin/pip install --quiet --no-deps --require-hashes --no-build-isolation --only-binary :all: --no-binary pyspark --requirement requirements-spark.txt
+	$(@D)/bin/python -m orchestration.devtools.spark_jars
 	touch $@

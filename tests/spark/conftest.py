@@ -1,0 +1,52 @@
+"""The demo's three days on both engines, which the tests share; what was compared after each."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.orchestration.installations import Installed, install
+from tests.spark.both_engines import BothEngines, Compared
+from tests.spark.duckdb_engine import DuckDBEngine
+from tests.spark.spark_engine import SparkEngine
+
+DAYS = 3
+
+
+def pytest_configure() -> None:
+    """Set the time zone in which PySpark gives instants."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The demo after its days, each compared on the way."""
+
+    engines: BothEngines
+    compared: list[Compared]
+
+
+@pytest.fixture(scope="session")
+def demo(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo's days on both engines.
+
+    Raises:
+        AssertionError: a relation is not the same on both engines after one of them.
+
+    """
+    root = tmp_path_factory.mktemp("demo")
+    with install(root / "days", Installed, DAYS) as installed:
+        days = installed.home
+    duckdb = DuckDBEngine.replaying(days, root / "duckdb")
+    engines = BothEngines(duckdb, SparkEngine.of(root / "spark", days.seeds))
+    compared = []
+    for day in range(1, DAYS + 1):
+        engines.carry()
+        compared.append(engines.compare(with_views=day == DAYS))
+        say = request.config.get_terminal_writer()
+        say.line(f"the demo, day {day}: equal on both engines: {compared[-1]}")
+    return Demo(engines, compared)

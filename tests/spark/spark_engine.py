@@ -1,0 +1,130 @@
+"""Apache Spark in this process, and dbt on it: one Java machine for all builds.
+
+dbt-spark's `session` takes the session of the process, with what is set in profiles.yml.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dbt.artifacts.schemas.results import NodeStatus
+from dbt.cli.main import dbtRunner
+from pyspark.sql import SparkSession
+
+from orchestration.installation.dbt_project import project_folder
+from orchestration.installation.home import Home
+from orchestration.installation.project_yaml import raw_tables
+
+_WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+_GOOD = (NodeStatus.Success, NodeStatus.Pass, NodeStatus.Skipped)
+
+
+class BuildError(Exception):
+    """dbt failed on Spark: its error, or the nodes that failed with their messages."""
+
+
+@dataclass
+class SparkEngine:
+    """The models of an installation on Spark.
+
+    Args:
+        home: where its tables are, and its contracts.
+
+    """
+
+    home: Home
+    _manifest: Any = field(default=None, init=False)
+
+    @classmethod
+    def of(cls, root: Path, seeds: Path) -> SparkEngine:
+        """An installation without tables but those of `raw`, which are empty."""
+        home = Home(root, seeds)
+        home.create()
+        engine = cls(home)
+        engine.invoke("run-operation", "create_raw_tables")
+        return engine
+
+    @property
+    def session(self) -> SparkSession:
+        return SparkSession.builder.getOrCreate()
+
+    def take_raw(self, folder: Path) -> None:
+        """Have the tables of `raw` hold the rows of Parquet files, one for each."""
+        for name, table in raw_tables().items():
+            columns = ", ".join(column.name for column in table.columns)
+            rows = f"parquet.`{folder}/{name}.parquet`"
+            self.session.sql(f"insert overwrite raw.{name} select {columns} from {rows}")
+
+    def finish(self, load_id: int) -> None:
+        """Note that the models have processed a load."""
+        self.session.sql(f"update raw.loads set finished_at = loaded_at where load_id = {load_id}")
+
+    def build(self, *options: str) -> None:
+        """Build the models; options are dbt's."""
+        self.invoke("build", *_WITHOUT_TESTS, *options)
+
+    def invoke(self, *arguments: str) -> Any:
+        """Run dbt.
+
+        Raises:
+            BuildError: it failed.
+
+        """
+        os.environ.update(self.home.environment())
+        os.environ["DBT_LOG_LEVEL_FILE"] = "none"
+        where = ("--target", "spark", "--project-dir", str(project_folder(self.home)))
+        if self._manifest is None:
+            parsed = dbtRunner().invoke(["parse", "--quiet", "--no-write-json", *where])
+            assert parsed.success, parsed.exception
+            self._manifest = parsed.result
+        done = dbtRunner(manifest=self._manifest).invoke(
+            [arguments[0], "--quiet", "--no-write-json", *where, *arguments[1:]]
+        )
+        if not done.success:
+            raise BuildError(done.exception or _failed(done.result.results))
+        return done.result
+
+    @contextmanager
+    def changed_macro(self, name: str, former: str, latter: str) -> Iterator[None]:
+        """Have a macro of the project say something else until the block ends."""
+        macro = self._manifest.macros[f"macro.saldo.{name}"]
+        kept = macro.macro_sql
+        assert former in kept
+        macro.macro_sql = kept.replace(former, latter)
+        try:
+            yield
+        finally:
+            macro.macro_sql = kept
+
+    @contextmanager
+    def as_dbt_spark_has(self, name: str) -> Iterator[None]:
+        """Have a macro of the project say what dbt-spark's own says until the block ends."""
+        macro, theirs = (
+            self._manifest.macros[f"macro.{of}.{name}"] for of in ("saldo", "dbt_spark")
+        )
+        kept = macro.macro_sql
+        macro.macro_sql = theirs.macro_sql
+        try:
+            yield
+        finally:
+            macro.macro_sql = kept
+
+    @property
+    def manifest(self) -> Any:
+        return self._manifest
+
+    def rows(self, schema: str, name: str) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
+        """The columns of a relation, and its rows."""
+        frame = self.session.table(f"{schema}.{name}")
+        return frame.columns, [tuple(row) for row in frame.collect()]
+
+
+def _failed(results: Iterable[Any]) -> str:
+    return "\n".join(
+        f"{each.node.name}: {each.message}" for each in results if each.status not in _GOOD
+    )
