@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from itertools import takewhile
 from typing import Any
@@ -18,7 +18,8 @@ from dagster_dbt import (
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.installation import locking, warehouse
+from orchestration.installation import locking, standing, warehouse
+from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.installation.redaction import Redacting
@@ -117,8 +118,8 @@ def _with_row_counts(
 
     """
     assets: dict[str, dg.AssetKey] = {}
-    for event in invocation.stream():
-        if isinstance(event, dg.Output):
+    for event in _with_unchanged(context, invocation.stream()):
+        if isinstance(event, dg.Output) and "unique_id" in event.metadata:
             unique_id = event.metadata["unique_id"].value
             assets[str(unique_id)] = context.asset_key_for_output(event.output_name)
         yield event
@@ -133,6 +134,33 @@ def _with_row_counts(
                 partition=context.partition_key,
                 metadata={"dagster/row_count": dg.MetadataValue.int(count)},
             )
+
+
+def _with_unchanged(context: dg.AssetExecutionContext, events: Iterable[Any]) -> Iterator[Any]:
+    """Yield dbt's events, and each asset that the build left out before what is made of it.
+
+    An asset that stands is of this date as it is. dbt builds nothing before what it is made of: an
+    asset of which something has been built, and that has not come itself, was left out.
+    """
+    come: set[dg.AssetKey] = set()
+
+    def unchanged(keys: Collection[dg.AssetKey]) -> Iterator[dg.Output[None]]:
+        for key in sorted(set(keys) & context.selected_asset_keys):
+            if key not in come:
+                come.add(key)
+                yield from unchanged(context.assets_def.asset_deps[key])
+                name = context.output_for_asset_key(key)
+                yield dg.Output(None, name, metadata={"unchanged": True})
+
+    for event in events:
+        if isinstance(event, dg.Output):
+            key = context.asset_key_for_output(event.output_name)
+            yield from unchanged(context.assets_def.asset_deps[key])
+            come.add(key)
+        elif isinstance(event, dg.AssetCheckResult) and event.asset_key is not None:
+            yield from unchanged([event.asset_key])
+        yield event
+    yield from unchanged(context.selected_asset_keys)
 
 
 def _describe_test(node: Mapping[str, Any]) -> str:
@@ -158,16 +186,19 @@ def models(
     dbt: dg.ResourceParam[Dbt],
     installation: dg.ResourceParam[Installation],
 ) -> Iterator[Any]:
-    """Run the newest load through every model, snapshot and test; then it is finished.
+    """Run the newest load through the models, snapshots and tests; then it is finished.
 
-    After a run of some models only, it is not finished: the next run continues with the others.
-    dbt's unit tests test the SQL, not the data: they run with the project's other tests.
+    What stands as the former load left it is not built again. After a run of some models only, the
+    load is not finished: the next run continues with the others. dbt's unit tests test the SQL, not
+    the data: they run with the project's other tests.
     """
     home = installation.home()
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
-        with warehouse.connect(home):  # which tells marts that are not of this warehouse
-            pass
+        project_now = fingerprint(home)
+        with warehouse.connect(home) as connection:
+            if not context.is_subset:
+                arguments.extend(standing.choose_nodes(connection, home, project_now))
         with locking.lent_to_children(home):
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
@@ -176,3 +207,4 @@ def models(
         if not context.is_subset:
             with warehouse.connect(home) as connection:
                 warehouse.finish_load(connection, warehouse.last_load_id(connection))
+                standing.note_build(connection, home, project_now)

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from hashlib import sha256
+from importlib import metadata
 from pathlib import Path
 
 from orchestration.installation.home import PROJECT, Home
@@ -20,6 +22,7 @@ DBT = (
     " from dbt.cli.main import cli; cli(prog_name='dbt')",
 )
 
+_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb")
 _SOURCES = (
     "dbt_project.yml",
     "profiles.yml",
@@ -84,6 +87,25 @@ def is_stale(manifest: Path, folder: Path) -> bool:
         return True
     parsed_at = manifest.stat().st_mtime
     return any(path.stat().st_mtime > parsed_at for path in _source_files(folder))
+
+
+def fingerprint(home: Home) -> str:
+    """Return a hash of all that the SQL of a build depends on besides the warehouse: the text of
+    each file of the project, its seeds too, and the versions of dbt and DuckDB.
+    """
+    folder = project_folder(home)
+    content = sha256()
+    for package in _PACKAGES:
+        content.update(f"{package} {metadata.version(package)}\n".encode())
+    texts = {_name_in_project(path): path.read_bytes() for path in _source_files(folder)}
+    for name, text in sorted(texts.items()):
+        content.update(f"{name} {len(text)}\n".encode() + text)
+    return content.hexdigest()
+
+
+def _name_in_project(path: Path) -> str:
+    """Name a file of the project, or of a folder of seeds wherever that is."""
+    return str(path.relative_to(PROJECT)) if path.is_relative_to(PROJECT) else path.name
 
 
 def _source_files(folder: Path) -> Iterator[Path]:

@@ -24,7 +24,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
-from tests.orchestration.building import BUILD, run_dbt
+from tests.orchestration.building import build_load
 from tests.orchestration.starting import lend_parse
 
 FIRST_DAY = date(2026, 3, 1)
@@ -168,9 +168,7 @@ class House:
         """Carry the oldest landed load that the warehouse does not have through the models."""
         with warehouse.connect(self.home) as connection:
             loads.carry_landed(connection, self.home)
-        run_dbt(self.home, *BUILD, *_WITHOUT_TESTS, *options)
-        with warehouse.connect(self.home) as connection:
-            warehouse.finish_load(connection, load_id)
+        build_load(self.home, load_id, *_WITHOUT_TESTS, *options)
 
     def change_contract(self, organization_id: str, **cells: str) -> None:
         """Give an organization other cells of organizations.csv, from the next load on."""

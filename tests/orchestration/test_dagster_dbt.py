@@ -6,6 +6,7 @@ import inspect
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -67,17 +68,21 @@ def test_what_dbt_does_is_shown_as_it_does_it_and_rows_when_it_has_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with install(tmp_path, Installed) as site:
-        ran = site.command("run", "--date", f"{DAYS[0]}")
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+        for day in DAYS[:2]:
+            ran = site.command("run", "--date", f"{day}")
+            assert ran.returncode == 0, ran.stdout + ran.stderr
     monkeypatch.setenv("DAGSTER_HOME", str(site.home.dagster))
     with dg.DagsterInstance.get() as instance:
-        (run,) = instance.get_runs()
-        entries = [entry for entry in instance.all_logs(run.run_id) if entry.step_key == "models"]
-    (ended,) = (
-        number
-        for number, entry in enumerate(entries)
-        if entry.user_message.startswith("Finished dbt command")
-    )
+        later, first = (
+            [entry for entry in instance.all_logs(run.run_id) if entry.step_key == "models"]
+            for run in instance.get_runs()
+        )
+    _assert_that_all_is_shown_as_it_happened(first)
+    _assert_that_what_stands_is_shown_as_unchanged(first, later)
+
+
+def _assert_that_all_is_shown_as_it_happened(entries: Sequence[dg.EventLogEntry]) -> None:
+    ended = _end_of_dbt(entries)
     built = [_name(entry) for entry in entries[:ended] if _is_of(entry, "ASSET_MATERIALIZATION")]
     assert {"organizations", "stg_intake__loads", "debts", "payment_exceptions"} <= set(built)
     late = [entry for entry in entries[ended:] if _is_of(entry, "ASSET_MATERIALIZATION")]
@@ -92,6 +97,33 @@ def test_what_dbt_does_is_shown_as_it_does_it_and_rows_when_it_has_ended(
         (PROJECT / "seeds" / "payment_channels.csv").read_text().splitlines()[1:]
     )
     assert counted.keys() & set(published_tables().values()) == set()
+
+
+def _assert_that_what_stands_is_shown_as_unchanged(
+    first: Sequence[dg.EventLogEntry], later: Sequence[dg.EventLogEntry]
+) -> None:
+    """Each asset is of the second date too, and those that dbt left out say so."""
+    come = {_name(entry): entry for entry in later if _is_of(entry, "ASSET_MATERIALIZATION")}
+    assert come.keys() == {
+        _name(entry) for entry in first if _is_of(entry, "ASSET_MATERIALIZATION")
+    }
+    unchanged = {
+        name
+        for name, entry in come.items()
+        if entry.asset_materialization is not None
+        and "unchanged" in entry.asset_materialization.metadata
+    }
+    assert {"organizations", "stg_intake__loads", "deliveries"} <= unchanged
+    assert {"debts", "payment_exceptions", "stg_base__debts"} <= come.keys() - unchanged
+
+
+def _end_of_dbt(entries: Sequence[dg.EventLogEntry]) -> int:
+    (ended,) = (
+        number
+        for number, entry in enumerate(entries)
+        if entry.user_message.startswith("Finished dbt command")
+    )
+    return ended
 
 
 def _is_of(entry: dg.EventLogEntry, kind: str) -> bool:

@@ -19,6 +19,7 @@ PLUMBING = {
     "delivery/published_copy.py": {"create", "sum"},
     "formats/text_files.py": {"case", "create", "drop", "insert", "join"},
     "installation/databases.py": {"sum"},
+    "installation/standing.py": {"create", "sum"},
     "installation/warehouse.py": {"create", "insert", "update"},
     "intake/loading.py": {"insert", "partition by", "qualify", "row_number"},
     "intake/trying.py": {"create"},
