@@ -25,6 +25,27 @@
 {%- endmacro %}
 
 {#
+    As in dbt, but of the open versions only those of what the snapshot reads: dbt's query reads them
+    twice, so DuckDB would keep those of all debts in memory. A snapshot that ends the versions of what
+    it does not read needs all of them.
+#}
+{% macro duckdb__snapshot_staging_table(strategy, source_sql, target_relation) -%}
+    {%- set versions = target_relation -%}
+    {%- if strategy.hard_deletes == 'ignore' and strategy.unique_key is string -%}
+        {%- set versions -%}
+            (
+                select *
+                from {{ target_relation }}
+                where {{ strategy.unique_key }} in (
+                    select {{ strategy.unique_key }} from ({{ source_sql }}) as changed
+                )
+            )
+        {%- endset -%}
+    {%- endif -%}
+    {{ return(dbt.default__snapshot_staging_table(strategy, source_sql, versions)) }}
+{%- endmacro %}
+
+{#
     Whether the state of a debt has changed, which makes a new version in its history. The same
     columns are the check_cols of debts_history.
 #}

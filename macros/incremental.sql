@@ -67,3 +67,25 @@
         ) }}
     {%- endif -%}
 {%- endmacro %}
+
+{# Whether a build derives every account: in a full refresh, and where there are none yet. #}
+{% macro derives_every_account() -%}
+    {%- set accounts = load_relation(source('base', 'customer_accounts')) if execute else none -%}
+    {{ return(should_full_refresh() or accounts is none) }}
+{%- endmacro %}
+
+{#
+    Delete the accounts that a build derives anew. On DuckDB this is in the transaction that adds them.
+#}
+{% macro delete_touched_accounts() -%}
+    {%- if execute and not derives_every_account() -%}
+    delete from {{ this }}
+    where exists (
+        select 1
+        from {{ ref('int_customer_accounts__touched') }} as touched
+        where
+            touched.organization_id = {{ this }}.organization_id
+            and touched.former_customer_id = {{ this }}.customer_id
+    )
+    {%- endif -%}
+{%- endmacro %}

@@ -1,5 +1,6 @@
 -- Assumes R2: the valid rows of an organization's newest applied replace file are in the base,
--- paid or void, never withdrawn.
+-- paid or void, never withdrawn. A debt with a hash must be listed, and one without must not: looked
+-- for among the debts that the newest load changed, and by counts among all.
 -- A row here means that a debt which its organization asks for is not charged: money is lost.
 {{ config(meta={'dagster': {'ref': {'name': 'debts'}}}) }}
 
@@ -9,6 +10,10 @@ with debts as (
 
 invoices as (
     select * from {{ ref('int_invoices__checked') }}
+),
+
+changed as (
+    select * from {{ ref('int_debts__changed') }}
 ),
 
 hashed as (
@@ -36,9 +41,8 @@ ordered as (
 
 withdrawn as (
     select
-        debts.debt_id,
-        ordered.file_id,
-        invoices.line_number
+        debts.organization_id,
+        debts.debt_id
     from invoices
     inner join ordered
         on
@@ -49,17 +53,61 @@ withdrawn as (
     where
         invoices.rejection_code is null
         and debts.status = 'withdrawn'
-    union all
-    -- by its hash a debt is taken for listed, and without one for not to be left out
+),
+
+taken_otherwise as (
     select
-        debts.debt_id,
-        debts.version_file_id as file_id,
-        debts.version_line_number as line_number
-    from debts
-    left join hashed on debts.debt_id = hashed.debt_id
+        changed.organization_id,
+        changed.debt_id
+    from changed
+    left join hashed on changed.debt_id = hashed.debt_id
     where
-        (hashed.debt_id is not null and debts.file_status <> 'listed')
-        or (hashed.debt_id is null and debts.file_status = 'listed')
+        (hashed.debt_id is not null and changed.file_status <> 'listed')
+        or (hashed.debt_id is null and changed.file_status = 'listed')
+),
+
+listed as (
+    select
+        organization_id,
+        substring(debt_id, 1, 3) as prefix,
+        count(*) as debt_count
+    from debts
+    where file_status = 'listed'
+    group by organization_id, prefix
+),
+
+counted as (
+    select
+        organization_id,
+        substring(debt_id, 1, 3) as prefix,
+        count(*) as debt_count
+    from hashed
+    group by organization_id, prefix
+),
+
+miscounted as (
+    select
+        coalesce(listed.organization_id, counted.organization_id) as organization_id,
+        coalesce(listed.prefix, counted.prefix) as prefix
+    from listed
+    full outer join counted
+        on
+            listed.organization_id = counted.organization_id
+            and listed.prefix = counted.prefix
+    where listed.debt_count is distinct from counted.debt_count
 )
 
-select * from withdrawn
+select
+    organization_id,
+    debt_id
+from withdrawn
+union all
+select
+    organization_id,
+    debt_id
+from taken_otherwise
+union all
+select
+    organization_id,
+    concat(prefix, '...') as debt_id
+from miscounted

@@ -1,6 +1,7 @@
--- The debts that the newest load changed: the only rows that the history must read (R10). A table,
--- so the planner knows that it is small and probes the history with it. After a full refresh, the
--- load that changed a debt is unknown (R9), so it is taken from the history.
+-- The debts that the newest load changed: the only rows that the history must read (R10), and whose
+-- accounts differ. A table, so the planner knows that it is small and probes the history with it.
+-- After a full refresh, the load that changed a debt is unknown (R9), so it is taken from the
+-- history.
 -- depends_on: {{ ref('stg_base__debts_history') }}
 {{ config(materialized='table') }}
 

@@ -32,6 +32,7 @@ _FORMER = {
     "base/debts": "The debts as the former load left them, for a new file to be compared with.",
     "base/debts_history": "The versions of the debts as they were when the build began.",
     "base/customers": "The customers as the former load left them, for a workbook likewise.",
+    "base/customer_accounts": "The accounts as the former load left them.",
     "hashes/int_debts__hashed": "The hash of the row that each listed debt last came by.",
     "verdicts/int_intake_files__judged": "The verdicts on the files of former loads.",
     "raw/deliveries": "The delivery ledger: every attempt to deliver a file so far.",

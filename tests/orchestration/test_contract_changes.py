@@ -41,6 +41,7 @@ select * exclude (updated_at, version_file_id, version_line_number)
 from debts
 order by debt_id
 """
+ACCOUNTS = "select * from customer_accounts order by all"
 HISTORY = "select * exclude (dbt_scd_id) from debts_history order by debt_id, dbt_valid_from"
 
 
@@ -165,14 +166,14 @@ def test_a_full_refresh_gives_the_same_debts_and_history(
     lend_parse(copy)
     copy_warehouse(third_day.home, copy)
     run_dbt(copy, *BUILD, "--full-refresh")
-    for sql in (STATES, HISTORY):
+    for sql in (STATES, HISTORY, ACCOUNTS):
         assert query(copy, sql) == query(third_day.home, sql)
 
 
 def test_a_replay_gives_the_same_debts_and_history(third_day: Installed) -> None:
     """R10: the bookkeeping columns, too."""
     every_column = "select * from debts order by debt_id"
-    before = [third_day.query(sql) for sql in (every_column, HISTORY)]
+    before = [third_day.query(sql) for sql in (every_column, HISTORY, ACCOUNTS)]
     result = third_day.command("replay")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert [third_day.query(sql) for sql in (every_column, HISTORY)] == before
+    assert [third_day.query(sql) for sql in (every_column, HISTORY, ACCOUNTS)] == before

@@ -42,6 +42,7 @@ SEEDS = {
 }
 STAGING = {
     "stg_deliveries__attempts",
+    "stg_base__customer_accounts",
     "stg_base__customers",
     "stg_events__enrollment_events",
     "stg_events__line_ranges",
@@ -68,10 +69,12 @@ STAGING = {
 INTERMEDIATE = {
     "int_balances__moved",
     "int_business_dates__numbered",
+    "int_customer_accounts__touched",
     "int_customers__changed",
     "int_customers__checked",
     "int_customers__claimed",
     "int_customers__compared",
+    "int_customers__known",
     "int_customers__named",
     "int_debts__changed",
     "int_debts__compared",
@@ -151,6 +154,7 @@ EXPORTS = {
     "exp_payments_totals",
 }
 OUTSIDE = {
+    ("base", "customer_accounts"),
     ("base", "customers"),
     ("base", "debts"),
     ("base", "debts_history"),

@@ -305,6 +305,7 @@ _DERIVED = (
     "select * from payments_in_process order by all",
     "select * from daily_balance order by all",
     "select * from organization_days order by all",
+    "select * from customer_accounts order by all",
 )
 
 
