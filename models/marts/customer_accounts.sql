@@ -3,7 +3,7 @@
 -- depends_on: {{ ref('int_customer_accounts__touched') }}
 {{ config(
     materialized='incremental',
-    incremental_strategy='append',
+    unique_key=['organization_id', 'customer_id'],
     pre_hook="{{ delete_touched_accounts() }}",
 ) }}
 
