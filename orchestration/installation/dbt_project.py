@@ -91,12 +91,16 @@ def is_stale(manifest: Path, folder: Path) -> bool:
 
 def fingerprint(home: Home) -> str:
     """Return a hash of all that the SQL of a build depends on besides the warehouse: the text of
-    each file of the project, its seeds too, and the versions of dbt and DuckDB.
+    each file of the project, its seeds too, the versions of dbt and DuckDB, and the variables that
+    say how dbt works.
     """
     folder = project_folder(home)
     content = sha256()
     for package in _PACKAGES:
         content.update(f"{package} {metadata.version(package)}\n".encode())
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("DBT_") or name == "SALDO_TARGET":
+            content.update(f"{name}={value}\n".encode())
     texts = {_name_in_project(path): path.read_bytes() for path in _source_files(folder)}
     for name, text in sorted(texts.items()):
         content.update(f"{name} {len(text)}\n".encode() + text)

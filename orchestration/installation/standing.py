@@ -17,6 +17,7 @@ from hashlib import sha256
 
 import duckdb
 
+from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
 
 EVERYTHING = "SALDO_BUILDS_EVERYTHING"
@@ -48,7 +49,7 @@ def choose_nodes(
 
 def note_build(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -> None:
     """Note that a build has carried a load through, and that nothing of it was left out but what
-    stood already.
+    stood already. A project that was changed meanwhile is not noted: nobody knows what was built.
 
     Args:
         connection: the warehouse.
@@ -56,6 +57,8 @@ def note_build(connection: duckdb.DuckDBPyConnection, home: Home, project: str) 
         project: the fingerprint of the project as it was before the build.
 
     """
+    if fingerprint(home) != project:
+        return
     connection.execute(
         f"create or replace table {_NOTE} as select ?::varchar as build",
         [_describe(connection, home, project)],

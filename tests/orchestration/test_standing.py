@@ -110,6 +110,23 @@ def test_a_build_that_somebody_starts_or_that_does_not_end_is_followed_by_one_of
     assert _chosen(home) == ()
 
 
+def test_a_project_that_was_changed_while_it_was_built_is_not_noted(
+    built: House, tmp_path: Path
+) -> None:
+    home = copy_home(built.home, tmp_path / "home")
+    with warehouse.connect(home) as connection:
+        connection.execute("drop table main.built")
+        standing.note_build(connection, home, "the project as it was")
+    assert _chosen(home) == ()
+
+
+def test_what_is_built_under_another_target_is_built_with_everything(
+    built: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALDO_TARGET", "prod")
+    assert _chosen(built.home) == ()
+
+
 def test_who_wants_everything_built_has_it_so(
     built: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
