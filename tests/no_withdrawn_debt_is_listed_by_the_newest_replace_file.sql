@@ -1,6 +1,6 @@
 -- Assumes R2: the valid rows of an organization's newest applied replace file are in the base,
--- paid or void, never withdrawn. A debt with a hash must be listed, and one without must not: looked
--- for among the debts that the newest load changed, and by counts among all.
+-- paid or void, never withdrawn. A debt with a hash must be listed, and one without must not:
+-- looked for among the debts that the newest load changed, and by counts among all.
 -- A row here means that a debt which its organization asks for is not charged: money is lost.
 {{ config(meta={'dagster': {'ref': {'name': 'debts'}}}) }}
 
