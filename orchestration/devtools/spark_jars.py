@@ -110,7 +110,9 @@ def require_checksum(path: Path, expected: str) -> None:
     """
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != expected:
-        raise WrongJarError(f"{path.name} has the sha256 {found}, not {expected}")
+        raise WrongJarError(
+            f"{path.name} has the sha256 {found}, not {expected}: not the pinned file"
+        )
 
 
 # A session that is ended at once: Spark downloads what it names before it begins.
