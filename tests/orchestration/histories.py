@@ -24,7 +24,8 @@ from itertools import product
 from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
-from oracle import (
+
+from tests.orchestration.oracle import (
     FIELDS,
     LONGEST_ATTRIBUTE,
     STATES,

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 import holidays
 
 if TYPE_CHECKING:
-    from histories import Contract, Decision, History, IntakeFile, PaymentEvent
+    from tests.orchestration.histories import Contract, Decision, History, IntakeFile, PaymentEvent
 
 TRUE_TEXTS = frozenset({"true", "t", "1", "si", "sí", "yes", "y", "x", "verdadero"})
 FALSE_TEXTS = frozenset({"", "false", "f", "0", "no", "n", "falso"})

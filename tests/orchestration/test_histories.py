@@ -6,13 +6,10 @@ builds. SALDO_HISTORIES sets how many, SALDO_HISTORIES_SEED which; `make test-de
 
 from __future__ import annotations
 
-import csv
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,11 +17,10 @@ import pytest
 from orchestration.contracts.event_words import EVENT_WORD_FILES, PAYMENT_STATUSES
 from orchestration.contracts.organizations import CONTRACT_FILES
 from orchestration.installation import kept_tables, warehouse
-from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.intake import loads
 from orchestration.landing import manifests, store
-from orchestration.landing.manifests import EventRange, LandedFile, Manifest
 from tests.orchestration.building import BUILD, build_load, run_dbt
 from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query
 from tests.orchestration.histories import (
@@ -34,11 +30,16 @@ from tests.orchestration.histories import (
     Load,
     PaymentEvent,
     business_date,
-    csv_bytes,
     draw_many,
-    json_line,
 )
-from tests.orchestration.oracle import FileReference, loaded_at, replay
+from tests.orchestration.landing_histories import (
+    align,
+    business_date_of,
+    instant_of,
+    land,
+    write_seeds,
+)
+from tests.orchestration.oracle import replay
 from tests.orchestration.starting import copy_warehouse, lend_parse
 
 COUNT = int(os.environ.get("SALDO_HISTORIES", "600"))
@@ -48,15 +49,15 @@ SEED = int(os.environ.get("SALDO_HISTORIES_SEED", "1"))
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Histories landed as real files and manifests, in a home whose warehouse is still empty."""
-    histories = _align(list(draw_many(SEED, COUNT)))
+    histories = align(list(draw_many(SEED, COUNT)))
     root = tmp_path_factory.mktemp("histories")
     home = Home(root / "home", root / "seeds")
-    _write_seeds(home.seeds, histories)
+    write_seeds(home.seeds, histories)
     home.create()
     lend_parse(home)
     for number in range(1, len(histories[0].loads) + 1):
-        _land(home, number, histories)
-    dates = [_business_date(number) for number in range(1, len(histories[0].loads) + 1)]
+        land(home, number, histories)
+    dates = [business_date_of(number) for number in range(1, len(histories[0].loads) + 1)]
     return Told(home, histories, [replay(history, dates) for history in histories])
 
 
@@ -110,7 +111,7 @@ def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
     copy_warehouse(incremental.home, copy)
     before = query(copy, _HISTORY)
     with warehouse.connect(copy) as connection:
-        newest = _loaded_at(incremental.load_count)
+        newest = instant_of(incremental.load_count)
         connection.execute(
             "update debts_history set file_status = 'mistaken' where dbt_valid_from = ?", [newest]
         )
@@ -163,8 +164,8 @@ def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told)
                 amount, status
             from debts_history
             where
-                dbt_valid_from <= timestamp '{_loaded_at(number)}'
-                and (dbt_valid_to is null or dbt_valid_to > timestamp '{_loaded_at(number)}')
+                dbt_valid_from <= timestamp '{instant_of(number)}'
+                and (dbt_valid_to is null or dbt_valid_to > timestamp '{instant_of(number)}')
             order by all
             """,
         )
@@ -184,10 +185,10 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
         _one_payment("leaves", "rut", "12345678-5", "authorized"),
         _one_payment("waits", "rut", "12345678-5", "on_hold"),
     )
-    _write_seeds(home.seeds, first)
+    write_seeds(home.seeds, first)
     home.create()
     lend_parse(home)
-    _land(home, 1, first)
+    land(home, 1, first)
     _carry(home)
     assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "pending"}
 
@@ -196,10 +197,10 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
         History(first[2].contract, (Load(), Load())),
     )
     shutil.rmtree(home.seeds)
-    _write_seeds(home.seeds, second)
+    write_seeds(home.seeds, second)
     with (home.seeds / "payment_statuses.csv").open("a", encoding="utf-8") as statuses:
         statuses.write("on_hold,in_process\n")
-    _land(home, 2, second)
+    land(home, 2, second)
     _carry(home)
     assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "in_process"}
 
@@ -221,10 +222,10 @@ def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_re
 ) -> None:
     home = Home(tmp_path / "home", tmp_path / "seeds")
     told = (_one_payment("lumina", "rut", "12345678-5", "authorized"),)
-    _write_seeds(home.seeds, told)
+    write_seeds(home.seeds, told)
     home.create()
     lend_parse(home)
-    _land(home, 1, told)
+    land(home, 1, told)
     _forget_words(home)
     _carry(home)
     assert _statuses(home) == {"lumina": "paid"}
@@ -321,161 +322,3 @@ def _carry(home: Home, *options: str) -> None:
         carried = loads.carry_landed(connection, home)
         assert carried is not None
     build_load(home, carried.manifest.load_id, *options)
-
-
-def _business_date(number: int) -> date:
-    """Give the business date of a load: each third is a second load of the date before it."""
-    return business_date(number - 1 if number % 3 == 0 else number)
-
-
-def _loaded_at(number: int) -> datetime:
-    """The instant of a load, UTC without a zone, as manifests have it."""
-    return loaded_at(number).replace(tzinfo=None)
-
-
-def _align(histories: Sequence[History]) -> list[History]:
-    """Bring all histories onto the same loads; decisions come in loads of their own, as in life."""
-    load_count = max(len(history.loads) for history in histories)
-    slots: list[tuple[int, bool]] = []
-    for index in range(load_count):
-        if any(_load(history, index).decisions for history in histories):
-            slots.append((index, True))
-        slots.append((index, False))
-    numbers = {index + 1: slots.index((index, False)) + 1 for index in range(load_count)}
-    return [
-        History(
-            history.contract,
-            tuple(
-                _slot(_load(history, index), is_decision, numbers) for index, is_decision in slots
-            ),
-        )
-        for history in histories
-    ]
-
-
-def _load(history: History, index: int) -> Load:
-    return history.loads[index] if index < len(history.loads) else Load()
-
-
-def _slot(load: Load, is_decision: bool, numbers: dict[int, int]) -> Load:
-    if not is_decision:
-        return replace(load, decisions=())
-    return Load(
-        decisions=tuple(
-            replace(
-                decision,
-                file=FileReference(numbers[decision.file.load_number], decision.file.name),
-            )
-            for decision in load.decisions
-        )
-    )
-
-
-def _write_seeds(folder: Path, histories: Sequence[History]) -> None:
-    shutil.copytree(PROJECT / "seeds", folder)
-    aliases = folder / "column_aliases.csv"
-    lines = aliases.read_text(encoding="utf-8").splitlines(keepends=True)
-    # Without those of the sample organizations, which have no contract here.
-    aliases.write_text("".join([lines[0], *(each for each in lines if each[0] == ",")]), "utf-8")
-    path = folder / "organizations.csv"
-    with path.open(encoding="utf-8", newline="") as source:
-        columns = list(csv.DictReader(source).fieldnames or [])
-    with path.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.DictWriter(target, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        for history in histories:
-            contract = history.contract
-            writer.writerow(
-                {
-                    "organization_id": contract.organization_id,
-                    "name": contract.organization_id,
-                    "country": "CL",
-                    "customer_id_scheme": contract.customer_id_scheme,
-                    "update_mode": contract.update_mode,
-                    "payment_flow": contract.payment_flow,
-                    "currency": contract.currency,
-                    "sftp_host": "127.0.0.1",
-                    "sftp_username": "nobody",
-                    "max_withdrawal_share": str(contract.max_withdrawal_share),
-                    "max_rejected_share": str(contract.max_rejected_share),
-                }
-            )
-
-
-def _land(home: Home, number: int, histories: Sequence[History]) -> None:
-    """Write one load of every history to the landing area, as a run would have done."""
-    files = [
-        _land_file(home, number, history, file)
-        for history in histories
-        for file in history.loads[number - 1].files
-    ]
-    lines = "".join(
-        f"{json_line(history.contract.organization_id, event)}\n"
-        for history in histories
-        for event in history.loads[number - 1].events
-    ).encode()
-    name = f"load_{number:02d}.jsonl"
-    (home.events / name).write_bytes(lines)
-    kept = store.keep_anew(home, manifests.EVENTS, lambda target: target.write(lines))
-    manifests.write_manifest(
-        home,
-        Manifest(
-            load_id=number,
-            loaded_at=_loaded_at(number),
-            business_date=_business_date(number),
-            contracts=store.keep_contracts(home),
-            looks=tuple(
-                manifests.Look(history.contract.organization_id, "looked") for history in histories
-            ),
-            files=tuple(files),
-            decisions=tuple(
-                manifests.Decision(
-                    file_id=_file_id(history, decision.file),
-                    decision=decision.decision,
-                    decided_at=_loaded_at(number),
-                )
-                for history in histories
-                for decision in history.loads[number - 1].decisions
-            ),
-            events=(
-                (EventRange(name, 0, len(lines), 0, kept, prefix_sha256=kept),) if lines else ()
-            ),
-        ),
-    )
-
-
-def _land_file(home: Home, number: int, history: History, file: IntakeFile) -> LandedFile:
-    landed = _as_landed(number, history, file)
-    path = store.file_path(home, landed.organization_id, landed.sha256)
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(csv_bytes(file))
-    return landed
-
-
-def _file_id(history: History, reference: FileReference) -> str:
-    load = history.loads[reference.load_number - 1]
-    file = next(each for each in load.files if each.name == reference.name)
-    return _as_landed(reference.load_number, history, file).file_id
-
-
-def _as_landed(number: int, history: History, file: IntakeFile) -> LandedFile:
-    content = csv_bytes(file)
-    contract = history.contract
-    return LandedFile(
-        organization_id=contract.organization_id,
-        kind=file.kind,
-        file_name=file.name,
-        business_date=file.business_date,
-        sha256=sha256(content).hexdigest(),
-        byte_count=len(content),
-        modified_at=_loaded_at(number),
-        received_at=_loaded_at(number),
-        update_mode=contract.update_mode,
-        customer_id_scheme=contract.customer_id_scheme,
-        currency=contract.currency,
-        delimiter=",",
-        date_format="YYYY-MM-DD",
-        decimal_separator=".",
-        max_withdrawal_share=str(contract.max_withdrawal_share),
-        max_rejected_share=str(contract.max_rejected_share),
-    )

@@ -17,7 +17,9 @@ from decimal import Decimal
 from itertools import permutations
 
 import pytest
-from histories import (
+from hypothesis import HealthCheck, given, settings
+
+from tests.orchestration.histories import (
     FIRST_BUSINESS_DATE,
     Contract,
     Decision,
@@ -32,8 +34,7 @@ from histories import (
     histories,
     json_line,
 )
-from hypothesis import HealthCheck, given, settings
-from oracle import (
+from tests.orchestration.oracle import (
     FIELDS,
     STATES,
     Debt,
