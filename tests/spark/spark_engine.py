@@ -102,6 +102,18 @@ class SparkEngine:
             macro.macro_sql = kept
 
     @contextmanager
+    def changed_model(self, name: str, former: str, latter: str) -> Iterator[None]:
+        """Have a model of the project say something else until the block ends."""
+        model = self._manifest.nodes[f"model.saldo.{name}"]
+        kept = model.raw_code
+        assert former in kept
+        model.raw_code = kept.replace(former, latter)
+        try:
+            yield
+        finally:
+            model.raw_code = kept
+
+    @contextmanager
     def as_dbt_spark_has(self, name: str) -> Iterator[None]:
         """Have a macro of the project say what dbt-spark's own says until the block ends."""
         macro, theirs = (
