@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
@@ -39,6 +39,8 @@ class SparkEngine:
 
     home: Home
     _manifest: Any = field(default=None, init=False)
+    # Whose tables the session of the process has: it opens its catalog once.
+    _serving: ClassVar[Home | None] = None
 
     @classmethod
     def of(cls, root: Path, seeds: Path) -> SparkEngine:
@@ -51,6 +53,8 @@ class SparkEngine:
 
     @property
     def session(self) -> SparkSession:
+        if SparkEngine._serving != self.home:
+            self.invoke("run-operation", "create_raw_tables")
         return SparkSession.builder.getOrCreate()
 
     def take_raw(self, folder: Path) -> None:
@@ -75,6 +79,9 @@ class SparkEngine:
             BuildError: it failed.
 
         """
+        if SparkEngine._serving not in (None, self.home):
+            SparkSession.builder.getOrCreate().stop()
+        SparkEngine._serving = self.home
         os.environ.update(self.home.environment())
         os.environ["DBT_LOG_LEVEL_FILE"] = "none"
         where = ("--target", "spark", "--project-dir", str(project_folder(self.home)))
