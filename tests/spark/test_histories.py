@@ -78,6 +78,11 @@ def test_histories_are_the_same_on_both_engines(
     _assert_that_much_happened(engines)
 
 
+def test_a_full_refresh_is_the_same_on_both_engines(engines: BothEngines) -> None:
+    engines.build("--full-refresh")
+    engines.compare(with_views=False)
+
+
 def _assert_that_much_happened(engines: BothEngines) -> None:
     """The histories have all that they are for: an empty table is equal as well."""
     for name, condition in (
