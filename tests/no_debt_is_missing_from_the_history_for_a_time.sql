@@ -10,7 +10,7 @@ with debts as (
 ),
 
 changed as (
-    select * from {{ ref('int_debts__changed') }}
+    select * from {{ ref('debts') if var('tests_every_row') else ref('int_debts__changed') }}
 ),
 
 versions as (

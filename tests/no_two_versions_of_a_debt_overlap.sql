@@ -6,7 +6,7 @@
 {{ config(meta={'dagster': {'ref': {'name': 'debts_history'}}}) }}
 
 with changed as (
-    select * from {{ ref('int_debts__changed') }}
+    select * from {{ ref('debts') if var('tests_every_row') else ref('int_debts__changed') }}
 ),
 
 versions as (

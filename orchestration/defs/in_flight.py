@@ -17,6 +17,8 @@ _COMING = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
 ]
+# The job that changes nothing, and that holds the home for a while only.
+VERIFICATION = "verification"
 _MOMENT_SECONDS = 3
 # Dagster's tags on a failed run: that it will be retried, and the id of the retry.
 _STARTS_AGAIN, _STARTED_AGAIN_AS = "dagster/will_retry", "dagster/auto_retry_run_id"
@@ -38,8 +40,7 @@ def is_run_in_flight(instance: dg.DagsterInstance, home: Home) -> bool:
 
     The status "started" is not enough: a killed run keeps it until find_killed_runs.
     """
-    coming = instance.get_runs(dg.RunsFilter(statuses=_COMING), limit=1)
-    return bool(coming) or locking.holder(home) is not None
+    return bool(_runs_that_write(instance, _COMING)) or locking.holder(home) is not None
 
 
 def find_killed_runs(instance: dg.DagsterInstance, home: Home) -> list[dg.DagsterRun]:
@@ -70,7 +71,8 @@ def find_overlooked_run(instance: dg.DagsterInstance, now: datetime) -> dg.Dagst
 
     """
     records = instance.get_run_records(limit=_NEWEST_RUNS)
-    newest = next((each for each in records if each.dagster_run.asset_selection is None), None)
+    whole = (each for each in records if each.dagster_run.asset_selection is None)
+    newest = next((each for each in whole if each.dagster_run.job_name != VERIFICATION), None)
     if newest is None or newest.dagster_run.status != dg.DagsterRunStatus.FAILURE:
         return None
     run = newest.dagster_run
@@ -81,4 +83,11 @@ def find_overlooked_run(instance: dg.DagsterInstance, now: datetime) -> dg.Dagst
 
 
 def _started_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    return list(instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])))
+    return _runs_that_write(instance, [dg.DagsterRunStatus.STARTED])
+
+
+def _runs_that_write(
+    instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]
+) -> list[dg.DagsterRun]:
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
+    return [run for run in runs if run.job_name != VERIFICATION]

@@ -1,8 +1,13 @@
-"""The job: one business date, from the inboxes to the outboxes."""
+"""The jobs: one business date, from the inboxes to the outboxes; a look at everything."""
 
 import os
 
 import dagster as dg
+
+from orchestration.defs.resources import guarded
+from orchestration.installation.home import Home
+from orchestration.reports import verifying
+from orchestration.reports.run_alerts import TOLD
 
 # Schedules and sensors are on by default in production (profiles.yml); elsewhere they must be
 # switched on.
@@ -15,3 +20,27 @@ business_date = dg.define_asset_job(
     tags={"dagster/retry_strategy": "ALL_STEPS"},
     description="One business date: take, load, build, test, deliver, publish.",
 )
+
+
+@dg.op(config_schema={})
+def verify_everything(context: dg.OpExecutionContext) -> None:
+    """Do as `verify` does. It holds the home while it reads and copies it, not while it builds."""
+    home = Home.from_environment()
+    home.create()
+    with guarded():
+        verified = verifying.verify_whole(home)
+    for each in verified.remarks:
+        context.log.info(each)
+    if verified.findings:
+        raise dg.Failure("; ".join(verified.findings), metadata={TOLD: True})
+
+
+@dg.job(
+    description=(
+        "Is what landed whole, and does all that was made of it agree? Everything is built once"
+        " more beside the warehouse, and dbt's tests look at all rows (`verify`)."
+    )
+)
+def verification() -> None:
+    """Change nothing: a run that finds something fails."""
+    verify_everything()

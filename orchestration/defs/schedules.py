@@ -1,4 +1,4 @@
-"""Scheduled runs: at the organizations' cut-offs (R11)."""
+"""Scheduled runs: at the organizations' cut-offs (R11), and a look at everything each week."""
 
 from collections.abc import Iterator
 from datetime import UTC
@@ -7,7 +7,7 @@ import dagster as dg
 
 from orchestration.contracts.organizations import read_organizations
 from orchestration.defs.in_flight import find_due_dates, is_run_in_flight
-from orchestration.defs.jobs import IS_PRODUCTION, business_date
+from orchestration.defs.jobs import IS_PRODUCTION, business_date, verification
 from orchestration.installation.home import Home
 
 _STATUS = dg.DefaultScheduleStatus.RUNNING if IS_PRODUCTION else dg.DefaultScheduleStatus.STOPPED
@@ -36,3 +36,13 @@ def cut_offs(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | 
         yield dg.RunRequest(partition_key=dates[0].isoformat())
     else:
         yield dg.SkipReason("every inbox has been looked into since its last cut-off")
+
+
+weekly_verification = dg.ScheduleDefinition(
+    job=verification,
+    name="weekly_verification",
+    cron_schedule="0 3 * * 0",
+    execution_timezone="UTC",
+    default_status=_STATUS,
+    description="Each Sunday at 03:00 UTC: is all that is kept as all that landed makes it?",
+)

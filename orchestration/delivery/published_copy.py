@@ -22,7 +22,7 @@ import duckdb
 from orchestration.installation import access, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
-from orchestration.installation.databases import quoted, settings
+from orchestration.installation.databases import fingerprint, quoted, settings
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import published_tables
@@ -204,8 +204,8 @@ def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[
                 if table not in CHANGED_BY_DELIVERIES
                 and (
                     _columns(connection, "marts", table) != _columns(connection, "published", table)
-                    or _fingerprint(connection, f"marts.main.{table}")
-                    != _fingerprint(connection, f"published.main.{table}")
+                    or fingerprint(connection, f"marts.main.{table}")
+                    != fingerprint(connection, f"published.main.{table}")
                 )
             ]
         finally:
@@ -243,11 +243,3 @@ def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -
         " order by column_index",
         [database, table],
     ).fetchall()
-
-
-def _fingerprint(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[int, int]:
-    """Return the number of rows of a table, and a hash of them that ignores their order."""
-    row = connection.execute(
-        f"select count(*), coalesce(sum(hash(content)::hugeint), 0) from {table} as content"  # noqa: S608
-    ).fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)

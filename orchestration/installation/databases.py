@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
@@ -43,3 +44,22 @@ def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
 def quoted(path: Path) -> str:
     """Write a path as a text of SQL."""
     return "'" + str(path).replace("'", "''") + "'"
+
+
+def fingerprint(
+    connection: duckdb.DuckDBPyConnection, table: str, without: Collection[str] = ()
+) -> tuple[int, int]:
+    """Return the number of rows of a table, and a hash of them that ignores their order.
+
+    Args:
+        connection: a database that has it.
+        table: its name, with its database and schema.
+        without: columns that are not compared.
+
+    """
+    columns = f"* exclude ({', '.join(without)})" if without else "*"
+    row = connection.execute(
+        "select count(*), coalesce(sum(hash(content)::hugeint), 0)"  # noqa: S608 (names of ours)
+        f" from (select {columns} from {table}) as content"
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -27,7 +27,8 @@ _TELLING = {
 
 def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
     """Return the alert of a run that has ended, or None if there is nothing to report."""
-    business_date = run.tags.get("dagster/partition", "without a date")
+    business_date = run.tags.get("dagster/partition")
+    what = f"the run of {business_date}" if business_date else f"a run of {run.job_name}"
     events = [
         entry.dagster_event
         for entry in instance.all_logs(run.run_id, of_type=_TELLING)
@@ -35,11 +36,11 @@ def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
     ]
     if run.status == dg.DagsterRunStatus.FAILURE:
         lines = tuple(_describe_failures(events))
-        return Alert("failed", f"the run of {business_date} failed", lines, _find_report(events))
+        return Alert("failed", f"{what} failed", lines, _find_report(events))
     lines = tuple(_describe_checks(events))
     if not lines:
         return None
-    title = f"the run of {business_date} has warnings"
+    title = f"{what} has warnings"
     return Alert("warning", title, lines, _find_report(events))
 
 

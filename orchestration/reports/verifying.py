@@ -1,25 +1,29 @@
 """Verify that the landing area is whole, and that everything built from it agrees with it.
 
 Each finding is a sentence that says what is damaged and what to do. Verifying changes nothing.
+What only reading cannot find, building everything once more does (refreshing.py).
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from orchestration.delivery import ledger, outgoing, published_copy
 from orchestration.delivery.attempts import Attempt
-from orchestration.installation import kept_tables, warehouse
+from orchestration.installation import kept_tables, locking, warehouse
 from orchestration.installation.damage import REPLAY, DamagedError
 from orchestration.installation.databases import read_whole
 from orchestration.installation.home import Home
 from orchestration.intake import soundness
 from orchestration.landing import manifests
+from orchestration.reports import refreshing
+
+_WAITING = "loads that landed wait for the next run; what comes of them was not read"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,31 @@ class Verified:
     findings: tuple[str, ...]
     remarks: tuple[str, ...]
     load_count: int
+
+
+def verify_whole(home: Home) -> Verified:
+    """Verify a home; if it is sound, build everything once more beside it, and compare.
+
+    The home is held while it is read and copied, and free for runs while the copy is built.
+
+    Args:
+        home: the installation; the caller does not hold it.
+
+    Raises:
+        NotRefreshedError: dbt could not build it once more.
+        WarehouseBusyError: another process still held the home, or verified it, after half an hour.
+
+    """
+    with refreshing.beside(home) as copy:
+        with locking.exclusive(home):
+            verified = verify(home)
+            if verified.findings or not verified.load_count or _WAITING in verified.remarks:
+                return verified
+            refreshing.copy_warehouse(home, copy)
+        differences = tuple(refreshing.find_differences(copy))
+        if not differences:
+            refreshing.forget(copy)
+    return replace(verified, findings=differences)
 
 
 def verify(home: Home) -> Verified:
@@ -92,7 +121,7 @@ def _compare(
         yield f"{home.warehouse} holds other loads than the landing area: {REPLAY} makes it anew"
         return
     if last < manifests.last_load_id(home) or warehouse.unfinished_load_id(connection) is not None:
-        remarks.append("loads that landed wait for the next run; what comes of them was not read")
+        remarks.append(_WAITING)
         return
     if not last:
         return

@@ -189,9 +189,13 @@ def test_the_assets_are_exactly_these(definitions: dg.Definitions) -> None:
 def test_the_jobs_schedules_and_sensors_are_exactly_these(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     assert {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")} == {
-        "business_date"
+        "business_date",
+        "verification",
     }
-    assert {schedule.name for schedule in repository.schedule_defs} == {"cut_offs"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {
+        "cut_offs",
+        "weekly_verification",
+    }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "failure_alerts",
         "killed_runs",
@@ -206,7 +210,7 @@ def test_a_run_can_be_configured_in_nothing_but_how_loud_it_is(
     definitions: dg.Definitions,
 ) -> None:
     jobs = definitions.get_repository_def().get_all_jobs()
-    assert len(jobs) == 2
+    assert len(jobs) == 3
     for job in jobs:
         assert set(_settings(job.run_config_schema.config_type)) == {
             "loggers.console.config.log_level: String",
