@@ -1,8 +1,7 @@
--- The state of a debt in a currency by an organization's own payments files, at the end of each
--- load that changed it (R6, R25). A row pays; a row with a negative amount takes back. The debt
--- counts as paid while more was paid than taken back in a currency, or while its newest row pays.
--- Of each file name, the newest applied version counts. A row that pays counts even if it is
--- invalid, because its debt must not be charged; one that takes back counts only if accepted.
+-- The state of a debt in a currency by its organization's own payments files, at the end of each
+-- load that changed it (R6, R25). It counts as paid while more was paid than taken back, by rows
+-- with a negative amount, or while its newest row pays. Of a file name, the newest applied version
+-- counts. A refused row counts if it pays, for its debt must not be charged, and not otherwise.
 {{ config(materialized='incremental', unique_key='own_version_id') }}
 
 with organization_payments as (
@@ -63,29 +62,16 @@ named as (
         or coalesce(organization_payments.amount, 0) >= 0
 ),
 
-keys as (
-    select
-        debt_id,
-        min(organization_id) as organization_id,
-        min(customer_id) as customer_id,
-        min(product_id) as product_id,
-        min(due_date) as due_date
-    from named
-    group by debt_id
-),
-
 currencies as (
     select
         debt_id,
         currency,
         min(applied_load_id) as first_load_id
     from named
-    group by
-        debt_id,
-        currency
+    group by debt_id, currency
 ),
 
-moments as (
+changes as (
     select
         debt_id,
         applied_load_id as load_id
@@ -95,7 +81,32 @@ moments as (
         debt_id,
         replaced_load_id as load_id
     from named
-    where replaced_load_id is not null
+),
+
+moments as (
+    select
+        changes.debt_id,
+        changes.load_id
+    from changes
+    inner join loads on changes.load_id = loads.load_id
+    {% if is_incremental() %}where loads.is_current{% endif %}
+),
+
+-- The ids as the rows that had come by then spell them.
+keys as (
+    select
+        moments.debt_id,
+        moments.load_id,
+        min(named.organization_id) as organization_id,
+        min(named.customer_id) as customer_id,
+        min(named.product_id) as product_id,
+        min(named.due_date) as due_date
+    from moments
+    inner join named
+        on
+            moments.debt_id = named.debt_id
+            and moments.load_id >= named.applied_load_id
+    group by moments.debt_id, moments.load_id
 ),
 
 -- A currency without a valid row left has one row without a file.
@@ -136,12 +147,6 @@ told as (
             and currencies.currency = named.currency
             and moments.load_id >= named.applied_load_id
             and (named.replaced_load_id is null or moments.load_id < named.replaced_load_id)
-    {%- if is_incremental() %}
-    inner join loads
-        on
-            moments.load_id = loads.load_id
-            and loads.is_current
-    {%- endif %}
 ),
 
 summed as (
@@ -160,10 +165,7 @@ summed as (
         max(case when newness = 1 and takes_back then 1 else 0 end) = 1 as is_taken_back,
         max(case when newness = 1 and not takes_back then 1 else 0 end) = 1 as is_paid_last
     from told
-    group by
-        debt_id,
-        currency,
-        load_id
+    group by debt_id, currency, load_id
 ),
 
 versioned as (
@@ -191,7 +193,7 @@ versioned as (
         summed.is_paid_last or summed.paid_amount > 0 as is_counted,
         loads.loaded_at as valid_from
     from summed
-    inner join keys on summed.debt_id = keys.debt_id
+    inner join keys on summed.debt_id = keys.debt_id and summed.load_id = keys.load_id
     inner join loads on summed.load_id = loads.load_id
 )
 
