@@ -40,22 +40,22 @@ def is_run_in_flight(instance: dg.DagsterInstance, home: Home) -> bool:
 
     The status "started" is not enough: a killed run keeps it until find_killed_runs.
     """
-    return bool(_runs_that_write(instance, _COMING)) or locking.holder(home) is not None
+    coming = instance.get_runs(dg.RunsFilter(statuses=_COMING))
+    is_coming = any(run.job_name != VERIFICATION for run in coming)
+    return is_coming or locking.holder(home) is not None
 
 
 def find_killed_runs(instance: dg.DagsterInstance, home: Home) -> list[dg.DagsterRun]:
     """Find runs with the status "started" although nothing holds the home any more.
 
-    A run releases the home a moment before it changes its status; hence two checks.
+    A verification holds the home, and then only its copy of the warehouse. A run releases either a
+    moment before it changes its status; hence two checks.
     """
-    suspects = _started_runs(instance)
-    if not suspects or locking.holder(home) is not None:
+    suspects = {run.run_id for run in _runs_held_by_nobody(instance, home)}
+    if not suspects:
         return []
     time.sleep(_MOMENT_SECONDS)
-    if locking.holder(home) is not None:
-        return []
-    still = {run.run_id for run in _started_runs(instance)}
-    return [run for run in suspects if run.run_id in still]
+    return [run for run in _runs_held_by_nobody(instance, home) if run.run_id in suspects]
 
 
 def find_overlooked_run(instance: dg.DagsterInstance, now: datetime) -> dg.DagsterRun | None:
@@ -82,12 +82,9 @@ def find_overlooked_run(instance: dg.DagsterInstance, now: datetime) -> dg.Dagst
     return run if is_to_start and is_late and run.remote_job_origin is not None else None
 
 
-def _started_runs(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    return _runs_that_write(instance, [dg.DagsterRunStatus.STARTED])
-
-
-def _runs_that_write(
-    instance: dg.DagsterInstance, statuses: Sequence[dg.DagsterRunStatus]
-) -> list[dg.DagsterRun]:
-    runs = instance.get_runs(dg.RunsFilter(statuses=statuses))
-    return [run for run in runs if run.job_name != VERIFICATION]
+def _runs_held_by_nobody(instance: dg.DagsterInstance, home: Home) -> list[dg.DagsterRun]:
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    if not started or locking.holder(home) is not None:
+        return []
+    is_verifying = locking.holder(home.verifying) is not None
+    return [run for run in started if not (is_verifying and run.job_name == VERIFICATION)]

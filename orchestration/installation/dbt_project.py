@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.redaction import redact
 
 # dbt's command line, without Python's garbage collector, at the end of the process too: it ends
 # with its build, and nearly all objects stay in use until then.
@@ -40,7 +41,7 @@ def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
     Args:
         home: the installation.
         arguments: of dbt's command line.
-        is_silent: show its output only if it failed.
+        is_silent: show its output only if it failed, redacted (R30).
 
     Raises:
         subprocess.CalledProcessError: dbt failed; its output is on the terminal.
@@ -56,7 +57,7 @@ def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        sys.stderr.write(error.stdout or "")
+        sys.stderr.write(redact(error.stdout or "", os.environ))
         raise
 
 

@@ -102,6 +102,11 @@ class Home:
         return self.root / "tmp"
 
     @property
+    def verifying(self) -> Home:
+        """Where `verify` builds everything once more."""
+        return Home(self.scratch / "verifying", self.seeds)
+
+    @property
     def dagster(self) -> Path:
         """Dagster's storage: runs, events, schedules."""
         return self.root / "dagster"

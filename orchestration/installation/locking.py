@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from orchestration.installation.home import Home
 WAIT = "SALDO_LOCK_WAIT_SECONDS"
 _DEFAULT_WAIT_SECONDS = 1800.0
 _POLL_SECONDS = 0.5
+_LOCK = "run.lock"
 _STANDARD_INPUT = 0
 
 _held: dict[Path, IO[str]] = {}
@@ -53,7 +55,7 @@ def exclusive(
         WarehouseBusyError: another process still held it after that time.
 
     """
-    path = home.root / "run.lock"
+    path = home.root / _LOCK
     if path in _held:
         yield
         return
@@ -80,7 +82,7 @@ def lent_to_children(home: Home) -> Iterator[None]:
     dagster-dbt closes every open file of its dbt except the standard ones. So the lock is passed as
     the standard input, which dbt does not read.
     """
-    lock = _held.get(home.root / "run.lock")
+    lock = _held.get(home.root / _LOCK)
     if lock is None:
         yield
         return
@@ -93,9 +95,20 @@ def lent_to_children(home: Home) -> Iterator[None]:
         os.close(former)
 
 
+def empty(home: Home) -> None:
+    """Delete all that is in a home but its lock, which the caller holds. Links are not followed."""
+    for path in home.root.iterdir():
+        if path.name == _LOCK:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
 def holder(home: Home) -> str | None:
     """Describe the process that holds a home, or return None."""
-    path = home.root / "run.lock"
+    path = home.root / _LOCK
     if not path.exists():
         return None
     with path.open("r", encoding="utf-8") as lock:

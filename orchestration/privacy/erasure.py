@@ -338,12 +338,15 @@ def _forget_former(home: Home) -> None:
     for path in home.uploads.glob("*/.*.gone"):
         shutil.rmtree(path)
     for path in home.scratch.glob("*"):
-        if path.name == "preview":
+        if path in (home.verifying.root, home.scratch / "preview"):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    if home.verifying.root.exists():
+        with locking.exclusive(home.verifying):
+            locking.empty(home.verifying)
     preview = Home(home.scratch / "preview", home.seeds)
     if preview.root.exists():
         with locking.exclusive(preview):

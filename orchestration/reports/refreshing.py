@@ -8,23 +8,34 @@ of the warehouse (R9), dbt's tests look at all rows, and the kept and published 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import CalledProcessError
 
 from orchestration.installation import kept_tables, locking, warehouse
-from orchestration.installation.damage import REPLAY
+from orchestration.installation.damage import REPLAY, full_disk, is_of_full_disk
 from orchestration.installation.databases import fingerprint
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
+from orchestration.installation.redaction import redact
 
-# A full refresh does not know in which load a debt changed, nor by which line.
-_OF_THE_LOAD = {"marts.debts": ("updated_at", "version_file_id", "version_line_number")}
-_EVERY_ROW = ("--vars", "{tests_every_row: true}")
-_WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+# What a full refresh need not say again: in which load and by which line a debt changed, the hash
+# of a row by former rules, and what an organization is told in former words.
+_NOT_COMPARED = {
+    "marts.debts": ("updated_at", "version_file_id", "version_line_number"),
+    "intermediate.int_debts__hashed": ("row_hash",),
+    "marts.intake_rejections": ("message",),
+}
+_EVERY_ROW = ("--vars", "{tests_every_row: true}", "--log-level-file", "none")
+# With the contracts and codes that the newest load was built with.
+_MODELS = [
+    option for kind in ("seed", "test", "unit_test") for option in ("--exclude-resource-type", kind)
+]
 
 Fingerprints = Mapping[str, tuple[int, int]]
 
@@ -35,20 +46,27 @@ class NotRefreshedError(ToldError):
 
 @contextmanager
 def beside(home: Home) -> Iterator[Home]:
-    """A home for the copy, empty and held until the block ends (R29).
+    """The home for the copy, empty, and held until the block ends (R29).
 
-    It stays if the block raises an error. An erasure removes it, too.
+    What is in it stays unless the block raises an error; an erasure removes it, too.
+
+    Args:
+        home: the installation; the caller holds it.
 
     Raises:
-        WarehouseBusyError: another process still held it after half an hour.
+        WarehouseBusyError: it is being verified already.
 
     """
-    copy = Home(home.scratch / "verifying", home.seeds)
+    copy = home.verifying
     copy.root.mkdir(parents=True, exist_ok=True)
-    with locking.exclusive(copy):
-        _empty(copy)
+    with locking.exclusive(copy, wait_seconds=0):
+        locking.empty(copy)
         copy.scratch.mkdir()
-        yield copy
+        try:
+            yield copy
+        except BaseException:
+            locking.empty(copy)
+            raise
 
 
 def copy_warehouse(home: Home, copy: Home) -> None:
@@ -70,43 +88,62 @@ def find_differences(copy: Home) -> Iterator[str]:
 
     Raises:
         NotRefreshedError: dbt could not build it; what it said is on the terminal.
+        DiskFullError: there was no room for it.
 
     """
     before = _fingerprints(copy)
-    try:
-        run_dbt(copy, "build", "--full-refresh", *_WITHOUT_TESTS, *_EVERY_ROW, is_silent=True)
-    except CalledProcessError:
-        raise NotRefreshedError(
-            "the models could not be built once more from all that landed: dbt says above why"
-        ) from None
+    with _said_by_dbt(copy, "the models could not be built once more from all that landed"):
+        run_dbt(copy, "build", "--full-refresh", *_MODELS, *_EVERY_ROW, is_silent=True)
     after = _fingerprints(copy)
-    for table, (count, _) in before.items():
-        if after[table] != before[table]:
-            yield (
-                f"{table} is not what all that landed gives: {count} rows, and {after[table][0]} in"
-                f" {copy.root}, where they can be compared; {REPLAY} makes the warehouse anew"
-            )
+    differing = [table for table in before if after.get(table) != before[table]]
+    for table in differing:
+        rows, anew = before[table][0], after.get(table, (0, 0))[0]
+        yield f"{table} is not what all that landed gives: {rows} rows, and anew {anew}"
+    if differing:
+        yield f"compare with {copy.root}; {REPLAY} makes the warehouse anew"
     yield from _find_failures(copy)
 
 
 def forget(copy: Home) -> None:
     """Delete a copy in which nothing differs."""
-    _empty(copy)
+    locking.empty(copy)
 
 
 def _find_failures(copy: Home) -> Iterator[str]:
     """Run dbt's tests over every row."""
     results = copy.root / "target" / "run_results.json"
     results.unlink(missing_ok=True)
+    with _said_by_dbt(copy, "dbt's tests could not be run over all rows"):
+        try:
+            run_dbt(
+                copy, "test", *_EVERY_ROW, "--exclude-resource-type", "unit_test", is_silent=True
+            )
+        except CalledProcessError:
+            failures = list(_read_failures(results))
+            if not failures:
+                raise
+            yield from failures
+
+
+def _read_failures(results: Path) -> Iterator[str]:
+    if not results.exists():
+        return
+    for each in json.loads(results.read_text(encoding="utf-8"))["results"]:
+        if each["status"] not in ("pass", "warn", "success"):
+            name = each["unique_id"].split(".")[2]
+            yield redact(f"the test {name} over all rows: {each['message']}", os.environ)
+
+
+@contextmanager
+def _said_by_dbt(copy: Home, what: str) -> Iterator[None]:
+    """Let dbt hold the copy as long as it lives, and tell it if it failed."""
     try:
-        run_dbt(copy, "test", "--exclude-resource-type", "unit_test", *_EVERY_ROW, is_silent=True)
-    except CalledProcessError:
-        if not results.exists():
-            raise NotRefreshedError("dbt's tests could not be run: it says above why") from None
-        for each in json.loads(results.read_text(encoding="utf-8"))["results"]:
-            if each["status"] not in ("pass", "warn", "success"):
-                name = each["unique_id"].split(".")[2]
-                yield f"the test {name} over all rows: {each['message']}"
+        with locking.lent_to_children(copy):
+            yield
+    except CalledProcessError as error:
+        if is_of_full_disk(Exception(error.stdout)):
+            raise full_disk(copy.root) from None
+        raise NotRefreshedError(f"{what}: dbt says above why") from None
 
 
 def _fingerprints(copy: Home) -> Fingerprints:
@@ -115,20 +152,10 @@ def _fingerprints(copy: Home) -> Fingerprints:
     with warehouse.reading(copy) as connection:
         made = kept_tables.read_found(connection).keys()
         return {
-            name: fingerprint(connection, _place(name), _OF_THE_LOAD.get(name, ()))
+            name: fingerprint(connection, _place(name), _NOT_COMPARED.get(name, ()))
             for name in sorted(tables & made)
         }
 
 
 def _place(name: str) -> str:
     return name.replace("marts.", "marts.main.")
-
-
-def _empty(copy: Home) -> None:
-    for path in copy.root.iterdir():
-        if path.name == "run.lock":
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,12 +35,14 @@ class Verified:
         findings: the damages, one sentence each; empty if there are none.
         remarks: facts that are not damage but worth knowing, one sentence each.
         load_count: the number of landed loads.
+        is_complete: whether the warehouse has all of them; if not, it was not compared with them.
 
     """
 
     findings: tuple[str, ...]
     remarks: tuple[str, ...]
     load_count: int
+    is_complete: bool
 
 
 def verify_whole(home: Home) -> Verified:
@@ -52,14 +55,16 @@ def verify_whole(home: Home) -> Verified:
 
     Raises:
         NotRefreshedError: dbt could not build it once more.
-        WarehouseBusyError: another process still held the home, or verified it, after half an hour.
+        DiskFullError: there was no room for it.
+        WarehouseBusyError: another process still held the home after half an hour, or verifies it.
 
     """
-    with refreshing.beside(home) as copy:
+    with ExitStack() as until_compared:
         with locking.exclusive(home):
             verified = verify(home)
-            if verified.findings or not verified.load_count or _WAITING in verified.remarks:
+            if verified.findings or not verified.load_count or not verified.is_complete:
                 return verified
+            copy = until_compared.enter_context(refreshing.beside(home))
             refreshing.copy_warehouse(home, copy)
         differences = tuple(refreshing.find_differences(copy))
         if not differences:
@@ -102,7 +107,7 @@ def verify(home: Home) -> Verified:
 
     for look in (read_warehouse, read_copy):
         findings += [each for each in _told(look) if each not in findings]
-    return Verified(tuple(findings), tuple(remarks), len(load_ids))
+    return Verified(tuple(findings), tuple(remarks), len(load_ids), _WAITING not in remarks)
 
 
 def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:

@@ -31,7 +31,8 @@ def verify(*, quick: bool) -> None:
         for each in (*verified.findings, *verified.remarks):
             say(console, each)
         if not verified.findings:
-            say(console, f"{verified.load_count} loads landed: nothing is damaged")
+            nothing = "nothing" if verified.is_complete else "nothing that was read"
+            say(console, f"{verified.load_count} loads landed: {nothing} is damaged")
         sys.exit(1 if verified.findings else 0)
 
 

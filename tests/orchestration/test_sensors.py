@@ -24,10 +24,12 @@ from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogCons
 
 from orchestration.definitions import defs as assemble
 from orchestration.defs import in_flight, sensors
+from orchestration.defs.jobs import verification
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import serve
 from orchestration.installation import locking
+from orchestration.installation.clock import utc_now
 from orchestration.installation.home import PROJECT, Home
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
@@ -212,6 +214,20 @@ with dg.DagsterInstance.get() as instance:
         (failure,) = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
         assert "the process of this run was killed" in failure.message
         assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+
+    def test_a_verification_holds_its_copy_only_and_is_no_run_that_others_wait_for(
+        self, ask: Ask, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(in_flight, "_MOMENT_SECONDS", 0)
+        home = Home.from_environment()
+        run = instance.create_run_for_job(verification, status=dg.DagsterRunStatus.STARTED)
+        home.verifying.root.mkdir(parents=True, exist_ok=True)
+        with locking.exclusive(home.verifying):
+            assert ask(instance, sensors.killed_runs) == "0 killed runs found"
+            assert not in_flight.is_run_in_flight(instance, home)
+        assert ask(instance, sensors.killed_runs) == "1 killed runs found"
+        assert self._status(instance, run.run_id) == dg.DagsterRunStatus.FAILURE
+        assert in_flight.find_overlooked_run(instance, utc_now()) is None
 
     def test_a_run_that_ends_while_it_is_looked_at_was_not_killed(
         self, ask: Ask, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
