@@ -16,7 +16,7 @@ from orchestration.installation import damage, warehouse
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.intake import decisions, soundness, uploads
-from orchestration.landing import manifests
+from orchestration.landing import manifests, row_files
 from orchestration.landing.sealing import missing
 from orchestration.reports import progress
 
@@ -131,6 +131,7 @@ def set_aside(home: Home, say: Say) -> None:
     soundness.require_landing(home)
     if not manifests.load_ids(home):
         return
+    row_files.forget_all(home)
     for former, aside in home.set_aside.items():
         for path in (warehouse.log_path(aside), aside):
             path.unlink(missing_ok=True)

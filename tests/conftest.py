@@ -38,6 +38,10 @@ LONGEST = (
     "test_nights",
     "test_oracle",
     "test_console_morning",
+    "test_killed_arrivals",
+    "test_bench",
+    "test_refreshing",
+    "test_ended_builds",
 )
 
 

@@ -18,11 +18,13 @@ from dagster_dbt import (
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.installation import locking, standing, warehouse
+from orchestration.installation import locking, row_views, standing, warehouse
 from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.installation.redaction import Redacting
+from orchestration.intake import rebuilding
+from orchestration.reports import progress
 
 _TABLE_NAME = "dagster/table_name"
 
@@ -194,13 +196,19 @@ def models(
     the data: they run with the project's other tests.
     """
     home = installation.home()
+
+    def say(text: str) -> None:
+        context.log.info(text)
+        progress.tell(text)
+
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
         project_now = fingerprint(home)
         with warehouse.connect(home) as connection:
+            rebuilding.require_to_read(connection, home, say)
             if not context.is_subset:
                 arguments.extend(standing.choose_nodes(connection, home, project_now))
-        with locking.lent_to_children(home):
+        with locking.lent_to_children(home), row_views.told_checked():
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli(arguments, context=context, target_path=target)

@@ -1,4 +1,4 @@
-"""From the bytes of one landed file to rows of text in a table of schema `raw`.
+"""From the bytes of one landed file to rows of text in a Parquet file (R31).
 
 Columns are mapped by header name (R11, R12). Every value stays the text that it was in the file
 (R14). A file that cannot be read gives a code and a message, not an error (R16). `delimited` parses
@@ -8,7 +8,6 @@ bytes into records.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,9 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from orchestration.contracts.organizations import (
-    Aliases,
-)
+from orchestration.contracts.organizations import Aliases
 from orchestration.formats.delimited import Records, read_header
 from orchestration.formats.encodings import Encoding, UnreadableError, find_encoding
 from orchestration.formats.file_columns import (
@@ -29,6 +26,9 @@ from orchestration.formats.file_columns import (
     map_columns,
 )
 from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
+from orchestration.installation.databases import copy_sql, literal_path
+from orchestration.installation.project_yaml import RawTable
+from orchestration.installation.row_views import select_list
 
 # DuckDB's default limit for a line; a longer line needs larger buffers.
 _DUCKDB_LINE_BYTES = 2_000_000
@@ -101,10 +101,15 @@ def read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Iterato
             reading.records.path.unlink(missing_ok=True)
 
 
-def insert_rows(
-    connection: duckdb.DuckDBPyConnection, reading: Reading, table: str, load_id: int, file_id: str
+def copy_rows(
+    connection: duckdb.DuckDBPyConnection,
+    reading: Reading,
+    table: RawTable,
+    file_id: str,
+    target: Path,
+    compression: str,
 ) -> int:
-    """Insert the records of a readable file, in the transaction that the caller has begun.
+    """Copy the records of a readable file to a new Parquet file, in their order.
 
     Each row gets the physical line number where its record starts. Empty cells become null, all
     others stay as in the file. `attributes` is a JSON object of the other columns that are not
@@ -112,19 +117,20 @@ def insert_rows(
     longest of them, in characters.
 
     Args:
-        connection: the warehouse.
+        connection: the warehouse; no table of it is written.
         reading: the reading of a readable file.
-        table: a table of schema `raw` with load_id, file_id, line_number, the fields of the file's
-            kind, attributes and attribute_length.
-        load_id: the load of the file.
+        table: the columns, with file_id, line_number, the fields of the file's kind, attributes
+            and attribute_length. The load is not written.
         file_id: the file.
+        target: the new file; not made for a file without records.
+        compression: of the Parquet file.
 
     Returns:
         The number of rows, which is `reading.record_count`.
 
     Raises:
-        RecordCountMismatchError: before anything was inserted; the transaction can continue.
-        RowsRefusedError: DuckDB failed on a row; roll back the transaction.
+        RecordCountMismatchError: before anything was written.
+        RowsRefusedError: DuckDB failed on a row.
         ValueError: the file is refused.
 
     """
@@ -133,35 +139,32 @@ def insert_rows(
     if reading.record_count == 0:
         return 0
     records = reading.records
-    path = _literal_path(records.path)
+    path = literal_path(records.path)
     source = _source_sql(records)
     where = f" where r0 is distinct from {_text(FILLER)}" if records.has_fillers else ""
     if _count(connection, f"{source}{where}", path) != reading.record_count:
         raise RecordCountMismatchError(records.path.name)
     values = {
-        "load_id": "?::bigint",
-        "file_id": "?::varchar",
+        "file_id": _text(file_id),
         "line_number": f"rowid - first_rowid + {records.first_line}",
         **{name: f"c{position}" for name, position in reading.columns.items()},
     }
     if reading.attribute_columns:
         values["attributes"] = _attributes_sql(reading.attribute_columns)
         values["attribute_length"] = _attribute_length_sql(reading.attribute_columns)
-    # All cores read and insert in parallel. Numbering the rows during the read would use one core.
+    # All cores read and write in parallel. Numbering the rows during the read would use one core.
     # The temporary table numbers its rows in order, from some number on.
-    _fetch_number(connection, f"create temp table file_rows as from {source}", [path])
-    inserted = _fetch_number(
-        connection,
-        f"insert into raw.{_identifier(table)} ({', '.join(values)})"  # noqa: S608 (names of ours)
-        f" select {', '.join(values.values())}"
+    _fetch_number(connection, f"create or replace temp table file_rows as from {source}", [path])
+    rows = (
+        f"select {select_list(table, values)}"  # noqa: S608 (names of ours)
         f" from (select rowid, {_cells_sql(records)} from temp.file_rows{where})"
-        " cross join (select min(rowid) as first_rowid from temp.file_rows)",
-        [load_id, file_id],
+        " cross join (select min(rowid) as first_rowid from temp.file_rows)"
     )
+    copied = _fetch_number(connection, copy_sql(rows, target, compression), [])
     connection.execute("drop table temp.file_rows")
-    if inserted != reading.record_count:
-        raise RuntimeError(f"{inserted} rows inserted of {reading.record_count} records counted")
-    return inserted
+    if copied != reading.record_count:
+        raise RuntimeError(f"{copied} rows copied of {reading.record_count} records counted")
+    return copied
 
 
 def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Reading:
@@ -262,14 +265,5 @@ def _fetch_number(
     raise refusal  # outside of the handler, so that DuckDB's error is not its context
 
 
-def _literal_path(path: Path) -> str:
-    """Escape a path so that DuckDB sees no pattern in it."""
-    return re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path.resolve()))
-
-
 def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

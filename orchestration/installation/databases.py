@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -22,6 +23,10 @@ def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
         "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
         "temp_directory": str(home.scratch),
         "autoinstall_known_extensions": "false",
+        # Where the views of `raw` find the files of rows (R31).
+        "file_search_path": str(home.rows),
+        # A file that was replaced would give its former rows.
+        "enable_external_file_cache": "false",
     }
 
 
@@ -39,6 +44,11 @@ def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
             f'select sum(hash(whole_row)::hugeint) from "{database}"."{schema}"."{name}"'  # noqa: S608 (names of ours)
             " as whole_row"
         )
+
+
+def literal_path(path: Path) -> str:
+    """Escape a path so that DuckDB sees no pattern in it."""
+    return re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path.resolve()))
 
 
 def quoted(path: Path) -> str:
@@ -63,3 +73,14 @@ def fingerprint(
         f" from (select {columns} from {table}) as content"
     ).fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+def copy_sql(rows: str, target: Path, compression: str) -> str:
+    """Return the SQL that writes the rows of a query to a new Parquet file, in their order.
+
+    The statement returns their number.
+    """
+    return (
+        f"copy ({rows}) to {quoted(target)}"
+        f" (format parquet, compression {compression}, use_tmp_file false)"
+    )

@@ -56,6 +56,11 @@ class Home:
         return self.root / "landing"
 
     @property
+    def rows(self) -> Path:
+        """The rows of the files that landed, derived from their bytes (R31)."""
+        return self.landing / "_rows"
+
+    @property
     def events(self) -> Path:
         """Payment events, `*.jsonl`, written by the payment processors."""
         return self.root / "events"

@@ -49,11 +49,13 @@ class RawTable:
     Args:
         description: its meaning.
         columns: its columns in order.
+        is_in_files: whether it is a view over files of rows (R31).
 
     """
 
     description: str
     columns: tuple[Column, ...]
+    is_in_files: bool = False
 
     @property
     def definition(self) -> str:
@@ -79,6 +81,7 @@ def raw_tables() -> Mapping[str, RawTable]:
                 )
                 for column in table["columns"]
             ),
+            table.get("config", {}).get("meta", {}).get("rows") == "in files",
         )
         for table in _read(_RAW)["sources"][0]["tables"]
     }

@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 
+from orchestration.installation import row_views
 from orchestration.installation.damage import REPLAY, DamagedError, damaged_warehouse, is_of_damage
 from orchestration.installation.databases import quoted, settings
 from orchestration.installation.errors import ToldError
@@ -58,10 +59,12 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def create_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the missing tables of schema `raw`."""
+    """Create the missing tables and views of schema `raw`."""
     connection.execute("create schema if not exists raw")
     for name, table in raw_tables().items():
-        connection.execute(f"create table if not exists raw.{name} ({table.definition})")
+        if not table.is_in_files:
+            connection.execute(f"create table if not exists raw.{name} ({table.definition})")
+    row_views.show_missing(connection)
 
 
 def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
@@ -94,6 +97,7 @@ def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
 
 @contextmanager
 def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    row_views.check_home(home.root)
     try:
         if not is_read_only and not home.warehouse.exists():
             _forget_rest(home)
@@ -140,16 +144,19 @@ def reading(home: Home) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     return _opened(home, is_read_only=True)
 
 
-@contextmanager
-def reading_raw(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading_raw(home: Home) -> duckdb.DuckDBPyConnection:
     """Open what landed read-only, without the marts, which may be damaged or missing.
 
     Raises:
         duckdb.Error: it cannot be read, or another process has it open.
 
     """
-    with duckdb.connect(str(home.warehouse), read_only=True, config=settings(home)) as connection:
-        yield connection
+    return duckdb.connect(str(home.warehouse), read_only=True, config=settings(home))
+
+
+def writing_raw(home: Home) -> duckdb.DuckDBPyConnection:
+    """Open the same for writing; its errors are those of reading_raw."""
+    return duckdb.connect(str(home.warehouse), config=settings(home))
 
 
 def _forget_rest(home: Home) -> None:
@@ -263,7 +270,7 @@ def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
     """Check that the tables of `raw` have the columns that this version writes.
 
     Raises:
-        OlderWarehouseError: a column is missing.
+        OlderWarehouseError: a column is missing, or rows of files are in the warehouse.
 
     """
     found = set(
@@ -277,10 +284,17 @@ def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
     }
     if missing := wanted - found:
         names = ", ".join(sorted(f"raw.{table}.{name}" for table, name in missing))
-        raise OlderWarehouseError(
-            f"the warehouse is of an older version, without {names}:"
-            " `python -m orchestration replay` makes it anew from the landing area"
-        )
+        raise _older(f"without {names}")
+    if with_rows := row_views.find_tables(connection):
+        names = ", ".join(f"raw.{table}" for table in with_rows)
+        raise _older(f"with the rows of files in {names}")
+
+
+def _older(how: str) -> OlderWarehouseError:
+    return OlderWarehouseError(
+        f"the warehouse is of an older version, {how}:"
+        " `python -m orchestration replay` makes it anew from the landing area"
+    )
 
 
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:

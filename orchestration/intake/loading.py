@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,36 +20,20 @@ from orchestration.contracts.organizations import (
     read_column_aliases,
     read_organizations,
 )
-from orchestration.formats import event_lines, workbooks
-from orchestration.formats.encodings import UnreadableError
+from orchestration.formats import event_lines
 from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
-from orchestration.formats.file_columns import Column, Layout
-from orchestration.formats.text_files import (
-    RecordCountMismatchError,
-    RowsRefusedError,
-    insert_rows,
-    read,
-)
+from orchestration.formats.file_columns import Column
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
-from orchestration.landing import manifests, store
+from orchestration.intake.copying import ROW_TABLES, collecting, copy_file, json_lines
+from orchestration.landing import row_files, store
 from orchestration.landing.event_files import MESSAGES, Position
 from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
+from orchestration.landing.row_files import Collected, RowFile
 from orchestration.landing.sealing import require_named
 
-ROW_TABLES = {
-    "invoices": "invoices",
-    "payments": "organization_payments",
-    manifests.CUSTOMERS: "customers",
-}
 # The fields of a manifest that the table lacks: how its bytes are kept and split.
 _OF_THE_BYTES = ("delimiter", "kept_sha256")
-_JSON_TYPES = {
-    "load_id": "bigint",
-    "event_number": "bigint",
-    "line_number": "bigint",
-    "attribute_length": "bigint",
-}
 
 
 def load(
@@ -59,6 +42,8 @@ def load(
     manifest: Manifest,
 ) -> dict[str, int]:
     """Copy everything that a manifest names into `raw.*`, with the contracts of its time (R11).
+
+    The rows of files become files beside the landed bytes, which `raw` shows (R31).
 
     Args:
         connection: the warehouse.
@@ -78,9 +63,10 @@ def load(
     contracts = {each.organization_id: each for each in read_organizations(kept)}
     aliases = read_column_aliases(kept)
     words = read_event_words(kept)
+    load_id = manifest.load_id
+    row_files.sweep_load(connection, home, load_id)
     connection.begin()
     try:
-        load_id = manifest.load_id
         loaded = {
             "load_id": load_id,
             "loaded_at": manifest.loaded_at,
@@ -96,11 +82,15 @@ def load(
         warehouse.insert(connection, "inbox_looks", looks)
         decided = [{"load_id": load_id, **asdict(each)} for each in manifest.decisions]
         warehouse.insert(connection, "intake_decisions", decided)
-        files = [
-            {"load_id": load_id, **_load_file(connection, home, load_id, file, aliases)}
-            for file in manifest.files
-        ]
+        with collecting(connection, home, manifest) as rows:
+            files = [
+                {"load_id": load_id, **_load_file(connection, home, load_id, file, aliases, rows)}
+                for file in manifest.files
+            ]
+            written = rows.keep()
+        _require_all(files, written)
         warehouse.insert(connection, "intake_files", files)
+        row_files.add_listed(connection, written)
         _load_events(connection, home, manifest)
         connection.commit()
     except BaseException:
@@ -174,6 +164,16 @@ def _load_contracts(
         warehouse.insert(connection, table, [{"contracts": contracts, **row} for row in rows])
 
 
+def _require_all(files: Sequence[Mapping[str, Any]], written: Sequence[RowFile]) -> None:
+    """Check that the files of rows have the rows of all files."""
+    counted: Counter[str] = Counter()
+    for file in files:
+        counted[ROW_TABLES[file["kind"]]] += file["record_count"]
+    row_counts = {each.table_name: each.row_count for each in written}
+    if row_counts != +counted:
+        raise RuntimeError(f"{row_counts} rows written of {dict(counted)} records counted")
+
+
 def _describe_look(look: Look, contract: Organization) -> dict[str, object]:
     """Return the row of raw.inbox_looks: an inbox check and the contract at that time."""
     return {
@@ -196,46 +196,24 @@ def _load_file(
     load_id: int,
     file: LandedFile,
     aliases: Aliases,
+    rows: Collected,
 ) -> dict[str, object]:
-    """Load a file's rows; return its row of raw.intake_files."""
-    path = store.file_path(home, file.organization_id, file.stored_sha256)
-    record_count, code, message = 0, file.file_code, file.file_message
-    encoding = file.encoding
-    if code is None:
-        require_named(path, file.stored_sha256)
-    if code is None and file.kind == manifests.CUSTOMERS:
-        try:
-            record_count = _load_customers(connection, home, path, file, aliases, load_id)
-        except UnreadableError as error:
-            code, message = error.code, error.message
-    elif code is None:
-        layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
-        with read(path, layout, aliases, home.scratch) as reading:
-            encoding, code, message = reading.encoding, reading.code, reading.message
-            if code is None:
-                try:
-                    record_count = insert_rows(
-                        connection, reading, ROW_TABLES[file.kind], load_id, file.file_id
-                    )
-                    _load_columns(connection, load_id, file, reading.describe_columns())
-                except RecordCountMismatchError as error:
-                    code, message = error.code, error.message
-                except RowsRefusedError as error:
-                    # The file name may contain a person's name; the hash identifies the file, too
-                    # (R30).
-                    raise RowsRefusedError(
-                        f"{file.organization_id}, file {file.sha256}: {error}"
-                    ) from None
+    """Collect a file's rows; return its row of raw.intake_files."""
+    copied = copy_file(connection, home, file, aliases, rows)
+    if copied.code is None:
+        _load_columns(connection, load_id, file, copied.columns)
     # A file that an erasure deleted has neither bytes nor a line end.
-    is_text = encoding is not None and bool(file.stored_sha256)
+    is_text = copied.encoding is not None and bool(file.stored_sha256)
     return {
         "file_id": file.file_id,
         **{name: value for name, value in asdict(file).items() if name not in _OF_THE_BYTES},
-        "encoding": encoding,
-        "record_count": record_count,
-        "file_code": code,
-        "file_message": message,
-        "ends_with_line_end": _ends_with_line_end(path) if is_text else None,
+        "encoding": copied.encoding,
+        "record_count": copied.record_count,
+        "file_code": copied.code,
+        "file_message": copied.message,
+        "ends_with_line_end": (
+            _ends_with_line_end(store.stored_path(home, file)) if is_text else None
+        ),
     }
 
 
@@ -247,37 +225,6 @@ def _ends_with_line_end(path: Path) -> bool | None:
             return None
         content.seek(size - 1)
         return content.read() in (b"\n", b"\r")
-
-
-def _load_customers(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    path: Path,
-    file: LandedFile,
-    aliases: Aliases,
-    load_id: int,
-) -> int:
-    """Insert the rows of a workbook into `raw.customers`, in the caller's transaction (R26).
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        UnreadableError: the workbook cannot be read to its end; nothing was inserted.
-
-    """
-    count = 0
-    with (
-        workbooks.read(path, file.organization_id, file.customer_id_scheme, aliases) as workbook,
-        _json_lines(connection, home, "customers") as add,
-    ):
-        for row in workbook.rows():
-            values = asdict(row)
-            line_number = values.pop("row_number")
-            add({"load_id": load_id, "file_id": file.file_id, "line_number": line_number, **values})
-            count += 1
-    _load_columns(connection, load_id, file, workbook.sheet.describe_columns())
-    return count
 
 
 def _load_columns(
@@ -300,9 +247,9 @@ def _load_events(
         for kind, table in ((Event, "payment_events"), (Enrollment, "enrollment_events"))
     }
     with (
-        _json_lines(connection, home, "payment_events") as add_payment_event,
-        _json_lines(connection, home, "enrollment_events") as add_enrollment_event,
-        _json_lines(connection, home, "payment_event_refusals") as add_refusal,
+        _inserted(connection, home, "payment_events") as add_payment_event,
+        _inserted(connection, home, "enrollment_events") as add_enrollment_event,
+        _inserted(connection, home, "payment_event_refusals") as add_refusal,
     ):
         for event_range in manifest.events:
             for line in _read_events(home, event_range):
@@ -363,33 +310,17 @@ def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int
     return int(row[0]) if row else 0
 
 
-@contextmanager
-def _json_lines(
+def _inserted(
     connection: duckdb.DuckDBPyConnection, home: Home, table: str
-) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Collect rows on the disk; insert them into a table of `raw` if the context succeeds."""
-    names: list[str] = []
-    longest = 0
-    with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
-        path = Path(scratch) / f"{table}.jsonl"
-        with path.open("w", encoding="utf-8") as lines:
+) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
+    """Collect rows, and insert them into a table of `raw` if the context succeeds."""
 
-            def add(row: Mapping[str, Any]) -> None:
-                nonlocal longest
-                names[:] = names or row
-                line = json.dumps(row)
-                longest = max(longest, len(line))
-                lines.write(line + "\n")
+    def insert(source: str, names: Sequence[str]) -> None:
+        connection.execute(
+            f"insert into raw.{table} ({', '.join(names)}) select {', '.join(names)} from {source}"  # noqa: S608 (names of ours)
+        )
 
-            yield add
-        if names:
-            columns = ", ".join(f"{name}: '{_JSON_TYPES.get(name, 'varchar')}'" for name in names)
-            connection.execute(
-                f"insert into raw.{table} ({', '.join(names)})"  # noqa: S608 (names of ours)
-                f" select {', '.join(names)} from read_json(?, format = 'newline_delimited',"
-                f" columns = {{{columns}}}, maximum_object_size = {max(longest, 1 << 24)})",
-                [str(path)],
-            )
+    return json_lines(home, table, insert)
 
 
 def _count_rows(connection: duckdb.DuckDBPyConnection, table: str, load_id: int) -> int:

@@ -17,7 +17,7 @@ from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
-from orchestration.intake import loading, soundness, taking
+from orchestration.intake import loading, rebuilding, soundness, taking
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import Manifest
 from orchestration.landing.sealing import missing
@@ -67,7 +67,7 @@ def carry_next(
 
     """
     soundness.require_numbers(connection, home)
-    recovered = carry_landed(connection, home)
+    recovered = carry_landed(connection, home, say)
     if recovered is not None:
         return recovered
     if home.erasure.exists():
@@ -82,7 +82,9 @@ def carry_next(
     return CarriedLoad(manifest, rows)
 
 
-def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLoad | None:
+def carry_landed(
+    connection: duckdb.DuckDBPyConnection, home: Home, say: Callable[[str], None] = lambda _: None
+) -> CarriedLoad | None:
     """Load the oldest landed load that is not finished into `raw`, or return None.
 
     With an empty warehouse, this replays the landing area, load by load (R10).
@@ -101,6 +103,10 @@ def carry_landed(connection: duckdb.DuckDBPyConnection, home: Home) -> CarriedLo
         if manifest is None:
             raise missing(manifests.manifest_path(home, unfinished))
         return CarriedLoad(manifest, {})
+    # The views of `raw` are made anew with the next load, over the files of all loads. An erasure
+    # has changed what landed, and makes all of them anew.
+    if not home.erasure.exists():
+        rebuilding.require_to_read(connection, home, say)
     manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:
         return None

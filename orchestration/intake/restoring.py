@@ -1,14 +1,14 @@
 """Recover damaged parts of the landing area from other places that still have them.
 
 A file may still be in its organization's inbox, events in the events folder, and contracts in the
-seeds: bytes with the same hash are the same. Batches of the ledger are also in the warehouse. The
-rest, such as a manifest, must come from a backup.
+seeds: bytes with the same hash are the same. Batches of the ledger are also in the warehouse, and
+rows in the files that they came in. The rest, such as a manifest, must come from a backup.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from itertools import groupby
@@ -21,8 +21,8 @@ from orchestration.delivery import ledger
 from orchestration.delivery.attempts import Attempt
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.home import Home
-from orchestration.intake import soundness
-from orchestration.landing import manifests, store
+from orchestration.intake import rebuilding, soundness
+from orchestration.landing import manifests, row_files, store
 from orchestration.landing.manifests import EventRange, LandedFile
 from orchestration.servers.connections import connect
 from orchestration.servers.errors import SftpError
@@ -67,6 +67,31 @@ def restore(
             with suppress(SftpError):
                 _fetch(home, organization, of_one, environment)
     return sorted(damaged - _find_damaged(home))
+
+
+def restore_rows(home: Home, say: Callable[[str], None]) -> None:
+    """Make files of rows anew that are damaged or missing, and remove what is none of them (R31).
+
+    Nothing is done for a warehouse that cannot be read, or that lists none: a replay makes it anew.
+
+    Args:
+        home: the installation; the caller holds its lock.
+        say: called with a sentence for each file that was made anew.
+
+    Raises:
+        DamagedError: one cannot be made anew.
+
+    """
+    if not home.warehouse.exists():
+        return
+    try:
+        with warehouse.reading_raw(home) as connection:
+            row_files.read_listed(connection)
+    except duckdb.Error:
+        return
+    with warehouse.writing_raw(home) as connection:
+        rebuilding.require_all(connection, home, say)
+        row_files.sweep(connection, home)
 
 
 def _find_damaged(home: Home) -> set[Path]:

@@ -33,7 +33,7 @@ from orchestration.delivery import outbox, published_copy
 from orchestration.installation import locking, warehouse, whole_files
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
-from orchestration.landing import event_files, manifests, store
+from orchestration.landing import event_files, manifests, row_files, store
 from orchestration.landing.event_files import Position
 from orchestration.landing.manifests import LandedFile
 from orchestration.privacy import id_spellings, persons
@@ -115,7 +115,7 @@ def erase(
     )
     # From the first look at what was received to the end: a check would land a file between.
     with arriving.reading(home, organization.organization_id):
-        with persons.asking(home) as connection:
+        with persons.asking(home, say) as connection:
             persons.check(connection, home, organization, request, places)
             request = replace(
                 request,
@@ -151,7 +151,7 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
     """Complete an erasure; no check of its organization receives a file meanwhile."""
     if not request.is_planned:
         try:
-            request = _plan(home, request)
+            request = _plan(home, request, say)
         except Exception:
             home.erasure.unlink()
             store.remove_unnamed(
@@ -173,6 +173,7 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
             [request.organization_id, list(request.pseudonyms.values())],
         ).fetchall()
         outbox.renew_copies(connection, home, request.organization_id, [day for (day,) in dates])
+        row_files.sweep(connection, home)
         is_balanced = _hash_balance(connection) == request.balance
         load_count = warehouse.last_load_id(connection)
     published_copy.publish(home)
@@ -190,14 +191,14 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
     return request
 
 
-def _plan(home: Home, request: Request) -> Request:
+def _plan(home: Home, request: Request, say: runs.Say) -> Request:
     """Write the new bytes next to the old ones, which the manifests still name.
 
     Raises:
         RefusedError: a file cannot be rewritten.
 
     """
-    with persons.asking(home) as connection:
+    with persons.asking(home, say) as connection:
         found = persons.find(connection, request)
         positions = loading.event_positions(connection)
     tokens, pattern = Tokens(), id_spellings.pattern_of(request)

@@ -24,7 +24,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.formats import workbook_files
 from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.home import Home
-from orchestration.intake import arriving, loading
+from orchestration.intake import arriving, loading, rebuilding
 from orchestration.landing import event_files
 from orchestration.privacy.id_spellings import (
     CHECK_DIGITS,
@@ -99,11 +99,16 @@ class Found:
 
 
 @contextmanager
-def asking(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def asking(home: Home, say: rebuilding.Say) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the warehouse to ask for persons.
 
+    Args:
+        home: the installation.
+        say: called with a sentence for each file of rows that was damaged and is made anew.
+
     Raises:
-        DamagedError: the marts are not those of the warehouse.
+        DamagedError: the marts are not those of the warehouse, or rows are damaged, and the file
+            that they came in as well.
         OlderWarehouseError: another version of Saldo made the warehouse.
         RefusedError: the warehouse is empty.
 
@@ -112,6 +117,7 @@ def asking(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         kept_tables.check(connection)
         if not warehouse.is_built(connection):
             raise RefusedError("nothing has been loaded: run, then erase")
+        rebuilding.require_all(connection, home, say)
         yield connection
 
 

@@ -72,6 +72,8 @@ def beside(home: Home) -> Iterator[Home]:
 def copy_warehouse(home: Home, copy: Home) -> None:
     """Copy both files of a warehouse, with what DuckDB has yet to write into them.
 
+    The rows of files are read where they are (R31).
+
     Args:
         home: the installation; the caller holds its lock.
         copy: where to.
@@ -81,6 +83,7 @@ def copy_warehouse(home: Home, copy: Home) -> None:
         for each in (path, warehouse.log_path(path)):
             if each.exists():
                 shutil.copyfile(each, copy.root / each.name)
+    copy.landing.symlink_to(home.landing.resolve(), target_is_directory=True)
 
 
 def find_differences(copy: Home) -> Iterator[str]:

@@ -21,7 +21,7 @@ from orchestration.installation.damage import REPLAY, DamagedError
 from orchestration.installation.databases import read_whole
 from orchestration.installation.home import Home
 from orchestration.intake import soundness
-from orchestration.landing import manifests
+from orchestration.landing import manifests, row_files
 from orchestration.reports import refreshing
 
 _WAITING = "loads that landed wait for the next run; what comes of them was not read"
@@ -97,6 +97,11 @@ def verify(home: Home) -> Verified:
             kept_tables.check(connection)
             warehouse.check_together(connection, home)
             read_whole(connection)
+            yield from _check_rows(connection, home)
+            remarks.extend(
+                f"{path} is of no load: `python -m orchestration restore` removes it"
+                for path in row_files.find_unlisted(connection, home)
+            )
             if not landed:
                 yield from _compare(connection, home, remarks)
 
@@ -139,6 +144,15 @@ def _compare(
             f"{home.analytics} is not what the warehouse is ({', '.join(tables)}):"
             " the next run publishes it anew"
         )
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[str]:
+    """Find files of rows that are not as they were written."""
+    for each in row_files.read_listed(connection):
+        if not each.is_whole(home):
+            path = each.path(home)
+            what = "is not as it was written" if path.exists() else "is missing"
+            yield f"{path} {what}: `python -m orchestration restore` makes it anew of what landed"
 
 
 def _read_loads(connection: duckdb.DuckDBPyConnection) -> set[tuple[object, ...]]:

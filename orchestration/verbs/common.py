@@ -11,6 +11,7 @@ import click
 
 from orchestration.contracts.organizations import Organization
 from orchestration.contracts.tables import ContractError
+from orchestration.installation import locking
 from orchestration.installation.damage import explain
 from orchestration.installation.home import Home
 
@@ -51,3 +52,11 @@ def told() -> Iterator[None]:
             raise
         click.echo(f"saldo: {told_error}", err=True)
         sys.exit(told_error.exit_status)
+
+
+@contextmanager
+def not_copied(home: Home) -> Iterator[None]:
+    """Wait for a `verify` that has a copy of the warehouse, and let none begin."""
+    home.verifying.root.mkdir(parents=True, exist_ok=True)
+    with locking.exclusive(home.verifying):
+        yield

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import click
 from rich.console import Console
 
 from orchestration.contracts.organizations import read_contracts
 from orchestration.installation import locking
-from orchestration.installation.home import Home
 from orchestration.privacy import erasure
-from orchestration.verbs.common import find_organization, open_home, told
+from orchestration.verbs.common import find_organization, not_copied, open_home, told
 
 
 @click.command()
@@ -24,7 +20,7 @@ def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
     Without arguments: complete an unfinished erasure.
     """
     console, home = Console(), open_home()
-    with told(), locking.exclusive(home), _not_copied(home):
+    with told(), locking.exclusive(home), not_copied(home):
         organizations = read_contracts(home.seeds)
         if organization_id is None:
             if not erasure.is_unfinished(home):
@@ -35,11 +31,3 @@ def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
             if not customer_ids:
                 raise click.UsageError(f"say which customers of {organization_id}")
             erasure.erase(home, organization, customer_ids, console.print)
-
-
-@contextmanager
-def _not_copied(home: Home) -> Iterator[None]:
-    """Wait for a `verify` that has a copy of the warehouse, and let none begin."""
-    home.verifying.root.mkdir(parents=True, exist_ok=True)
-    with locking.exclusive(home.verifying):
-        yield

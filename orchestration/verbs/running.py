@@ -19,7 +19,7 @@ from orchestration.intake import receiving
 from orchestration.reports import alerts, terminal
 from orchestration.reports.printing import say
 from orchestration.servers import deadlines
-from orchestration.verbs.common import DATE, open_home, told
+from orchestration.verbs.common import DATE, not_copied, open_home, told
 
 
 @click.command()
@@ -46,8 +46,13 @@ def run(business_date: datetime | None) -> None:
 def replay() -> None:
     """Build the warehouse anew from the landing area; the former one is set aside."""
     console, home = Console(), open_home()
-    with told(), locking.exclusive(home), console.status("replaying the landing area"):
-        loads = runs.replay(home, console.print)
+    with (
+        told(),
+        locking.exclusive(home),
+        not_copied(home),
+        console.status("replaying the landing area"),
+    ):
+        loads = runs.replay(home, lambda text: say(console, text))
     console.print(f"{len(loads)} loads replayed")
 
 
@@ -55,7 +60,7 @@ def run_day(console: Console, home: Home, day: date) -> bool:
     """Run a business date and print its report; return whether nothing was refused or held."""
     told_before = ledger.last_told(home)
     with console.status(f"business date {day}: fetching, loading, building, delivering"):
-        runs.run_business_date(home, day, console.print)
+        runs.run_business_date(home, day, lambda text: say(console, text))
     with warehouse.connect(home) as connection:
         is_good = terminal.show_day(console, connection, home, day, told_before)
         ledger.note_told(home, warehouse.last_batch_id(connection))

@@ -45,7 +45,8 @@ def _read(home: Home) -> verifying.Verified:
 def restore() -> None:
     """Replace damaged files of the landing area with the same bytes from another place.
 
-    That is the organizations' inboxes, the folder of events, the contracts and the warehouse.
+    That is the organizations' inboxes, the folder of events, the contracts and the warehouse. Files
+    of rows are made anew of what landed.
     """
     console, home = Console(), open_home()
     with told(), locking.exclusive(home):
@@ -58,4 +59,5 @@ def restore() -> None:
             say(console, each.said)
         if not findings:
             say(console, "what landed is whole")
+            restoring.restore_rows(home, lambda text: say(console, text))
         sys.exit(1 if findings else 0)

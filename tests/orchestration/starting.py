@@ -89,9 +89,11 @@ def keep_parse(former: Home, home: Home) -> None:
 
 
 def copy_warehouse(former: Home, home: Home) -> None:
-    """The warehouse of a home once more in another one: both of its files."""
+    """The warehouse of a home once more in another one: both of its files, and those of rows."""
     shutil.copyfile(former.warehouse, home.warehouse)
     shutil.copyfile(former.marts, home.marts)
+    if former.rows.exists():
+        shutil.copytree(former.rows, home.rows, dirs_exist_ok=True)
 
 
 def _parse(root: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from orchestration.contracts.currencies import CURRENCIES, decimals_of, in_form
 from orchestration.delivery import outgoing
 from orchestration.installation import warehouse
+from orchestration.installation.row_views import row_tables, select_list
 from tests.orchestration.houses import Deposit, House, csv_of, event_of
 
 DUE = "2026-03-31"
@@ -219,12 +220,17 @@ def test_any_text_is_read_as_the_amount_that_the_rules_say_or_not_at_all(
             " where organization_id = 'uf' and load_id = 1 and kind = 'invoices'",
             [currency, separator],
         )
-        connection.execute("delete from raw.invoices")
         connection.execute(
-            "insert into raw.invoices (load_id, file_id, line_number, amount)"
-            " select 1, file_id, unnest(range(len($texts))), unnest($texts) from raw.intake_files"
+            "create table raw.texts as"
+            " select file_id, unnest(range(len($texts))) as number, unnest($texts) as amount"
+            " from raw.intake_files"
             " where organization_id = 'uf' and load_id = 1 and kind = 'invoices'",
             {"texts": shown},
+        )
+        columns = {"file_id": "file_id", "line_number": "number", "amount": "amount"}
+        selected = select_list(row_tables()["invoices"], columns)
+        connection.execute(
+            f"create or replace view raw.invoices as select 1 as load_id, {selected} from raw.texts"
         )
         found = connection.execute(
             "select amount from staging.stg_intake__invoices order by line_number"

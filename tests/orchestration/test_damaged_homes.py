@@ -32,6 +32,7 @@ REPLAY = "`python -m orchestration replay` makes it anew"
 # The rows of the page, and the tests that show them.
 ROWS = {
     "a file, events or contracts in `landing/`": "test_changed_bytes_are_never_replayed",
+    "a file of rows in `landing/_rows`": "test_files_of_rows_are_made_anew",
     "a manifest in `landing/_loads`": "test_no_number_is_given_again",
     "a batch of the ledger in `landing/_deliveries`": "test_a_lost_batch_of_the_ledger",
     "`warehouse.duckdb`: cut, empty, overwritten, of another version": (
@@ -150,6 +151,32 @@ def test_changed_bytes_are_never_replayed(damaged: Installed) -> None:
     restored = damaged.command("restore")
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert restored.stdout.splitlines()[-1] == "what landed is whole"
+    _is_sound(damaged)
+
+
+def test_files_of_rows_are_made_anew(damaged: Installed) -> None:
+    former = {path: path.read_bytes() for path in damaged.home.rows.rglob("*.parquet")}
+    assert {path.parts[-3] for path in former} == {"invoices"}
+    path = min(former)
+    path.write_bytes(flip(former[path], len(former[path]) // 2))
+    said = f"{path} is not as it was written"
+    verified = damaged.command("verify")
+    assert verified.returncode == 1
+    assert (
+        verified.stdout
+        == f"{said}: `python -m orchestration restore` makes it anew of what landed\n"
+    )
+    restored = damaged.command("restore")
+    assert restored.returncode == 0
+    assert restored.stdout == f"what landed is whole\n{said}: made anew of what landed\n"
+    _is_sound(damaged)
+
+    shutil.rmtree(damaged.home.rows)
+    ran = damaged.command("run", "--date", DAY)
+    assert ran.returncode in (0, 1), ran.stdout + ran.stderr
+    for each in former:
+        assert f"{each} is missing: made anew of what landed" in ran.stdout
+    assert {path: path.read_bytes() for path in former} == former
     _is_sound(damaged)
 
 

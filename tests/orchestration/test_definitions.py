@@ -28,6 +28,7 @@ RAW = {
     "payment_event_ranges",
     "payment_event_refusals",
     "payment_events",
+    "row_files",
 }
 SEEDS = {
     "bank_holidays",

@@ -356,6 +356,11 @@ def _find_words(home: Home) -> set[tuple[str, str]]:
                         " where table_type = 'BASE TABLE'"
                     ).fetchall()
                 ]
+        if path.is_relative_to(home.rows):
+            with duckdb.connect() as connection:
+                rows = connection.execute("from read_parquet(?)", [str(path)]).fetchall()
+                assert rows
+                contents.append(repr(rows).encode())
         name = str(path.relative_to(home.root))
         found |= {
             (name, word)

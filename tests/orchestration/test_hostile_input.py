@@ -31,12 +31,14 @@ from hypothesis import strategies as st
 from orchestration.contracts.organizations import read_column_aliases
 from orchestration.formats.event_lines import Refusal, read_lines
 from orchestration.formats.file_columns import Layout
-from orchestration.formats.text_files import RowsRefusedError, insert_rows, read
+from orchestration.formats.text_files import RowsRefusedError, copy_rows, read
+from orchestration.installation import row_views
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.project_yaml import raw_tables
-from orchestration.intake import loading
-from orchestration.landing import manifests, store
+from orchestration.intake import copying
+from orchestration.landing import manifests, row_files, store
 from tests.orchestration.installations import Deposit, Ran, Rows, one_run, organization_of
+from tests.orchestration.rows import with_dates
 
 EXAMPLES = int(os.environ.get("SALDO_FUZZ", "500"))
 FUZZED_IN_THE_RUN = 60
@@ -345,7 +347,7 @@ class TestRun:
 
 
 def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
-    home: Home,
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = _csv(ONE_ROW)
     sha256 = hashlib.sha256(content).hexdigest()
@@ -372,12 +374,14 @@ def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
         max_rejected_share="0.2",
     )
     aliases = read_column_aliases(PROJECT / "seeds")
-    with duckdb.connect() as connection:
-        connection.execute("create schema raw")
-        columns = raw_tables()["invoices"].definition.replace("amount string", "amount date")
-        connection.execute(f"create table raw.invoices ({columns})")
-        with pytest.raises(RowsRefusedError) as raised:
-            loading._load_file(connection, home, 1, file, aliases)
+    monkeypatch.setattr(row_views, "row_tables", lambda: {"invoices": with_dates("amount")})
+    with (
+        duckdb.connect() as connection,
+        row_files.collecting(connection, home, 1, {"invoices": 1}) as rows,
+        pytest.raises(RowsRefusedError) as raised,
+    ):
+        copying.copy_file(connection, home, file, aliases, rows)
+    assert [path for path in home.rows.rglob("*") if path.is_file()] == []
     assert str(raised.value) == f"lumina, file {sha256}: ConversionException"
     assert raised.value.__suppress_context__
 
@@ -393,9 +397,7 @@ HAS_NO_LINE = {
 
 @pytest.fixture(name="connection", scope="module")
 def _connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as connection:
-        connection.execute("create schema raw")
-        connection.execute(f"create table raw.invoices ({raw_tables()['invoices'].definition})")
+    with duckdb.connect(config={"enable_external_file_cache": "false"}) as connection:
         yield connection
 
 
@@ -422,16 +424,19 @@ class TestFuzz:
             if reading.code is None:
                 records = _parsed_plainly(content, delimiter)[1:]
                 assert reading.record_count == len(records)
-                connection.begin()
-                try:
-                    inserted = insert_rows(connection, reading, "invoices", 1, "f")
+                target = folder / "rows.parquet"
+                copied = copy_rows(
+                    connection, reading, row_views.row_tables()["invoices"], "f", target, "zstd"
+                )
+                rows = []
+                if copied:
                     rows = connection.execute(
-                        "select customer_id, product_id, due_date, amount from raw.invoices"
-                        " order by line_number"
+                        "select customer_id, product_id, due_date, amount from read_parquet(?)"
+                        " order by line_number",
+                        [str(target)],
                     ).fetchall()
-                finally:
-                    connection.rollback()
-                assert inserted == len(rows) == len(records)
+                    target.unlink()
+                assert copied == len(rows) == len(records)
                 at = [reading.columns[name] for name in ("customer_id", "product_id", "due_date")]
                 at.append(reading.columns["amount"])
                 assert rows == [

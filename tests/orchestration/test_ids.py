@@ -278,7 +278,7 @@ def test_a_person_is_found_by_every_spelling(tmp_path: Path) -> None:
     named = id_spellings.normal_ids(house.home, "external_id", [somebody(), "Ñ 007-A"])
     assert named == ["Ñ 007-A"] * 2
     asked = id_spellings.Persons("agua", "external_id", {named[0]: "borrado-1"})
-    with persons.asking(house.home) as connection:
+    with persons.asking(house.home, lambda _: None) as connection:
         found = persons.find(connection, asked)
     lines = sorted(sorted(rows) for rows in found.rows.values())
     assert lines == [[2], [2], [2, 3, 4, 5]]

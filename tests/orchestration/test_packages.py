@@ -19,7 +19,7 @@ IMPORTS = {
     "contracts": {"installation"},
     "servers": {"contracts"},
     "landing": {"contracts", "installation"},
-    "formats": {"contracts", "landing"},
+    "formats": {"contracts", "installation", "landing"},
     "delivery": {"contracts", "installation", "landing", "servers"},
     "intake": {"contracts", "delivery", "formats", "installation", "landing", "servers"},
     "reports": {"contracts", "delivery", "installation", "intake", "landing"},

@@ -1,4 +1,7 @@
-"""A home may be anywhere: its path with a quote, blanks and letters that are not ASCII."""
+"""A home may be nearly anywhere: its path with a quote, blanks and letters that are not ASCII.
+
+The two marks that it may not have are those of test_row_files.py.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone
 from tests.orchestration.installations import Installed
 
-NAME = "it's a höme, 100% new"
+NAME = "it's a höme; 100% new"
 # What the user interface shows of the first day, and whether the daemon beside it is at work.
 SHOWN = """
 {

@@ -9,7 +9,9 @@ import json
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import duckdb
@@ -24,10 +26,12 @@ from orchestration.formats.text_files import (
     Reading,
     RecordCountMismatchError,
     RowsRefusedError,
-    insert_rows,
+    copy_rows,
     read,
 )
-from orchestration.installation.project_yaml import raw_tables
+from orchestration.installation.databases import literal_path, quoted
+from orchestration.installation.row_views import row_tables
+from tests.orchestration.rows import with_dates
 
 COLUMNS = ("customer_id", "product_id", "due_date", "amount")
 OTHERS = ("is_paid", "is_void", "name", "mail")
@@ -77,12 +81,27 @@ class Desk:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "landed"
+        self.rows = folder / "rows.parquet"
         self.scratch = folder / "scratch"
         self.scratch.mkdir()
-        self.connection = duckdb.connect()
-        self.connection.execute("create schema raw")
-        for table in ("invoices", "organization_payments"):
-            self.connection.execute(f"create table raw.{table} ({raw_tables()[table].definition})")
+        self.connection = duckdb.connect(config={"enable_external_file_cache": "false"})
+
+    def copy(self, reading: Reading, table: str = "invoices", compression: str = "zstd") -> int:
+        """Copy the rows of a file to a file of rows."""
+        columns = row_tables()[table]
+        self.rows.unlink(missing_ok=True)
+        return copy_rows(self.connection, reading, columns, "file-1", self.rows, compression)
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the file of rows answers to a query of `rows`; nothing if there is none."""
+        if not self.rows.exists():
+            return []
+        path = quoted(Path(literal_path(self.rows)))
+        self.connection.execute(
+            "create or replace temp view rows as"
+            f" from read_parquet({path}, hive_partitioning = false)"
+        )
+        return self.connection.execute(sql).fetchall()
 
     def hand_in(
         self,
@@ -99,14 +118,13 @@ class Desk:
         with read(self.path, layout, aliases or _aliases(), self.scratch) as reading:
             rows: list[tuple[object, ...]] = []
             if reading.code is None:
-                self.connection.begin()
-                inserted = insert_rows(self.connection, reading, table, 7, "file-1")
-                rows = self.connection.execute(
-                    f"select line_number, {', '.join((*fields, 'attributes'))} from raw.{table}"
-                    " where load_id = 7 and file_id = 'file-1' order by line_number"
-                ).fetchall()
-                self.connection.rollback()
-                assert inserted == len(rows) == reading.record_count
+                copied = self.copy(reading, table)
+                rows = self.ask(
+                    f"select line_number, {', '.join((*fields, 'attributes'))} from rows"
+                    " where file_id = 'file-1'"
+                )
+                assert copied == len(rows) == reading.record_count
+                assert rows == sorted(rows, key=itemgetter(0))
             else:
                 assert (reading.record_count, reading.records) == (0, None)
                 assert reading.message
@@ -808,26 +826,22 @@ def test_line_numbers_hold_across_the_buffers_of_duckdb(desk: Desk, line_end: by
     desk.path.write_bytes(line_end.join([HEADER, *lines]))
     desk.connection.execute("set threads = 4")
     with read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading:
-        assert insert_rows(desk.connection, reading, "invoices", 1, "f") == count
-    assert desk.connection.execute(
+        assert desk.copy(reading) == count
+    assert desk.ask(
         "select count(*), count(distinct line_number), min(line_number), max(line_number),"
         " count(*) filter (customer_id = printf('%08d', line_number - 2)"
-        " and amount = printf('%04d', (line_number - 2) % 977)) from raw.invoices"
-    ).fetchone() == (count, count, 2, count + 1, count)
+        " and amount = printf('%04d', (line_number - 2) % 977)) from rows"
+    ) == [(count, count, 2, count + 1, count)]
 
 
-def test_a_file_that_changes_before_it_is_inserted_inserts_nothing_and_leaks_nothing(
+def test_a_file_that_changes_before_it_is_copied_writes_nothing_and_leaks_nothing(
     desk: Desk,
 ) -> None:
     desk.path.write_bytes(HEADER + b"\n1,2,3,4\n5,6,7,8\n")
-    desk.connection.begin()
-    desk.connection.execute(
-        "insert into raw.invoices (load_id, file_id, line_number) values (1, 'x', 1)"
-    )
     with read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading:
         desk.path.write_bytes(HEADER + b"\n1,2,3,4\n12345678-5,ana@example.com\n")
         with pytest.raises(RecordCountMismatchError) as caught:
-            insert_rows(desk.connection, reading, "invoices", 1, "f")
+            desk.copy(reading)
     error: BaseException | None = caught.value
     assert error is not None
     assert error.__cause__ is None
@@ -837,28 +851,23 @@ def test_a_file_that_changes_before_it_is_inserted_inserts_nothing_and_leaks_not
         "record_count_mismatch",
         "El archivo no se pudo leer completo.",
     )
-    desk.connection.commit()
-    assert desk.connection.execute("select file_id from raw.invoices").fetchall() == [("x",)]
+    assert not desk.rows.exists()
 
 
 def test_what_duckdb_says_of_a_row_stays_inside(desk: Desk) -> None:
-    columns = raw_tables()["invoices"].definition.replace(
-        "amount string", "amount string primary key"
-    )
-    desk.connection.execute(f"create or replace table raw.invoices ({columns})")
     desk.path.write_bytes(HEADER + b"\n1,2,3,ana@example.com\n5,6,7,ana@example.com\n")
     with (
         read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading,
         pytest.raises(RowsRefusedError) as caught,
     ):
-        insert_rows(desk.connection, reading, "invoices", 1, "f")
-    assert str(caught.value) == "ConstraintException"
+        copy_rows(desk.connection, reading, with_dates("amount"), "f", desk.rows, "zstd")
+    assert str(caught.value) == "ConversionException"
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
 
-def test_a_refused_file_has_no_rows_to_insert(desk: Desk) -> None:
+def test_a_refused_file_has_no_rows_to_copy(desk: Desk) -> None:
     with pytest.raises(ValueError, match="missing_column"):
-        insert_rows(desk.connection, Reading(code="missing_column"), "invoices", 1, "f")
+        desk.copy(Reading(code="missing_column"))
 
 
 def test_a_path_is_not_a_pattern(tmp_path: Path) -> None:

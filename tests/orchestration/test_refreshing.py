@@ -138,10 +138,10 @@ def test_a_model_that_cannot_be_built_is_told(
     assert {path.name for path in home.verifying.root.iterdir()} == {"run.lock"}
 
 
-def test_nobody_verifies_or_erases_beside_a_verification(whole: Installed) -> None:
+def test_nobody_verifies_erases_or_replays_beside_a_verification(whole: Installed) -> None:
     held = f"saldo: {whole.home.verifying.root} is held by process "
     with locking.exclusive(whole.home.verifying):
-        for verb in (("verify",), ("erase", "lumina", "16847293-2")):
+        for verb in (("verify",), ("erase", "lumina", "16847293-2"), ("replay",)):
             ran = whole.command(*verb, SALDO_LOCK_WAIT_SECONDS="0")
             assert (ran.returncode, ran.stdout) == (1, "")
             assert ran.stderr.startswith(held)

@@ -17,11 +17,14 @@ ROOT = PROJECT / "orchestration"
 PLUMBING = {
     "delivery/outgoing.py": {"group by", "string_agg"},  # the bytes of a file, from its lines
     "delivery/published_copy.py": {"create"},
-    "formats/text_files.py": {"case", "create", "drop", "insert", "join"},
+    "formats/text_files.py": {"case", "create", "drop", "join"},
     "installation/databases.py": {"sum"},
+    # which files of rows there are, and which a build reads
+    "installation/row_views.py": {"create", "group by", "join", "union", "with"},
     "installation/standing.py": {"create", "sum"},
     "installation/warehouse.py": {"create", "insert", "update"},
     "intake/loading.py": {"insert", "partition by", "qualify", "row_number"},
+    "intake/rebuilding.py": {"update"},
     "intake/trying.py": {"create"},
 }
 # Modules that ask a table for columns.
@@ -30,10 +33,12 @@ READERS = {
     "installation/kept_tables.py",
     "intake/arrivals.py",
     "intake/checking.py",
+    "intake/copying.py",
     "intake/decisions.py",
     "intake/restoring.py",
     "intake/taking.py",
     "intake/uploads.py",
+    "landing/row_files.py",
     "pages/customers.py",
     "pages/previews.py",
     "privacy/erasure.py",

@@ -90,7 +90,9 @@ def test_what_somebody_changed_by_hand_is_built_again(
 def test_rows_that_land_and_tables_that_each_build_writes_change_nothing_of_it(
     built: House, tmp_path: Path
 ) -> None:
-    assert _after(built, tmp_path, "delete from raw.inbox_looks; delete from debts") == SHORT
+    shown = "create or replace view raw.customers as select 1 as load_id"
+    sql = f"{shown}; delete from raw.inbox_looks; delete from debts"
+    assert _after(built, tmp_path, sql) == SHORT
 
 
 def test_other_contracts_are_built_with_everything(built: House, tmp_path: Path) -> None:

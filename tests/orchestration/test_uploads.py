@@ -12,9 +12,10 @@ import openpyxl
 import pytest
 
 from orchestration.contracts.organizations import read_organizations
+from orchestration.formats import workbooks
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
-from orchestration.intake import loading, loads, uploads
+from orchestration.intake import loads, uploads
 from orchestration.intake.taking import take
 from orchestration.landing import manifests, store
 
@@ -208,7 +209,7 @@ class TestLoading:
         for row in (["RUT", "Nombre"], ["1-9", "Ana"], ["2-7", "Eva"]):
             workbook.active.append(row)
         workbook.save(tmp_path / "w")
-        make_row, calls = loading.workbooks.Workbook._make_row, []
+        make_row, calls = workbooks.Workbook._make_row, []
 
         def break_second(*arguments):
             calls.append(arguments)
@@ -216,7 +217,7 @@ class TestLoading:
                 raise ValueError("2-7 is broken")
             return make_row(*arguments)
 
-        with patch.object(loading.workbooks.Workbook, "_make_row", break_second):
+        with patch.object(workbooks.Workbook, "_make_row", break_second):
             assert self._load(home, tmp_path / "w")[0][:2] == (0, "not_a_workbook")
         with warehouse.connect(home) as connection:
             assert connection.execute("select * from raw.customers").fetchall() == []
