@@ -22,7 +22,7 @@ from orchestration.verbs.common import open_home, told
 def verify(*, quick: bool) -> None:
     """Check that what landed is whole, and that everything made of it agrees with it.
 
-    All tables are built once more beside the warehouse, and dbt's tests look at all rows.
+    The models are built once more beside the warehouse, and dbt's tests look at all rows.
     """
     console, home = Console(), open_home()
     with told():
