@@ -18,6 +18,7 @@ from typing import Any
 
 import paramiko
 import stamina
+from paramiko.buffered_pipe import BufferedPipe
 from paramiko.ssh_exception import BadAuthenticationType
 from stamina.instrumentation import set_on_retry_hooks
 
@@ -309,6 +310,25 @@ def _translate(error: BaseException, transport: _Transport | None) -> SftpError 
     return None
 
 
+class _Pipe(BufferedPipe):  # type: ignore[misc]
+    """Received bytes that wait to be read.
+
+    Paramiko's own moves all bytes that are left with each read; a bytearray only notes where they
+    start. A download takes two thirds of the CPU.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._buffer = bytearray()
+
+    def _buffer_frombytes(self, data: bytes) -> None:
+        self._buffer += data
+
+    def _buffer_tobytes(self, limit: int | None = None) -> bytes:
+        with memoryview(self._buffer) as view:
+            return bytes(view[:limit])
+
+
 def open_sftp(transport: paramiko.Transport, timeout_seconds: float) -> SftpClient:
     """Open SFTP as SSHClient.open_sftp does, but never wait forever for a frozen server.
 
@@ -329,6 +349,7 @@ def open_sftp(transport: paramiko.Transport, timeout_seconds: float) -> SftpClie
     try:
         channel: Any = transport.open_session(timeout=timeout_seconds)
         channel.settimeout(timeout_seconds)
+        channel.in_buffer = _Pipe()  # nothing arrives before a subsystem is asked for
         channel.invoke_subsystem("sftp")
         return SftpClient(channel)
     except (paramiko.SSHException, EOFError):

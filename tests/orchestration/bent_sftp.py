@@ -59,6 +59,8 @@ class Bends:
         most_waiting_reads: with more reads than these outstanding it breaks off.
         longest_read: how many bytes it gives for one request at most.
         announced_read: how many it says that it gives; with 0 it offers to say it and refuses.
+        untrue_length: how many bytes more an answer to a read says to have than it has.
+        extra_bytes: how many bytes more than asked for an answer to a read has.
         seconds_a_byte: how long it waits before each byte of an answer to a read.
         seconds_a_name: how long it waits before each name of a listing.
         is_endless: whether a listing never ends.
@@ -79,6 +81,8 @@ class Bends:
     most_waiting_reads: int | None = None
     longest_read: int | None = None
     announced_read: int | None = None
+    untrue_length: int = 0
+    extra_bytes: int = 0
     seconds_a_byte: float = 0
     seconds_a_name: float = 0
     is_endless: bool = False
@@ -262,7 +266,7 @@ class _Sftp(paramiko.SFTPServer):
             shorter = paramiko.Message()
             shorter.add_string(handle)
             shorter.add_int64(offset)
-            shorter.add_int(min(length, bends.longest_read or length))
+            shorter.add_int(min(length, bends.longest_read or length) + bends.extra_bytes)
             shorter.rewind()
             super()._process(kind, request_number, shorter)
         else:
@@ -292,6 +296,11 @@ class _Sftp(paramiko.SFTPServer):
 
     def _send_packet(self, kind, packet):
         seconds = self._bent.bends.seconds_a_byte
+        if kind == CMD_DATA and self._bent.bends.untrue_length:
+            number, data = packet.asbytes()[:4], packet.asbytes()[8:]
+            packet = paramiko.Message(
+                number + struct.pack(">I", len(data) + self._bent.bends.untrue_length) + data
+            )
         if kind != CMD_DATA or not seconds:
             super()._send_packet(kind, packet)
             return

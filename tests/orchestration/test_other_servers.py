@@ -112,6 +112,18 @@ class TestReads:
             client.download("inbox", RemoteFile(NAME, len(BIG), MODIFIED_AT), target)
         assert target.getvalue() == BIG
 
+    @pytest.mark.parametrize(
+        "bends", [{"untrue_length": 5}, {"untrue_length": -5}, {"extra_bytes": 5}]
+    )
+    def test_an_answer_with_other_bytes_than_it_says_or_was_asked_for_is_no_file(
+        self, beside, bends
+    ):
+        place = beside(**bends)
+        place.put(NAME, BIG)
+        with place.client() as client, pytest.raises(SftpError) as raised:
+            client.download("inbox", RemoteFile(NAME, len(BIG), MODIFIED_AT), None)
+        assert raised.value.code == "server_failed"
+
 
 class TestAttributes:
     """What a server leaves out of what it says of a file (R13)."""
