@@ -31,7 +31,7 @@ from orchestration.installation import warehouse, whole_files
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.home import Home
 from orchestration.installation.tracing import trace
-from orchestration.servers.connections import connect
+from orchestration.servers.connections import Kept, connect
 from orchestration.servers.errors import SftpError
 from orchestration.servers.sftp import Client
 from orchestration.servers.ssh import MAY_HEAL
@@ -144,6 +144,7 @@ def deliver(
         by_organization.setdefault(file.organization_id, []).append(file)
     with (
         ledger.open_batch(home, clock) as batch,
+        Kept() as kept,
         ThreadPoolExecutor(OUTBOXES_AT_ONCE, thread_name_prefix="outbox") as pool,
     ):
 
@@ -151,7 +152,7 @@ def deliver(
             own = by_organization[organization_id]
             doubtful = {file for file in own if file.key in in_doubt}
             sending = _Sending(home, contracts.get(organization_id), own, doubtful, batch)
-            return sending.send(environment)
+            return sending.send(environment, kept)
 
         return [each for some in pool.map(deliver_all, by_organization) for each in some]
 
@@ -185,14 +186,14 @@ class _Sending:
         self._batch = batch
         self._done: dict[OutgoingFile, Delivery] = {}
 
-    def send(self, environment: Mapping[str, str]) -> list[Delivery]:
+    def send(self, environment: Mapping[str, str], kept: Kept) -> list[Delivery]:
         try:
             for file in self._files:
                 self._keep(file)
             if self._organization is None:
                 self._end_others("no_contract", None)
             elif len(self._done) < len(self._files):
-                with connect(self._organization, environment) as client:
+                with connect(self._organization, environment, kept=kept) as client:
                     for file in self._files:
                         if file not in self._done:
                             self._send(client, self._organization.outbox_dir, file)

@@ -29,7 +29,7 @@ from orchestration.intake.recognizing import (
 from orchestration.intake.settling import Sightings, Unsettled, is_as_it_was, is_quiet
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
-from orchestration.servers.connections import connect
+from orchestration.servers.connections import Kept, connect
 from orchestration.servers.deadlines import read_limits
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Listing, RemoteFile
@@ -180,6 +180,7 @@ def begin(
     environment: Mapping[str, str],
     sightings: Sightings,
     clock: Clock = utc_now,
+    kept: Kept | None = None,
 ) -> Looked:
     """Check one inbox and land what is new; any failure becomes the outcome.
 
@@ -197,12 +198,13 @@ def begin(
         environment: the secrets of the server, and the limits.
         sightings: when files were first seen in their current state.
         clock: the time.
+        kept: the connections that other organizations have left.
 
     Raises:
         ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is not a size or number.
 
     """
-    arguments = (home, organization, seen, business_date, environment, sightings, clock)
+    arguments = (home, organization, seen, business_date, environment, sightings, clock, kept)
     looked = _look_once(*arguments)
     received = [*looked.files, *(each.landed for each in looked.unsettled)]
     names = {file.file_name for file in received if file.sha256}
@@ -221,6 +223,7 @@ def _look_once(
     environment: Mapping[str, str],
     sightings: Sightings,
     clock: Clock,
+    kept: Kept | None,
 ) -> Looked:
     limit = file_limit(environment)
     read_limits(environment)
@@ -229,7 +232,7 @@ def _look_once(
     looked = Looked(organization)
     listing = Listing(())
     try:
-        with connect(organization, environment) as client:
+        with connect(organization, environment, kept=kept) as client:
             listing = client.look(organization.inbox_dir)
             looked.files_seen = len(listing.files)
             newest = dict(sorted((name, each.received_at) for (_, name), each in seen.items()))
@@ -292,7 +295,9 @@ def _look_once(
     return looked
 
 
-def settle(home: Home, looked: Looked, environment: Mapping[str, str]) -> None:
+def settle(
+    home: Home, looked: Looked, environment: Mapping[str, str], kept: Kept | None = None
+) -> None:
     """Check received files again whose uploads may not have ended.
 
     A file that is unchanged counts. So does one that is gone, because it was received completely. A
@@ -302,12 +307,13 @@ def settle(home: Home, looked: Looked, environment: Mapping[str, str]) -> None:
         home: the installation.
         looked: the first check; updated with the result of the second.
         environment: the secrets of the server, and the limits.
+        kept: the connections that other organizations have left.
 
     """
     organization = looked.organization
     left, looked.unsettled = looked.unsettled, []
     try:
-        with connect(organization, environment) as client:
+        with connect(organization, environment, kept=kept) as client:
             while left:
                 if is_as_it_was(client, organization.inbox_dir, left[0]):
                     again = left.pop(0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from itertools import repeat
 
 import duckdb
 
@@ -23,6 +24,7 @@ from orchestration.intake.loading import event_positions, next_instant
 from orchestration.intake.settling import Sightings
 from orchestration.landing import event_files, manifests
 from orchestration.landing.manifests import Decision, LandedFile, Manifest
+from orchestration.servers.connections import Kept
 
 INBOXES_AT_ONCE = 16
 _MOST_TOLD = 5
@@ -132,7 +134,7 @@ def _look_into_all(
     """Check the inboxes, then wait once for all files that may be incomplete (R13)."""
     sightings = Sightings(home, clock())
 
-    def begin(organization: Organization) -> Looked:
+    def begin(organization: Organization, kept: Kept) -> Looked:
         return inbox.begin(
             home,
             organization,
@@ -141,10 +143,12 @@ def _look_into_all(
             environment,
             sightings,
             clock,
+            kept,
         )
 
     with ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool:
-        results = list(pool.map(begin, organizations))
+        with Kept() as kept:
+            results = list(pool.map(begin, organizations, repeat(kept)))
         sightings.write()
         unsettled = [looked for looked in results if looked.unsettled]
         if unsettled:
@@ -155,7 +159,12 @@ def _look_into_all(
             more = "" if len(names) <= _MOST_TOLD else f" and {len(names) - _MOST_TOLD} more"
             say(f"waiting {seconds:.0f} seconds: files of {told}{more} may still be uploaded")
             time.sleep(seconds)
-            list(pool.map(lambda looked: inbox.settle(home, looked, environment), unsettled))
+            with Kept() as kept:
+                list(
+                    pool.map(
+                        inbox.settle, repeat(home), unsettled, repeat(environment), repeat(kept)
+                    )
+                )
     return results
 
 

@@ -107,8 +107,10 @@ class Deadline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the timer."""
+        """Stop the timer; the connection may serve others from now on."""
         self._is_done.set()
+        with self._lock:
+            self._close = None
 
     def _wait(self) -> None:
         while (left := self._ends - time.monotonic()) > 0:

@@ -28,11 +28,7 @@ from orchestration.servers.remote_files import (
     may_be_same,
     partial_name,
 )
-from orchestration.servers.remote_reading import (
-    Attributes,
-    SftpClient,
-    as_instant,
-)
+from orchestration.servers.remote_reading import Attributes, SftpClient, as_instant
 from orchestration.servers.ssh import translated
 
 _NAME_TAKEN = ("name_taken", "a file with other content has this name already")
@@ -49,19 +45,24 @@ class Client:
     """A connection to one organization's server; it reconnects if the server breaks off."""
 
     def __init__(
-        self, open_sftp: Callable[[int], SftpClient], deadline: Deadline, limits: Limits
+        self, open_sftp: Callable[[int, Deadline], SftpClient], deadline: Deadline, limits: Limits
     ) -> None:
         self._open_sftp = open_sftp
         self._deadline = deadline
         self._limits = limits
         self._windows = list(_WINDOWS)
-        self._sftp = open_sftp(ssh.CONNECT_ATTEMPTS)
+        self._sftp = open_sftp(ssh.CONNECT_ATTEMPTS, deadline)
 
     @property
     def is_connected(self) -> bool:
         """Whether the server can still answer."""
         channel = self._sftp.get_channel()
         return not channel.closed and bool(channel.get_transport().is_active())
+
+    def serve(self, deadline: Deadline) -> None:
+        """Begin to serve another organization of the same login, until its deadline."""
+        self._deadline = deadline
+        deadline.watch(self._sftp.get_channel().get_transport().close)
 
     def list_files(self, folder: str) -> list[RemoteFile]:
         """List the files of a folder, by name; see look()."""
@@ -160,8 +161,7 @@ class Client:
             raise StillGrowingError(*_CHANGED)
         size = file.size if before.size is None else before.size
         received = self._receive(path, size, target, most_bytes)
-        after = self._ask_unless_gone(path)
-        if after is None:
+        if (after := self._ask_unless_gone(path)) is None:
             return Download(*received, is_taken_away=True)
         if after.is_file is False or not may_be_same(file, as_remote_file(b"", after)):
             raise StillGrowingError(*_CHANGED)
@@ -366,7 +366,7 @@ class Client:
                     raise
                 former = error
                 try:
-                    self._sftp = self._open_sftp(1)
+                    self._sftp = self._open_sftp(1, self._deadline)
                 except SftpError:
                     raise error from None
                 del self._windows[0]

@@ -16,6 +16,7 @@ import pytest
 
 from orchestration.servers import remote_reading
 from orchestration.servers.connections import connect
+from orchestration.servers.deadlines import Deadline
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import RemoteFile, TooLargeError
 from orchestration.servers.remote_reading import Attributes
@@ -166,9 +167,9 @@ class TestReadingAgain:
                 raise SftpError(left.pop(0), "what is told")
             return receive(*arguments)
 
-        def reconnect(count: int) -> Any:
+        def reconnect(count: int, deadline: Deadline) -> Any:
             attempts.append(count)
-            return open_sftp(count)
+            return open_sftp(count, deadline)
 
         monkeypatch.setattr(client, "_receive_once", fail)
         monkeypatch.setattr(client, "_open_sftp", reconnect)

@@ -39,7 +39,7 @@ def test_an_inbox_that_fails_as_nobody_foresaw_says_where_the_traceback_is(
 ) -> None:
     house = House.make(tmp_path, {"agua": {}})
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise LookupError(SECRET)
 
     monkeypatch.setattr(inbox, "connect", fail)
