@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestration.contracts.organizations import read_organizations
-from orchestration.installation import damage, warehouse
+from orchestration.installation import damage, databases, warehouse
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.intake import decisions, soundness, uploads
@@ -120,9 +120,7 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 def set_aside(home: Home, say: Say) -> None:
     """Move the warehouse away, so that all landed loads run again; do nothing without loads.
 
-    A database moves before its write-ahead log: without the log it would be in a slightly older
-    state, which nobody could tell from a whole one. What a killed replay left without its warehouse
-    is forgotten.
+    What a killed replay left without its warehouse is set aside, too.
 
     Raises:
         DamagedError: the landing area is damaged; nothing has changed.
@@ -133,14 +131,9 @@ def set_aside(home: Home, say: Say) -> None:
         return
     row_files.forget_all(home)
     for former, aside in home.set_aside.items():
-        for path in (warehouse.log_path(aside), aside):
-            path.unlink(missing_ok=True)
         if former.exists():
-            former.replace(aside)
             say(f"the former {former.name} is now {aside}")
-        log = warehouse.log_path(former)
-        if log.exists():
-            log.replace(warehouse.log_path(aside))
+        databases.move(former, aside)
 
 
 def run_landed(home: Home, say: Say) -> list[LoadRun]:

@@ -19,10 +19,10 @@ from typing import IO, Any
 
 import duckdb
 
-from orchestration.installation import access, warehouse
+from orchestration.installation import access, databases, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
-from orchestration.installation.databases import fingerprint, quoted, settings
+from orchestration.installation.databases import files_of, fingerprint, quoted, settings
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import published_tables
@@ -99,8 +99,7 @@ def publish(home: Home, clock: Clock = utc_now) -> dict[str, int]:
         access.let_group_read(part, home.root)
         part.replace(home.analytics)
     finally:
-        part.unlink(missing_ok=True)
-        warehouse.log_path(part).unlink(missing_ok=True)
+        databases.delete(part)
     return rows
 
 
@@ -121,7 +120,7 @@ def _copy_marts(home: Home, part: Path) -> None:
             fcntl.lockf(source, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             raise busy from None
-        if warehouse.log_path(home.marts).exists():
+        if files_of(home.marts) != [home.marts]:
             raise busy
         _copy(source, target)
 

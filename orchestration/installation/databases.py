@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
 
 from orchestration.installation.home import Home
+
+# What is committed is at first in the log alone. While DuckDB writes the log into the database,
+# what others commit is in a second one; after a kill it makes a third one of both.
+_LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
 
 
 def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
@@ -28,6 +33,42 @@ def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
         # A file that was replaced would give its former rows.
         "enable_external_file_cache": "false",
     }
+
+
+def log_path(database: Path) -> Path:
+    """Return the path of a database's write-ahead log."""
+    return database.with_name(f"{database.name}{_LOGS[0]}")
+
+
+def files_of(database: Path) -> list[Path]:
+    """Return the files of a database that exist: itself, then its logs. They belong together."""
+    paths = [database.with_name(f"{database.name}{suffix}") for suffix in ("", *_LOGS)]
+    return [path for path in paths if path.exists()]
+
+
+def move(database: Path, target: Path) -> None:
+    """Move a database and its logs over another one.
+
+    The database moves first: without its logs it would be in a slightly older state, which nobody
+    could tell from a whole one. Logs of which the database is gone move, too.
+    """
+    files = files_of(database)
+    if database in files:
+        delete(target)
+    for path in files:
+        path.replace(target.with_name(path.name.replace(database.name, target.name, 1)))
+
+
+def copy(database: Path, folder: Path) -> None:
+    """Copy a database and its logs into another folder. Nothing may write to it meanwhile."""
+    for path in files_of(database):
+        shutil.copyfile(path, folder / path.name)
+
+
+def delete(database: Path) -> None:
+    """Delete a database and its logs, or what there is of them."""
+    for path in files_of(database):
+        path.unlink(missing_ok=True)
 
 
 def read_whole(connection: duckdb.DuckDBPyConnection) -> None:

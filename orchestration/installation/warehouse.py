@@ -20,7 +20,7 @@ from typing import Any
 
 import duckdb
 
-from orchestration.installation import row_views
+from orchestration.installation import databases, row_views
 from orchestration.installation.damage import REPLAY, DamagedError, damaged_warehouse, is_of_damage
 from orchestration.installation.databases import quoted, settings
 from orchestration.installation.errors import ToldError
@@ -160,9 +160,9 @@ def writing_raw(home: Home) -> duckdb.DuckDBPyConnection:
 
 
 def _forget_rest(home: Home) -> None:
-    """Delete what is left of a warehouse whose file is gone: the models would add to it (R10)."""
-    for path in (log_path(home.warehouse), log_path(home.marts), home.marts):
-        path.unlink(missing_ok=True)
+    """Set aside the marts of a warehouse that is gone: the models would add to them (R10)."""
+    databases.delete(home.warehouse)
+    databases.move(home.marts, home.set_aside[home.marts])
 
 
 def peek_numbers(home: Home) -> tuple[int, int]:
@@ -174,11 +174,6 @@ def peek_numbers(home: Home) -> tuple[int, int]:
         with suppress(duckdb.Error), reading_raw(home) as connection:
             return last_load_id(connection), last_batch_id(connection)
     return 0, 0
-
-
-def log_path(database: Path) -> Path:
-    """Return the path of a database's write-ahead log. The two files belong together."""
-    return database.with_name(f"{database.name}.wal")
 
 
 def insert(

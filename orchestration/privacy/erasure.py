@@ -30,7 +30,7 @@ import duckdb
 from orchestration import runs
 from orchestration.contracts.organizations import Organization, read_column_aliases
 from orchestration.delivery import outbox, published_copy
-from orchestration.installation import locking, warehouse, whole_files
+from orchestration.installation import databases, locking, warehouse, whole_files
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.landing import event_files, manifests, row_files, store
@@ -352,8 +352,7 @@ def _forget_former(home: Home) -> None:
     if preview.root.exists():
         with locking.exclusive(preview):
             for path in (preview.warehouse, preview.marts):
-                path.unlink(missing_ok=True)
-                warehouse.log_path(path).unlink(missing_ok=True)
+                databases.delete(path)
             shutil.rmtree(preview.landing, ignore_errors=True)
 
 

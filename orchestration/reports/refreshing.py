@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from orchestration.installation import kept_tables, locking, warehouse
+from orchestration.installation import databases, kept_tables, locking, warehouse
 from orchestration.installation.damage import REPLAY, full_disk, is_of_full_disk
 from orchestration.installation.databases import fingerprint
 from orchestration.installation.dbt_project import run_dbt
@@ -81,9 +80,7 @@ def copy_warehouse(home: Home, copy: Home) -> None:
 
     """
     for path in (home.warehouse, home.marts):
-        for each in (path, warehouse.log_path(path)):
-            if each.exists():
-                shutil.copyfile(each, copy.root / each.name)
+        databases.copy(path, copy.root)
     copy.landing.symlink_to(home.landing.resolve(), target_is_directory=True)
 
 

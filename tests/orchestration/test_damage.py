@@ -87,7 +87,7 @@ def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home)
 
 def test_a_log_with_another_byte_is_told(kept: Home) -> None:
     _leave_a_log(kept)
-    log = warehouse.log_path(kept.warehouse)
+    log = databases.log_path(kept.warehouse)
     log.write_bytes(flip(log.read_bytes(), log.stat().st_size // 2))
     with pytest.raises(DamagedError) as error, warehouse.connect(kept):
         pass
@@ -96,7 +96,7 @@ def test_a_log_with_another_byte_is_told(kept: Home) -> None:
 
 def test_without_its_log_a_warehouse_is_as_it_was_a_little_earlier(kept: Home) -> None:
     _leave_a_log(kept)
-    warehouse.log_path(kept.warehouse).unlink()
+    databases.log_path(kept.warehouse).unlink()
     with warehouse.connect(kept) as connection:
         assert connection.execute("select count(*) from many").fetchall() == [(300000,)]
         assert connection.execute("from duckdb_tables() where table_name = 'few'").fetchall() == []
@@ -108,7 +108,7 @@ def test_a_warehouse_is_set_aside_as_it_is_with_its_log(
 ) -> None:
     """What replaces it must not read it, nor take its log for that of the next."""
     _leave_a_log(kept)
-    log = warehouse.log_path(kept.warehouse)
+    log = databases.log_path(kept.warehouse)
     kept.warehouse.write_bytes(damage(kept.warehouse.read_bytes()))
     former = {
         "marts.before_replay.duckdb": kept.marts.read_bytes(),
@@ -147,11 +147,31 @@ def test_no_kill_of_a_replay_leaves_a_warehouse_without_its_log(
     assert found == ([] if renames else [("few",), ("many",)])
 
 
-def test_a_replay_that_was_killed_before_it_set_the_marts_aside_forgets_them(kept: Home) -> None:
-    """R10: the models would add to them what they have already."""
+def test_marts_without_their_warehouse_are_set_aside(kept: Home) -> None:
+    """R10: the models would add to them what they have already. As after a killed replay."""
     kept.warehouse.replace(kept.set_aside[kept.warehouse])
+    _leave_logs(kept.marts)
+    expected = _committed(kept.marts)
     with warehouse.connect(kept) as connection:
         assert connection.execute("from duckdb_tables() where table_name = 'many'").fetchall() == []
+    assert _committed(kept.set_aside[kept.marts]) == expected
+
+
+def test_what_was_committed_during_a_killed_checkpoint_stays_with_its_database(
+    kept: Home, tmp_path: Path
+) -> None:
+    of_each: dict[Path, list[tuple[int]]] = {}
+    for path, aside in kept.set_aside.items():
+        _leave_logs(path)
+        assert databases.files_of(path) == [path, databases.log_path(path), _second_log(path)]
+        of_each[path] = _committed(path)
+        databases.copy(path, tmp_path)
+        assert _committed(tmp_path / path.name) == of_each[path]
+        _second_log(aside).write_bytes(b"that of the one before")
+    runs.set_aside(kept, lambda _: None)
+    for path, aside in kept.set_aside.items():
+        assert databases.files_of(path) == []
+        assert _committed(aside) == of_each[path]
 
 
 def test_a_log_without_its_warehouse_is_put_away_too(kept: Home) -> None:
@@ -242,6 +262,37 @@ def _told_of(read: Callable[..., Any], home: Home) -> str | None:
     return None
 
 
+def _leave_logs(path: Path) -> None:
+    """Commit something while DuckDB writes what was committed before into the database, and die."""
+    script = """
+import duckdb, os, sys, threading
+connection = duckdb.connect(sys.argv[1])
+connection.execute("set wal_autocheckpoint = '1GB'")
+columns = ", ".join(f"hash(range + {number}) as h_{number}" for number in range(20))
+connection.execute(f"create table wide as select {columns} from range(0)")
+connection.execute("create table few (h ubigint)")
+beside = connection.cursor()
+while True:
+    connection.execute(f"insert into wide select {columns} from range(100000)")
+    checkpoint = threading.Thread(target=lambda: connection.execute("checkpoint"), daemon=True)
+    checkpoint.start()
+    while checkpoint.is_alive():
+        beside.execute("insert into few values (1)")
+        if os.path.exists(f"{sys.argv[1]}.wal.checkpoint"):
+            os._exit(0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True, timeout=60)
+
+
+def _second_log(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wal.checkpoint")
+
+
+def _committed(path: Path) -> list[tuple[int]]:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        return connection.execute("select count(*) from few").fetchall()
+
+
 def _leave_a_log(home: Home) -> None:
     """Write into the warehouse and die before it is in the file itself."""
     script = """
@@ -251,4 +302,4 @@ connection.execute("create table few as select hash(range) as h from range(10)")
 os._exit(0)
 """
     subprocess.run([sys.executable, "-c", script, str(home.warehouse)], check=True)
-    assert warehouse.log_path(home.warehouse).exists()
+    assert databases.log_path(home.warehouse).exists()

@@ -17,7 +17,7 @@ import pytest
 
 from orchestration.delivery import ledger, outbox, published_copy
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.installation import warehouse
+from orchestration.installation import databases, warehouse
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import PROJECT
 from orchestration.installation.project_yaml import published_tables
@@ -270,7 +270,7 @@ connection.execute("update raw.loads set finished_at = null")
 os._exit(0)
 """
     damaged.python("-c", script, str(damaged.home.warehouse))
-    warehouse.log_path(damaged.home.warehouse).unlink()
+    databases.log_path(damaged.home.warehouse).unlink()
     _is_as(damaged, whole)
 
 
@@ -283,7 +283,7 @@ connection.execute("delete from main.debts")
 os._exit(0)
 """
     damaged.python("-c", script, str(damaged.home.marts))
-    warehouse.log_path(damaged.home.marts).unlink()
+    databases.log_path(damaged.home.marts).unlink()
     _is_as(damaged, whole)
 
 
