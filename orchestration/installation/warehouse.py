@@ -17,6 +17,7 @@ from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import duckdb
 
@@ -33,8 +34,10 @@ _READERS_WAIT_SECONDS = 300.0
 _THEN_AGAIN = "; wait for it to end, then run again"
 # Where names without a database are looked up; as in profiles.yml.
 SEARCHED = "warehouse.main,marts.main"
-# The load whose marts these are.
+# The load whose marts these are, and the id of the warehouse that they were made with.
 _STAMP = "marts.main.finished_load"
+# A random id, of a warehouse from when it is made.
+_ID = "warehouse.main.warehouse_id"
 
 
 class OlderWarehouseError(ToldError):
@@ -47,14 +50,14 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Raises:
         DamagedError: a file of it cannot be read, on opening or later, or the marts are missing or
-            those of another load.
+            those of another load or warehouse.
         WarehouseBusyError: another process has it open.
 
     """
     with _opened(home, is_read_only=False) as connection:
         create_raw(connection)
-        connection.execute(f"create table if not exists {_STAMP} (load_id bigint)")
         check_together(connection, home)
+        _identify(connection)
         yield connection
 
 
@@ -303,17 +306,21 @@ def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
 def check_together(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Check that the marts are those of this warehouse: that no former or later file is in place.
 
+    A replay or an erasure may have ended with the load that they are of; the id tells them apart.
+    dbt alone does the same (macros/marts.sql).
+
     Raises:
-        DamagedError: they are of another load.
+        DamagedError: they are of another load or warehouse.
 
     """
-    stamped = 0
-    with suppress(duckdb.CatalogException):  # dbt alone has made the marts
-        row = connection.execute(f"select coalesce(max(load_id), 0) from {_STAMP}").fetchone()  # noqa: S608 (a name of ours)
-        stamped = int(row[0]) if row else 0
-    is_of_finished = stamped == _max_load_id(connection, "finished_at is not null")
-    # The second is what a run leaves that was killed between the two writes of finish_load.
-    if not is_of_finished and stamped != unfinished_load_id(connection):
+    load_id, warehouse_id = _read_stamp(connection)
+    is_of_load = load_id in (
+        _max_load_id(connection, "finished_at is not null"),
+        # What a run leaves that was killed between the two writes of finish_load.
+        unfinished_load_id(connection),
+    )
+    is_of_warehouse = warehouse_id == _read_id(connection) or not _max_load_id(connection)
+    if not is_of_load or not is_of_warehouse:
         raise DamagedError(
             f"{home.marts} and {home.warehouse.name} are not of the same load:"
             f" {REPLAY} makes both anew"
@@ -330,8 +337,42 @@ def _max_load_id(connection: duckdb.DuckDBPyConnection, condition: str = "true")
     return 0
 
 
+def _identify(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give a new warehouse its id, and then its marts.
+
+    What a kill leaves between the two writes is mended by the next, as there is no load yet. A
+    warehouse of a former version may have some: then it is told as one with other marts.
+    """
+    if _read_id(connection) is None:
+        connection.execute(f"create table {_ID} as select uuid() as warehouse_id")
+    load_id, warehouse_id = _read_stamp(connection)
+    if warehouse_id != _read_id(connection):
+        _stamp(connection, load_id)
+
+
 def _stamp(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
-    connection.execute(f"create or replace table {_STAMP} as select {load_id}::bigint as load_id")
+    connection.execute(
+        f"create or replace table {_STAMP} as"  # noqa: S608 (names of ours)
+        f" select {load_id}::bigint as load_id, warehouse_id from {_ID}"
+    )
+
+
+def _read_stamp(connection: duckdb.DuckDBPyConnection) -> tuple[int, UUID | None]:
+    """Return what the marts are of: load 0 if they are of none, no id in a former version."""
+    row = _read_row(connection, _STAMP) or (0,)
+    return row[0], row[1] if len(row) > 1 else None
+
+
+def _read_id(connection: duckdb.DuckDBPyConnection) -> UUID | None:
+    row = _read_row(connection, _ID)
+    return row[0] if row else None
+
+
+def _read_row(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Any, ...] | None:
+    """Return the row of a table that has one; none if there is no table yet."""
+    with suppress(duckdb.CatalogException):
+        return connection.execute(f"from {table}").fetchone()
+    return None
 
 
 def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:

@@ -226,12 +226,15 @@ def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
             tables = connection.execute(
                 "select table_schema || '.' || table_name from information_schema.tables"
                 " where table_catalog = 'former' and table_type = 'BASE TABLE'"
+                " and table_name <> 'warehouse_id'"
             ).fetchall()
             table_count += len(tables)
             for (table,) in tables:
                 for one, other in (("former", "replayed"), ("replayed", "former")):
+                    # The id of the warehouse is another one.
+                    rows = f"select columns(lambda name: name <> 'warehouse_id') from {{}}.{table}"
                     assert not connection.execute(
-                        f"from {one}.{table} except all from {other}.{table}"
+                        f"{rows.format(one)} except all {rows.format(other)}"
                     ).fetchall(), table
     assert table_count > 30
 

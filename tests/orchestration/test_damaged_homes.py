@@ -315,6 +315,9 @@ def test_marts_of_another_load_than_the_warehouse_are_told(
     verified = damaged.command("verify")
     assert verified.returncode == 1
     assert verified.stdout == f"{other} `python -m orchestration replay` makes both anew\n"
+    with duckdb.connect(str(marts)) as connection:
+        connection.execute("update finished_load set load_id = load_id - 1, warehouse_id = uuid()")
+    _fails(damaged.command(*verbs[0]), other)
     published = damaged.home.analytics.read_bytes()
     for step in (
         lambda: published_copy.publish(damaged.home),

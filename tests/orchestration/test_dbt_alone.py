@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from orchestration.devtools.demo.samples import DAYS
@@ -146,5 +147,27 @@ def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
     assert ran.returncode != 0
     assert f"{path.name} is missing: `python -m orchestration restore` makes it anew" in ran.stdout
     path.write_bytes(rows[path])
+
+    # Nor are marts of another load or warehouse.
+    with duckdb.connect(str(home.marts)) as connection:
+        (kept,) = connection.execute("from finished_load").fetchall()
+    for change in ("load_id = 0", "warehouse_id = uuid()", "warehouse_id = null"):
+        with duckdb.connect(str(home.marts)) as connection:
+            connection.execute(f"update finished_load set {change}")
+        _refuses_marts(clone)
+        with duckdb.connect(str(home.marts)) as connection:
+            connection.execute("update finished_load set load_id = ?, warehouse_id = ?", kept)
     unchanged = _fingerprints(home.root)
     assert {name: unchanged[name] for name in before} == before
+    for path in (home.warehouse, home.marts):
+        path.rename(path.with_name("elsewhere"))
+        _refuses_marts(clone)
+        path.with_name("elsewhere").rename(path)
+    unchanged = _fingerprints(home.root)
+    assert {name: unchanged[name] for name in before} == before
+
+
+def _refuses_marts(clone: Clone) -> None:
+    ran = clone.run(".venv/bin/dbt --no-use-colors build")
+    assert ran.returncode != 0
+    assert "marts.duckdb and warehouse.duckdb are not of the same load: `python -m " in ran.stdout

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from orchestration import runs
 from orchestration.installation import warehouse
 from orchestration.installation.damage import DamagedError
+from orchestration.landing import manifests
+from orchestration.landing.manifests import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,3 +132,73 @@ def test_marts_that_dbt_alone_made_are_those_of_no_load(home: Home) -> None:
         connection.execute("drop table finished_load")
     with warehouse.reading(home) as connection:
         warehouse.check_together(connection, home)
+
+
+def _finish(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        warehouse.insert(connection, "loads", [LOAD])
+        warehouse.finish_load(connection, 1)
+
+
+def _tell_other_marts(home: Home) -> None:
+    other = r"marts\.duckdb and warehouse\.duckdb are not of the same load.*replay"
+    with pytest.raises(DamagedError, match=other), warehouse.connect(home):
+        pass
+    with (
+        warehouse.reading(home) as connection,
+        pytest.raises(DamagedError, match=other),
+    ):
+        warehouse.check_together(connection, home)
+
+
+@pytest.mark.parametrize("put_back", ["marts", "warehouse"])
+def test_a_file_from_before_a_replay_is_told_beside_the_other_of_the_same_load(
+    home: Home, put_back: str
+) -> None:
+    """An erasure replays, too: it would bring back a person."""
+    _finish(home)
+    manifests.write_manifest(home, Manifest(1, datetime(2026, 3, 2), date(2026, 3, 2)))
+    runs.set_aside(home, lambda _: None)
+    _finish(home)
+    path = getattr(home, put_back)
+    home.set_aside[path].replace(path)
+    _tell_other_marts(home)
+
+
+@pytest.mark.parametrize("put_back", ["marts", "warehouse"])
+def test_a_file_of_a_former_version_without_an_id_is_told_beside_one_of_this(
+    home: Home, put_back: str
+) -> None:
+    _finish(home)
+    for path, change in (
+        (home.warehouse, "drop table warehouse_id"),
+        (home.marts, "alter table finished_load drop column warehouse_id"),
+    ):
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(change)
+    path = getattr(home, put_back)
+    former = path.read_bytes()
+    with warehouse.connect(home):
+        pass
+    with warehouse.connect(home):
+        pass
+    path.write_bytes(former)
+    _tell_other_marts(home)
+
+
+def test_no_kill_while_a_warehouse_gets_its_id_is_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for write in ("_identify", "_stamp"):
+        with monkeypatch.context() as patch:
+            patch.setattr(warehouse, write, die)
+            with pytest.raises(KeyboardInterrupt), warehouse.connect(home):
+                pass
+    _finish(home)
+    with warehouse.connect(home) as connection:
+        (of_marts,) = connection.execute("from marts.main.finished_load").fetchall()
+        (own,) = connection.execute("from warehouse.main.warehouse_id").fetchall()
+    assert of_marts == (1, *own)
