@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestration.contracts.organizations import read_organizations
-from orchestration.installation import damage, databases, warehouse
+from orchestration.installation import damage, databases, kept_tables, warehouse
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.intake import decisions, soundness, uploads
@@ -118,22 +118,36 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 
 
 def set_aside(home: Home, say: Say) -> None:
-    """Move the warehouse away, so that all landed loads run again; do nothing without loads.
+    """Move the warehouse away, so that all landed loads run again.
 
-    What a killed replay left without its warehouse is set aside, too.
+    Without loads it stays, unless another version made it: dbt alone builds one before the first
+    load. What a killed replay left without its warehouse is set aside, too.
 
     Raises:
-        DamagedError: the landing area is damaged; nothing has changed.
+        DamagedError: the landing area is damaged, or a warehouse without loads; nothing has
+            changed.
 
     """
     soundness.require_landing(home)
-    if not manifests.load_ids(home):
+    if not manifests.load_ids(home) and not _is_of_another_version(home):
         return
     row_files.forget_all(home)
     for former, aside in home.set_aside.items():
         if former.exists():
             say(f"the former {former.name} is now {aside}")
         databases.move(former, aside)
+
+
+def _is_of_another_version(home: Home) -> bool:
+    if not home.warehouse.exists():
+        return False
+    with warehouse.connect(home) as connection:
+        try:
+            warehouse.check_raw(connection)
+            kept_tables.check(connection)
+        except warehouse.OlderWarehouseError:
+            return True
+    return False
 
 
 def run_landed(home: Home, say: Say) -> list[LoadRun]:

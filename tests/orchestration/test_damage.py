@@ -21,6 +21,7 @@ from orchestration.delivery import published_copy
 from orchestration.installation import databases, warehouse
 from orchestration.installation.damage import DamagedError, DiskFullError, explain
 from orchestration.installation.home import Home
+from orchestration.intake import loads
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
 from orchestration.reports import run_alerts
@@ -67,6 +68,25 @@ def test_a_database_that_cannot_be_opened_is_told_by_its_name(
         assert str(error.value) == _said(path)
         assert warehouse.peek_numbers(kept) == (0, 0)
         path.write_bytes(whole)
+
+
+def test_a_damaged_warehouse_is_named_though_another_process_has_the_marts_open(
+    kept: Home,
+) -> None:
+    kept.warehouse.write_bytes(b"not a database")
+    script = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(kept.marts)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"\n"
+        for read in (warehouse.connect, warehouse.reading):
+            with pytest.raises(DamagedError) as error, read(kept):
+                pass
+            assert str(error.value) == _said(kept.warehouse)
+        holder.kill()
 
 
 def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home) -> None:
@@ -187,6 +207,26 @@ def test_nothing_is_put_away_where_nothing_landed(kept: Home) -> None:
     manifests.manifest_path(kept, 1).unlink()
     runs.set_aside(kept, lambda _: None)
     assert [path.name for path in kept.root.glob("warehouse*")] == ["warehouse.duckdb"]
+
+
+@pytest.mark.parametrize(
+    "former",
+    [
+        "drop view raw.invoices; create table raw.invoices (load_id bigint)",
+        "create table marts.main.debts (amount decimal(18, 2))",
+    ],
+)
+def test_what_another_version_made_before_the_first_load_is_put_away(
+    home: Home, former: str
+) -> None:
+    """Else each run says that a replay makes it anew, and the replay would do nothing."""
+    with warehouse.connect(home) as connection:
+        connection.execute(former)
+        with pytest.raises(warehouse.OlderWarehouseError, match="replay"):
+            loads.carry_landed(connection, home)
+    runs.set_aside(home, lambda _: None)
+    with warehouse.connect(home) as connection:
+        assert loads.carry_landed(connection, home) is None
 
 
 FULL = {
