@@ -33,12 +33,15 @@ _NAME = re.compile(r".*\.jsonl([.-][0-9]+)?", re.DOTALL)
 _BLOCK_BYTES = 1 << 20
 # The clock of a file system may stand still for this long: later writes can have the same time.
 _CLOCK_GRAIN_SECONDS = 2
+# A last line without a line end is being written; after this long, nobody goes on with it.
+_LINE_IS_LEFT_AFTER_SECONDS = 3600
 # The message for each code of a whole file. Only manifests of older versions have `file_shrunk`.
 MESSAGES = {
     "name_not_utf8": "the name of the file is not UTF-8: rename it",
     "not_a_file": "it is no file: a folder, a pipe, a socket or a device",
     "dangling_link": "it is a link that leads to no file",
     "not_readable": "the file cannot be read",
+    "unended_line": "its last line has no line end and is not read: write one after it",
     "file_shrunk": "the file is shorter than what has been read of it",
 }
 
@@ -125,12 +128,14 @@ def read_all(home: Home) -> Iterator[tuple[Path, BinaryIO]]:
 def take(home: Home, positions: Mapping[str, Position]) -> list[EventRange]:
     """Keep the whole lines that no load has read; a last line without a line end is left.
 
+    If nobody goes on with that line, it is reported: its event would be missing in silence.
+
     Args:
         home: the installation with the `events/` folder.
         positions: how far each file has been read, by name.
 
     Returns:
-        The kept ranges by file; an entry that cannot be read has a code.
+        The kept ranges by file; an entry that cannot be read, or not to its end, has a code.
 
     """
     remembered = _read_memory(home)
@@ -148,6 +153,8 @@ def take(home: Home, positions: Mapping[str, Position]) -> list[EventRange]:
                         position = Position(event_range.to_byte, 0, event_range.prefix_sha256)
                 if time.time() > state.st_ctime + _CLOCK_GRAIN_SECONDS:
                     memory[name] = _as_memory(state, position)
+                if _is_left_unended(source, state):
+                    ranges.append(EventRange(name, 0, 0, 0, code="unended_line"))
         except FileNotFoundError:
             # Renamed since it was listed.
             continue
@@ -232,6 +239,14 @@ def _end_of_last_line(source: BinaryIO, start: int) -> int:
             return block_start + newline + 1
         position = block_start
     return start
+
+
+def _is_left_unended(source: BinaryIO, state: os.stat_result) -> bool:
+    """Return whether the last line of a file has had no line end for long."""
+    if not state.st_size or time.time() < state.st_mtime + _LINE_IS_LEFT_AFTER_SECONDS:
+        return False
+    source.seek(state.st_size - 1)
+    return _read(source, 1) not in (b"\n", b"")
 
 
 def _as_memory(state: os.stat_result, position: Position) -> list[int | str]:

@@ -231,6 +231,24 @@ class TestNoFiles:
         refused = _refused("latin-\\xf1.jsonl", "name_not_utf8")
         assert take(home, {}) == [others[0], refused, others[1]]
 
+    def test_a_last_line_that_nobody_ends_is_told_until_it_is_ended(self, home, others):
+        """A payment would be silently left out. What is being written now has no fault."""
+        content = b"1\n2"
+        for name in ("growing.jsonl", "left.jsonl"):
+            (home.events / name).write_bytes(content)
+        left = home.events / "left.jsonl"
+        hours_ago = time.time() - 2 * 3600
+        os.utime(left, (hours_ago, hours_ago))
+        whole = [_range(name, b"1\n") for name in ("growing.jsonl", "left.jsonl")]
+        refused = _refused("left.jsonl", "unended_line")
+        assert take(home, {}) == [others[0], *whole, refused, others[1]]
+        read = {each.source_file: _after(b"1\n") for each in whole}
+        read |= {"0.jsonl": _after(b"first\n"), "z.jsonl": _after(b"last\n")}
+        assert take(home, read) == [refused]
+        left.write_bytes(content + b"\n")
+        os.utime(left, (hours_ago, hours_ago))
+        assert take(home, read) == [_range("left.jsonl", content + b"\n", 2, 1)]
+
     def test_a_link_to_a_file_is_read_as_the_file(self, home):
         (home.root / "elsewhere").write_bytes(b"1\n")
         (home.events / "a.jsonl").symlink_to(home.root / "elsewhere")
@@ -328,9 +346,11 @@ def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
     os.mkfifo(events / "pipe.jsonl")
     (events / "link.jsonl").symlink_to("nowhere")
     (events / "folder.jsonl").mkdir()
+    (events / "unended.jsonl").write_text(_authorized(8).rstrip("\n"))
+    os.utime(events / "unended.jsonl", (1_700_000_000, 1_700_000_000))
     installed.upload(DAYS[1])
     run(DAYS[1])
-    for name in (bad.name, "pipe.jsonl", "link.jsonl"):
+    for name in (bad.name, "pipe.jsonl", "link.jsonl", "unended.jsonl"):
         (events / name).unlink()
     (events / "folder.jsonl").rmdir()
     run(DAYS[1])
@@ -362,6 +382,7 @@ class TestRuns:
                         ("latin-\\xf1.jsonl", "name_not_utf8"),
                         ("link.jsonl", "dangling_link"),
                         ("pipe.jsonl", "not_a_file"),
+                        ("unended.jsonl", "unended_line"),
                     )
                 ),
             )
