@@ -21,7 +21,7 @@ from orchestration.delivery import ledger
 from orchestration.delivery.attempts import Attempt
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.home import Home
-from orchestration.intake import rebuilding, soundness
+from orchestration.intake import arriving, rebuilding, soundness
 from orchestration.landing import manifests, row_files, store
 from orchestration.landing.manifests import EventRange, LandedFile
 from orchestration.servers.connections import connect
@@ -140,18 +140,24 @@ def _fetch(
     """Download files that are still in the inbox under the same name; keep those with the same
     bytes.
 
+    If the inbox removes what was read, other bytes are kept for the next run (R13).
+
     Raises:
         SftpError: the server does not answer.
 
     """
+    organization_id = organization.organization_id
     with connect(organization, environment) as client:
         listing = {each.name: each for each in client.list_files(organization.inbox_dir)}
         for file in files:
             remote = listing.get(file.file_name)
             if remote is None:
                 continue
-            with store.receiving(home, file.organization_id) as (target, part):
-                download = client.download(organization.inbox_dir, remote, target)
-                target.flush()
-                if download.sha256 == file.stored_sha256:
-                    store.keep(home, file.organization_id, part, download.sha256)
+            with arriving.reading(home, organization_id):
+                with arriving.receiving(home, organization_id, remote) as (target, begun):
+                    download = client.download(organization.inbox_dir, remote, target)
+                is_same = download.sha256 == file.stored_sha256
+                if is_same or download.is_taken_away:
+                    arriving.keep(home, organization_id, begun, download)
+                if is_same or not download.is_taken_away:
+                    begun.forget()

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bent_sftp import USERNAME, Bends, serve_bent
 
 from orchestration.contracts.organizations import Organization
 from orchestration.delivery import ledger
 from orchestration.devtools.loopback_sftp import LoopbackServer
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
-from orchestration.intake import restoring, soundness
+from orchestration.intake import arriving, restoring, soundness
 from orchestration.landing import manifests, store
 from tests.orchestration.conftest import MakeOrganization
 from tests.orchestration.landed import carry, make
@@ -89,6 +90,32 @@ def test_other_bytes_are_not_taken_for_what_is_damaged(
             _spoil(path)
     assert restoring.restore(landed, [lumina], sftp_server.environment(["lumina"])) == []
     assert {each.path for each in soundness.check_landing(landed)} == set(paths)
+
+
+@pytest.mark.parametrize("has_same", [True, False])
+def test_what_an_inbox_gives_once_is_kept_for_the_next_run_if_it_is_something_else(
+    landed: Home, make_organization: MakeOrganization, tmp_path: Path, has_same: bool
+) -> None:
+    """R13: a correction would be lost, and nobody would know that there had been one."""
+    manifest = manifests.read_manifest(landed, 2)
+    assert manifest is not None
+    file = manifest.files[0]
+    path = store.stored_path(landed, file)
+    content = path.read_bytes() if has_same else b"corrected"
+    _spoil(path)
+    with serve_bent(tmp_path / "bent", tmp_path / "keys", Bends(is_read_once=True)) as server:
+        inbox = server.root / "inbox"
+        inbox.mkdir()
+        (inbox / file.file_name).write_bytes(content)
+        lumina = make_organization(sftp_port=server.port, sftp_username=USERNAME, inbox_dir="inbox")
+        restored = restoring.restore(landed, [lumina], server.environment("lumina"))
+        assert list(inbox.iterdir()) == []
+    assert restored == ([path] if has_same else [])
+    left = arriving.find_whole(landed, "lumina")
+    assert [each.remote.name for each in left] == ([] if has_same else [file.file_name])
+    for each in left:
+        assert each.sha256 is not None
+        assert store.file_path(landed, "lumina", each.sha256).read_bytes() == content
 
 
 def test_a_server_that_does_not_answer_stops_nothing(
