@@ -234,6 +234,7 @@ def _look_once(
     try:
         with connect(organization, environment, kept=kept) as client:
             listing = client.look(organization.inbox_dir)
+            listed_at = clock()
             looked.files_seen = len(listing.files)
             newest = dict(sorted((name, each.received_at) for (_, name), each in seen.items()))
             former, problems = arriving.find_left(
@@ -253,7 +254,7 @@ def _look_once(
                 if remote not in new and (remote.name, each.download.sha256) in named
             ]
             first_seen = {
-                each.remote: sightings.note(organization.organization_id, each.remote)
+                each.remote: sightings.note(organization.organization_id, each.remote, listed_at)
                 for each in left
             }
             wanted, had = {"invoices", "payments", manifests.CUSTOMERS}, set[str]()
@@ -353,10 +354,11 @@ def _sort(
 
 
 def _discard(home: Home, unsettled: Unsettled) -> None:
+    """Forget a received file; its bytes, too, unless another one that was received has the same."""
     if unsettled.arriving is not None:
         unsettled.arriving.forget()
-    if unsettled.is_first:
-        landed = unsettled.landed
+    landed = unsettled.landed
+    if unsettled.is_first and landed.sha256 not in arriving.named(home, landed.organization_id):
         store.stored_path(home, landed).unlink(missing_ok=True)
 
 

@@ -50,18 +50,20 @@ class Sightings:
 
     Args:
         home: the installation.
-        now: the time.
+        now: the time; what is of another time is forgotten.
 
     """
 
     def __init__(self, home: Home, now: datetime) -> None:
         self._path = home.scratch / "sightings.json"
-        self._now = now
         self._first = _read(self._path, now)
 
-    def note(self, organization_id: str, file: RemoteFile) -> datetime:
-        """Record that a file is seen now; return when it was first seen in this state."""
-        return self._first.setdefault(_hash(organization_id, file), self._now)
+    def note(self, organization_id: str, file: RemoteFile, now: datetime) -> datetime:
+        """Record that a file is seen now; return when it was first seen in this state.
+
+        An inbox may have its turn long after the run began.
+        """
+        return self._first.setdefault(_hash(organization_id, file), now)
 
     def write(self) -> None:
         """Save what was seen for the next load."""

@@ -17,6 +17,7 @@ from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation import warehouse
 from orchestration.installation.clock import utc_now
 from orchestration.intake import taking
+from orchestration.intake.inbox import begin
 from orchestration.intake.settling import Sightings, is_quiet
 from orchestration.landing import store
 from orchestration.landing.manifests import Look, Manifest
@@ -24,6 +25,7 @@ from orchestration.servers.remote_files import RemoteFile
 
 TODAY = date(2026, 3, 3)
 NAME = "2026-03-03_toku_invoices.csv"
+PAYMENTS = "2026-03-03_toku_payments.csv"
 NOW = datetime(2026, 3, 3, 8, tzinfo=UTC)
 MINUTE = timedelta(seconds=60)
 
@@ -64,24 +66,24 @@ class TestSightings:
     def test_it_is_remembered_until_the_file_changes(self, home):
         file = RemoteFile(NAME, 1, NOW)
         first = Sightings(home, NOW)
-        assert first.note("lumina", file) == NOW
+        assert first.note("lumina", file, NOW) == NOW
         first.write()
         later = Sightings(home, NOW + MINUTE)
-        assert later.note("lumina", file) == NOW
+        assert later.note("lumina", file, NOW + MINUTE) == NOW
         for other in (dataclasses.replace(file, size=2), dataclasses.replace(file, name="x")):
-            assert later.note("lumina", other) == NOW + MINUTE
-        assert later.note("andes_seguros", file) == NOW + MINUTE
+            assert later.note("lumina", other, NOW + MINUTE) == NOW + MINUTE
+        assert later.note("andes_seguros", file, NOW + MINUTE) == NOW + MINUTE
 
     def test_no_name_is_in_what_is_remembered(self, home):
         sightings = Sightings(home, NOW)
-        sightings.note("lumina", RemoteFile("12345678-5.csv", 1, NOW))
+        sightings.note("lumina", RemoteFile("12345678-5.csv", 1, NOW), NOW)
         sightings.write()
         assert "12345678" not in (home.scratch / "sightings.json").read_text()
 
     @pytest.mark.parametrize("content", ["", "{", "[]", '{"a": 1}', '{"a": "never"}'])
     def test_a_spoiled_note_and_one_of_the_future_cost_a_wait_and_nothing_else(self, home, content):
         (home.scratch / "sightings.json").write_text(content)
-        assert Sightings(home, NOW).note("lumina", RemoteFile(NAME, 1, NOW)) == NOW
+        assert Sightings(home, NOW).note("lumina", RemoteFile(NAME, 1, NOW), NOW) == NOW
 
 
 @pytest.fixture
@@ -110,6 +112,19 @@ def take(home, sftp_server) -> Callable[..., tuple[Manifest, list[str]]]:
         return manifest, told
 
     return take_new
+
+
+def test_a_file_is_seen_when_its_inbox_is_looked_into_not_when_the_run_began(
+    home, make_organization, sftp_server
+):
+    """Of many inboxes, or slow ones, some have their turn late."""
+    organization = make_organization(quiet_seconds=60)
+    (sftp_server.root / organization.inbox_dir / NAME).write_bytes(b"x")
+    began = utc_now()
+    sightings = Sightings(home, began - 2 * MINUTE)
+    looked = begin(home, organization, {}, TODAY, sftp_server.environment(["lumina"]), sightings)
+    (unsettled,) = looked.unsettled
+    assert (looked.files, unsettled.ready_at >= began + MINUTE) == ([], True)
 
 
 class TestWaiting:
@@ -152,6 +167,21 @@ class TestWaiting:
             Look("colegio_pehuen", "looked"),
         )
         assert not list((home.landing / "lumina").iterdir())
+
+    @pytest.mark.parametrize("age", [0, 1_000_000])
+    def test_bytes_that_another_file_has_too_stay_when_one_goes_on_growing(
+        self, take, home, organizations, inboxes, age
+    ):
+        """As two uploads that have just begun have: none."""
+        for name in (NAME, PAYMENTS):
+            (inboxes[0] / name).write_bytes(b"")
+        written_at = (inboxes[0] / PAYMENTS).stat().st_mtime - age
+        os.utime(inboxes[0] / PAYMENTS, (written_at, written_at))
+        manifest, _ = take(
+            organizations[:1], meanwhile=lambda: (inboxes[0] / NAME).write_bytes(b"xy")
+        )
+        (file,) = manifest.files
+        assert (file.file_name, store.stored_path(home, file).read_bytes()) == (PAYMENTS, b"")
 
     def test_a_file_that_is_taken_away_meanwhile_counts_for_it_was_received_whole(
         self, take, organizations, inboxes
