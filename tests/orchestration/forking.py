@@ -1,8 +1,8 @@
 """Commands in processes forked from one that has imported the libraries, which takes them seconds.
 
 All else is as if Python had been started: the environment, the streams, the exit status; nothing of
-Saldo has been imported. Its dbt is forked as well (`dbt_forks.py`). `test_startup.py` and the tests
-of the documents start Python itself.
+Saldo has been imported. Its dbt is forked as well (`dbt_forks.py`), and finds the project's macros
+compiled (`warming.py`). `test_startup.py` and the tests of the documents start Python itself.
 """
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ from typing import Any
 
 from tests.orchestration.dbt_forks import lend_dbt
 
-# Not duckdb: it starts threads as soon as it is imported, and these do not survive a fork.
 LIBRARIES = (
     "alembic.command",
+    "babel.messages.catalog",
     "dagster",
+    "dagster._core.secrets.env_file",
+    "dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log",
+    "dagster._daemon.daemon",
     "dagster.components",
     "dagster_dbt",
     "dbt.cli.main",
@@ -41,6 +44,10 @@ LIBRARIES = (
     "rich.table",
     "sqlalchemy.dialects.sqlite",
     "stamina",
+    "starlette.middleware",
+    "starlette.routing",
+    "tomlkit",
+    "upath",
 )
 _PROJECT = Path(__file__).resolve().parents[2]
 _one_at_a_time = threading.Lock()
@@ -119,6 +126,9 @@ def main() -> None:
     """Answer each order with the exit status of its process."""
     for library in LIBRARIES:
         importlib.import_module(library)
+    importlib.import_module("tests.orchestration.warming").warm_dbt()
+    for module in [name for name in sys.modules if name.split(".")[0] == "orchestration"]:
+        del sys.modules[module]
     gc.collect()
     gc.freeze()
     for line in sys.stdin:

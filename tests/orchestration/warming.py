@@ -1,0 +1,99 @@
+"""What each dbt would make anew as it starts, made in the process from which it is forked.
+
+A build comes to the same in half the CPU: the classes of dbt have their decoders, macros and models
+are compiled, and no event is made that nobody hears. A dbt that is started has none of this.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jinja2
+import parsedatetime
+from dbt.cli.main import dbtRunner
+from dbt_common.clients.jinja import get_environment, template_cache
+from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
+from dbt_common.events.event_manager import EventManager
+
+from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.starting import lend_parse
+
+
+def warm_dbt() -> None:
+    """Have dbt read the project as it was parsed, and keep what comes of it."""
+    _compile_each_text_once()
+    _make_no_event_that_nobody_hears()
+    # The words of a language: agate has them made for each result of a query.
+    parsedatetime.Constants = cache(parsedatetime.Constants)
+    manifest = _read_project()
+    for macro in manifest.macros.values():
+        template_cache.get_node_template(macro)
+    for node in manifest.nodes.values():
+        if hasattr(node, "raw_code"):
+            get_environment(node).compile(node.raw_code)
+    # It has a thread, which would not survive a fork.
+    duckdb.default_connection().close()
+
+
+def _read_project() -> Any:
+    """The manifest of the project, read as a build reads it."""
+    former = dict(os.environ)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Home(Path(folder), PROJECT / "seeds")
+        home.create()
+        lend_parse(home)
+        os.environ.update(home.environment())
+        read = dbtRunner().invoke(["--quiet", "parse", "--no-write-json"])
+    os.environ.clear()
+    os.environ.update(former)
+    assert read.success, read.exception
+    return read.result
+
+
+def _compile_each_text_once() -> None:
+    """Keep the code that Jinja makes of a text, which depends on the kind of environment alone."""
+    compile_text = jinja2.Environment.compile
+    made: dict[tuple[type, str], Any] = {}
+
+    def compile_once(environment: jinja2.Environment, text: Any, *others: Any) -> Any:
+        if others or not isinstance(text, str):
+            return compile_text(environment, text, *others)
+        key = type(environment), text
+        if key not in made:
+            made[key] = compile_text(environment, text)
+        return made[key]
+
+    jinja2.Environment.compile = compile_once  # type: ignore[method-assign]
+
+
+def _make_no_event_that_nobody_hears() -> None:
+    """Make an event of debugging once its content is asked for, and tell it to those who log it."""
+    make, look_up, fire = BaseEvent.__init__, BaseEvent.__getattr__, EventManager.fire_event
+
+    def note(event: BaseEvent, *values: Any, **fields: Any) -> None:
+        if isinstance(event, DebugLevel):
+            object.__setattr__(event, "noted", (values, fields))
+        else:
+            make(event, *values, **fields)
+
+    def make_when_asked(event: BaseEvent, name: str) -> Any:
+        if "noted" in vars(event):
+            values, fields = vars(event).pop("noted")
+            make(event, *values, **fields)
+        return look_up(event, name)
+
+    def fire_if_heard(
+        manager: EventManager, event: BaseEvent, level: EventLevel | None = None, **others: Any
+    ) -> None:
+        is_heard = any(logger.level == EventLevel.DEBUG for logger in manager.loggers)
+        if is_heard or (level or event.level_tag()) != EventLevel.DEBUG:
+            fire(manager, event, level, **others)
+
+    BaseEvent.__init__ = note  # type: ignore[method-assign]
+    BaseEvent.__getattr__ = make_when_asked  # type: ignore[method-assign]
+    EventManager.fire_event = fire_if_heard  # type: ignore[method-assign]
