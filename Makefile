@@ -3,13 +3,15 @@ SALDO_HOME ?= data
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# With SALDO_TARGET=spark, the environment that has PySpark, too.
+READY := $(VENV)/$(if $(filter spark,$(SALDO_TARGET)),spark/)ready
 export SALDO_HOME
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PATH := $(CURDIR)/$(dir $(READY))bin:$(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo test test-deep test-spark soak bench dev pages run report verify lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
-demo: $(VENV)/ready ## three business dates of three sample organizations
+demo: $(READY) ## three business dates of three sample organizations
 	python -m orchestration.devtools.demo
 
 test: $(VENV)/ready ## every test
@@ -27,19 +29,19 @@ soak: $(VENV)/ready ## a month beside the daemon, with faults and killed runs: m
 bench: $(VENV)/ready $(VENV)/peers/ready ## speed and size: make bench SIZE=10000000
 	SIZE=$(SIZE) REPEATS=$(REPEATS) YEAR_DAYS=$(YEAR_DAYS) CASES=$(CASES) PEERS_PYTHON=$(abspath $(VENV))/peers/bin/python python -m tests.bench
 
-dev: $(VENV)/ready ## Dagster's UI and its daemon on this machine
+dev: $(READY) ## Dagster's UI and its daemon on this machine
 	python -m orchestration webserver --with-daemon
 
-pages: $(VENV)/ready ## the console in a browser on this machine: organizations, debts, files, customers
+pages: $(READY) ## the console in a browser on this machine: organizations, debts, files, customers
 	python -m orchestration pages
 
-run: $(VENV)/ready ## one business date: make run DATE=2026-03-02
+run: $(READY) ## one business date: make run DATE=2026-03-02
 	python -m orchestration run $(if $(DATE),--date $(DATE))
 
-report: $(VENV)/ready ## a business date as one HTML file: make report DATE=2026-03-02
+report: $(READY) ## a business date as one HTML file: make report DATE=2026-03-02
 	python -m orchestration report $(if $(DATE),--date $(DATE))
 
-verify: $(VENV)/ready ## is what landed whole, and does all that was made of it agree
+verify: $(READY) ## is what landed whole, and does all that was made of it agree
 	python -m orchestration verify
 
 lint: $(VENV)/ready ## ruff, mypy, sqlfluff, and SQL that only one engine knows
@@ -75,10 +77,11 @@ $(VENV)/peers/ready: requirements-bench.txt | $(VENV)/ready
 	$(@D)/bin/pip install --quiet --no-deps --require-hashes --only-binary :all: --requirement requirements-bench.txt
 	touch $@
 
-# Beside PySpark, whatever is in .venv. PySpark is out as source only; what builds it is in .venv, too.
+# Beside PySpark, whatever is in .venv. PySpark is out as source only; what builds it is in .venv, too,
+# and pip of .venv installs it: that of a new environment would come with an older builder.
 $(VENV)/spark/ready: requirements-spark.txt orchestration/devtools/spark_jars.py | $(VENV)/ready
-	$(PYTHON) -m venv $(@D)
+	$(PYTHON) -m venv --without-pip $(@D)
 	(pwd; echo "$$PWD"/$(VENV)/lib/python3*/site-packages) > "$$(echo $(@D)/lib/python3*/site-packages)/saldo.pth"
-	$(@D)/bin/pip install --quiet --no-deps --require-hashes --no-build-isolation --only-binary :all: --no-binary pyspark --requirement requirements-spark.txt
+	$(BIN)/pip --python $(@D)/bin/python install --quiet --no-deps --require-hashes --no-build-isolation --only-binary :all: --no-binary pyspark --requirement requirements-spark.txt
 	$(@D)/bin/python -m orchestration.devtools.spark_jars
 	touch $@

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestration.contracts.organizations import read_organizations
-from orchestration.installation import damage, databases, kept_tables, warehouse
+from orchestration.installation import damage, databases, kept_tables, spark, warehouse
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.intake import decisions, soundness, uploads
@@ -121,7 +121,8 @@ def set_aside(home: Home, say: Say) -> None:
     """Move the warehouse away, so that all landed loads run again.
 
     Without loads it stays, unless another version made it: dbt alone builds one before the first
-    load. What a killed replay left without its warehouse is set aside, too.
+    load. What a killed replay left without its warehouse is set aside, too. The tables on Spark are
+    deleted: a replay there makes them anew.
 
     Raises:
         DamagedError: the landing area is damaged, or a warehouse without loads; nothing has
@@ -132,6 +133,7 @@ def set_aside(home: Home, say: Say) -> None:
     if not manifests.load_ids(home) and not _is_of_another_version(home):
         return
     row_files.forget_all(home)
+    spark.forget(home)
     for former, aside in home.set_aside.items():
         if former.exists():
             say(f"the former {former.name} is now {aside}")

@@ -9,9 +9,9 @@ from orchestration.installation.home import Home
 from orchestration.reports import verifying
 from orchestration.reports.run_alerts import TOLD
 
-# Schedules and sensors are on by default in production (profiles.yml); elsewhere they must be
-# switched on.
-IS_PRODUCTION = os.environ.get("SALDO_TARGET") == "prod"
+# Schedules and sensors are on by default in production, on either engine (profiles.yml); elsewhere
+# they must be switched on.
+IS_PRODUCTION = os.environ.get("SALDO_TARGET") in ("prod", "spark")
 
 business_date = dg.define_asset_job(
     "business_date",

@@ -2,8 +2,9 @@
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -18,7 +19,7 @@ from dagster_dbt import (
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.installation import locking, row_views, standing, warehouse
+from orchestration.installation import engines, locking, row_views, standing, warehouse
 from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
@@ -109,12 +110,16 @@ def _columns_of_seed(node: Mapping[str, Any]) -> dg.TableSchema:
 
 
 def _with_row_counts(
-    context: dg.AssetExecutionContext, invocation: DbtCliInvocation, home: Home
+    context: dg.AssetExecutionContext,
+    invocation: DbtCliInvocation,
+    home: Home,
+    bring_back: Callable[[], None],
 ) -> Iterator[Any]:
     """Yield dbt's events as they happen, and the rows of its tables once it has ended.
 
-    While dbt runs, nobody else can open the warehouse. Rows of published tables are observed when
-    they are published.
+    What another engine has made is brought back to the warehouse before rows are counted. While
+    dbt runs, nobody else can open the warehouse. Rows of published tables are observed when they
+    are published.
 
     Raises:
         DagsterDbtCliRuntimeError: dbt failed; its events come first.
@@ -126,6 +131,7 @@ def _with_row_counts(
             unique_id = event.metadata["unique_id"].value
             assets[str(unique_id)] = context.asset_key_for_output(event.output_name)
         yield event
+    bring_back()
     with warehouse.connect(home) as connection:
         row_counts = warehouse.count_rows(connection)
     for unique_id, key in assets.items():
@@ -166,6 +172,17 @@ def _with_unchanged(context: dg.AssetExecutionContext, events: Iterable[Any]) ->
     yield from unchanged(context.selected_asset_keys)
 
 
+@contextmanager
+def _variables(variables: Mapping[str, str]) -> Iterator[None]:
+    """Have variables in the environment of the processes that are started in this context."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+
+
 def _describe_test(node: Mapping[str, Any]) -> str:
     """Describe a test: a singular test by its opening comment, a generic one by what it tests."""
     if generic := node.get("test_metadata"):
@@ -201,18 +218,23 @@ def models(
         context.log.info(text)
         progress.tell(text)
 
+    engine = engines.chosen()
     arguments = ["build", "--exclude-resource-type", "unit_test"]
     with guarded(), redirect_stdout(Redacting(sys.stdout, os.environ)):
         project_now = fingerprint(home)
         with warehouse.connect(home) as connection:
+            engines.check(connection, home)
             rebuilding.require_to_read(connection, home, say)
             if not context.is_subset:
-                arguments.extend(standing.choose_nodes(connection, home, project_now))
-        with locking.lent_to_children(home), row_views.told_checked():
+                arguments.extend(engine.choose_nodes(connection, home, project_now))
+            lent = engine.lend(connection, home)
+        with locking.lent_to_children(home), row_views.told_checked(), _variables(lent):
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli(arguments, context=context, target_path=target)
-        yield from _with_row_counts(context, invocation, home)
+        yield from _with_row_counts(
+            context, invocation, home, partial(engine.bring_back, home, project_now)
+        )
         if not context.is_subset:
             with warehouse.connect(home) as connection:
                 warehouse.finish_load(connection, warehouse.last_load_id(connection))

@@ -7,7 +7,6 @@ Spark does itself (`spark.jars.packages`), and must have the checksums written h
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +14,8 @@ import tempfile
 from pathlib import Path
 
 from orchestration.installation.errors import ToldError
+from orchestration.installation.spark import require_java
 
-# Spark 4.1 runs on these two.
-JAVA_VERSIONS = (17, 21)
 # Group, artifact, version, sha256.
 JARS = (
     (
@@ -35,31 +33,8 @@ JARS = (
 )
 
 
-class NoJavaError(ToldError):
-    """There is no Java that Spark runs on."""
-
-
 class WrongJarError(ToldError):
     """A library has another checksum than the one written here."""
-
-
-def require_java() -> str:
-    """Return the first line of what `java -version` prints.
-
-    Raises:
-        NoJavaError: there is none, or one that Spark does not run on.
-
-    """
-    wanted = f"Spark needs Java {' or '.join(map(str, JAVA_VERSIONS))}"
-    java = shutil.which("java")
-    if java is None:
-        raise NoJavaError(f"{wanted}: there is no `java` (Debian: openjdk-17-jre-headless)")
-    asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=True)  # noqa: S603 (found on the path)
-    first_line = asked.stderr.strip().splitlines()[0]
-    version = re.search(r'"(\d+)', first_line)
-    if version is None or int(version[1]) not in JAVA_VERSIONS:
-        raise NoJavaError(f"{wanted}: `java` is {first_line}")
-    return first_line
 
 
 def install(folder: Path) -> None:
@@ -69,7 +44,7 @@ def install(folder: Path) -> None:
         folder: the `jars` of PySpark.
 
     Raises:
-        NoJavaError: see require_java.
+        NoSparkError: see require_java.
         WrongJarError: one has another checksum; nothing was put there.
         subprocess.CalledProcessError: they could not be downloaded; what Spark said is printed.
 

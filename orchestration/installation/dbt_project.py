@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -36,7 +36,7 @@ _SOURCES = (
 
 
 def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
-    """Run dbt in an installation and wait for it.
+    """Run dbt in an installation, on DuckDB, and wait for it.
 
     Args:
         home: the installation.
@@ -51,7 +51,7 @@ def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
         subprocess.run(  # noqa: S603 (our own arguments)
             [*DBT, *arguments],
             cwd=project_folder(home),
-            env={**os.environ, **home.environment()},
+            env={**os.environ, **home.environment(), **_on_duckdb(os.environ)},
             stdout=subprocess.PIPE if is_silent else None,
             text=True,
             check=True,
@@ -59,6 +59,11 @@ def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
     except subprocess.CalledProcessError as error:
         sys.stderr.write(redact(error.stdout or "", os.environ))
         raise
+
+
+def _on_duckdb(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return another target of profiles.yml where the environment names that of Spark."""
+    return {"SALDO_TARGET": "dev"} if environment.get("SALDO_TARGET") == "spark" else {}
 
 
 def project_folder(home: Home) -> Path:

@@ -102,6 +102,11 @@ class Home:
         }
 
     @property
+    def spark(self) -> Path:
+        """The tables of Apache Spark and their catalog, where it builds the models (R33)."""
+        return self.root / "spark"
+
+    @property
     def scratch(self) -> Path:
         """Files that may be deleted whenever nothing runs."""
         return self.root / "tmp"

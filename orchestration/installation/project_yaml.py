@@ -50,12 +50,14 @@ class RawTable:
         description: its meaning.
         columns: its columns in order.
         is_in_files: whether it is a view over files of rows (R31).
+        is_by_load: whether its rows are written once, with their load.
 
     """
 
     description: str
     columns: tuple[Column, ...]
     is_in_files: bool = False
+    is_by_load: bool = False
 
     @property
     def definition(self) -> str:
@@ -66,25 +68,29 @@ class RawTable:
 @cache
 def raw_tables() -> Mapping[str, RawTable]:
     """Read the tables of schema `raw` by name, from the source's YAML."""
-    return {
-        table["name"]: RawTable(
-            table["description"].strip(),
+    return {table["name"]: _raw_table(table) for table in _read(_RAW)["sources"][0]["tables"]}
+
+
+def _raw_table(table: Mapping[str, Any]) -> RawTable:
+    rows = table.get("config", {}).get("meta", {}).get("rows")
+    columns = tuple(
+        Column(
+            column["name"],
+            column["data_type"],
             tuple(
-                Column(
-                    column["name"],
-                    column["data_type"],
-                    tuple(
-                        constraint["type"].replace("_", " ")
-                        for constraint in column.get("constraints", ())
-                    ),
-                    column["description"].strip(),
-                )
-                for column in table["columns"]
+                constraint["type"].replace("_", " ") for constraint in column.get("constraints", ())
             ),
-            table.get("config", {}).get("meta", {}).get("rows") == "in files",
+            column["description"].strip(),
         )
-        for table in _read(_RAW)["sources"][0]["tables"]
-    }
+        for column in table["columns"]
+    )
+    has_load = any(column.name == "load_id" for column in columns)
+    return RawTable(
+        table["description"].strip(),
+        columns,
+        is_in_files=rows == "in files",
+        is_by_load=has_load and rows != "change after their load",
+    )
 
 
 @cache

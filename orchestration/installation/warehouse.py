@@ -38,6 +38,8 @@ SEARCHED = "warehouse.main,marts.main"
 _STAMP = "marts.main.finished_load"
 # A random id, of a warehouse from when it is made.
 _ID = "warehouse.main.warehouse_id"
+# What is noted beside the tables that dbt makes: these, what stands, the engine of the models.
+NOTES = ("main.finished_load", "main.warehouse_id", "main.built", "main.engine")
 
 
 class OlderWarehouseError(ToldError):

@@ -13,7 +13,7 @@ from datetime import date
 import duckdb
 
 from orchestration.contracts.organizations import read_contracts
-from orchestration.installation import kept_tables, warehouse
+from orchestration.installation import engines, kept_tables, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
@@ -92,9 +92,11 @@ def carry_landed(
     Raises:
         DamagedError: the part of the landing area that it reads is damaged.
         OlderWarehouseError: another version made the warehouse.
+        OtherEngineError: another engine did.
 
     """
     warehouse.check_raw(connection)
+    engines.check(connection, home)
     kept_tables.check(connection)
     kept_tables.note_meaning(connection)
     unfinished = warehouse.unfinished_load_id(connection)

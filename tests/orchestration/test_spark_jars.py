@@ -7,15 +7,17 @@ from pathlib import Path
 import pytest
 
 from orchestration.devtools import spark_jars
-from orchestration.devtools.spark_jars import NoJavaError, WrongJarError
+from orchestration.devtools.spark_jars import WrongJarError
+from orchestration.installation import spark
+from orchestration.installation.spark import NoSparkError
 
 
 def test_a_machine_without_java_is_told_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoJavaError, match=r"Spark needs Java 17 or 21: there is no `java`"):
-        spark_jars.require_java()
+    with pytest.raises(NoSparkError, match=r"Spark needs Java 17 or 21: there is no `java`"):
+        spark.require_java()
 
 
 @pytest.mark.parametrize("version", ["1.8.0_392", "11.0.25", "25"])
@@ -24,8 +26,8 @@ def test_a_java_that_spark_does_not_run_on_is_named(
 ) -> None:
     _write_java(tmp_path, version)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    with pytest.raises(NoJavaError, match=f'`java` is openjdk version "{version}"'):
-        spark_jars.require_java()
+    with pytest.raises(NoSparkError, match=f'`java` is openjdk version "{version}"'):
+        spark.require_java()
 
 
 @pytest.mark.parametrize("version", ["17", "17.0.15", "21.0.5"])
@@ -34,7 +36,7 @@ def test_a_java_that_spark_runs_on_is_taken(
 ) -> None:
     _write_java(tmp_path, version)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert version in spark_jars.require_java()
+    assert version in spark.require_java()
 
 
 def test_a_library_with_another_checksum_is_refused(tmp_path: Path) -> None:

@@ -17,9 +17,8 @@ import duckdb
 
 from orchestration.delivery import ledger
 from orchestration.installation import warehouse
-from orchestration.installation.databases import quoted
 from orchestration.installation.home import Home
-from orchestration.installation.project_yaml import raw_tables
+from orchestration.installation.spark import lend_rows
 from orchestration.intake import loads
 from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.starting import lend_parse
@@ -64,7 +63,7 @@ class DuckDBEngine:
             self._take_ledger(connection, load_id)
             folder = self.home.scratch / "raw"
             folder.mkdir(parents=True, exist_ok=True)
-            _write_raw(connection, folder)
+            lend_rows(connection, folder, None)
         return load_id, folder
 
     def build(self, *options: str) -> None:
@@ -90,16 +89,3 @@ class DuckDBEngine:
             if batch_id < load_id:
                 rows = [{"batch_id": batch_id, **asdict(attempt)} for attempt in attempts]
                 warehouse.insert(connection, "deliveries", rows)
-
-
-def _write_raw(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    for name, table in raw_tables().items():
-        # Spark takes an instant without a zone for one of its own time zone.
-        columns = ", ".join(
-            f"timezone('UTC', {column.name}) as {column.name}"
-            if column.data_type == "timestamp"
-            else column.name
-            for column in table.columns
-        )
-        target = quoted(folder / f"{name}.parquet")
-        connection.execute(f"copy (select {columns} from raw.{name}) to {target} (format parquet)")

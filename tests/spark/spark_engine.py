@@ -47,6 +47,7 @@ class SparkEngine:
         """An installation without tables but those of `raw`, which are empty."""
         home = Home(root, seeds)
         home.create()
+        home.spark.mkdir()
         engine = cls(home)
         engine.invoke("run-operation", "create_raw_tables")
         return engine

@@ -1,0 +1,72 @@
+{#
+    What an engine beside the warehouse is lent before a build, and gives back after it
+    (orchestration/installation/spark.py). DuckDB builds in the warehouse itself.
+#}
+{% macro take_what_was_lent() -%}
+    {{ return(adapter.dispatch('take_what_was_lent', 'saldo')()) }}
+{%- endmacro %}
+
+{% macro default__take_what_was_lent() -%} {%- endmacro %}
+
+{% macro spark__take_what_was_lent() -%}
+    {%- if execute and env_var('SALDO_SPARK_LENT', '') -%}
+        {%- set load_id = run_query('select max(load_id) from ' ~ lent('loads')).rows[0][0] -%}
+        {%- do require_former_loads(load_id) -%}
+        {%- for table in graph.sources.values() | selectattr('source_name', 'eq', 'raw') -%}
+            {%- set name = table.schema ~ '.' ~ table.identifier -%}
+            {%- set columns = table.columns.values() | map(attribute='name') | join(', ') -%}
+            {%- set rows = 'select ' ~ columns ~ ' from ' ~ lent(table.identifier) -%}
+            {%- if 'load_id' in table.columns and table.meta.get('rows') != 'change after their load' -%}
+                {%- do run_query('delete from ' ~ name ~ ' where load_id = ' ~ load_id) -%}
+                {%- do run_query('insert into ' ~ name ~ ' ' ~ rows) -%}
+            {%- else -%}
+                {%- do run_query('insert overwrite ' ~ name ~ ' ' ~ rows) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro lent(table) -%}
+    parquet.`{{ env_var('SALDO_SPARK_LENT') }}/{{ table }}.parquet`
+{%- endmacro %}
+
+{# Stop a build whose engine has other loads than the warehouse, beside the one that was lent. #}
+{% macro require_former_loads(load_id) -%}
+    {%- set others = run_query(
+        'select count(*) from raw.loads as former full outer join ' ~ lent('loads') ~ ' as lent'
+        ~ ' on former.load_id = lent.load_id and former.loaded_at = lent.loaded_at'
+        ~ ' where (former.load_id is null or lent.load_id is null)'
+        ~ ' and coalesce(former.load_id, lent.load_id) <> ' ~ load_id
+    ).rows[0][0] -%}
+    {%- if others -%}
+        {{ exceptions.raise_compiler_error(
+            'the tables on Spark have not the loads of this warehouse:'
+            ~ ' `python -m orchestration replay` makes both anew'
+        ) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro give_back(results) -%}
+    {{ return(adapter.dispatch('give_back', 'saldo')(results)) }}
+{%- endmacro %}
+
+{% macro default__give_back(results) -%} {%- endmacro %}
+
+{% macro spark__give_back(results) -%}
+    {%- set folder = env_var('SALDO_SPARK_MADE', '') -%}
+    {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped']) | list -%}
+    {%- if execute and folder and not failed -%}
+        {%- for node in graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'snapshot'])
+            if node.config.materialized != 'view' -%}
+            {%- set table = api.Relation.create(
+                database=node.database, schema=node.schema, identifier=node.alias
+            ) -%}
+            {%- if load_relation(table) is not none -%}
+                {%- do run_query(
+                    'insert overwrite directory \'' ~ folder ~ '/' ~ table ~ '\' using parquet'
+                    ~ ' select * from ' ~ table
+                ) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endif -%}
+{%- endmacro %}

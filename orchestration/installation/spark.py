@@ -1,0 +1,229 @@
+"""Apache Spark as the engine of the models (R33): `SALDO_TARGET=spark`.
+
+Before a build, the rows that a load brought to `raw` are written as Parquet files. dbt's hooks take
+them into Spark's own tables, and write those that the models have made as Parquet files, too
+(macros/lending.sql). These become the rows of the same tables of the warehouse. Views, and the
+functions for analysts, are DuckDB's.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+from orchestration.installation import locking, standing, warehouse
+from orchestration.installation.damage import REPLAY
+from orchestration.installation.databases import quoted
+from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.errors import ToldError
+from orchestration.installation.home import Home
+from orchestration.installation.project_yaml import raw_tables
+
+# Spark 4.1 runs on these two.
+JAVA_VERSIONS = (17, 21)
+# In the path of a home, Spark takes them for patterns, or for the end of a name.
+_NOT_IN_PATHS = "[]{}*?`'\\"
+_VIEWS = "config.materialized:view"
+_TABLES = ("build", "--empty", "--exclude-resource-type", "test", "--exclude-resource-type")
+# A view over tables without rows must not be made by `--empty`, or it has none for ever.
+_IN_NEW_WAREHOUSE = ((*_TABLES, "unit_test"), ("run", "--select", _VIEWS))
+_IN_WAREHOUSE = (("run", "--select", _VIEWS), (*_TABLES, "unit_test", "--exclude", _VIEWS))
+# Of the hashes of rows, which are read by builds alone, and are texts on Spark: they stay there.
+_HASH = "UHUGEINT"
+
+
+class NoSparkError(ToldError):
+    """There is no PySpark or no Java that it runs on, or the home is where Spark finds no files."""
+
+
+class NotBroughtBackError(ToldError):
+    """The tables of the warehouse could not be made for what Spark has made."""
+
+
+class Spark:
+    """Spark builds the models in tables of its own, below the home."""
+
+    name = "spark"
+
+    def require(self, home: Home) -> None:
+        """Look for PySpark and Java.
+
+        Raises:
+            NoSparkError: one of them is missing, or is not one that fits.
+
+        """
+        if find_spec("pyspark") is None:
+            raise NoSparkError(
+                "SALDO_TARGET is spark, but this Python has no PySpark: use .venv/spark/bin/python,"
+                " which `make .venv/spark/ready` makes"
+            )
+        if any(character in str(home.root) for character in _NOT_IN_PATHS):
+            raise NoSparkError(
+                f"Spark finds no files in {home.root}: name a folder whose path has none of"
+                f" {_NOT_IN_PATHS} with SALDO_HOME"
+            )
+        require_java()
+
+    def place(self, home: Home) -> str:
+        """Name the folder of its tables: in a home that was moved they name the former one."""
+        return f"{self.name} in {home.spark}"
+
+    def choose_nodes(
+        self,
+        connection: duckdb.DuckDBPyConnection,  # noqa: ARG002
+        home: Home,  # noqa: ARG002
+        project: str,  # noqa: ARG002
+    ) -> tuple[str, ...]:
+        """Build everything."""
+        return ()
+
+    def lend(self, connection: duckdb.DuckDBPyConnection, home: Home) -> Mapping[str, str]:
+        """Write what the newest load brought as Parquet files.
+
+        A warehouse in which nothing is built begins without any table on Spark.
+        """
+        if not warehouse.is_built(connection):
+            forget(home)
+        home.spark.mkdir(exist_ok=True)
+        for folder in (_lent(home), _made(home)):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+        lend_rows(connection, _lent(home), warehouse.last_load_id(connection))
+        return {"SALDO_SPARK_LENT": str(_lent(home)), "SALDO_SPARK_MADE": str(_made(home))}
+
+    def bring_back(self, home: Home, project: str) -> None:
+        """Have the tables of the warehouse hold the rows that Spark has made.
+
+        Where the project has changed, they are made anew first, without rows.
+
+        Raises:
+            NotBroughtBackError: they could not be made; another run tries it again.
+
+        """
+        with warehouse.connect(home) as connection:
+            is_built = warehouse.is_built(connection)
+            stands = bool(standing.choose_nodes(connection, home, project))
+        if not stands:
+            _make_tables(home, is_built=is_built)
+        made = {path.name: path for path in _made(home).iterdir()}
+        with warehouse.connect(home) as connection:
+            for database in (
+                connection.execute("select current_database()").fetchall()[0][0],
+                "marts",
+            ):
+                tables = _tables(connection, database)
+                if missing := [each for each in tables if each not in made]:
+                    raise NotBroughtBackError(
+                        f"Spark has no {', '.join(missing)}: run again; if that does not help,"
+                        f" {REPLAY} makes everything anew"
+                    )
+                connection.begin()
+                try:
+                    for table in tables:
+                        _replace_rows(connection, f"{database}.{table}", made[table])
+                    connection.commit()
+                except BaseException:
+                    connection.rollback()
+                    raise
+        for folder in (_lent(home), _made(home)):
+            shutil.rmtree(folder)
+
+
+def forget(home: Home) -> None:
+    """Delete all tables on Spark and their catalog: files that nothing names, too."""
+    if home.spark.exists():
+        shutil.rmtree(home.spark)
+
+
+def lend_rows(connection: duckdb.DuckDBPyConnection, folder: Path, load_id: int | None) -> None:
+    """Write the tables of `raw` as Parquet files, one for each.
+
+    Args:
+        connection: the warehouse.
+        folder: where to.
+        load_id: of tables whose rows are written once, the load whose rows are written, or None for
+            all.
+
+    """
+    for name, table in raw_tables().items():
+        # Spark takes an instant without a zone for one of its own time zone.
+        columns = ", ".join(
+            f"timezone('UTC', {column.name}) as {column.name}"
+            if column.data_type == "timestamp"
+            else column.name
+            for column in table.columns
+        )
+        which = f" where load_id = {load_id}" if load_id and table.is_by_load else ""
+        target = quoted(folder / f"{name}.parquet")
+        connection.execute(
+            f"copy (select {columns} from raw.{name}{which}) to {target} (format parquet)"  # noqa: S608 (names of ours)
+        )
+
+
+def require_java() -> str:
+    """Return the line of `java -version` that names the version.
+
+    Raises:
+        NoSparkError: there is none, or one that Spark does not run on.
+
+    """
+    wanted = f"Spark needs Java {' or '.join(map(str, JAVA_VERSIONS))}"
+    java = shutil.which("java")
+    if java is None:
+        raise NoSparkError(f"{wanted}: there is no `java` (Debian: openjdk-17-jre-headless)")
+    asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 (found on the path)
+    version = re.search(r'^.*"(\d+).*$', asked.stderr, re.MULTILINE)
+    if version is None or int(version[1]) not in JAVA_VERSIONS:
+        raise NoSparkError(f"{wanted}: `java` is {version[0] if version else asked.stderr.strip()}")
+    return version[0]
+
+
+def _lent(home: Home) -> Path:
+    return home.scratch / "lent_to_spark"
+
+
+def _made(home: Home) -> Path:
+    return home.scratch / "made_by_spark"
+
+
+def _make_tables(home: Home, *, is_built: bool) -> None:
+    try:
+        with locking.lent_to_children(home):
+            for arguments in _IN_WAREHOUSE if is_built else _IN_NEW_WAREHOUSE:
+                run_dbt(home, *arguments, "--quiet", is_silent=True)
+    except subprocess.CalledProcessError:
+        raise NotBroughtBackError(
+            "the tables of the warehouse could not be made for this version of the project: dbt"
+            f" says above why; {REPLAY} makes everything anew"
+        ) from None
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+    """Return schema and name of the tables of a database that dbt makes of rows."""
+    found = connection.execute(
+        "select schema_name || '.' || table_name from duckdb_tables()"
+        " where not internal and database_name = ? and schema_name not in ('raw', 'seeds')"
+        " order by all",
+        [database],
+    ).fetchall()
+    return [name for (name,) in found if name not in warehouse.NOTES]
+
+
+def _replace_rows(connection: duckdb.DuckDBPyConnection, table: str, made: Path) -> None:
+    columns = connection.execute(f"describe {table}").fetchall()
+    values = ", ".join(
+        f"cast({'null' if kind == _HASH else name} as {kind}) as {name}"
+        for name, kind, *_ in columns
+    )
+    connection.execute(f"delete from {table}")  # noqa: S608 (a table of ours)
+    if any(made.glob("*.parquet")):
+        rows = quoted(made / "*.parquet")
+        connection.execute(
+            f"insert into {table} by name select {values} from read_parquet({rows})"  # noqa: S608 (a table of ours)
+        )

@@ -1,0 +1,216 @@
+"""On which engine models are built (R33): what is told where that cannot be, what is brought back.
+
+What needs Spark itself is in `tests/spark`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orchestration import runs
+from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import engines, spark, standing, warehouse
+from orchestration.installation.databases import quoted
+from orchestration.installation.dbt_project import fingerprint
+from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.project_yaml import raw_tables
+from orchestration.installation.spark import NoSparkError, NotBroughtBackError, Spark
+from tests.orchestration.installations import Installed, install
+
+ON_SPARK = {"SALDO_TARGET": "spark"}
+DATABASES = ("warehouse", "marts")
+# Tables of `raw` of which all rows are lent: they have no load, or change after it.
+LENT_WHOLE = {
+    "contract_channels",
+    "contract_organizations",
+    "contract_statuses",
+    "deliveries",
+    "loads",
+}
+# Hashes of rows stay on Spark.
+WITH_HASHES = {
+    "warehouse.intermediate.int_debts__hashed",
+    "warehouse.intermediate.int_invoices__checked",
+}
+
+
+def test_without_pyspark_nothing_is_taken_and_the_command_says_what_has_it(tmp_path: Path) -> None:
+    with install(tmp_path, Installed) as installed:
+        installed.upload(DAYS[0])
+
+        ran = installed.command("run", "--date", DAYS[0].isoformat(), **ON_SPARK)
+
+        said = ran.stdout + ran.stderr
+        assert ran.returncode == 1
+        assert "this Python has no PySpark: use .venv/spark/bin/python" in said
+        assert not list((installed.home.landing / "_loads").iterdir())
+
+
+def test_without_java_it_is_told_before_the_engine_is_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home", PROJECT / "seeds")
+    home.create()
+    monkeypatch.setattr(spark, "find_spec", lambda _: True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SALDO_TARGET", "spark")
+    with warehouse.connect(home) as connection:
+        with pytest.raises(NoSparkError, match="there is no `java`"):
+            engines.check(connection, home)
+        monkeypatch.setenv("SALDO_TARGET", "dev")
+        engines.check(connection, home)
+
+
+def test_a_home_whose_path_spark_takes_for_a_pattern_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark, "find_spec", lambda _: True)
+    with pytest.raises(NoSparkError, match="whose path has none of"):
+        Spark().require(Home(tmp_path / "it's [mine]", PROJECT / "seeds"))
+
+
+def test_upon_loads_of_another_engine_nothing_is_built(tmp_path: Path) -> None:
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+        installed.upload(DAYS[1])
+
+        ran = installed.command("run", "--date", DAYS[1].isoformat(), **ON_SPARK)
+
+        assert ran.returncode == 1
+        assert "built on duckdb, and would be on spark in" in ran.stdout + ran.stderr
+        assert len(list((home.landing / "_loads").iterdir())) == 1
+
+
+def test_a_home_that_was_moved_is_not_built_upon_where_spark_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALDO_TARGET", "spark")
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    moved = Home(tmp_path / "moved", home.seeds)
+    with warehouse.connect(home) as connection:
+        place = Spark().place(moved)
+        connection.execute("create or replace table main.engine as select ? as engine", [place])
+        with pytest.raises(engines.OtherEngineError, match=f"{moved.spark}, and would be on spark"):
+            engines.check(connection, home)
+
+
+def test_tables_on_spark_do_not_outlive_the_warehouse_whatever_the_engine(tmp_path: Path) -> None:
+    """So an erasure, which replays, leaves nobody there: not in a file that nothing names."""
+    with install(tmp_path, Installed, 1) as installed:
+        left = installed.home.spark / "tables" / "main" / "no_model" / "left.parquet"
+        left.parent.mkdir(parents=True)
+        left.touch()
+
+        runs.set_aside(installed.home, lambda _: None)
+
+        assert not installed.home.spark.exists()
+
+
+def test_rows_that_change_after_their_load_are_lent_with_each_load() -> None:
+    assert {name for name, table in raw_tables().items() if not table.is_by_load} == LENT_WHOLE
+
+
+def test_what_spark_has_made_becomes_the_rows_of_the_warehouse_whenever_it_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark's files are written from DuckDB's own tables here; the debts have other amounts."""
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    project = fingerprint(home)
+    with warehouse.connect(home) as connection:
+        standing.note_build(connection, home, project)
+        former = _read(connection)
+        Spark().lend(connection, home)
+        _make_as_spark_does(connection, home.scratch / "made_by_spark")
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(spark, "_replace_rows", _until("main.payments"))
+        with pytest.raises(InterruptedError):
+            Spark().bring_back(home, project)
+    Spark().bring_back(home, project)
+    with warehouse.connect(home) as connection:
+        brought = _read(connection)
+        summed = connection.execute("select sum(amount) from marts.main.debts").fetchone()
+    differing = {name for name, rows in brought.items() if rows != former[name]}
+    assert differing == {"marts.main.debts", *WITH_HASHES}
+    count = len(former["marts.main.debts"])
+    assert summed == (sum(row[-1] for row in former["marts.main.debts"]) + count,)
+
+
+def test_a_table_that_spark_has_not_made_is_told_and_no_row_is_changed(tmp_path: Path) -> None:
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    project = fingerprint(home)
+    with warehouse.connect(home) as connection:
+        standing.note_build(connection, home, project)
+        former = _read(connection)
+        Spark().lend(connection, home)
+    with pytest.raises(
+        NotBroughtBackError, match=r"Spark has no intermediate\.int_balances__moved"
+    ):
+        Spark().bring_back(home, project)
+    with warehouse.connect(home) as connection:
+        assert _read(connection) == former
+
+
+def test_make_installs_pyspark_where_spark_is_asked_for() -> None:
+    for target, is_there in (("prod", False), ("spark", True)):
+        said = subprocess.run(
+            ["make", "--dry-run", "--always-make", "run", f"SALDO_TARGET={target}"],
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert ("requirements-spark.txt" in said) is is_there
+
+
+def _read(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of the tables that dbt makes; of the debts the amount comes last."""
+    tables = [f"{each}.{name}" for each in DATABASES for name in spark._tables(connection, each)]
+    return {
+        name: connection.execute(
+            f"select {'* exclude (amount), amount' if name == 'marts.main.debts' else '*'}"
+            f" from {name} order by all"
+        ).fetchall()
+        for name in tables
+    }
+
+
+def _make_as_spark_does(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write each table as Parquet, with instants of a zone and hashes as texts; debts cost more."""
+    for database in DATABASES:
+        for name in spark._tables(connection, database):
+            made = folder / name
+            made.mkdir()
+            table = f"{database}.{name}"
+            if not connection.execute(f"select 1 from {table} limit 1").fetchone():
+                continue
+            columns = ", ".join(
+                f"timezone('UTC', {column}) as {column}"
+                if kind == "TIMESTAMP"
+                else f"cast({column} as varchar) as {column}"
+                if kind == "UHUGEINT"
+                else f"amount + 1 as {column}"
+                if (name, column) == ("main.debts", "amount")
+                else column
+                for column, kind, *_ in connection.execute(f"describe {table}").fetchall()
+            )
+            target = quoted(made / "part-00000.snappy.parquet")
+            connection.execute(f"copy (select {columns} from {table}) to {target} (format parquet)")
+
+
+def _until(table: str) -> Callable[..., None]:
+    replace_rows = spark._replace_rows
+
+    def replacing(connection: duckdb.DuckDBPyConnection, name: str, made: Path) -> None:
+        if name.endswith(table):
+            raise InterruptedError
+        replace_rows(connection, name, made)
+
+    return replacing
