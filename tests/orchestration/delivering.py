@@ -17,7 +17,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.delivery import outbox
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
-from tests.orchestration.killing import arm_at
+from tests.orchestration.dying import arm_at
 from tests.orchestration.publications import compiled_views, publish
 
 # For each point of the step: the function, whether death comes before or after it did its work (or

@@ -7,11 +7,8 @@ with its exit status.
 
 from __future__ import annotations
 
-import importlib
 import os
-import signal
 import sys
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -20,6 +17,7 @@ import dagster as dg
 from orchestration import definitions, runs
 from orchestration.installation import locking
 from orchestration.installation.home import Home
+from tests.orchestration.dying import arm_at, die
 
 OUTBOX = ["outbox", "files"]
 PUBLISHED = ["published", "analytics"]
@@ -106,11 +104,6 @@ STEPS: dict[str, tuple[str, str, list[str] | None]] = {
 }
 
 
-def die(*_: object) -> None:
-    """What `kill -9` does."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def arm(step: str) -> None:
     """Have this process die at a step."""
     place, when, _ = STEPS[step]
@@ -118,41 +111,6 @@ def arm(step: str) -> None:
         _die_once_dbt_writes()
     else:
         arm_at(place, when)
-
-
-def arm_at(place: str, when: str, call: int = 1) -> None:
-    """Have this process die at a function.
-
-    Args:
-        place: its module and its path there.
-        when: `before` or `after` it did its work, or a word that a path holds.
-        call: at which of its calls.
-
-    """
-    module_name, _, path = place.partition(":")
-    owner: Any = importlib.import_module(module_name)
-    *outer, name = path.split(".")
-    for part in outer:
-        owner = getattr(owner, part)
-    setattr(owner, name, _mortal(getattr(owner, name), when, call))
-
-
-def _mortal(act: Callable[..., Any], when: str, call: int) -> Callable[..., Any]:
-    calls = 0
-
-    def mortal(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        is_asked = when in {"before", "after"} or when in str(arguments[1])
-        calls += is_asked
-        is_here = is_asked and calls == call
-        if is_here and when != "after":
-            die()
-        result = act(*arguments, **options)
-        if is_here:
-            die()
-        return result
-
-    return mortal
 
 
 def _die_once_dbt_writes() -> None:

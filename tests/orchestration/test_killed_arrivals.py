@@ -7,8 +7,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +22,6 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo import installation
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation.clock import utc_now
-from orchestration.installation.home import PROJECT
 from orchestration.intake import arriving, checking, inbox
 from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.landing import manifests, store
@@ -34,6 +31,7 @@ from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Download, RemoteFile
 from orchestration.servers.remote_reading import Attributes
 from orchestration.servers.sftp import Client
+from tests.orchestration.forking import run_module
 from tests.orchestration.houses import House
 
 DAY = date(2026, 3, 3)
@@ -42,26 +40,6 @@ ROWS = "".join(f"C-{number},P-{number},2026-03-31,1000\n" for number in range(80
 CONTENT = f"cliente,producto,vencimiento,monto\n{ROWS}".encode()
 MORE = CONTENT + b"C-8000,P-8000,2026-03-31,1000\n"
 HALF_WAY = ("orchestration.servers.deadlines:Deadline.allow", "after", "2")
-# Carries one load, or checks, and dies where it is told to.
-PROGRAM = """
-import os, sys
-from datetime import date
-from orchestration.contracts.organizations import read_organizations
-from orchestration.intake import checking, loads
-from orchestration.installation import warehouse
-from orchestration.installation.home import Home
-from tests.orchestration.killing import arm_at
-if len(sys.argv) > 1:
-    arm_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
-home = Home.from_environment()
-if os.environ["DAY"] == "":
-    (checked,) = checking.check(home, read_organizations(home.seeds), os.environ)
-    sys.exit(0 if checked.is_good else 1)
-with warehouse.connect(home) as connection:
-    day = date.fromisoformat(os.environ["DAY"])
-    carried = loads.carry_next(connection, home, day, os.environ)
-    warehouse.finish_load(connection, carried.manifest.load_id)
-"""
 
 
 @dataclass(frozen=True)
@@ -80,17 +58,13 @@ class Mailbox:
         Without a date the inbox is checked.
         """
         home = self.house.home
-        return subprocess.run(
-            [sys.executable, "-c", PROGRAM, *dies],
-            cwd=PROJECT,
-            env={
-                **os.environ,
-                **home.environment(),
-                **self.server.environment("agua"),
-                "DAY": "" if day is None else day.isoformat(),
-            },
-            check=False,
-        ).returncode
+        environment = {
+            **os.environ,
+            **home.environment(),
+            **self.server.environment("agua"),
+            "DAY": "" if day is None else day.isoformat(),
+        }
+        return run_module("tests.orchestration.carrying", dies, environment).returncode
 
     def look(self) -> tuple[Look, list[LandedFile]]:
         """Look into the inbox, without a load."""
