@@ -1,4 +1,4 @@
-"""From the bytes of one landed file to rows of text in a Parquet file (R31).
+"""From the bytes of landed files to rows of text in a Parquet file (R31).
 
 Columns are mapped by header name (R11, R12). Every value stays the text that it was in the file
 (R14). A file that cannot be read gives a code and a message, not an error (R16). `delimited` parses
@@ -8,9 +8,10 @@ bytes into records.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 
 import duckdb
@@ -71,6 +72,15 @@ class Reading:
     code: str | None = None
     message: str | None = None
 
+    @property
+    def shape(self) -> Hashable:
+        """Return what files have in common that one query can read."""
+        records = self.records
+        if records is None:
+            return None
+        flags = records.has_escapes, records.has_fillers
+        return _options_sql(records), flags, tuple(self.columns.items()), self.attribute_columns
+
     def describe_columns(self) -> tuple[Column, ...]:
         """Say what each column that is kept is taken for; nothing of a refused file."""
         return describe_columns(self.column_names, self.columns, self.attribute_columns)
@@ -103,13 +113,12 @@ def read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Iterato
 
 def copy_rows(
     connection: duckdb.DuckDBPyConnection,
-    reading: Reading,
+    readings: Mapping[str, Reading],
     table: RawTable,
-    file_id: str,
     target: Path,
     compression: str,
 ) -> int:
-    """Copy the records of a readable file to a new Parquet file, in their order.
+    """Copy the records of readable files of one shape to a new Parquet file, in their order.
 
     Each row gets the physical line number where its record starts. Empty cells become null, all
     others stay as in the file. `attributes` is a JSON object of the other columns that are not
@@ -118,35 +127,43 @@ def copy_rows(
 
     Args:
         connection: the warehouse; no table of it is written.
-        reading: the reading of a readable file.
+        readings: the reading of each file, by its id.
         table: the columns, with file_id, line_number, the fields of the file's kind, attributes
             and attribute_length. The load is not written.
-        file_id: the file.
-        target: the new file; not made for a file without records.
+        target: the new file; not made for files without records.
         compression: of the Parquet file.
 
     Returns:
-        The number of rows, which is `reading.record_count`.
+        The number of rows, which is the sum of `record_count`.
 
     Raises:
-        RecordCountMismatchError: before anything was written.
+        RecordCountMismatchError: of one of the files, before anything was written.
         RowsRefusedError: DuckDB failed on a row.
-        ValueError: the file is refused.
+        ValueError: a file is refused, or they have several shapes.
 
     """
-    if reading.records is None:
-        raise ValueError(f"a refused file ({reading.code}) has no rows")
-    if reading.record_count == 0:
+    refused = [each.code for each in readings.values() if each.code is not None]
+    if refused:
+        raise ValueError(f"a refused file ({refused[0]}) has no rows")
+    if len({each.shape for each in readings.values()}) > 1:
+        raise ValueError("files of several shapes are not read together: copy them one by one")
+    filled = {name: each.records for name, each in readings.items() if each.records}
+    filled = {name: each for name, each in filled.items() if each.record_count}
+    if not filled:
         return 0
-    records = reading.records
-    path = literal_path(records.path)
-    source = _source_sql(records)
-    where = f" where r0 is distinct from {_text(FILLER)}" if records.has_fillers else ""
-    if _count(connection, f"{source}{where}", path) != reading.record_count:
-        raise RecordCountMismatchError(records.path.name)
+    every = list(filled.values())
+    first, reading = every[0], next(iter(readings.values()))
+    source = f"read_csv({_paths_sql(every)}, {_options_sql(first)})"
+    where = f" where r0 is distinct from {_text(FILLER)}" if first.has_fillers else ""
+    line_counts = _count_lines(connection, source, where, every)
+    if line_counts is None:
+        raise RecordCountMismatchError
+    # The rows of all files have one numbering, in which each file begins where the former ended.
+    begins = accumulate(line_counts[:-1], initial=0)
+    shifts = [str(each.first_line - begin) for each, begin in zip(every, begins, strict=True)]
     values = {
-        "file_id": _text(file_id),
-        "line_number": f"rowid - first_rowid + {records.first_line}",
+        "file_id": _of_file_sql(list(map(_text, filled))),
+        "line_number": f"rowid - first_rowid + {_of_file_sql(shifts)}",
         **{name: f"c{position}" for name, position in reading.columns.items()},
     }
     if reading.attribute_columns:
@@ -154,16 +171,19 @@ def copy_rows(
         values["attribute_length"] = _attribute_length_sql(reading.attribute_columns)
     # All cores read and write in parallel. Numbering the rows during the read would use one core.
     # The temporary table numbers its rows in order, from some number on.
-    _fetch_number(connection, f"create or replace temp table file_rows as from {source}", [path])
+    index = "file_index::bigint as file_index, " if len(every) > 1 else ""
+    selected = f"select {index}* from {source}"  # noqa: S608 (names of ours)
+    _fetch_number(connection, f"create or replace temp table file_rows as {selected}")
     rows = (
         f"select {select_list(table, values)}"  # noqa: S608 (names of ours)
-        f" from (select rowid, {_cells_sql(records)} from temp.file_rows{where})"
+        f" from (select rowid, *, {_cells_sql(first)} from temp.file_rows{where})"
         " cross join (select min(rowid) as first_rowid from temp.file_rows)"
     )
-    copied = _fetch_number(connection, copy_sql(rows, target, compression), [])
+    copied = _fetch_number(connection, copy_sql(rows, target, compression))
     connection.execute("drop table temp.file_rows")
-    if copied != reading.record_count:
-        raise RuntimeError(f"{copied} rows copied of {reading.record_count} records counted")
+    record_count = sum(each.record_count for each in every)
+    if copied != record_count:
+        raise RuntimeError(f"{copied} rows copied of {record_count} records counted")
     return copied
 
 
@@ -187,8 +207,12 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
     )
 
 
-def _source_sql(records: Records) -> str:
-    """Return a read_csv call with the columns `r0`, `r1`, ...; its parameter is the path."""
+def _paths_sql(every: Sequence[Records]) -> str:
+    return f"[{', '.join(_text(literal_path(each.path)) for each in every)}]"
+
+
+def _options_sql(records: Records) -> str:
+    """Return the options with which read_csv has the columns `r0`, `r1`, ..."""
     columns = ", ".join(f"r{each}: 'varchar'" for each in range(records.width))
     options = {
         "columns": f"{{{columns}}}",
@@ -211,7 +235,12 @@ def _source_sql(records: Records) -> str:
     if records.longest_line > _DUCKDB_LINE_BYTES:
         options["max_line_size"] = str(records.longest_line)
         options["buffer_size"] = str(4 * records.longest_line)
-    return f"read_csv(?, {', '.join(f'{key} = {value}' for key, value in options.items())})"
+    return ", ".join(f"{key} = {value}" for key, value in options.items())
+
+
+def _of_file_sql(values: Sequence[str]) -> str:
+    """Return the value of a row's file, of the values of all files."""
+    return values[0] if len(values) == 1 else f"[{', '.join(values)}][file_index + 1]"
 
 
 def _cells_sql(records: Records) -> str:
@@ -242,26 +271,43 @@ def _attribute_length_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
     return f"greatest({lengths})"
 
 
-def _count(connection: duckdb.DuckDBPyConnection, source: str, path: str) -> int | None:
-    """Count the records that DuckDB finds, in a separate transaction; None if it fails."""
+def _count_lines(
+    connection: duckdb.DuckDBPyConnection, source: str, where: str, every: Sequence[Records]
+) -> list[int] | None:
+    """Count the lines that DuckDB finds in each file, in a separate transaction.
+
+    Returns:
+        None if it fails, or does not find as many records in each file as were counted.
+
+    """
+    counted = f"count(*) filter ({where})" if where else "count(*)"
+    index = "file_index" if len(every) > 1 else "0"
     with connection.cursor() as cursor:
         try:
-            return _fetch_number(cursor, f"select count(*) from {source}", [path])  # noqa: S608
+            found = _fetch(
+                cursor,
+                f"select {index}, count(*), {counted} from {source} group by all order by all",  # noqa: S608
+            )
         except RowsRefusedError:
             return None
+    wanted = [(number, each.record_count) for number, each in enumerate(every)]
+    if [(number, record_count) for number, _, record_count in found] != wanted:
+        return None
+    return [line_count for _, line_count, _ in found]
 
 
-def _fetch_number(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]
-) -> int:
+def _fetch_number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    rows = _fetch(connection, sql)
+    return int(rows[0][0]) if rows else 0
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int, ...]]:
     try:
-        row = connection.execute(sql, parameters).fetchone()
+        return connection.execute(sql).fetchall()
     except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
     except duckdb.Error as error:
         refusal = RowsRefusedError(type(error).__name__)
-    else:
-        return int(row[0]) if row else 0
     raise refusal  # outside of the handler, so that DuckDB's error is not its context
 
 

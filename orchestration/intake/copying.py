@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from orchestration.formats import workbooks
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.file_columns import Column, Layout
 from orchestration.formats.text_files import (
+    Reading,
     RecordCountMismatchError,
     RowsRefusedError,
     copy_rows,
@@ -36,6 +37,8 @@ ROW_TABLES = {
     "payments": "organization_payments",
     manifests.CUSTOMERS: "customers",
 }
+# Files of more bytes than this are not read together: all rows of a query are in memory or spilled.
+_BYTES_TOGETHER = 1 << 28
 _JSON_TYPES = {
     "load_id": "bigint",
     "event_number": "bigint",
@@ -55,52 +58,105 @@ class Copied:
     message: str | None = None
 
 
-def collecting(
-    connection: duckdb.DuckDBPyConnection, home: Home, manifest: Manifest
-) -> AbstractContextManager[Collected]:
-    """Collect the rows of a load's files; see row_files.collecting."""
-    file_counts = Counter(ROW_TABLES[file.kind] for file in manifest.files)
-    return row_files.collecting(connection, home, manifest.load_id, file_counts)
-
-
-def copy_file(
+def copy_files(
     connection: duckdb.DuckDBPyConnection,
     home: Home,
-    file: LandedFile,
+    files: Sequence[LandedFile],
     aliases: Aliases,
     rows: Collected,
-) -> Copied:
-    """Collect a file's rows, if it can be read."""
-    refused = Copied(encoding=file.encoding, code=file.file_code, message=file.file_message)
-    if file.file_code is not None:
-        return refused
-    path = store.stored_path(home, file)
-    require_named(path, file.stored_sha256)
-    if file.kind == manifests.CUSTOMERS:
-        try:
-            count, columns = _copy_customers(connection, home, path, file, aliases, rows)
-        except UnreadableError as error:
-            return replace(refused, code=error.code, message=error.message)
-        return replace(refused, record_count=count, columns=columns)
-    layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
-    with read(path, layout, aliases, home.scratch) as reading:
-        if reading.code is not None:
-            return Copied(encoding=reading.encoding, code=reading.code, message=reading.message)
-        table = ROW_TABLES[file.kind]
-        try:
-            count = copy_rows(
-                connection,
-                reading,
-                row_views.row_tables()[table],
-                file.file_id,
-                *rows.next_part(table),
-            )
-        except RecordCountMismatchError as error:
-            return Copied(encoding=reading.encoding, code=error.code, message=error.message)
-        except RowsRefusedError as error:
+) -> list[Copied]:
+    """Collect the rows of a load's files, as far as these can be read.
+
+    Text files of one shape are read together, because a query costs as much as thousands of rows.
+    If that fails, each is read by itself: what is told of a file does not depend on the others.
+
+    Args:
+        connection: the warehouse, which is not changed.
+        home: the installation.
+        files: the files.
+        aliases: the field that each header name means (R11).
+        rows: gets the rows.
+
+    Returns:
+        What came of each file, in order.
+
+    Raises:
+        DamagedError: a file has changed since it landed.
+        RowsRefusedError: DuckDB failed on a row.
+
+    """
+    copied: dict[str, Copied] = {}
+    left = deque(files)
+    workbook_count = sum(file.kind == manifests.CUSTOMERS for file in files)
+    while left:
+        is_first, byte_count = len(left) == len(files), 0
+        together: dict[tuple[str, Hashable], dict[LandedFile, Reading]] = defaultdict(dict)
+        with ExitStack() as stack:
+            while left and byte_count < _BYTES_TOGETHER:
+                file = left.popleft()
+                if file.file_code is not None:
+                    copied[file.file_id] = Copied(
+                        encoding=file.encoding, code=file.file_code, message=file.file_message
+                    )
+                    continue
+                path = store.stored_path(home, file)
+                require_named(path, file.stored_sha256)
+                if file.kind == manifests.CUSTOMERS:
+                    copied[file.file_id] = _copy_customers(
+                        connection, home, path, file, aliases, rows, is_only=workbook_count == 1
+                    )
+                    continue
+                layout = Layout(
+                    file.organization_id, file.kind, file.delimiter, file.customer_id_scheme
+                )
+                reading = stack.enter_context(read(path, layout, aliases, home.scratch))
+                if reading.code is None:
+                    together[ROW_TABLES[file.kind], reading.shape][file] = reading
+                    byte_count += file.byte_count
+                copied[file.file_id] = Copied(
+                    reading.record_count,
+                    reading.encoding,
+                    reading.describe_columns(),
+                    reading.code,
+                    reading.message,
+                )
+            shapes = Counter(table for table, _ in together)
+            for (table, _), readings in together.items():
+                is_only = is_first and not left and shapes[table] == 1
+                for file_id, error in _copy_together(
+                    connection, table, readings, rows, is_only=is_only
+                ):
+                    encoding = copied[file_id].encoding
+                    copied[file_id] = Copied(
+                        encoding=encoding, code=error.code, message=error.message
+                    )
+    return [copied[file.file_id] for file in files]
+
+
+def _copy_together(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    readings: Mapping[LandedFile, Reading],
+    rows: Collected,
+    *,
+    is_only: bool,
+) -> Iterator[tuple[str, RecordCountMismatchError]]:
+    """Collect the rows of files of one shape; yield those that DuckDB does not read whole."""
+    target, compression = rows.next_part(table, is_only=is_only)
+    by_id = {file.file_id: reading for file, reading in readings.items()}
+    try:
+        copy_rows(connection, by_id, row_views.row_tables()[table], target, compression)
+    except (RecordCountMismatchError, RowsRefusedError) as error:
+        target.unlink(missing_ok=True)
+        file = next(iter(readings))
+        if len(readings) > 1:
+            for each, reading in readings.items():
+                yield from _copy_together(connection, table, {each: reading}, rows, is_only=False)
+        elif isinstance(error, RecordCountMismatchError):
+            yield file.file_id, error
+        else:
             # The file name may contain a person's name; the hash identifies the file, too (R30).
             raise RowsRefusedError(f"{file.organization_id}, file {file.sha256}: {error}") from None
-        return Copied(count, reading.encoding, reading.describe_columns())
 
 
 def _copy_customers(
@@ -110,35 +166,34 @@ def _copy_customers(
     file: LandedFile,
     aliases: Aliases,
     rows: Collected,
-) -> tuple[int, tuple[Column, ...]]:
-    """Collect the rows of a workbook (R26).
-
-    Returns:
-        The number of rows, and what its columns are taken for.
-
-    Raises:
-        UnreadableError: the workbook cannot be read to its end; nothing was collected.
-
-    """
+    *,
+    is_only: bool,
+) -> Copied:
+    """Collect the rows of a workbook (R26); nothing of one that cannot be read to its end."""
     table = row_views.row_tables()["customers"]
 
     def copy(source: str, names: Sequence[str]) -> None:
         selected = row_views.select_list(table, {name: name for name in names})
-        target, compression = rows.next_part("customers")
+        target, compression = rows.next_part("customers", is_only=is_only)
         selected_rows = f"select {selected} from {source}"  # noqa: S608 (names of ours)
         connection.execute(copy_sql(selected_rows, target, compression))
 
     count = 0
-    with (
-        workbooks.read(path, file.organization_id, file.customer_id_scheme, aliases) as workbook,
-        json_lines(home, "customers", copy) as add,
-    ):
-        for row in workbook.rows():
-            values = asdict(row)
-            line_number = values.pop("row_number")
-            add({"file_id": file.file_id, "line_number": line_number, **values})
-            count += 1
-    return count, workbook.sheet.describe_columns()
+    try:
+        with (
+            workbooks.read(
+                path, file.organization_id, file.customer_id_scheme, aliases
+            ) as workbook,
+            json_lines(home, "customers", copy) as add,
+        ):
+            for row in workbook.rows():
+                values = asdict(row)
+                line_number = values.pop("row_number")
+                add({"file_id": file.file_id, "line_number": line_number, **values})
+                count += 1
+    except UnreadableError as error:
+        return Copied(encoding=file.encoding, code=error.code, message=error.message)
+    return Copied(count, file.encoding, workbook.sheet.describe_columns())
 
 
 def copy_anew(
@@ -157,9 +212,8 @@ def copy_anew(
     """
     store.require_contracts(home, manifest.contracts)
     aliases = read_column_aliases(store.contracts_path(home, manifest.contracts))
-    with collecting(connection, home, manifest) as rows:
-        for file in manifest.files:
-            copy_file(connection, home, file, aliases, rows)
+    with row_files.collecting(connection, home, manifest.load_id) as rows:
+        copy_files(connection, home, manifest.files, aliases, rows)
         return rows.keep()
 
 

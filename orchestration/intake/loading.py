@@ -15,21 +15,19 @@ import duckdb
 
 from orchestration.contracts.event_words import EventWords, read_event_words
 from orchestration.contracts.organizations import (
-    Aliases,
     Organization,
     read_column_aliases,
     read_organizations,
 )
 from orchestration.formats import event_lines
 from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
-from orchestration.formats.file_columns import Column
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
-from orchestration.intake.copying import ROW_TABLES, collecting, copy_file, json_lines
+from orchestration.intake.copying import ROW_TABLES, Copied, copy_files, json_lines
 from orchestration.landing import row_files, store
 from orchestration.landing.event_files import MESSAGES, Position
 from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
-from orchestration.landing.row_files import Collected, RowFile
+from orchestration.landing.row_files import RowFile
 from orchestration.landing.sealing import require_named
 
 # The fields of a manifest that the table lacks: how its bytes are kept and split.
@@ -82,14 +80,21 @@ def load(
         warehouse.insert(connection, "inbox_looks", looks)
         decided = [{"load_id": load_id, **asdict(each)} for each in manifest.decisions]
         warehouse.insert(connection, "intake_decisions", decided)
-        with collecting(connection, home, manifest) as rows:
-            files = [
-                {"load_id": load_id, **_load_file(connection, home, load_id, file, aliases, rows)}
-                for file in manifest.files
-            ]
+        with row_files.collecting(connection, home, load_id) as rows:
+            copied = copy_files(connection, home, manifest.files, aliases, rows)
             written = rows.keep()
+        files = [
+            {"load_id": load_id, **_describe_file(home, file, each)}
+            for file, each in zip(manifest.files, copied, strict=True)
+        ]
         _require_all(files, written)
         warehouse.insert(connection, "intake_files", files)
+        columns = [
+            {"load_id": load_id, "file_id": file.file_id, **asdict(column)}
+            for file, each in zip(manifest.files, copied, strict=True)
+            for column in each.columns
+        ]
+        warehouse.insert(connection, "intake_file_columns", columns)
         row_files.add_listed(connection, written)
         _load_events(connection, home, manifest)
         connection.commit()
@@ -190,18 +195,8 @@ def _describe_look(look: Look, contract: Organization) -> dict[str, object]:
     }
 
 
-def _load_file(
-    connection: duckdb.DuckDBPyConnection,
-    home: Home,
-    load_id: int,
-    file: LandedFile,
-    aliases: Aliases,
-    rows: Collected,
-) -> dict[str, object]:
-    """Collect a file's rows; return its row of raw.intake_files."""
-    copied = copy_file(connection, home, file, aliases, rows)
-    if copied.code is None:
-        _load_columns(connection, load_id, file, copied.columns)
+def _describe_file(home: Home, file: LandedFile, copied: Copied) -> dict[str, object]:
+    """Return a file's row of raw.intake_files."""
     # A file that an erasure deleted has neither bytes nor a line end.
     is_text = copied.encoding is not None and bool(file.stored_sha256)
     return {
@@ -225,14 +220,6 @@ def _ends_with_line_end(path: Path) -> bool | None:
             return None
         content.seek(size - 1)
         return content.read() in (b"\n", b"\r")
-
-
-def _load_columns(
-    connection: duckdb.DuckDBPyConnection, load_id: int, file: LandedFile, columns: Iterable[Column]
-) -> None:
-    """Insert what each column of a readable file is taken for (R12)."""
-    rows = [{"load_id": load_id, "file_id": file.file_id, **asdict(each)} for each in columns]
-    warehouse.insert(connection, "intake_file_columns", rows)
 
 
 def _load_events(

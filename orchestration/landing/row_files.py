@@ -13,7 +13,7 @@ import os
 import shutil
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -69,52 +69,50 @@ class RowFile:
 
 
 class Collected:
-    """The rows of a load's files, each file's rows in a file of their own until all have come.
+    """The rows of a load's files, in several files until all have come.
 
     Args:
         connection: the warehouse.
         home: the installation.
         load_id: the load.
-        file_counts: the number of files that may have rows, by table.
 
     """
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        home: Home,
-        load_id: int,
-        file_counts: Mapping[str, int],
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, load_id: int) -> None:
         self._connection = connection
         self._home = home
         self._load_id = load_id
-        self._file_counts = file_counts
-        self._parts: dict[str, list[Path]] = defaultdict(list)
+        self._parts: dict[str, dict[Path, str]] = defaultdict(dict)
 
-    def next_part(self, table: str) -> tuple[Path, str]:
-        """Return where the rows of the next file belong, if it has any, and their compression."""
-        part = self._new_part(table)
-        self._parts[table].append(part)
-        return part, self._compression(table)
+    def next_part(self, table: str, *, is_only: bool = False) -> tuple[Path, str]:
+        """Return where the next rows belong, if there are any, and their compression.
+
+        Args:
+            table: their table.
+            is_only: whether the load has no other rows of the table.
+
+        """
+        part, compression = self._new_part(table), _KEPT if is_only else _BETWEEN
+        self._parts[table][part] = compression
+        return part, compression
 
     def keep(self) -> list[RowFile]:
         """Make the files of the load: whole, read once, and on the disk under their names."""
         return [
             self._keep(table, parts)
             for table, begun in self._parts.items()
-            if (parts := [part for part in begun if part.exists()])
+            if (parts := {part: how for part, how in begun.items() if part.exists()})
         ]
 
     def remove_parts(self) -> None:
         """Remove what is not kept."""
-        for table in self._file_counts:
+        for table in self._parts:
             for part in self._folder(table).glob(".*.part"):
                 part.unlink(missing_ok=True)
 
-    def _keep(self, table: str, parts: Sequence[Path]) -> RowFile:
-        part = parts[0]
-        if len(parts) > 1 or self._compression(table) != _KEPT:
+    def _keep(self, table: str, parts: Mapping[Path, str]) -> RowFile:
+        part = next(iter(parts))
+        if list(parts.values()) != [_KEPT]:
             part = self._new_part(table)
             listed = ", ".join(quoted(Path(literal_path(each))) for each in parts)
             rows = f"from read_parquet([{listed}], hive_partitioning = false)"
@@ -133,9 +131,6 @@ class Collected:
                 break
         return row_file
 
-    def _compression(self, table: str) -> str:
-        return _KEPT if self._file_counts[table] == 1 else _BETWEEN
-
     def _new_part(self, table: str) -> Path:
         folder = self._folder(table)
         folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +142,7 @@ class Collected:
 
 @contextmanager
 def collecting(
-    connection: duckdb.DuckDBPyConnection, home: Home, load_id: int, file_counts: Mapping[str, int]
+    connection: duckdb.DuckDBPyConnection, home: Home, load_id: int
 ) -> Iterator[Collected]:
     """Collect the rows of a load's files; what is not kept when the context ends is removed.
 
@@ -155,10 +150,9 @@ def collecting(
         connection: the warehouse.
         home: the installation.
         load_id: the load.
-        file_counts: the number of its files that may have rows, by table.
 
     """
-    collected = Collected(connection, home, load_id, file_counts)
+    collected = Collected(connection, home, load_id)
     try:
         yield collected
     finally:

@@ -377,10 +377,10 @@ def test_what_duckdb_will_not_take_is_told_with_its_file_and_without_its_rows(
     monkeypatch.setattr(row_views, "row_tables", lambda: {"invoices": with_dates("amount")})
     with (
         duckdb.connect() as connection,
-        row_files.collecting(connection, home, 1, {"invoices": 1}) as rows,
+        row_files.collecting(connection, home, 1) as rows,
         pytest.raises(RowsRefusedError) as raised,
     ):
-        copying.copy_file(connection, home, file, aliases, rows)
+        copying.copy_files(connection, home, [file], aliases, rows)
     assert [path for path in home.rows.rglob("*") if path.is_file()] == []
     assert str(raised.value) == f"lumina, file {sha256}: ConversionException"
     assert raised.value.__suppress_context__
@@ -426,7 +426,7 @@ class TestFuzz:
                 assert reading.record_count == len(records)
                 target = folder / "rows.parquet"
                 copied = copy_rows(
-                    connection, reading, row_views.row_tables()["invoices"], "f", target, "zstd"
+                    connection, {"f": reading}, row_views.row_tables()["invoices"], target, "zstd"
                 )
                 rows = []
                 if copied:

@@ -90,7 +90,7 @@ class Desk:
         """Copy the rows of a file to a file of rows."""
         columns = row_tables()[table]
         self.rows.unlink(missing_ok=True)
-        return copy_rows(self.connection, reading, columns, "file-1", self.rows, compression)
+        return copy_rows(self.connection, {"file-1": reading}, columns, self.rows, compression)
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """What the file of rows answers to a query of `rows`; nothing if there is none."""
@@ -860,7 +860,7 @@ def test_what_duckdb_says_of_a_row_stays_inside(desk: Desk) -> None:
         read(desk.path, LAYOUT, _aliases(), desk.scratch) as reading,
         pytest.raises(RowsRefusedError) as caught,
     ):
-        copy_rows(desk.connection, reading, with_dates("amount"), "f", desk.rows, "zstd")
+        copy_rows(desk.connection, {"f": reading}, with_dates("amount"), desk.rows, "zstd")
     assert str(caught.value) == "ConversionException"
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 
