@@ -8,11 +8,15 @@ selectors.yml).
 
 dbt deletes the note before it writes anything (macros/standing.sql). So the next build is of
 everything after one that was killed, has failed, was of some models only, or was started by hand.
+
+A table stands, too, when nothing has come that it is made of. What came is what the tables of `raw`
+have of the load, and of the one before it: a table of what came with a load is emptied by the next.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from hashlib import sha256
 
 import duckdb
@@ -22,7 +26,16 @@ from orchestration.installation.home import Home
 
 EVERYTHING = "SALDO_BUILDS_EVERYTHING"
 _NOTE = "main.built"
-_SHORT = ("--selector", "what_a_load_changes")
+# What has to be built (selectors.yml) after files or decisions, after events alone, after nothing.
+_ANYTHING, _EVENTS, _NOTHING = "what_a_load_changes", "what_events_change", "what_a_day_changes"
+# The tables of `raw` that have a row of each load with which something of the kind came.
+TABLES_OF_FILES = ("intake_files", "intake_decisions")
+TABLES_OF_EVENTS = (
+    "payment_events",
+    "payment_event_ranges",
+    "payment_event_refusals",
+    "enrollment_events",
+)
 
 
 def choose_nodes(
@@ -44,7 +57,30 @@ def choose_nodes(
         row = connection.execute(f"select build from {_NOTE}").fetchone()  # noqa: S608 (a name of ours)
     except duckdb.CatalogException:
         return ()
-    return _SHORT if row == (_describe(connection, home, project),) else ()
+    if row != (_describe(connection, home, project),):
+        return ()
+    return ("--selector", _choose_selector(connection))
+
+
+def _choose_selector(connection: duckdb.DuckDBPyConnection) -> str:
+    """Choose what the newest load can change, by what it brought and the one before it did."""
+    newest = connection.execute(
+        "select load_id, contracts from raw.loads order by load_id desc limit 2"
+    ).fetchall()
+    first = min(load_id for load_id, _ in newest)
+    if len({contracts for _, contracts in newest}) > 1 or _has_come(
+        connection, TABLES_OF_FILES, first
+    ):
+        return _ANYTHING
+    return _EVENTS if _has_come(connection, TABLES_OF_EVENTS, first) else _NOTHING
+
+
+def _has_come(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], load_id: int) -> bool:
+    """Return whether tables of `raw` have a row of a load or a later one."""
+    return any(
+        connection.execute(f"from raw.{table} where load_id >= ? limit 1", [load_id]).fetchone()
+        for table in tables
+    )
 
 
 def note_build(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -> None:
@@ -71,6 +107,10 @@ def _describe(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -
         "select database_name, schema_name, view_name, sql from duckdb_views()"
         " where not internal and schema_name <> 'raw' order by all"
     ).fetchall()
+    tables = connection.execute(
+        "select database_name, schema_name, table_name, sql from duckdb_tables()"
+        " where schema_name <> 'raw' and table_name <> 'built' order by all"
+    ).fetchall()
     seeds = []
     for path in sorted(home.seeds.glob("*.csv")):
         hashed = f'select count(*), sum(hash(seed)) from seeds."{path.stem}" as seed'  # noqa: S608 (a file of ours)
@@ -78,4 +118,4 @@ def _describe(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -
             seeds.append((path.stem, connection.execute(hashed).fetchone()))
         except duckdb.CatalogException:
             seeds.append((path.stem, None))
-    return sha256(repr((project, views, seeds)).encode()).hexdigest()
+    return sha256(repr((project, views, tables, seeds)).encode()).hexdigest()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from itertools import product
+from itertools import islice, product
 from typing import Protocol, TypeVar
 
 from hypothesis import strategies as st
@@ -200,6 +200,16 @@ def draw_long(seed: int, count: int, load_count: int) -> Iterator[History]:
         for _ in range(load_count):
             story.add_load()
         yield History(contract, tuple(story.loads))
+
+
+def draw_short(seed: int, count: int) -> list[History]:
+    """Draw histories as draw_many does, of three loads, with decisions in the last one only."""
+    drawn = (
+        history
+        for history in draw_many(seed, 1_000)
+        if len(history.loads) == 3 and not history.loads[1].decisions
+    )
+    return list(islice(drawn, count))
 
 
 def business_date(load_number: int) -> date:

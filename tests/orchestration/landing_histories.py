@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+import json
+import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from orchestration.contracts.organizations import read_organizations
 from orchestration.installation.home import PROJECT, Home
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Manifest
 from tests.orchestration.histories import (
+    EXTERNAL_IDS,
+    RUTS,
+    Decision,
     History,
     IntakeFile,
     Load,
@@ -21,7 +27,11 @@ from tests.orchestration.histories import (
     csv_bytes,
     json_line,
 )
+from tests.orchestration.houses import xlsx_of
 from tests.orchestration.oracle import FileReference, loaded_at
+
+_STATUSES = ("active", "pending", "cancelled", "asleep")
+_MAILS = ("ana@example.com", "", "not an address", "eva@example.com")
 
 
 def business_date_of(number: int) -> date:
@@ -54,6 +64,36 @@ def align(histories: Sequence[History]) -> list[History]:
     ]
 
 
+def part(histories: Sequence[History], orders: Sequence[str]) -> list[History]:
+    """Have each load of aligned histories come in several, by what it brings.
+
+    Args:
+        histories: of all organizations, on the same loads.
+        orders: of each load in turn a letter for each load that it comes in: `f`iles and decisions,
+            `e`vents, or `-` for neither.
+
+    """
+    slots = [
+        (index, letter)
+        for index in range(len(histories[0].loads))
+        for letter in orders[index % len(orders)]
+    ]
+    numbers = {index + 1: slots.index((index, "f")) + 1 for index, letter in slots if letter == "f"}
+
+    def of(load: Load, letter: str) -> Load:
+        if letter == "f":
+            return replace(load, events=(), decisions=_renumbered(load, numbers))
+        return Load(events=load.events) if letter == "e" else Load()
+
+    return [
+        History(
+            history.contract,
+            tuple(of(history.loads[index], letter) for index, letter in slots),
+        )
+        for history in histories
+    ]
+
+
 def _load(history: History, index: int) -> Load:
     return history.loads[index] if index < len(history.loads) else Load()
 
@@ -61,14 +101,14 @@ def _load(history: History, index: int) -> Load:
 def _slot(load: Load, is_decision: bool, numbers: dict[int, int]) -> Load:
     if not is_decision:
         return replace(load, decisions=())
-    return Load(
-        decisions=tuple(
-            replace(
-                decision,
-                file=FileReference(numbers[decision.file.load_number], decision.file.name),
-            )
-            for decision in load.decisions
-        )
+    return Load(decisions=_renumbered(load, numbers))
+
+
+def _renumbered(load: Load, numbers: dict[int, int]) -> tuple[Decision, ...]:
+    """The decisions of a load, on files of loads that have other numbers now."""
+    return tuple(
+        replace(each, file=FileReference(numbers[each.file.load_number], each.file.name))
+        for each in load.decisions
     )
 
 
@@ -162,6 +202,56 @@ def land(
             ),
         ),
     )
+
+
+def land_workbooks(home: Home, number: int, choices: random.Random) -> Iterator[LandedFile]:
+    """A workbook of some organizations, with some of their customers."""
+    for organization in read_organizations(home.seeds):
+        if choices.random() < 0.5:
+            continue
+        ids = RUTS if organization.customer_id_scheme == "rut" else EXTERNAL_IDS
+        rows = [
+            (customer_id, choices.choice(("Ana", "Eva", "")), choices.choice(_MAILS))
+            for customer_id in ids
+            if choices.random() < 0.7
+        ]
+        content = xlsx_of([("customer_id", "name", "mail"), *rows])
+        day = business_date_of(number)
+        landed = LandedFile.of(
+            organization,
+            kind=manifests.CUSTOMERS,
+            file_name=f"{day}_{number}_toku_customers.xlsx",
+            business_date=day,
+            sha256=sha256(content).hexdigest(),
+            byte_count=len(content),
+            modified_at=instant_of(number),
+            received_at=instant_of(number),
+        )
+        path = store.file_path(home, landed.organization_id, landed.sha256)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        yield landed
+
+
+def draw_enrollments(home: Home, number: int, choices: random.Random) -> Iterator[str]:
+    """Lines of events: a payment method of some customers, in some state."""
+    for organization in read_organizations(home.seeds):
+        ids = RUTS if organization.customer_id_scheme == "rut" else EXTERNAL_IDS
+        for method, customer_id in enumerate(ids):
+            if choices.random() < 0.6:
+                continue
+            event = {
+                "kind": "enrollment",
+                "event_id": f"enrolled-{method}-{number}",
+                "occurred_at": f"{business_date_of(number)}T10:00:00-03:00",
+                "organization_id": organization.organization_id,
+                "payment_method_id": f"method-{method}",
+                "customer_id": customer_id,
+                "products": ["LUZ-1"],
+                "type": "pac",
+                "status": choices.choice(_STATUSES),
+            }
+            yield f"{json.dumps(event)}\n"
 
 
 def _land_file(home: Home, number: int, history: History, file: IntakeFile) -> LandedFile:

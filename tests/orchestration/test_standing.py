@@ -13,16 +13,43 @@ import pytest
 from orchestration.installation import standing, warehouse
 from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
+from orchestration.installation.project_yaml import raw_tables
 from tests.orchestration import building
 from tests.orchestration.building import dbt_output, run_dbt
 from tests.orchestration.houses import Deposit, House, csv_of
 from tests.orchestration.starting import copy_home
 
 SHORT = ("--selector", "what_a_load_changes")
+OF_EVENTS = ("--selector", "what_events_change")
+OF_A_DAY = ("--selector", "what_a_day_changes")
+# The tables of `raw` that have rows of each load, or of contracts: with others everything is built.
+OF_EACH_LOAD = {"loads", "inbox_looks", "deliveries"}
+OF_CONTRACTS = {"contract_organizations", "contract_channels", "contract_statuses"}
+# Those that have rows of a load that brought files, and none of another.
+OF_THE_FILES = {
+    *("intake_file_columns", "row_files", "invoices", "organization_payments", "customers"),
+}
+# What looks up the newest load, or its date, to find what came with it: without it, nothing.
+READS_WHAT_CAME = {
+    *("customers", "debts", "enrollments", "int_customers__changed", "int_customers__checked"),
+    *("int_debts__changed", "int_debts__hashed", "int_debts__listed_after_paid"),
+    *("int_enrollment_events__deduplicated", "int_intake_files__differing"),
+    *("int_intake_files__judged", "int_intake_files__judged_before", "int_intake_files__submitted"),
+    *("int_organization_payments__checked", "int_organization_payments__versioned"),
+    *("int_payment_events__contradicted", "int_payment_events__deduplicated"),
+    *("int_payment_events__understood", "int_payments__versioned", "int_withdrawals__held"),
+    *("intake_files", "intake_rejections", "payment_events", "payments", "refused_event_lines"),
+    *("stg_events__enrollment_events", "stg_events__payment_events"),
+}
 # What a model's SQL may look up in the warehouse, or in how dbt was called.
 LOOKS_UP = {
     f"macro.dbt.{name}"
     for name in ("is_incremental", "load_relation", "run_query", "should_full_refresh", "statement")
+}
+# What compares the rows that came with what the former load left.
+COMPARES_WHAT_CAME = {
+    *("int_debts__compared", "int_intake_files__judged", "int_intake_files__read"),
+    *("int_invoices__checked", "int_invoices__recognized"),
 }
 
 
@@ -78,6 +105,8 @@ def test_the_first_build_is_of_everything_and_the_next_one_is_not(
         "create view exports.another as select 1 as one",
         "update seeds.intake_codes set message = 'another'",
         "drop table seeds.bank_holidays",
+        "drop table intermediate.int_debts__changed",
+        "alter table marts.campaign_contacts drop column mail",
         "drop table main.built",
     ],
 )
@@ -136,16 +165,62 @@ def test_who_wants_everything_built_has_it_so(
     assert _chosen(built.home) == ()
 
 
+# A row of which only the load is known, so the table has no constraints.
+CAME = (
+    "create or replace table raw.{table} as from raw.{table};"
+    " insert into raw.{table} (load_id) values ({load_id})"
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "chosen"),
+    [
+        ("", OF_A_DAY),
+        *((CAME.format(table=table, load_id=2), OF_EVENTS) for table in standing.TABLES_OF_EVENTS),
+        *((CAME.format(table=table, load_id=3), OF_EVENTS) for table in standing.TABLES_OF_EVENTS),
+        *((CAME.format(table=table, load_id=2), SHORT) for table in standing.TABLES_OF_FILES),
+        *((CAME.format(table=table, load_id=3), SHORT) for table in standing.TABLES_OF_FILES),
+        ("update raw.loads set contracts = 'others' where load_id = 3", SHORT),
+        ("update raw.loads set contracts = 'others' where load_id = 1", OF_A_DAY),
+    ],
+)
+def test_chosen_is_what_this_load_or_the_one_before_it_brought(
+    built: House, sql: str, chosen: tuple[str, ...]
+) -> None:
+    following = (
+        "insert into raw.loads select * replace (load_id + {number} as load_id,"
+        " loaded_at + interval {number} day as loaded_at) from raw.loads where load_id = 1"
+    )
+    with warehouse.connect(built.home) as connection:
+        connection.begin()
+        for number in (1, 2):
+            connection.execute(following.format(number=number))
+        connection.execute(sql or "select 1")
+        found = standing.choose_nodes(connection, built.home, fingerprint(built.home))
+        connection.rollback()
+    assert found == chosen
+
+
 @pytest.fixture(scope="module")
-def listed(built: House) -> tuple[set[str], dict[str, Any]]:
-    """The nodes of a short build, and the manifest."""
+def manifest(built: House) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(
+        (built.home.root / "target/manifest.json").read_text("utf-8")
+    )
+    return loaded
+
+
+def _list(built: House, selector: tuple[str, ...]) -> set[str]:
     shown = dbt_output(
         built.home,
-        *("ls", "--quiet", "--output", "json", "--output-keys", "unique_id", *SHORT),
+        *("ls", "--quiet", "--output", "json", "--output-keys", "unique_id", *selector),
     )
-    chosen = {json.loads(line)["unique_id"] for line in shown.stdout.splitlines()}
-    manifest = json.loads((built.home.root / "target" / "manifest.json").read_text("utf-8"))
-    return chosen, manifest
+    return {json.loads(line)["unique_id"] for line in shown.stdout.splitlines()}
+
+
+@pytest.fixture(scope="module")
+def listed(built: House, manifest: dict[str, Any]) -> tuple[set[str], dict[str, Any]]:
+    """The nodes of a build after files, and the manifest."""
+    return _list(built, SHORT), manifest
 
 
 def _macros(manifest: dict[str, Any], names: list[str]) -> Iterator[str]:
@@ -187,3 +262,60 @@ def test_the_sql_of_a_view_that_is_left_out_depends_on_the_project_alone(
         looked_up = LOOKS_UP & set(_macros(manifest, node["depends_on"]["macros"]))
         assert looked_up == set(), unique_id
         assert node["config"]["pre-hook"] + node["config"]["post-hook"] == [], unique_id
+
+
+def test_each_table_of_raw_comes_with_each_load_or_files_or_events_or_contracts() -> None:
+    kinds = (
+        *(OF_EACH_LOAD, OF_CONTRACTS, OF_THE_FILES),
+        *(standing.TABLES_OF_FILES, standing.TABLES_OF_EVENTS),
+    )
+    assert sorted(table for kind in kinds for table in kind) == sorted(raw_tables())
+
+
+@pytest.mark.parametrize(
+    ("selector", "tables_of_others"),
+    [(OF_EVENTS, ()), (OF_A_DAY, standing.TABLES_OF_EVENTS)],
+    ids=["events", "a day"],
+)
+def test_what_is_left_out_is_made_of_what_has_not_come(
+    built: House,
+    listed: tuple[set[str], dict[str, Any]],
+    selector: tuple[str, ...],
+    tables_of_others: tuple[str, ...],
+) -> None:
+    """Whoever adds a model that looks at the newest load says so: in `what_dates_change` of
+    selectors.yml, or above if it finds nothing there of a load that brings nothing.
+    """
+    of_files, manifest = listed
+    chosen = _list(built, selector)
+    assert chosen < of_files
+    absent = {*standing.TABLES_OF_FILES, *OF_THE_FILES, *tables_of_others}
+    views = {
+        unique_id
+        for unique_id, node in manifest["nodes"].items()
+        if node["config"]["materialized"] == "view"
+    }
+    for unique_id in of_files - chosen - views:
+        for reader, read in _read_through_views(manifest, views, unique_id):
+            kind, _, name = read.split(".", 2)
+            schema, _, table = name.partition(".")
+            if read == "model.saldo.stg_intake__loads":
+                is_as_before = reader.split(".")[2] in READS_WHAT_CAME
+            elif kind != "source":
+                is_as_before = read not in chosen
+            elif schema == "raw":
+                is_as_before = table in absent | OF_CONTRACTS
+            else:
+                is_built = chosen & {f"model.saldo.{table}", f"snapshot.saldo.{table}"}
+                is_as_before = not is_built or unique_id.split(".")[2] in COMPARES_WHAT_CAME
+            assert is_as_before, f"{unique_id}: {reader} reads {read}"
+
+
+def _read_through_views(
+    manifest: dict[str, Any], views: set[str], unique_id: str
+) -> Iterator[tuple[str, str]]:
+    """What a node is made of: tables, seeds and the view of loads, each with who reads it."""
+    for parent in manifest["parent_map"][unique_id]:
+        yield unique_id, parent
+        if parent in views and parent != "model.saldo.stg_intake__loads":
+            yield from _read_through_views(manifest, views, parent)
