@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -49,6 +50,36 @@ def test_each_hook_that_is_overridden_is_there_with_the_same_arguments(
             assert list(inspect.signature(own).parameters) == list(
                 inspect.signature(hook).parameters
             ), name
+
+
+# Tells the keys of all assets and of their checks, and whether dbt came along.
+_KEYS = """
+import json, sys
+from orchestration.definitions import defs
+graph = defs().resolve_asset_graph()
+keys = sorted(map(str, [*graph.get_all_asset_keys(), *graph.asset_check_keys]))
+print(json.dumps([keys, "dbt.version" in sys.modules]))
+"""
+
+
+def test_assets_and_checks_are_those_that_dagster_dbt_finds_by_dbt_which_is_not_imported(
+    home: Home,
+) -> None:
+    told = []
+    for imports in ("", "import dagster_dbt"):
+        done = subprocess.run(
+            [sys.executable, "-c", imports + _KEYS],
+            cwd=PROJECT,
+            env={**os.environ, **home.environment()},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        told.append(json.loads(done.stdout.splitlines()[-1]))
+    (keys, is_imported), (keys_by_dbt, is_imported_there) = told
+    assert (is_imported, is_imported_there) == (False, True)
+    assert len(keys) > 250
+    assert keys == keys_by_dbt
 
 
 def test_dagster_finds_nothing_wrong_with_the_definitions(home: Home) -> None:
