@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 
 SLOWEST = 8
-HISTORY = "snapshot.saldo.debts_history"
+# How dagster-dbt names the time of a node.
+_SECONDS = "Execution Duration"
 
 
 def read_steps(home: Path, seconds: float) -> dict[str, float]:
@@ -27,18 +29,10 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
     with dg.DagsterInstance.get() as instance:
         run = instance.get_runs(limit=1)[0]
         stats = {each.step_key: each for each in instance.get_run_step_stats(run.run_id)}
+        seconds_of = dict(_read_nodes(instance.all_logs(run.run_id)))
     took = {key: (each.end_time or 0) - (each.start_time or 0) for key, each in stats.items()}
     manifest = max((home / "landing" / "_loads").glob("*.json"))
     taken = manifest.stat().st_mtime - (stats["load"].start_time or 0)
-    results = max(
-        (home / "target").glob("*/run_results.json"), key=lambda path: path.stat().st_mtime
-    )
-    nodes = [
-        each
-        for each in json.loads(results.read_text())["results"]
-        if not each["unique_id"].startswith("operation.")
-    ]
-    seconds_of = {each["unique_id"]: each["execution_time"] for each in nodes}
     tests = {name: spent for name, spent in seconds_of.items() if name.startswith("test.")}
     models = {name: spent for name, spent in seconds_of.items() if name not in tests}
     steps = {
@@ -54,6 +48,22 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
     }
     slowest = sorted(models, key=models.__getitem__, reverse=True)[:SLOWEST]
     return steps | {f"of dbt build: {name.split('.')[-1]}": models[name] for name in slowest}
+
+
+def _read_nodes(entries: Sequence[dg.EventLogEntry]) -> Iterator[tuple[str, float]]:
+    """Each node that dbt worked at, as dagster-dbt notes it, and its seconds."""
+    for entry in entries:
+        event = entry.get_dagster_event() if entry.is_dagster_event else None
+        if event is None:
+            continue
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            metadata = event.asset_check_evaluation_data.metadata
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            metadata = event.materialization.metadata
+        else:
+            continue
+        if _SECONDS in metadata:
+            yield str(metadata["unique_id"].value), float(metadata[_SECONDS].value)
 
 
 if __name__ == "__main__":
