@@ -111,10 +111,11 @@ def check(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         ToldError: it cannot run here.
 
     """
-    engine = chosen()
-    place = engine.place(home)
+    # DuckDB would take a variable that is called `engine` for a table that is missing.
+    wanted = chosen()
+    place = wanted.place(home)
     if connection.execute("select 1 from raw.loads").fetchone() is None:
-        engine.require(home)
+        wanted.require(home)
         connection.execute(
             f"create or replace table {_NOTE} as select ?::varchar as engine", [place]
         )
@@ -129,4 +130,4 @@ def check(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
             f"the models of this warehouse are built on {former}, and would be on {place}"
             f" (SALDO_TARGET): {REPLAY} builds all of them there"
         )
-    engine.require(home)
+    wanted.require(home)

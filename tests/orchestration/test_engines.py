@@ -66,6 +66,23 @@ def test_without_java_it_is_told_before_the_engine_is_noted(
         engines.check(connection, home)
 
 
+def test_a_warehouse_that_an_older_version_made_is_of_duckdb(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home", PROJECT / "seeds")
+    home.create()
+    monkeypatch.setenv("SALDO_TARGET", "dev")
+    with warehouse.connect(home) as connection:
+        connection.execute(
+            "insert into raw.loads (load_id, loaded_at, business_date, contracts)"
+            " values (1, '2026-03-02', '2026-03-02', 'x')"
+        )
+        engines.check(connection, home)
+        monkeypatch.setenv("SALDO_TARGET", "spark")
+        with pytest.raises(engines.OtherEngineError, match="are built on duckdb"):
+            engines.check(connection, home)
+
+
 def test_a_home_whose_path_spark_takes_for_a_pattern_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
