@@ -17,7 +17,8 @@ ROOT = PROJECT / "orchestration"
 PLUMBING = {
     "delivery/outgoing.py": {"group by", "string_agg"},  # the bytes of a file, from its lines
     "delivery/published_copy.py": {"create"},
-    "formats/text_files.py": {"case", "create", "drop", "join"},
+    # how many lines DuckDB finds in each file
+    "formats/text_files.py": {"case", "create", "drop", "group by", "join"},
     "installation/databases.py": {"sum"},
     "installation/engines.py": {"create"},
     # which files of rows there are, and which a build reads
