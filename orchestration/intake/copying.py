@@ -37,7 +37,8 @@ ROW_TABLES = {
     "payments": "organization_payments",
     manifests.CUSTOMERS: "customers",
 }
-# Files of more bytes than this are not read together: all rows of a query are in memory or spilled.
+# No more bytes than this, and one file, are read together: all rows of a query are in memory or
+# spilled.
 _BYTES_TOGETHER = 1 << 28
 _JSON_TYPES = {
     "load_id": "bigint",
@@ -110,9 +111,9 @@ def copy_files(
                     file.organization_id, file.kind, file.delimiter, file.customer_id_scheme
                 )
                 reading = stack.enter_context(read(path, layout, aliases, home.scratch))
-                if reading.code is None:
+                if reading.records is not None:
                     together[ROW_TABLES[file.kind], reading.shape][file] = reading
-                    byte_count += file.byte_count
+                    byte_count += reading.records.path.stat().st_size
                 copied[file.file_id] = Copied(
                     reading.record_count,
                     reading.encoding,
@@ -145,7 +146,9 @@ def _copy_together(
     target, compression = rows.next_part(table, is_only=is_only)
     by_id = {file.file_id: reading for file, reading in readings.items()}
     try:
-        copy_rows(connection, by_id, row_views.row_tables()[table], target, compression)
+        # An error ends the transaction of a connection, and the load goes on.
+        with connection.cursor() as own:
+            copy_rows(own, by_id, row_views.row_tables()[table], target, compression)
     except (RecordCountMismatchError, RowsRefusedError) as error:
         target.unlink(missing_ok=True)
         file = next(iter(readings))

@@ -135,6 +135,24 @@ def test_files_of_more_bytes_than_are_read_together_are_all_read(
     assert [row[0] for row in expected[1]["invoices"]] == [file.file_id for file in files]
 
 
+def test_the_copies_that_are_read_are_what_counts(
+    connection: duckdb.DuckDBPyConnection, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy in UTF-8 may be twice as large as the file."""
+    header, letters = HEADERS[0], "ñ" * 1000
+    files = [_land(home, n, f"{header}\n1,{n}{letters},3,4\n".encode("cp1252")) for n in range(6)]
+    queries: list[int] = []
+
+    def counted(connection: Any, readings: Any, *arguments: Any) -> int:
+        queries.append(len(readings))
+        return copy_rows(connection, readings, *arguments)
+
+    monkeypatch.setattr(copying, "copy_rows", counted)
+    monkeypatch.setattr(copying, "_BYTES_TOGETHER", 3 * files[0].byte_count)
+    _copy(connection, home, files)
+    assert queries == [2, 2, 2]
+
+
 def test_of_files_one_of_which_is_not_read_whole_the_others_are(
     connection: duckdb.DuckDBPyConnection, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,10 +182,30 @@ def test_a_file_that_duckdb_refuses_is_named_among_others(
         for n, amount in enumerate(amounts)
     ]
     monkeypatch.setattr(row_views, "row_tables", lambda: {"invoices": with_dates("amount")})
+    connection.begin()
     with pytest.raises(RowsRefusedError) as raised:
         _copy(connection, home, files)
     assert str(raised.value) == f"lumina, file {files[1].sha256}: ConversionException"
     assert [path for path in home.rows.rglob("*") if path.is_file()] == []
+
+
+def test_a_transaction_goes_on_after_files_that_are_only_read_one_by_one(
+    connection: duckdb.DuckDBPyConnection, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [_land(home, n, f"{HEADERS[0]}\n1,A-{n},3,4\n".encode()) for n in range(3)]
+    expected = _copy(connection, home, files)
+
+    def refused(connection: Any, readings: Any, *arguments: Any) -> int:
+        if len(readings) > 1:
+            with pytest.raises(duckdb.ConversionException):
+                connection.execute("select 'x'::date")
+            raise RowsRefusedError("ConversionException")
+        return copy_rows(connection, readings, *arguments)
+
+    monkeypatch.setattr(copying, "copy_rows", refused)
+    connection.begin()
+    assert _copy(connection, home, files) == expected
+    connection.commit()
 
 
 def test_files_of_several_shapes_are_not_read_by_one_query(
