@@ -142,9 +142,10 @@ def deliver(
     by_organization: dict[str, list[OutgoingFile]] = {}
     for file in files:
         by_organization.setdefault(file.organization_id, []).append(file)
+    receivers = [contracts[each] for each in by_organization if each in contracts]
     with (
         ledger.open_batch(home, clock) as batch,
-        Kept() as kept,
+        Kept(receivers, environment) as kept,
         ThreadPoolExecutor(OUTBOXES_AT_ONCE, thread_name_prefix="outbox") as pool,
     ):
 

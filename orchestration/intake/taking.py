@@ -146,25 +146,27 @@ def _look_into_all(
             kept,
         )
 
-    with ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool:
-        with Kept() as kept:
-            results = list(pool.map(begin, organizations, repeat(kept)))
-        sightings.write()
-        unsettled = [looked for looked in results if looked.unsettled]
-        if unsettled:
-            ready_at = max(file.ready_at for looked in unsettled for file in looked.unsettled)
-            seconds = max((ready_at - clock()).total_seconds(), 0)
-            names = [looked.organization.organization_id for looked in unsettled]
-            told = ", ".join(names[:_MOST_TOLD])
-            more = "" if len(names) <= _MOST_TOLD else f" and {len(names) - _MOST_TOLD} more"
-            say(f"waiting {seconds:.0f} seconds: files of {told}{more} may still be uploaded")
-            time.sleep(seconds)
-            with Kept() as kept:
-                list(
-                    pool.map(
-                        inbox.settle, repeat(home), unsettled, repeat(environment), repeat(kept)
-                    )
-                )
+    with (
+        Kept(organizations, environment) as kept,
+        ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool,
+    ):
+        results = list(pool.map(begin, organizations, repeat(kept)))
+    sightings.write()
+    unsettled = [looked for looked in results if looked.unsettled]
+    if unsettled:
+        ready_at = max(file.ready_at for looked in unsettled for file in looked.unsettled)
+        seconds = max((ready_at - clock()).total_seconds(), 0)
+        to_settle = [looked.organization for looked in unsettled]
+        names = [each.organization_id for each in to_settle]
+        told = ", ".join(names[:_MOST_TOLD])
+        more = "" if len(names) <= _MOST_TOLD else f" and {len(names) - _MOST_TOLD} more"
+        say(f"waiting {seconds:.0f} seconds: files of {told}{more} may still be uploaded")
+        time.sleep(seconds)
+        with (
+            Kept(to_settle, environment) as kept,
+            ThreadPoolExecutor(INBOXES_AT_ONCE, thread_name_prefix="inbox") as pool,
+        ):
+            list(pool.map(inbox.settle, repeat(home), unsettled, repeat(environment), repeat(kept)))
     return results
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -17,6 +17,9 @@ from orchestration.servers.keys import Login, read_login
 from orchestration.servers.remote_reading import SftpClient
 from orchestration.servers.sftp import Client
 from orchestration.servers.ssh import translated
+
+# The maximum number of connections that a step keeps open while nobody uses them.
+_IDLE_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,23 @@ class _Connection:
 class Kept:
     """Connections of one step, kept open for the next organization that has the same login.
 
-    A login costs the server as much as dozens of small files. Threads may share this; a connection
-    serves one organization at a time. All are closed when the context ends.
+    A login costs the server as much as dozens of small files. A connection is kept only if an
+    organization with its login has not begun: servers limit the connections of an address. Threads
+    may share this; a connection serves one organization at a time. All are closed when the context
+    ends.
+
+    Args:
+        organizations: those that the step connects to.
+        environment: their secrets.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, organizations: Iterable[Organization], environment: Mapping[str, str]
+    ) -> None:
+        self._to_come: dict[Login, set[str]] = defaultdict(set)
+        for each in organizations:
+            self._to_come[read_login(each, environment)].add(each.organization_id)
         self._idle: dict[Login, list[_Connection]] = defaultdict(list)
         self._lock = threading.Lock()
 
@@ -48,23 +63,44 @@ class Kept:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close all connections."""
-        with self._lock:
-            for connections in self._idle.values():
-                for connection in connections:
-                    connection.stack.close()
-            self._idle.clear()
+        """Close all connections, also if closing one of them fails."""
+        with ExitStack() as stack:
+            for login in list(self._idle):
+                stack.callback(self.drop, login)
 
-    def take(self, login: Login) -> _Connection | None:
-        """Return a connection that nobody uses, or None."""
+    def take(self, login: Login, organization_id: str) -> _Connection | None:
+        """Let an organization begin; return a connection for it that nobody uses, or None."""
         with self._lock:
+            self._to_come[login].discard(organization_id)
             connections = self._idle[login]
             return connections.pop() if connections else None
 
-    def give(self, login: Login, connection: _Connection) -> None:
-        """Keep a connection that its organization no longer uses."""
+    def give(self, login: Login, connection: _Connection) -> bool:
+        """Keep a connection that its organization no longer uses, if there is a use for it.
+
+        Returns:
+            Whether it is kept. If not, the caller closes it.
+
+        """
         with self._lock:
-            self._idle[login].append(connection)
+            idle = self._idle[login]
+            is_kept = (
+                connection.client.is_connected
+                and not connection.client.has_reconnected
+                and len(idle) < len(self._to_come[login])
+                and sum(map(len, self._idle.values())) < _IDLE_AT_ONCE
+            )
+            if is_kept:
+                idle.append(connection)
+            return is_kept
+
+    def drop(self, login: Login) -> None:
+        """Close the connections of a login that nobody uses, also if closing one of them fails."""
+        with self._lock:
+            connections = self._idle.pop(login, [])
+        with ExitStack() as stack:
+            for connection in connections:
+                stack.push(connection.stack)
 
 
 @contextmanager
@@ -82,7 +118,8 @@ def connect(
         environment: the secrets and trusted keys, as for `ssh.connect`, and the limits.
         timeout_seconds: how long to wait for a single answer.
         kept: where a connection of the same login may be, and where this one belongs afterwards,
-            unless the block raises. None: the connection is new, and closed afterwards.
+            if it is needed and the block does not raise. None: the connection is new, and closed
+            afterwards.
 
     Raises:
         SftpError: the errors of `ssh.connect`. The block also raises `timed_out` once the deadline
@@ -97,7 +134,13 @@ def connect(
     try:
         with Deadline(limits.look_seconds) as deadline:
             try:
-                connection = _take(kept, login, deadline) or _open(
+                connection = kept.take(login, organization.organization_id) if kept else None
+                if kept and connection and not connection.client.serve(deadline):
+                    # Those that were idle as long have no better chance.
+                    kept.drop(login)
+                    connection.stack.close()
+                    connection = None
+                connection = connection or _open(
                     organization, environment, timeout_seconds, deadline, limits
                 )
                 yield connection.client
@@ -107,21 +150,8 @@ def connect(
                     raise SftpError("timed_out", deadline.message, has_advice=True) from None
                 raise
     finally:
-        if connection is not None:
-            if kept is not None and is_done and connection.client.is_connected:
-                kept.give(login, connection)
-            else:
-                connection.stack.close()
-
-
-def _take(kept: Kept | None, login: Login, deadline: Deadline) -> _Connection | None:
-    while kept is not None and (connection := kept.take(login)) is not None:
-        connection.client.serve(deadline)
-        with suppress(SftpError):
-            connection.client.resolve(".")
-            return connection
-        connection.stack.close()
-    return None
+        if connection and not (kept and is_done and kept.give(login, connection)):
+            connection.stack.close()
 
 
 def _open(

@@ -51,6 +51,7 @@ class Client:
         self._deadline = deadline
         self._limits = limits
         self._windows = list(_WINDOWS)
+        self.has_reconnected = False
         self._sftp = open_sftp(ssh.CONNECT_ATTEMPTS, deadline)
 
     @property
@@ -59,10 +60,14 @@ class Client:
         channel = self._sftp.get_channel()
         return not channel.closed and bool(channel.get_transport().is_active())
 
-    def serve(self, deadline: Deadline) -> None:
-        """Begin to serve another organization of the same login, until its deadline."""
+    def serve(self, deadline: Deadline) -> bool:
+        """Serve another organization of the login until its deadline; return whether it can."""
         self._deadline = deadline
         deadline.watch(self._sftp.get_channel().get_transport().close)
+        with suppress(SftpError), translated("asking for a sign of life"):
+            self._ask_for(".")
+            return True
+        return False
 
     def list_files(self, folder: str) -> list[RemoteFile]:
         """List the files of a folder, by name; see look()."""
@@ -267,7 +272,7 @@ class Client:
     def _publish(
         self, part: str, path: str, size: int, sha256: str, *, may_replace: bool
     ) -> Literal["delivered", "already_there"]:
-        if self._hash_remote(part, size) != sha256:
+        if not self._holds(part, size, sha256):
             raise SftpError("upload_damaged", "the server did not keep what was sent")
         rename = self._replace if may_replace else self._sftp.rename
         try:
@@ -296,14 +301,21 @@ class Client:
         """Remove the temporary name of a failed upload; return whether it was still there."""
         if error.code == "timed_out" or not self.is_connected:
             return False
-        try:
+        with suppress(OSError, EOFError, paramiko.SSHException):
             self._sftp.remove(part)
-        except (OSError, EOFError, paramiko.SSHException):
-            return False
-        return True
+            return True
+        return False
 
     def _holds(self, path: str, size: int, sha256: str) -> bool:
-        return self._hash_remote(path, size) == sha256
+        """Return whether a file has these bytes; raise FileNotFoundError if it is gone."""
+        try:
+            return self._receive(path, size, None, size)[0] == sha256
+        except TooLargeError:
+            return False
+        except SftpError as error:
+            if error.code == "gone":
+                raise FileNotFoundError from None
+            raise
 
     def _is_there(self, path: str) -> bool:
         try:
@@ -311,22 +323,6 @@ class Client:
         except FileNotFoundError:
             return False
         return True
-
-    def _hash_remote(self, path: str, size: int) -> str | None:
-        """Return the hash of a file, or None if it has more bytes than `size`.
-
-        Raises:
-            FileNotFoundError: the file is gone.
-
-        """
-        try:
-            return self._receive(path, size, None, size)[0]
-        except TooLargeError:
-            return None
-        except SftpError as error:
-            if error.code == "gone":
-                raise FileNotFoundError from None
-            raise
 
     def _ask_for(self, path: str) -> Attributes:
         return remote_reading.read_attributes(self._sftp, path)
@@ -370,6 +366,7 @@ class Client:
                 except SftpError:
                     raise error from None
                 del self._windows[0]
+                self.has_reconnected = True
                 if target is not None:
                     target.seek(0)
                     target.truncate()
