@@ -120,9 +120,9 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
 def set_aside(home: Home, say: Say) -> None:
     """Move the warehouse away, so that all landed loads run again.
 
-    Without loads it stays, unless another version made it: dbt alone builds one before the first
-    load. What a killed replay left without its warehouse is set aside, too. The tables on Spark are
-    deleted: a replay there makes them anew.
+    Without loads it stays, unless it cannot be used: another version may have made it, dbt alone
+    builds one before the first load. What a killed replay left without its warehouse is set aside,
+    too. The tables on Spark are deleted: a replay there makes them anew.
 
     Raises:
         DamagedError: the landing area is damaged, or a warehouse without loads; nothing has
@@ -130,7 +130,7 @@ def set_aside(home: Home, say: Say) -> None:
 
     """
     soundness.require_landing(home)
-    if not manifests.load_ids(home) and not _is_of_another_version(home):
+    if not manifests.load_ids(home) and not _is_unusable(home):
         return
     row_files.forget_all(home)
     spark.forget(home)
@@ -140,15 +140,20 @@ def set_aside(home: Home, say: Say) -> None:
         databases.move(former, aside)
 
 
-def _is_of_another_version(home: Home) -> bool:
+def _is_unusable(home: Home) -> bool:
     if not home.warehouse.exists():
         return False
-    with warehouse.connect(home) as connection:
-        try:
+    try:
+        with warehouse.connect(home) as connection:
             warehouse.check_raw(connection)
             kept_tables.check(connection)
-        except warehouse.OlderWarehouseError:
-            return True
+    except warehouse.OlderWarehouseError:
+        return True
+    except damage.DamagedError:
+        # Of a home that has published, the landing area may be lost.
+        if home.analytics.exists():
+            raise
+        return True
     return False
 
 

@@ -28,6 +28,8 @@ def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
         "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
         "temp_directory": str(home.scratch),
         "autoinstall_known_extensions": "false",
+        # A table that is missing would be looked for among the variables of the caller.
+        "python_enable_replacements": "false",
         # Where the views of `raw` find the files of rows (R31).
         "file_search_path": str(home.rows),
         # A file that was replaced would give its former rows.

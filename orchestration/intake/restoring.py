@@ -22,6 +22,7 @@ from orchestration.delivery.attempts import Attempt
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, rebuilding, soundness
+from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.landing import manifests, row_files, store
 from orchestration.landing.manifests import EventRange, LandedFile
 from orchestration.servers.connections import connect
@@ -140,9 +141,11 @@ def _fetch(
     """Download files that are still in the inbox under the same name; keep those with the same
     bytes.
 
-    If the inbox removes what was read, other bytes are kept for the next run (R13).
+    A file of another size is another file: it waits for the next run. If the inbox removes what was
+    read, other bytes are kept for the next run (R13).
 
     Raises:
+        ErasureUnfinishedError: a file would bring back a person who is being erased.
         SftpError: the server does not answer.
 
     """
@@ -151,9 +154,12 @@ def _fetch(
         listing = {each.name: each for each in client.list_files(organization.inbox_dir)}
         for file in files:
             remote = listing.get(file.file_name)
-            if remote is None:
+            size = file.byte_count if file.listed_size is None else file.listed_size
+            if remote is None or remote.size not in (None, size):
                 continue
             with arriving.reading(home, organization_id):
+                if home.erasure.exists():
+                    raise ErasureUnfinishedError
                 with arriving.receiving(home, organization_id, remote) as (target, begun):
                     download = client.download(organization.inbox_dir, remote, target)
                 is_same = download.sha256 == file.stored_sha256

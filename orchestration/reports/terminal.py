@@ -45,7 +45,7 @@ where $date in (loaded_on, business_date) and code is not null
 """
 
 _REFUSED_EVENTS = """
-select source_file, line_number, code, message
+select distinct source_file, line_number, code, message
 from main.refused_event_lines
 where loaded_on = $date
 """

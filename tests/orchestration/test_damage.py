@@ -229,6 +229,18 @@ def test_what_another_version_made_before_the_first_load_is_put_away(
         assert loads.carry_landed(connection, home) is None
 
 
+def test_a_warehouse_that_cannot_be_read_before_the_first_load_is_put_away(home: Home) -> None:
+    """Of a home that has published, it stays: the landing area may be what is lost."""
+    home.warehouse.write_bytes(b"of another version of DuckDB" * 1000)
+    home.analytics.touch()
+    with pytest.raises(DamagedError):
+        runs.set_aside(home, lambda _: None)
+    home.analytics.unlink()
+    runs.set_aside(home, lambda _: None)
+    with warehouse.connect(home) as connection:
+        assert loads.carry_landed(connection, home) is None
+
+
 FULL = {
     "Python": lambda home: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
     "a quota": lambda home: OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)),

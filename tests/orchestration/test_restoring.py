@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from bent_sftp import USERNAME, Bends, serve_bent
+from bent_sftp import USERNAME, Bends, BentServer, serve_bent
 
 from orchestration.contracts.organizations import Organization
 from orchestration.delivery import ledger
@@ -15,6 +16,7 @@ from orchestration.devtools.loopback_sftp import LoopbackServer
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, restoring, soundness
+from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.landing import manifests, store
 from tests.orchestration.conftest import MakeOrganization
 from tests.orchestration.landed import carry, make
@@ -92,30 +94,65 @@ def test_other_bytes_are_not_taken_for_what_is_damaged(
     assert {each.path for each in soundness.check_landing(landed)} == set(paths)
 
 
-@pytest.mark.parametrize("has_same", [True, False])
-def test_what_an_inbox_gives_once_is_kept_for_the_next_run_if_it_is_something_else(
-    landed: Home, make_organization: MakeOrganization, tmp_path: Path, has_same: bool
+@pytest.mark.parametrize("has", ["the same", "as many other bytes", "more bytes"])
+def test_what_an_inbox_gives_once_waits_for_the_next_run_if_it_is_something_else(
+    landed: Home, make_organization: MakeOrganization, tmp_path: Path, has: str
 ) -> None:
     """R13: a correction would be lost, and nobody would know that there had been one."""
     manifest = manifests.read_manifest(landed, 2)
     assert manifest is not None
     file = manifest.files[0]
     path = store.stored_path(landed, file)
-    content = path.read_bytes() if has_same else b"corrected"
+    same = path.read_bytes()
+    content = {
+        "the same": same,
+        "as many other bytes": same[:-1] + b"!",
+        "more bytes": same + b"!",
+    }[has]
     _spoil(path)
-    with serve_bent(tmp_path / "bent", tmp_path / "keys", Bends(is_read_once=True)) as server:
-        inbox = server.root / "inbox"
-        inbox.mkdir()
-        (inbox / file.file_name).write_bytes(content)
-        lumina = make_organization(sftp_port=server.port, sftp_username=USERNAME, inbox_dir="inbox")
+    with _giving_once(tmp_path, make_organization, file.file_name, content) as (lumina, server):
         restored = restoring.restore(landed, [lumina], server.environment("lumina"))
-        assert list(inbox.iterdir()) == []
-    assert restored == ([path] if has_same else [])
+        waiting = [each.name for each in (server.root / "inbox").iterdir()]
+    assert restored == ([path] if has == "the same" else [])
+    assert waiting == ([file.file_name] if has == "more bytes" else [])
     left = arriving.find_whole(landed, "lumina")
-    assert [each.remote.name for each in left] == ([] if has_same else [file.file_name])
+    assert [each.remote.name for each in left] == (
+        [file.file_name] if has == "as many other bytes" else []
+    )
     for each in left:
         assert each.sha256 is not None
         assert store.file_path(landed, "lumina", each.sha256).read_bytes() == content
+
+
+def test_nothing_is_had_again_during_an_erasure(
+    landed: Home, make_organization: MakeOrganization, tmp_path: Path
+) -> None:
+    manifest = manifests.read_manifest(landed, 2)
+    assert manifest is not None
+    path = store.stored_path(landed, manifest.files[0])
+    content = path.read_bytes()
+    _spoil(path)
+    landed.erasure.write_text("{}")
+    name = manifest.files[0].file_name
+    with _giving_once(tmp_path, make_organization, name, content) as (lumina, server):
+        with pytest.raises(ErasureUnfinishedError):
+            restoring.restore(landed, [lumina], server.environment("lumina"))
+        assert [each.name for each in (server.root / "inbox").iterdir()] == [name]
+
+
+@contextmanager
+def _giving_once(
+    root: Path, make_organization: MakeOrganization, name: str, content: bytes
+) -> Iterator[tuple[Organization, BentServer]]:
+    """An inbox with a file, which goes as soon as it was read."""
+    with serve_bent(root / "bent", root / "keys", Bends(is_read_once=True)) as server:
+        inbox = server.root / "inbox"
+        inbox.mkdir()
+        (inbox / name).write_bytes(content)
+        organization = make_organization(
+            sftp_port=server.port, sftp_username=USERNAME, inbox_dir="inbox"
+        )
+        yield organization, server
 
 
 def test_a_server_that_does_not_answer_stops_nothing(
