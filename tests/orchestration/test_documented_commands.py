@@ -71,6 +71,10 @@ NOT_RUN = {
     "make test": ("it runs this test", None),
     "make dev": ("as with SALDO_HOME=data/demo, in another folder", "TestUserInterface"),
     "make pages": ("as with SALDO_HOME=data/demo, in another folder", "TestDeciding"),
+    "make .venv/spark/ready": (
+        "needs Java, downloads PySpark: `make test-spark` runs it",
+        "test_make_installs_pyspark_where_spark_is_asked_for",
+    ),
     "make run DATE=...": ("as with a date", "test_a_day_is_run_for_real_and_read"),
     **dict.fromkeys(
         ("dbt build", "dbt test", "dbt docs generate"),
