@@ -226,17 +226,18 @@ def models(
         with warehouse.connect(home) as connection:
             engines.check(connection, home)
             rebuilding.require_to_read(connection, home, say)
+            chosen: tuple[str, ...] = ()
             if not context.is_subset:
-                arguments.extend(engine.choose_nodes(connection, home, project_now))
+                chosen = engine.choose_nodes(connection, home, project_now)
             lent = engine.lend(connection, home)
         with locking.lent_to_children(home), row_views.told_checked(), _variables(lent):
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
-            invocation = dbt.cli(arguments, context=context, target_path=target)
+            invocation = dbt.cli([*arguments, *chosen], context=context, target_path=target)
         yield from _with_row_counts(
             context, invocation, home, partial(engine.bring_back, home, project_now)
         )
         if not context.is_subset:
             with warehouse.connect(home) as connection:
                 warehouse.finish_load(connection, warehouse.last_load_id(connection))
-                standing.note_build(connection, home, project_now)
+                standing.note_build(connection, home, project_now, chosen)

@@ -3,20 +3,23 @@
 A view is what its SQL says, and a seed what its file says. Neither changes from one load to the
 next, and the tests of seeds alone find what they found. Nearly half of a small build is spent on
 them. So a build that ended well is noted in the warehouse: by which files of the project, and with
-which views and seeds. While that is so, the next build leaves them out (`what_a_load_changes` in
-selectors.yml).
+which views, seeds and functions. While that is so, the next build leaves them out
+(`what_a_load_changes` in selectors.yml).
 
 dbt deletes the note before it writes anything (macros/standing.sql). So the next build is of
 everything after one that was killed, has failed, was of some models only, or was started by hand.
 
 A table stands, too, when nothing has come that it is made of. What came is what the tables of `raw`
 have of the load, and of the one before it: a table of what came with a load is emptied by the next.
+Other contracts come like a file. After a build of everything, all tables may hold what only its
+load has, and views over tables of a former load may have none yet: the next build leaves out no
+table, whatever has come.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 import duckdb
@@ -26,6 +29,7 @@ from orchestration.installation.home import Home
 
 EVERYTHING = "SALDO_BUILDS_EVERYTHING"
 _NOTE = "main.built"
+_OF_EVERYTHING, _OF_SOME = "everything", "some"
 # What has to be built (selectors.yml) after files or decisions, after events alone, after nothing.
 _ANYTHING, _EVENTS, _NOTHING = "what_a_load_changes", "what_events_change", "what_a_day_changes"
 # The tables of `raw` that have a row of each load with which something of the kind came.
@@ -54,20 +58,24 @@ def choose_nodes(
     if os.environ.get(EVERYTHING) == "1":
         return ()
     try:
-        row = connection.execute(f"select build from {_NOTE}").fetchone()  # noqa: S608 (a name of ours)
+        row = connection.execute(f"from {_NOTE}").fetchone()
     except duckdb.CatalogException:
         return ()
-    if row != (_describe(connection, home, project),):
-        return ()
-    return ("--selector", _choose_selector(connection))
+    build = _describe(connection, home, project)
+    if row == (build, _OF_EVERYTHING):
+        return ("--selector", _ANYTHING)
+    if row == (build, _OF_SOME):
+        return ("--selector", _choose_selector(connection))
+    return ()
 
 
 def _choose_selector(connection: duckdb.DuckDBPyConnection) -> str:
     """Choose what the newest load can change, by what it brought and the one before it did."""
+    # The third tells whether the contracts of the second are others.
     newest = connection.execute(
-        "select load_id, contracts from raw.loads order by load_id desc limit 2"
+        "select load_id, contracts from raw.loads order by load_id desc limit 3"
     ).fetchall()
-    first = min(load_id for load_id, _ in newest)
+    first = min(load_id for load_id, _ in newest[:2])
     if len({contracts for _, contracts in newest}) > 1 or _has_come(
         connection, TABLES_OF_FILES, first
     ):
@@ -83,7 +91,9 @@ def _has_come(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], load
     )
 
 
-def note_build(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -> None:
+def note_build(
+    connection: duckdb.DuckDBPyConnection, home: Home, project: str, chosen: Sequence[str]
+) -> None:
     """Note that a build has carried a load through, and that nothing of it was left out but what
     stood already. A project that was changed meanwhile is not noted: nobody knows what was built.
 
@@ -91,13 +101,14 @@ def note_build(connection: duckdb.DuckDBPyConnection, home: Home, project: str) 
         connection: the warehouse.
         home: the installation.
         project: the fingerprint of the project as it was before the build.
+        chosen: what `choose_nodes` returned for the build.
 
     """
     if fingerprint(home) != project:
         return
     connection.execute(
-        f"create or replace table {_NOTE} as select ?::varchar as build",
-        [_describe(connection, home, project)],
+        f"create or replace table {_NOTE} as select ?::varchar as build, ?::varchar as extent",
+        [_describe(connection, home, project), _OF_SOME if chosen else _OF_EVERYTHING],
     )
 
 
@@ -111,6 +122,11 @@ def _describe(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -
         "select database_name, schema_name, table_name, sql from duckdb_tables()"
         " where schema_name <> 'raw' and table_name <> 'built' order by all"
     ).fetchall()
+    # Without their SQL: DuckDB writes the columns after `exclude` in another order each time.
+    functions = connection.execute(
+        "select database_name, schema_name, function_name, parameters from duckdb_functions()"
+        " where not internal order by all"
+    ).fetchall()
     seeds = []
     for path in sorted(home.seeds.glob("*.csv")):
         hashed = f'select count(*), sum(hash(seed)) from seeds."{path.stem}" as seed'  # noqa: S608 (a file of ours)
@@ -118,4 +134,4 @@ def _describe(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -
             seeds.append((path.stem, connection.execute(hashed).fetchone()))
         except duckdb.CatalogException:
             seeds.append((path.stem, None))
-    return sha256(repr((project, views, tables, seeds)).encode()).hexdigest()
+    return sha256(repr((project, views, tables, functions, seeds)).encode()).hexdigest()

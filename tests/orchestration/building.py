@@ -29,7 +29,7 @@ def build_load(home: Home, load_id: int, *options: str) -> None:
     with warehouse.connect(home) as connection:
         warehouse.finish_load(connection, load_id)
         if is_usual:
-            standing.note_build(connection, home, project)
+            standing.note_build(connection, home, project, chosen)
 
 
 def run_dbt(home: Home, *arguments: str) -> None:

@@ -141,7 +141,7 @@ def test_what_spark_has_made_becomes_the_rows_of_the_warehouse_whenever_it_is_cu
         home = installed.home
     project = fingerprint(home)
     with warehouse.connect(home) as connection:
-        standing.note_build(connection, home, project)
+        standing.note_build(connection, home, project, ())
         former = _read(connection)
         Spark().lend(connection, home)
         _make_as_spark_does(connection, home.scratch / "made_by_spark")
@@ -164,7 +164,7 @@ def test_a_table_that_spark_has_not_made_is_told_and_no_row_is_changed(tmp_path:
         home = installed.home
     project = fingerprint(home)
     with warehouse.connect(home) as connection:
-        standing.note_build(connection, home, project)
+        standing.note_build(connection, home, project, ())
         former = _read(connection)
         Spark().lend(connection, home)
     with pytest.raises(
