@@ -36,6 +36,7 @@ LONGEST = (
     "test_end_to_end",
     "test_access",
     "test_nights",
+    "test_small_builds",
     "test_oracle",
     "test_console_morning",
     "test_killed_arrivals",

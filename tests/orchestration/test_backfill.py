@@ -78,13 +78,15 @@ class Site:
         self.wait_until(lambda: [status for _, status in self.runs()] == list(statuses))
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:
-        """All rows that the warehouse stores."""
+        """All rows that the warehouse stores, but its id, which each warehouse has of its own."""
         with warehouse.reading(self.home) as connection:
             names = connection.execute(
-                "select schema_name || '.' || table_name from duckdb_tables() order by all"
+                "select schema_name || '.' || table_name from duckdb_tables()"
+                " where table_name <> 'warehouse_id' order by all"
             ).fetchall()
+            columns = "columns(lambda name: name <> 'warehouse_id')"
             return {
-                name: connection.execute(f"from {name} order by all").fetchall()
+                name: connection.execute(f"select {columns} from {name} order by all").fetchall()
                 for (name,) in names
             }
 
