@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 
 from orchestration.installation.damage import REPLAY
-from orchestration.installation.warehouse import OlderWarehouseError
+from orchestration.installation.warehouse import OlderWarehouseError, is_any_load_finished
 
 LISTED = Path(__file__).with_name("kept_tables.json")
 
@@ -73,7 +73,7 @@ def check(connection: duckdb.DuckDBPyConnection) -> None:
     expected, found = read_expected(), read_found(connection)
     kept = {table: found[table] for table in expected.tables if table in found}
     other = {table for table, columns in kept.items() if columns != expected.tables[table]}
-    if kept and _is_any_load_finished(connection):
+    if kept and is_any_load_finished(connection):
         other |= expected.tables.keys() - kept.keys()
     if other:
         _refuse(f"other columns in {', '.join(sorted(other))}")
@@ -103,10 +103,3 @@ def _refuse(what: str) -> None:
         f"another version of Saldo made the warehouse, with {what}:"
         f" {REPLAY} makes it anew from the landing area"
     )
-
-
-def _is_any_load_finished(connection: duckdb.DuckDBPyConnection) -> bool:
-    row = connection.execute(
-        "select exists (select 1 from raw.loads where finished_at is not null)"
-    ).fetchone()
-    return row is not None and bool(row[0])

@@ -107,10 +107,10 @@ class Spark:
 
         """
         with warehouse.connect(home) as connection:
-            is_built = warehouse.is_built(connection)
+            is_new = not warehouse.is_any_load_finished(connection)
             stands = bool(standing.choose_nodes(connection, home, project))
         if not stands:
-            _make_tables(home, is_built=is_built)
+            _make_tables(home, is_new=is_new)
         made = {path.name: path for path in _made(home).iterdir()}
         with warehouse.connect(home) as connection:
             for database in (
@@ -192,10 +192,10 @@ def _made(home: Home) -> Path:
     return home.scratch / "made_by_spark"
 
 
-def _make_tables(home: Home, *, is_built: bool) -> None:
+def _make_tables(home: Home, *, is_new: bool) -> None:
     try:
         with locking.lent_to_children(home):
-            for arguments in _IN_WAREHOUSE if is_built else _IN_NEW_WAREHOUSE:
+            for arguments in _IN_NEW_WAREHOUSE if is_new else _IN_WAREHOUSE:
                 run_dbt(home, *arguments, "--quiet", is_silent=True)
     except subprocess.CalledProcessError:
         raise NotBroughtBackError(

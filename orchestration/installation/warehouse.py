@@ -297,6 +297,14 @@ def _older(how: str) -> OlderWarehouseError:
     )
 
 
+def is_any_load_finished(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Return whether a load has been carried through the models."""
+    row = connection.execute(
+        "select exists (select 1 from raw.loads where finished_at is not null)"
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
     """Return the load that is in `raw` but did not complete the models, if any."""
     row = connection.execute(

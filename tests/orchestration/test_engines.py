@@ -175,6 +175,26 @@ def test_a_table_that_spark_has_not_made_is_told_and_no_row_is_changed(tmp_path:
         assert _read(connection) == former
 
 
+@pytest.mark.parametrize("is_finished", [False, True])
+def test_tables_are_made_before_views_until_a_load_has_been_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_finished: bool
+) -> None:
+    """A kill in the first load leaves some tables; a finished one all, which views stand upon."""
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    with warehouse.connect(home) as connection:
+        if not is_finished:
+            connection.execute("update raw.loads set finished_at = null")
+        Spark().lend(connection, home)
+        _make_as_spark_does(connection, home.scratch / "made_by_spark")
+    said: list[str] = []
+    monkeypatch.setattr(spark, "run_dbt", lambda _, verb, *others, **more: said.append(verb))
+
+    Spark().bring_back(home, "another project")
+
+    assert said == (["run", "build"] if is_finished else ["build", "run"])
+
+
 def test_make_installs_pyspark_where_spark_is_asked_for() -> None:
     for target, is_there in (("prod", False), ("spark", True)):
         said = subprocess.run(
