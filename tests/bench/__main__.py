@@ -198,7 +198,9 @@ def ours(bench: Bench) -> Iterator[Row]:
     yield Row("Saldo, day 2, memory_limit 2GB", [_repeat_day_2(bench, at, small)], bench.size)
     for day in (1, 2):
         bench.file(day).unlink()
-    runs = [_run_day(bench, at, 3 + number) for number in range(bench.repeats)]
+    # The first is built as after a file: tables of what came with day 2 are emptied.
+    _run_day(bench, at, 3)
+    runs = [_run_day(bench, at, 4 + number) for number in range(bench.repeats)]
     yield Row("Saldo, a day without a file", runs)
 
 
