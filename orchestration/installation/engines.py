@@ -111,7 +111,6 @@ def check(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         ToldError: it cannot run here.
 
     """
-    # DuckDB would take a variable that is called `engine` for a table that is missing.
     wanted = chosen()
     place = wanted.place(home)
     if connection.execute("select 1 from raw.loads").fetchone() is None:

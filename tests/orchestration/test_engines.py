@@ -38,6 +38,23 @@ WITH_HASHES = {
     "warehouse.intermediate.int_invoices__checked",
 }
 
+Rows = list[tuple[object, ...]]
+# A home, the fingerprint of its project, and the rows of its tables.
+Lent = tuple[Home, str, dict[str, Rows]]
+
+
+@pytest.fixture
+def lent(tmp_path: Path) -> Lent:
+    """A home of one day, for whose tables the project is noted, after its rows were lent."""
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    project = fingerprint(home)
+    with warehouse.connect(home) as connection:
+        standing.note_build(connection, home, project, ())
+        former = _read(connection)
+        Spark().lend(connection, home)
+    return home, project, former
+
 
 def test_without_pyspark_nothing_is_taken_and_the_command_says_what_has_it(tmp_path: Path) -> None:
     with install(tmp_path, Installed) as installed:
@@ -134,16 +151,11 @@ def test_rows_that_change_after_their_load_are_lent_with_each_load() -> None:
 
 
 def test_what_spark_has_made_becomes_the_rows_of_the_warehouse_whenever_it_is_cut_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lent: Lent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spark's files are written from DuckDB's own tables here; the debts have other amounts."""
-    with install(tmp_path, Installed, 1) as installed:
-        home = installed.home
-    project = fingerprint(home)
+    home, project, former = lent
     with warehouse.connect(home) as connection:
-        standing.note_build(connection, home, project, ())
-        former = _read(connection)
-        Spark().lend(connection, home)
         _make_as_spark_does(connection, home.scratch / "made_by_spark")
     with monkeypatch.context() as cut_off:
         cut_off.setattr(spark, "_replace_rows", _until("main.payments"))
@@ -159,14 +171,8 @@ def test_what_spark_has_made_becomes_the_rows_of_the_warehouse_whenever_it_is_cu
     assert summed == (sum(row[-1] for row in former["marts.main.debts"]) + count,)
 
 
-def test_a_table_that_spark_has_not_made_is_told_and_no_row_is_changed(tmp_path: Path) -> None:
-    with install(tmp_path, Installed, 1) as installed:
-        home = installed.home
-    project = fingerprint(home)
-    with warehouse.connect(home) as connection:
-        standing.note_build(connection, home, project, ())
-        former = _read(connection)
-        Spark().lend(connection, home)
+def test_a_table_that_spark_has_not_made_is_told_and_no_row_is_changed(lent: Lent) -> None:
+    home, project, former = lent
     with pytest.raises(
         NotBroughtBackError, match=r"Spark has no intermediate\.int_balances__moved"
     ):
@@ -207,7 +213,7 @@ def test_make_installs_pyspark_where_spark_is_asked_for() -> None:
         assert ("requirements-spark.txt" in said) is is_there
 
 
-def _read(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[object, ...]]]:
+def _read(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows]:
     """All rows of the tables that dbt makes; of the debts the amount comes last."""
     tables = [f"{each}.{name}" for each in DATABASES for name in spark._tables(connection, each)]
     return {
