@@ -56,3 +56,26 @@ def test_each_event_touches_the_file_that_the_user_interface_watches(
         time.sleep(0.01)
         assert job.execute_in_process(instance=instance).success
     assert times[0] > before
+
+
+def test_an_event_and_what_it_says_of_its_asset_are_stored_together_or_not_at_all(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    materialization = dg.AssetMaterialization("money")
+    with dg.DagsterInstance.get() as instance:
+        log = instance.event_log_storage
+        with monkeypatch.context() as patch:
+            patch.setattr(EventLog, "_store_asset_event", _run_out_of_space)
+            with pytest.raises(OSError, match="no space"):
+                instance.report_runless_asset_event(materialization)
+        assert instance.fetch_materializations(dg.AssetKey("money"), limit=9).records == []
+        instance.report_runless_asset_event(materialization)
+        assert len(instance.fetch_materializations(dg.AssetKey("money"), limit=9).records) == 1
+        (record,) = log.get_asset_records([dg.AssetKey("money")])
+        assert record.asset_entry.last_materialization_record is not None
+
+
+def _run_out_of_space(*_: object) -> None:
+    message = "no space"
+    raise OSError(message)
