@@ -3,8 +3,8 @@ SALDO_HOME ?= data
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# With SALDO_TARGET=spark, the environment that has PySpark, too.
-READY := $(VENV)/$(if $(filter spark,$(SALDO_TARGET)),spark/)ready
+# With SALDO_TARGET=spark or spark_connect, the environment that has PySpark, too.
+READY := $(VENV)/$(if $(filter spark spark_connect,$(SALDO_TARGET)),spark/)ready
 export SALDO_HOME
 export PATH := $(CURDIR)/$(dir $(READY))bin:$(CURDIR)/$(BIN):$(PATH)
 

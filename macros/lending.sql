@@ -17,8 +17,10 @@
             {%- set columns = table.columns.values() | map(attribute='name') | join(', ') -%}
             {%- set rows = 'select ' ~ columns ~ ' from ' ~ lent(table.identifier) -%}
             {%- if 'load_id' in table.columns and table.meta.get('rows') != 'change after their load' -%}
-                {%- do run_query('delete from ' ~ name ~ ' where load_id = ' ~ load_id) -%}
-                {%- do run_query('insert into ' ~ name ~ ' ' ~ rows) -%}
+                {#- In one statement: what a killed run had begun may end beside it on a cluster. -#}
+                {%- do run_query(
+                    'insert into ' ~ name ~ ' replace where load_id = ' ~ load_id ~ ' ' ~ rows
+                ) -%}
             {%- else -%}
                 {%- do run_query('insert overwrite ' ~ name ~ ' ' ~ rows) -%}
             {%- endif -%}

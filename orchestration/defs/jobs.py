@@ -5,13 +5,14 @@ import os
 import dagster as dg
 
 from orchestration.defs.resources import guarded
+from orchestration.installation.dbt_project import ON_SPARK
 from orchestration.installation.home import Home
 from orchestration.reports import verifying
 from orchestration.reports.run_alerts import TOLD
 
 # Schedules and sensors are on by default in production, on either engine (profiles.yml); elsewhere
 # they must be switched on.
-IS_PRODUCTION = os.environ.get("SALDO_TARGET") in ("prod", "spark")
+IS_PRODUCTION = os.environ.get("SALDO_TARGET") in ("prod", *ON_SPARK)
 
 business_date = dg.define_asset_job(
     "business_date",

@@ -23,6 +23,10 @@ DBT = (
     " from dbt.cli.main import cli; cli(prog_name='dbt')",
 )
 
+# The targets of profiles.yml that are of Spark: on this machine, and on a cluster.
+CONNECT = "spark_connect"
+ON_SPARK = ("spark", CONNECT)
+
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-duckdb", "duckdb")
 _SOURCES = (
     "dbt_project.yml",
@@ -62,8 +66,8 @@ def run_dbt(home: Home, *arguments: str, is_silent: bool = False) -> None:
 
 
 def _on_duckdb(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return another target of profiles.yml where the environment names that of Spark."""
-    return {"SALDO_TARGET": "dev"} if environment.get("SALDO_TARGET") == "spark" else {}
+    """Return another target of profiles.yml where the environment names one of Spark."""
+    return {"SALDO_TARGET": "dev"} if environment.get("SALDO_TARGET") in ON_SPARK else {}
 
 
 def project_folder(home: Home) -> Path:

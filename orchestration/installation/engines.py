@@ -14,6 +14,7 @@ import duckdb
 
 from orchestration.installation import standing
 from orchestration.installation.damage import REPLAY
+from orchestration.installation.dbt_project import ON_SPARK
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.spark import Spark
@@ -98,7 +99,7 @@ class DuckDB:
 
 def chosen(environment: Mapping[str, str] = os.environ) -> Engine:
     """Return the engine that SALDO_TARGET names."""
-    return Spark() if environment.get("SALDO_TARGET") == Spark.name else DuckDB()
+    return Spark() if environment.get("SALDO_TARGET") in ON_SPARK else DuckDB()
 
 
 def check(connection: duckdb.DuckDBPyConnection, home: Home) -> None:

@@ -1,4 +1,4 @@
-"""Apache Spark as the engine of the models (R33): `SALDO_TARGET=spark`.
+"""Apache Spark as the engine of the models (R33): `SALDO_TARGET=spark`, or `spark_connect`.
 
 Before a build, the rows that a load brought to `raw` are written as Parquet files. dbt's hooks take
 them into Spark's own tables, and write those that the models have made as Parquet files, too
@@ -8,25 +8,31 @@ functions for analysts, are DuckDB's.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 
 from orchestration.installation import locking, standing, warehouse
 from orchestration.installation.damage import REPLAY
 from orchestration.installation.databases import quoted
-from orchestration.installation.dbt_project import run_dbt
+from orchestration.installation.dbt_project import CONNECT, run_dbt
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import raw_tables
 
 # Spark 4.1 runs on these two.
 JAVA_VERSIONS = (17, 21)
+# Of a Spark Connect server: its port where its address names none, how long it may take to answer.
+_CONNECT_PORT = 15002
+_PATIENCE_SECONDS = 20
 # In the path of a home, Spark takes them for patterns, or for the end of a name.
 _NOT_IN_PATHS = "[]{}*?`'\\"
 _VIEWS = "config.materialized:view"
@@ -39,7 +45,9 @@ _HASH = "UHUGEINT"
 
 
 class NoSparkError(ToldError):
-    """There is no PySpark or no Java that it runs on, or the home is where Spark finds no files."""
+    """There is no PySpark, no Java that it runs on or no server to ask, or the home is where Spark
+    finds no files.
+    """
 
 
 class NotBroughtBackError(ToldError):
@@ -52,23 +60,27 @@ class Spark:
     name = "spark"
 
     def require(self, home: Home) -> None:
-        """Look for PySpark and Java.
+        """Look for PySpark, and Java or the server of a cluster.
 
         Raises:
             NoSparkError: one of them is missing, or is not one that fits.
 
         """
+        target = os.environ.get("SALDO_TARGET")
         if find_spec("pyspark") is None:
             raise NoSparkError(
-                "SALDO_TARGET is spark, but this Python has no PySpark: use .venv/spark/bin/python,"
-                " which `make .venv/spark/ready` makes"
+                f"SALDO_TARGET is {target}, but this Python has no PySpark: use"
+                " .venv/spark/bin/python, which `make .venv/spark/ready` makes"
             )
         if any(character in str(home.root) for character in _NOT_IN_PATHS):
             raise NoSparkError(
                 f"Spark finds no files in {home.root}: name a folder whose path has none of"
                 f" {_NOT_IN_PATHS} with SALDO_HOME"
             )
-        require_java()
+        if target == CONNECT:
+            require_server(os.environ.get("SALDO_SPARK_REMOTE", ""))
+        else:
+            require_java()
 
     def place(self, home: Home) -> str:
         """Name the folder of its tables: in a home that was moved they name the former one."""
@@ -182,6 +194,32 @@ def require_java() -> str:
     if version is None or int(version[1]) not in JAVA_VERSIONS:
         raise NoSparkError(f"{wanted}: `java` is {version[0] if version else asked.stderr.strip()}")
     return version[0]
+
+
+def require_server(address: str) -> None:
+    """Check that a Spark Connect server answers.
+
+    Args:
+        address: `sc://HOST`, `sc://HOST:PORT`, with parameters after `/;` or without.
+
+    Raises:
+        NoSparkError: nobody answers there, or it is no such address.
+
+    """
+    named = urlsplit(address)
+    if named.scheme != "sc" or not named.hostname:
+        raise NoSparkError(
+            "SALDO_TARGET is spark_connect, but SALDO_SPARK_REMOTE names no server of a cluster:"
+            f" it must be like sc://HOST:{_CONNECT_PORT} (docs/scale.md)"
+        )
+    where = (named.hostname, named.port or _CONNECT_PORT)
+    try:
+        socket.create_connection(where, _PATIENCE_SECONDS).close()
+    except OSError as error:
+        raise NoSparkError(
+            f"no Spark Connect server answers at {where[0]}:{where[1]} (SALDO_SPARK_REMOTE): start"
+            f" it as docs/scale.md says, and run again: {error}"
+        ) from None
 
 
 def _lent(home: Home) -> Path:

@@ -5,6 +5,7 @@ What needs Spark itself is in `tests/spark`.
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,31 @@ def test_a_home_whose_path_spark_takes_for_a_pattern_is_told(
         Spark().require(Home(tmp_path / "it's [mine]", PROJECT / "seeds"))
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("", r"names no server of a cluster: it must be like sc://HOST:15002"),
+        ("spark://127.0.0.1:7077", "names no server of a cluster"),
+        ("sc://127.0.0.1:{closed}/;user_id=x", r"no Spark Connect server answers at 127\.0\.0\.1:"),
+    ],
+)
+def test_a_cluster_without_a_server_that_answers_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, told: str
+) -> None:
+    """Java is not looked for: it is where the server is."""
+    monkeypatch.setattr(spark, "find_spec", lambda _: True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("SALDO_TARGET", "spark_connect")
+    home = Home(tmp_path, PROJECT / "seeds")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("SALDO_SPARK_REMOTE", f"sc://127.0.0.1:{port}")
+        engines.chosen().require(home)
+    monkeypatch.setenv("SALDO_SPARK_REMOTE", address.format(closed=port))
+    with pytest.raises(NoSparkError, match=told):
+        engines.chosen().require(home)
+
+
 def test_upon_loads_of_another_engine_nothing_is_built(tmp_path: Path) -> None:
     with install(tmp_path, Installed, 1) as installed:
         home = installed.home
@@ -202,7 +228,7 @@ def test_tables_are_made_before_views_until_a_load_has_been_finished(
 
 
 def test_make_installs_pyspark_where_spark_is_asked_for() -> None:
-    for target, is_there in (("prod", False), ("spark", True)):
+    for target, is_there in (("prod", False), ("spark", True), ("spark_connect", True)):
         said = subprocess.run(
             ["make", "--dry-run", "--always-make", "run", f"SALDO_TARGET={target}"],
             cwd=PROJECT,

@@ -1,0 +1,165 @@
+"""A cluster of Spark on this machine: a master, two workers, and the server that Saldo asks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyspark
+
+from orchestration.installation.home import PROJECT
+from tests.spark.commands import wait_for
+
+_HOST = "127.0.0.1"
+_SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+# For few rows, as `spark` has it in profiles.yml.
+_FOR_FEW_ROWS = {
+    "spark.driver.memory": "2g",
+    "spark.driver.extraJavaOptions": f"{_SMALL_JAVA} -XX:ReservedCodeCacheSize=256m",
+    "spark.executor.memory": "640m",
+    "spark.executor.extraJavaOptions": _SMALL_JAVA,
+    "spark.sql.shuffle.partitions": "2",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.ui.enabled": "false",
+}
+_COMMAND = re.compile(r"^    (\S*spark-submit .*?)\n\n", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker of one core.
+
+    Args:
+        process: the leader of a group, in which what works for it is, too.
+        folder: what it works in.
+
+    """
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether it has begun to work for the server."""
+        return any(self.folder.glob("app-*/*"))
+
+    def kill(self) -> None:
+        """End it and all that works for it at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster at work.
+
+    Args:
+        remote: the address of its server, SALDO_SPARK_REMOTE.
+        workers: its workers.
+
+    """
+
+    remote: str
+    workers: list[Worker]
+
+
+@contextmanager
+def at_work(root: Path) -> Iterator[Cluster]:
+    """A cluster until the block ends; its logs are in a folder."""
+    root.mkdir()
+    master_port, server_port = _free_port(), _free_port()
+    master = f"spark://{_HOST}:{master_port}"
+    deploy = "org.apache.spark.deploy"
+    with ExitStack() as stack:
+
+        def start(name: str, ready: str, *command: str, **more: str) -> subprocess.Popen[bytes]:
+            process = stack.enter_context(_started(root / f"{name}.log", command, more))
+            wait_for(root / f"{name}.log", ready)
+            return process
+
+        small = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": _SMALL_JAVA}
+        where = ("--host", _HOST, "--webui-port", "0")
+        start(
+            "master",
+            "New state: ALIVE",
+            *("spark-class", f"{deploy}.master.Master", *where, "--port", str(master_port)),
+            **small,
+        )
+        workers = []
+        for name in ("worker_1", "worker_2"):
+            size = ("--cores", "1", "--memory", "1g", "--work-dir", str(root / name))
+            process = start(
+                name,
+                "Successfully registered",
+                *("spark-class", f"{deploy}.worker.Worker", *where, *size, master),
+                **small,
+            )
+            workers.append(Worker(process, root / name))
+        settings = {
+            **_FOR_FEW_ROWS,
+            "spark.local.dir": str(root / "server"),
+            "spark.connect.grpc.binding.address": _HOST,
+            "spark.connect.grpc.binding.port": str(server_port),
+        }
+        pairs = [each for name, value in settings.items() for each in ("--conf", f"{name}={value}")]
+        start("server", "Connect server started", *documented_server(master, pairs))
+        yield Cluster(f"sc://{_HOST}:{server_port}", workers)
+
+
+def documented_server(master: str, options: list[str]) -> list[str]:
+    """The command of docs/scale.md that starts a server, with another master and more options."""
+    found = _COMMAND.search((PROJECT / "docs" / "scale.md").read_text("utf-8"))
+    assert found, "docs/scale.md names no spark-submit"
+    command = shlex.split(found[1].replace("\\\n", " "))
+    former = command[command.index("--master") + 1]
+    return [
+        Path(command[0]).name,
+        *[master if each == former else each for each in command[1:-1]],
+        *options,
+        command[-1],
+    ]
+
+
+@contextmanager
+def _started(
+    log: Path, command: tuple[str, ...], variables: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    binaries = Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "SPARK_LOCAL_IP": _HOST,
+        **variables,
+    }
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [str(binaries / command[0]), *command[1:]],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind((_HOST, 0))
+        return int(free.getsockname()[1])

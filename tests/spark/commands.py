@@ -1,0 +1,63 @@
+"""The command on Spark while it works, and what analysts read after it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.installations import Installed
+
+_PATIENCE_SECONDS = 1800
+
+
+@contextmanager
+def started(
+    site: Installed, variables: Mapping[str, str], *arguments: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The command with more variables, and its dbt, in one group of processes."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "orchestration", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, **site.environment, **variables},
+        start_new_session=True,
+    )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def wait_for(log: Path, text: str) -> None:
+    """Wait until a log has a text.
+
+    Raises:
+        AssertionError: it never had.
+
+    """
+    patience_ends = time.monotonic() + _PATIENCE_SECONDS
+    while not (log.exists() and text in log.read_text()):
+        assert time.monotonic() < patience_ends, f"{log} never had {text}"
+        time.sleep(0.2)
+
+
+def published_tables(home: Home) -> dict[str, list[tuple[object, ...]]]:
+    """Every row of what is published, but when that was."""
+    with duckdb.connect(str(home.analytics), read_only=True) as connection:
+        names = [
+            name
+            for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()
+            if name not in ("deliveries", "published_at")
+        ]
+        return {
+            name: connection.execute(f"select * from {name} order by all").fetchall()
+            for name in names
+        }

@@ -1,0 +1,32 @@
+"""Days whose models are built on a cluster of Spark, over Spark Connect."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestration.devtools.demo.samples import DAYS
+from tests.orchestration.installations import Installed, install
+from tests.spark.cluster import at_work
+from tests.spark.commands import published_tables, started, wait_for
+
+_DAYS = 2
+
+
+def test_a_worker_is_killed_in_the_middle_of_a_build_and_every_row_is_as_on_duckdb(
+    tmp_path: Path,
+) -> None:
+    """The replay builds on the cluster what DuckDB had built, of the same instants."""
+    with install(tmp_path / "day", Installed, _DAYS) as site, at_work(tmp_path / "cluster") as here:
+        before = published_tables(site.home)
+        variables = {"SALDO_TARGET": "spark_connect", "SALDO_SPARK_REMOTE": here.remote}
+        log = site.home.root / "logs" / f"{DAYS[0]}.log"
+        log.unlink()
+
+        with started(site, variables, "replay") as running:
+            wait_for(log, "sql incremental model main.debts")
+            assert all(worker.is_at_work for worker in here.workers)
+            here.workers[0].kill()
+            status = running.wait()
+
+        assert status == 0, log.read_text()[-5000:]
+        assert published_tables(site.home) == before
