@@ -857,11 +857,12 @@ class TestAllowedValues:
             for seed in yaml.safe_load(path.read_text(encoding="utf-8"))["seeds"]
         ]
         allowed = {
-            (seed["name"], column["name"]): tuple(test["accepted_values"]["arguments"]["values"])
+            (seed["name"], column["name"]): tuple(arguments["arguments"]["values"])
             for seed in seeds
             for column in seed.get("columns", [])
             for test in column.get("data_tests", [])
-            if "accepted_values" in test
+            for kind, arguments in test.items()
+            if kind.endswith("accepted_values")
             and seed["name"]
             in {"organizations", "column_aliases", "payment_statuses", "enrollment_statuses"}
         }
