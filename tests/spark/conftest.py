@@ -17,9 +17,12 @@ DAYS = 3
 
 
 def pytest_configure() -> None:
-    """Set the time zone in which PySpark gives instants."""
+    """Set the time zone in which PySpark gives instants, and have numpy begin no thread: a process
+    that was forked beside one may wait for it for ever (tests/orchestration/forking.py).
+    """
     os.environ["TZ"] = "UTC"
     time.tzset()
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 @dataclass(frozen=True)
