@@ -171,12 +171,12 @@
 
 {#
     A hash of 128 bits of a row's text and of all that its meaning depends on (R32): the contract
-    by which it is read, and the version of the rules. Each text stands behind its length, so no two
-    rows are the same by where their cells end. A version of the rules is raised (`rules_version`)
-    when the same text comes to mean something else.
+    by which it is read, and the SQL of the rules, so that a row is read again when they change. Each
+    text stands behind its length, so no two rows are the same by where their cells end.
 #}
 {% macro hash_row(rows, files) -%}
-    {%- set parts = ["'" ~ var('rules_version') ~ "'"] -%}
+    {%- set rules = local_md5(read_invoices('rows') ~ code_invoices('rows')) -%}
+    {%- set parts = ["'" ~ rules ~ "'"] -%}
     {%- for column in [
         'organization_id', 'customer_id_scheme', 'currency', 'decimal_separator', 'date_format'
     ] -%}

@@ -120,13 +120,14 @@ def test_all_tables_are_as_if_every_row_had_been_read(by_hashes, tmp_path: Path)
     assert _tables(house) == _tables(other)
 
 
-def test_rows_of_another_version_of_the_rules_are_read(by_hashes) -> None:
+def test_rows_are_read_again_when_the_sql_of_a_rule_is_another(by_hashes) -> None:
     house, _ = by_hashes
     before = _tables(house)["debts"]
-    house.load(Deposit("same", FIRST), options=("--vars", "{rules_version: 2}"))
+    one_currency_more = ("--vars", "{decimals_of_currencies: {XTS: 3}}")
+    house.load(Deposit("same", FIRST), options=one_currency_more)
     assert _looked_at(house, "same") == ([2, 3, 4], 0)
     assert _tables(house)["debts"] == before
-    house.load(Deposit("same", FIRST), options=("--vars", "{rules_version: 2}"))
+    house.load(Deposit("same", FIRST), options=one_currency_more)
     assert _looked_at(house, "same") == ([], 3)
 
 
