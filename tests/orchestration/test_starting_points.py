@@ -81,6 +81,14 @@ def test_a_forked_command_says_what_a_started_one_says(home: Home, typed: str) -
     )
 
 
+def test_duckdb_has_one_thread_in_a_forked_process_unless_it_asks_for_more() -> None:
+    asks = "print(duckdb.connect({}).sql('select current_setting($$threads$$)').fetchone())"
+    lines = [asks.format(more) for more in ("", "config={'threads': 3}")]
+    typed = ["--number", "1", "--repeat", "1", "import duckdb", *lines]
+    done = run_module("timeit", typed, os.environ)
+    assert done.stdout.splitlines()[:2] == ["(1,)", "(3,)"], done.stderr
+
+
 def test_a_starting_point_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SALDO_TESTS_SHARED", str(tmp_path))
     made: list[Path] = []
