@@ -13,15 +13,8 @@ from pathlib import Path
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.redaction import redact
 
-# dbt's command line, without Python's garbage collector, at the end of the process too: it ends
-# with its build, and nearly all objects stay in use until then.
-DBT = (
-    sys.executable,
-    "-P",
-    "-c",
-    "import atexit, gc; gc.disable(); atexit.register(gc.freeze);"
-    " from dbt.cli.main import cli; cli(prog_name='dbt')",
-)
+# dbt's command line, started in the same Python wherever that finds modules.
+DBT = (sys.executable, "-P", str(Path(__file__).with_name("dbt_command.py")))
 
 # The targets of profiles.yml that are of Spark: on this machine, and on a cluster.
 CONNECT = "spark_connect"
