@@ -6,6 +6,7 @@ before its models are built, as they are then.
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from collections.abc import Sequence
@@ -69,6 +70,13 @@ class DuckDBEngine:
     def build(self, *options: str) -> None:
         """Build the models; options are dbt's."""
         run_dbt(self.home, *BUILD, *_WITHOUT_TESTS, *options)
+
+    def rules(self) -> str:
+        """What the hashes of rows cover of the SQL that reads a row, after a build."""
+        models = self.home.root / "target" / "compiled" / "saldo" / "models"
+        sql = (models / "staging" / "stg_intake__invoice_texts.sql").read_text("utf-8")
+        (rules,) = set(re.findall(r"'([0-9a-f]{32})'", sql))
+        return str(rules)
 
     def finish(self, load_id: int) -> None:
         """Note that the models have processed a load."""
