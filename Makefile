@@ -8,7 +8,7 @@ READY := $(VENV)/$(if $(filter spark spark_connect,$(SALDO_TARGET)),spark/)ready
 export SALDO_HOME
 export PATH := $(CURDIR)/$(dir $(READY))bin:$(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-deep test-spark soak bench dev pages run report verify lint docs sql lock bank-holidays clean
+.PHONY: demo test test-deep test-spark test-spark-deep soak bench dev pages run report verify lint docs sql lock bank-holidays clean
 
 demo: SALDO_HOME := $(if $(filter-out data,$(SALDO_HOME)),$(SALDO_HOME),data/demo)
 demo: $(READY) ## three business dates of three sample organizations
@@ -20,8 +20,12 @@ test: $(VENV)/ready ## every test
 test-deep: $(VENV)/ready ## ten thousand random histories
 	SALDO_HISTORIES=10000 python -m pytest tests/orchestration/test_histories.py
 
-test-spark: $(VENV)/spark/ready ## the same rows on Apache Spark as on DuckDB; needs Java 17
-	$(VENV)/spark/bin/python -m pytest -p no:xdist tests/spark
+SPARK_PYTEST := $(VENV)/spark/bin/python -m pytest -p no:xdist
+test-spark: $(VENV)/spark/ready ## the same rows on Apache Spark as on DuckDB: the demo; needs Java 17
+	$(SPARK_PYTEST) tests/spark/test_demo.py
+
+test-spark-deep: $(VENV)/spark/ready ## random histories, unit tests of dbt, days by the command, and on a cluster
+	$(SPARK_PYTEST) tests/spark --ignore tests/spark/test_demo.py
 
 soak: $(VENV)/ready ## a month beside the daemon, with faults and killed runs: make soak DATES=30
 	SALDO_SOAK_DATES=$(or $(DATES),30) SALDO_SOAK_KILLS=2 python -m pytest --capture no tests/orchestration/test_soak.py
