@@ -49,6 +49,8 @@ LIBRARIES = (
     "tomlkit",
     "upath",
 )
+# Those whose dbt is forked, too.
+_WITH_DBT = ("orchestration", "tests.orchestration.week")
 _PROJECT = Path(__file__).resolve().parents[2]
 _one_at_a_time = threading.Lock()
 
@@ -114,7 +116,7 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     time.tzset()
-    asked = lend_dbt() if order["module"] == "orchestration" else None
+    asked = lend_dbt() if order["module"] in _WITH_DBT else None
     if asked is not None:
         _become({**asked.told, "module": "tests.orchestration.dbt_command"}, asked.streams)
         return

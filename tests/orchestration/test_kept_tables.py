@@ -142,9 +142,7 @@ def test_the_list_of_kept_tables_is_that_of_the_models_and_a_replay_mends_a_form
     tmp_path: Path,
 ) -> None:
     """A real run makes exactly what is listed; a run over another version takes nothing."""
-    with install(tmp_path, Installed) as installed:
-        installed.upload(DAYS[0])
-        assert installed.command("run", "--date", DAYS[0].isoformat()).returncode == 0
+    with install(tmp_path, Installed, days=1) as installed:
         hint = "say `python -m orchestration.devtools.kept_tables` after a change of a model"
         assert find(installed.home) == kept_tables.read_expected().tables, hint
 

@@ -5,12 +5,14 @@ held files: one that a newer file overtakes, and one that an operator decides on
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from tests.orchestration.forking import run_module
 from tests.orchestration.installations import Installed, install
 
 
@@ -18,7 +20,8 @@ from tests.orchestration.installations import Installed, install
 def week(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[dict[str, object]], Path]:
     root = tmp_path_factory.mktemp("week")
     with install(root, Installed) as site:
-        lived = site.python("-m", "tests.orchestration.week", SERVER_ROOT=str(site.server_root))
+        variables = {**os.environ, **site.environment, "SERVER_ROOT": str(site.server_root)}
+        lived = run_module("tests.orchestration.week", [], variables)
     assert lived.returncode == 0, lived.stderr[-4000:]
     return [json.loads(line) for line in lived.stdout.splitlines()], site.home.analytics
 

@@ -1,7 +1,7 @@
 """Four days of the sample organizations as the daemon lives them, at instants that are simulated.
 
-Not a test: test_week.py starts it in a process of its own and reads what it writes, one JSON object
-for each instant: what was asked for, and what the run found.
+Not a test: test_week.py has it forked and reads what it writes, one JSON object for each instant:
+what was asked for, and what the run found.
 """
 
 from __future__ import annotations
