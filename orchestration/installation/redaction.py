@@ -14,7 +14,7 @@ from typing import TextIO
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _RUT = re.compile(r"(?<![\w-])\d{1,2}\.?\d{3}\.?\d{3} ?- ?[\dkK](?![\w-])")
 _PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)
-_WEBHOOK = "SALDO_ALERT_WEBHOOK"
+_OTHERS = ("SALDO_ALERT_WEBHOOK", "SPARK_CONNECT_AUTHENTICATE_TOKEN")
 
 
 def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
@@ -28,7 +28,7 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
         (
             value
             for name, value in environment.items()
-            if value and (name.startswith(_PASSWORD) or name == _WEBHOOK)
+            if value and (name.startswith(_PASSWORD) or name in _OTHERS)
         ),
         key=len,
         reverse=True,

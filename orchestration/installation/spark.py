@@ -206,15 +206,22 @@ def require_server(address: str) -> None:
         NoSparkError: nobody answers there, or it is no such address.
 
     """
-    named = urlsplit(address)
-    if named.scheme != "sc" or not named.hostname:
-        raise NoSparkError(
-            "SALDO_TARGET is spark_connect, but SALDO_SPARK_REMOTE names no server of a cluster:"
-            f" it must be like sc://HOST:{_CONNECT_PORT} (docs/scale.md)"
-        )
-    where = (named.hostname, named.port or _CONNECT_PORT)
+    # What is wrong with an address may be a part of its token: it is not repeated.
+    no_address = NoSparkError(
+        "SALDO_TARGET is spark_connect, but SALDO_SPARK_REMOTE names no server of a cluster:"
+        f" it must be like sc://HOST:{_CONNECT_PORT} (docs/scale.md)"
+    )
+    try:
+        named = urlsplit(address)
+        where = (named.hostname or "", named.port or _CONNECT_PORT)
+    except ValueError:
+        raise no_address from None
+    if named.scheme != "sc" or not where[0]:
+        raise no_address
     try:
         socket.create_connection(where, _PATIENCE_SECONDS).close()
+    except UnicodeError:
+        raise no_address from None
     except OSError as error:
         raise NoSparkError(
             f"no Spark Connect server answers at {where[0]}:{where[1]} (SALDO_SPARK_REMOTE): start"

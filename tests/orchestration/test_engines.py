@@ -114,6 +114,9 @@ def test_a_home_whose_path_spark_takes_for_a_pattern_is_told(
     [
         ("", r"names no server of a cluster: it must be like sc://HOST:15002"),
         ("spark://127.0.0.1:7077", "names no server of a cluster"),
+        ("sc://127.0.0.1:15002;token=secret", "(?!.*secret)^.*names no server of a cluster"),
+        ("sc://127.0.0.1:99999", "names no server of a cluster"),
+        ("sc://a..b", "names no server of a cluster"),
         ("sc://127.0.0.1:{closed}/;user_id=x", r"no Spark Connect server answers at 127\.0\.0\.1:"),
     ],
 )

@@ -31,9 +31,10 @@ _FOR_FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
-    "spark.ui.enabled": "false",
 }
-_COMMAND = re.compile(r"^    (\S*spark-submit .*?)\n\n", re.MULTILINE | re.DOTALL)
+_COMMAND = re.compile(
+    r"^    (PATH=\S+ spark-submit .*?) (spark-internal)$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,10 @@ class Worker:
     folder: Path
 
     @property
-    def is_at_work(self) -> bool:
-        """Whether it has begun to work for the server."""
-        return any(self.folder.glob("app-*/*"))
+    def tasks(self) -> int:
+        """How many tasks of the server it has done."""
+        logs = self.folder.glob("app-*/*/stderr")
+        return sum(log.read_text().count("Finished task") for log in logs)
 
     def kill(self) -> None:
         """End it and all that works for it at once."""
@@ -85,15 +87,20 @@ def at_work(root: Path) -> Iterator[Cluster]:
 
         def start(name: str, ready: str, *command: str, **more: str) -> subprocess.Popen[bytes]:
             process = stack.enter_context(_started(root / f"{name}.log", command, more))
-            wait_for(root / f"{name}.log", ready)
+            wait_for(process, root / f"{name}.log", ready)
             return process
 
-        small = {"SPARK_DAEMON_MEMORY": "256m", "SPARK_DAEMON_JAVA_OPTS": _SMALL_JAVA}
+        spark_class = str(Path(sys.executable).with_name("spark-class"))
+        small = {
+            "SPARK_HOME": str(Path(pyspark.__file__).parent),
+            "SPARK_DAEMON_MEMORY": "256m",
+            "SPARK_DAEMON_JAVA_OPTS": _SMALL_JAVA,
+        }
         where = ("--host", _HOST, "--webui-port", "0")
         start(
             "master",
             "New state: ALIVE",
-            *("spark-class", f"{deploy}.master.Master", *where, "--port", str(master_port)),
+            *(spark_class, f"{deploy}.master.Master", *where, "--port", str(master_port)),
             **small,
         )
         workers = []
@@ -102,51 +109,37 @@ def at_work(root: Path) -> Iterator[Cluster]:
             process = start(
                 name,
                 "Successfully registered",
-                *("spark-class", f"{deploy}.worker.Worker", *where, *size, master),
+                *(spark_class, f"{deploy}.worker.Worker", *where, *size, master),
                 **small,
             )
             workers.append(Worker(process, root / name))
         settings = {
             **_FOR_FEW_ROWS,
             "spark.local.dir": str(root / "server"),
-            "spark.connect.grpc.binding.address": _HOST,
             "spark.connect.grpc.binding.port": str(server_port),
         }
-        pairs = [each for name, value in settings.items() for each in ("--conf", f"{name}={value}")]
-        start("server", "Connect server started", *documented_server(master, pairs))
+        command = documented_server(master, settings)
+        start("server", "Connect server started", "/bin/sh", "-c", command)
         yield Cluster(f"sc://{_HOST}:{server_port}", workers)
 
 
-def documented_server(master: str, options: list[str]) -> list[str]:
-    """The command of docs/scale.md that starts a server, with another master and more options."""
+def documented_server(master: str, settings: Mapping[str, str]) -> str:
+    """The command of docs/scale.md that starts a server, with another master and more settings."""
     found = _COMMAND.search((PROJECT / "docs" / "scale.md").read_text("utf-8"))
     assert found, "docs/scale.md names no spark-submit"
-    command = shlex.split(found[1].replace("\\\n", " "))
-    former = command[command.index("--master") + 1]
-    return [
-        Path(command[0]).name,
-        *[master if each == former else each for each in command[1:-1]],
-        *options,
-        command[-1],
-    ]
+    more = " ".join(f"--conf {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
+    return f"{found[1].replace('spark://MASTER:7077', master)} {more} {found[2]}"
 
 
 @contextmanager
 def _started(
     log: Path, command: tuple[str, ...], variables: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    binaries = Path(sys.executable).parent
-    environment = {
-        **os.environ,
-        "PATH": f"{binaries}:{os.environ['PATH']}",
-        "SPARK_HOME": str(Path(pyspark.__file__).parent),
-        "SPARK_LOCAL_IP": _HOST,
-        **variables,
-    }
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [str(binaries / command[0]), *command[1:]],
-            env=environment,
+            command,
+            cwd=PROJECT,
+            env={**os.environ, "SPARK_LOCAL_IP": _HOST, **variables},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -32,19 +33,21 @@ def started(
     try:
         yield running
     finally:
-        running.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
         running.wait()
 
 
-def wait_for(log: Path, text: str) -> None:
-    """Wait until a log has a text.
+def wait_for(process: subprocess.Popen[bytes], log: Path, text: str) -> None:
+    """Wait until a log of a process has a text.
 
     Raises:
-        AssertionError: it never had.
+        AssertionError: it never had, or the process has ended.
 
     """
     patience_ends = time.monotonic() + _PATIENCE_SECONDS
     while not (log.exists() and text in log.read_text()):
+        assert process.poll() is None, f"ended before {log} had {text}"
         assert time.monotonic() < patience_ends, f"{log} never had {text}"
         time.sleep(0.2)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.installation import warehouse
+from orchestration.installation.spark import Spark
 from tests.orchestration.installations import Installed, install
 from tests.spark.cluster import at_work
 from tests.spark.commands import published_tables, started, wait_for
@@ -23,10 +25,15 @@ def test_a_worker_is_killed_in_the_middle_of_a_build_and_every_row_is_as_on_duck
         log.unlink()
 
         with started(site, variables, "replay") as running:
-            wait_for(log, "sql incremental model main.debts")
-            assert all(worker.is_at_work for worker in here.workers)
+            wait_for(running, log, "sql incremental model main.debts")
+            assert all(worker.tasks for worker in here.workers), "a worker had nothing to do"
             here.workers[0].kill()
             status = running.wait()
 
         assert status == 0, log.read_text()[-5000:]
+        # Most of the two loads is the work of the one that is left.
+        assert here.workers[1].tasks > here.workers[0].tasks
+        with warehouse.reading(site.home) as connection:
+            noted = connection.execute("select engine from main.engine").fetchall()
+        assert noted == [(Spark().place(site.home),)]
         assert published_tables(site.home) == before

@@ -45,7 +45,8 @@ def test_a_home_goes_to_spark_by_a_replay_alone_and_its_tables_stay_as_they_are(
 def test_a_day_on_spark_that_was_killed_is_carried_on(site: Installed) -> None:
     day = DAYS[2].isoformat()
     with started(site, ON_SPARK, "run", "--date", day) as running:
-        wait_for(site.home.root / "logs" / f"{day}.log", "sql incremental model main.debts")
+        log = site.home.root / "logs" / f"{day}.log"
+        wait_for(running, log, "sql incremental model main.debts")
         os.killpg(running.pid, signal.SIGKILL)
 
     ran = site.command("run", "--date", day, **ON_SPARK)
