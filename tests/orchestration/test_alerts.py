@@ -211,16 +211,17 @@ def test_an_alert_that_is_not_taken_is_told_without_the_address(receiver):
 
 
 def test_no_mail_no_rut_and_no_secret_is_sent(receiver):
-    said = "12.345.678-5 and 7654321-K, ana.rojas+1@correo.cl, hunter2 at /hook/s3cret"
+    said = "12.345.678-5 and 7654321-K, ana.rojas+1@correo.cl, hunter2, t0ken at /hook/s3cret"
     alert = Alert("failed", f"failed: {said}", (said,))
     environment = {
         "SALDO_ALERT_WEBHOOK": receiver.address,
         "SFTP_PASSWORD_LUMINA": "hunter2",
         "SFTP_PASSWORD_EMPTY": "",
+        "SPARK_CONNECT_AUTHENTICATE_TOKEN": "t0ken",
     }
     assert _send(alert, **environment) == []
     told = json.loads(receiver.received[0][1])
-    assert told["lines"] == ["[rut] and [rut], [mail], [secret] at /hook/s3cret"]
+    assert told["lines"] == ["[rut] and [rut], [mail], [secret], [secret] at /hook/s3cret"]
     assert redact(receiver.address, environment) == "[secret]"
 
 
