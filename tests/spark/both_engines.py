@@ -7,8 +7,9 @@ once, and a null is equal to a null only.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +69,16 @@ class BothEngines:
         self.spark.finish(load_id)
 
     def build(self, *options: str) -> None:
-        """Build the models of the newest load once more on both engines.
-
-        On Spark hashes of rows cover the SQL of DuckDB, so that they are the same.
-        """
+        """Build the models of the newest load once more on both engines."""
         self.duckdb.build(*options)
-        with self.spark.changed_macro("hash_row", _RULES, f"'{self.duckdb.rules()}'"):
+        with self.hashes_of_duckdb():
             self.spark.build(*options)
+
+    @contextmanager
+    def hashes_of_duckdb(self) -> Iterator[None]:
+        """Have hashes of rows cover DuckDB's SQL on Spark, too, so that they are the same."""
+        with self.spark.changed_macro("hash_row", _RULES, f"'{self.duckdb.rules()}'"):
+            yield
 
     def relations(self, *, with_views: bool) -> list[tuple[str, str]]:
         """Schema and name of each relation that dbt makes, or of those whose rows are stored."""
