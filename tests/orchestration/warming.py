@@ -19,9 +19,8 @@ import jinja2
 import parsedatetime
 from dbt.cli.main import dbtRunner
 from dbt_common.clients.jinja import get_environment, template_cache
-from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
-from dbt_common.events.event_manager import EventManager
 
+from orchestration.installation import dbt_command
 from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.starting import lend_parse
 
@@ -29,7 +28,7 @@ from tests.orchestration.starting import lend_parse
 def warm_dbt() -> None:
     """Have dbt read the project as it was parsed, and keep what comes of it."""
     _compile_each_text_once()
-    _make_no_event_that_nobody_hears()
+    dbt_command.tell_only_what_is_heard()
     _work_on_one_core()
     # The words of a language: agate has them made for each result of a query.
     parsedatetime.Constants = cache(parsedatetime.Constants)
@@ -88,31 +87,3 @@ def _work_on_one_core() -> None:
         return connect(*values, config={"threads": 1, **(config or {})}, **others)
 
     duckdb.connect = connect_on_one_core
-
-
-def _make_no_event_that_nobody_hears() -> None:
-    """Make an event of debugging once its content is asked for, and tell it to those who log it."""
-    make, look_up, fire = BaseEvent.__init__, BaseEvent.__getattr__, EventManager.fire_event
-
-    def note(event: BaseEvent, *values: Any, **fields: Any) -> None:
-        if isinstance(event, DebugLevel):
-            object.__setattr__(event, "noted", (values, fields))
-        else:
-            make(event, *values, **fields)
-
-    def make_when_asked(event: BaseEvent, name: str) -> Any:
-        if "noted" in vars(event):
-            values, fields = vars(event).pop("noted")
-            make(event, *values, **fields)
-        return look_up(event, name)
-
-    def fire_if_heard(
-        manager: EventManager, event: BaseEvent, level: EventLevel | None = None, **others: Any
-    ) -> None:
-        is_heard = any(logger.level == EventLevel.DEBUG for logger in manager.loggers)
-        if is_heard or (level or event.level_tag()) != EventLevel.DEBUG:
-            fire(manager, event, level, **others)
-
-    BaseEvent.__init__ = note  # type: ignore[method-assign]
-    BaseEvent.__getattr__ = make_when_asked  # type: ignore[method-assign]
-    EventManager.fire_event = fire_if_heard  # type: ignore[method-assign]
