@@ -175,8 +175,7 @@
     text stands behind its length, so no two rows are the same by where their cells end.
 #}
 {% macro hash_row(rows, files) -%}
-    {%- set rules = local_md5(read_invoices('rows') ~ code_invoices('rows')) -%}
-    {%- set parts = ["'" ~ rules ~ "'"] -%}
+    {%- set parts = ["'" ~ hash_rules() ~ "'"] -%}
     {%- for column in [
         'organization_id', 'customer_id_scheme', 'currency', 'decimal_separator', 'date_format'
     ] -%}
@@ -189,6 +188,15 @@
         {%- do parts.append(rows ~ '.' ~ column) -%}
     {%- endfor -%}
     {{ hash_texts(parts) }}
+{%- endmacro %}
+
+{# A hash of the SQL of the rules by which a row is read, coded and checked. #}
+{% macro hash_rules() -%}
+    {%- set rules = [
+        read_invoices('rows'), code_invoices('rows'), find_repeated_keys('rows'),
+        check_invoices('rows', 'repeated')
+    ] -%}
+    {{ return(local_md5(rules | join)) }}
 {%- endmacro %}
 
 {# The type of such a hash. #}

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from threading import local
 from typing import Any
 
@@ -18,8 +19,12 @@ from dagster import EventLogEntry
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.event import listen
+from sqlalchemy.exc import DisconnectionError
 
 _BUSY_SECONDS = 30
+# What a run is about to make is told in one event for each table and test, all of them by whoever
+# plans the run: the command, or the daemon.
+os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
 
 
 class EventLog(ConsolidatedSqliteEventLogStorage):
@@ -50,8 +55,32 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
     @cached_property
     def _engine(self) -> Engine:
         engine = create_engine(self._conn_string, connect_args={"timeout": _BUSY_SECONDS})
-        listen(engine, "connect", _sync_at_checkpoints)
+        listen(engine, "connect", self._prepare)
+        listen(engine, "checkout", self._require_same_file)
         return engine
+
+    def _prepare(self, connection: Any, record: Any) -> None:
+        connection.execute("pragma synchronous = normal")
+        record.info["file"] = self._identify_file()
+
+    def _require_same_file(self, _: Any, record: Any, __: Any) -> None:
+        """Open anew where a home was made anew: else all goes to the deleted file, in silence."""
+        if record.info["file"] != self._identify_file():
+            message = "the log of events is another file"
+            raise DisconnectionError(message)
+
+    def _identify_file(self) -> tuple[int, int] | None:
+        path = Path(self.get_db_path())  # type: ignore[no-untyped-call]
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def dispose(self) -> None:
+        """Close the connections: the last one writes the log ahead into the file."""
+        super().dispose()  # type: ignore[no-untyped-call]
+        self._engine.dispose()
 
     @cached_property
     def _seen(self) -> set[str]:
@@ -80,7 +109,3 @@ class EventLog(ConsolidatedSqliteEventLogStorage):
             for event in events:
                 super().store_event(event)
         os.utime(str(self.get_db_path()))  # type: ignore[no-untyped-call]
-
-
-def _sync_at_checkpoints(connection: Any, _: object) -> None:
-    connection.execute("pragma synchronous = normal")

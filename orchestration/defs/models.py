@@ -186,8 +186,9 @@ def _variables(variables: Mapping[str, str]) -> Iterator[None]:
 def _describe_test(node: Mapping[str, Any]) -> str:
     """Describe a test: a singular test by its opening comment, a generic one by what it tests."""
     if generic := node.get("test_metadata"):
-        column = f" on column `{node['column_name']}`" if node.get("column_name") else ""
-        return f"The dbt test `{generic['name']}`{column}."
+        names = generic["kwargs"].get("columns") or [node["column_name"]]
+        columns = ", ".join(f"`{name}`" for name in names if name)
+        return f"The dbt test `{generic['name']}`{columns and f' on {columns}'}."
     lines = takewhile(lambda line: line.startswith("--"), node["raw_code"].lstrip().splitlines())
     return " ".join(line.removeprefix("--").strip() for line in lines)
 

@@ -127,8 +127,6 @@ class Home:
             "SALDO_HOME": str(self.root),
             "SALDO_SEEDS": str(self.seeds),
             "DAGSTER_HOME": str(self.dagster),
-            # What a run is about to make is told in one event per table and test.
-            "DAGSTER_EVENT_BATCH_SIZE": "1000",
             "DBT_TARGET_PATH": str(self.root / "target"),
             "DBT_LOG_PATH": str(self.root / "logs"),
             # Logging every statement to dbt.log, too, would take a twelfth of a small build.

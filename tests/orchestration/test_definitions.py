@@ -322,9 +322,9 @@ def test_the_page_of_each_check_says_what_is_tested(definitions: dg.Definitions)
     told = {key.name: graph.get_check_spec(key).description or "" for key in graph.asset_check_keys}
     assert [name for name, description in told.items() if not description] == []
     assert (
-        told["each_balance_has_an_id_of_its_own"]
-        == "The dbt test `primary_key` on column `balance_id`."
+        told["each_balance_has_an_id_of_its_own"] == "The dbt test `primary_key` on `balance_id`."
     )
+    assert "The dbt test `primary_key` on `organization_id`, `business_date`." in told.values()
     singular = {path.stem for path in (PROJECT / "tests").glob("*.sql")}
     assert [name for name in singular if "A row here means" not in told[name]] == []
 

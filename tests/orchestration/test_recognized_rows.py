@@ -4,13 +4,19 @@ case: which rows are read, and that all tables are as if every row had been.
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.project_yaml import published_tables
 from tests.orchestration.building import dbt_output
 from tests.orchestration.houses import Deposit, House, Rows, csv_of, event_of
+from tests.orchestration.starting import lend_parse
 
 HEADER = ("customer_id", "product_id", "due_date", "amount")
 DUE = "2026-03-31"
@@ -129,6 +135,54 @@ def test_rows_are_read_again_when_the_sql_of_a_rule_is_another(by_hashes) -> Non
     assert _tables(house)["debts"] == before
     house.load(Deposit("same", FIRST), options=one_currency_more)
     assert _looked_at(house, "same") == ([], 3)
+
+
+# Changes in the SQL of the rules, each of which could give a row another meaning.
+CHANGED_RULES = {
+    "read_invoices": ("nullif(trim(joined.name), '')", "joined.name"),
+    "duckdb__compose": ("nfc_normalize({{ text }})", "{{ text }}"),
+    "code_invoices": ("amount < 0", "amount <= 0"),
+    "find_repeated_keys": ("max(line_number)", "min(line_number)"),
+    "check_invoices": ("'duplicate_key'", "'repeated_key'"),
+}
+_HASHES = """
+import json, sys
+from dbt.cli.main import dbtRunner
+
+manifest = dbtRunner().invoke(["parse", "--quiet"]).result
+
+def hash_rules():
+    command = ["compile", "--quiet", "--no-write-json", "--inline", "{{ hash_rules() }}"]
+    done = dbtRunner(manifest=manifest).invoke(command)
+    assert done.success, done.exception
+    return done.result.results[0].node.compiled_code
+
+hashes = {"": hash_rules()}
+for name, (former, latter) in json.loads(sys.argv[1]).items():
+    macro = manifest.macros[f"macro.saldo.{name}"]
+    kept = macro.macro_sql
+    assert former in kept, name
+    macro.macro_sql = kept.replace(former, latter)
+    hashes[name] = hash_rules()
+    macro.macro_sql = kept
+hashes["as before"] = hash_rules()
+print(json.dumps(hashes))
+"""
+
+
+def test_the_hash_of_a_row_covers_every_rule_that_decides_what_it_says(home: Home) -> None:
+    lend_parse(home)
+    done = subprocess.run(
+        [sys.executable, "-c", _HASHES, json.dumps(CHANGED_RULES)],
+        cwd=PROJECT,
+        env={**os.environ, **home.environment()},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    hashes = json.loads(done.stdout.splitlines()[-1])
+    assert hashes.pop("as before") == hashes[""]
+    assert len(set(hashes.values())) == len(hashes) == len(CHANGED_RULES) + 1
 
 
 def test_a_model_that_needs_all_rows_is_not_refreshed_by_itself(by_hashes) -> None:

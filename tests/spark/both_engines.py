@@ -20,7 +20,7 @@ _COMPARED_TYPES = ("model", "seed", "snapshot")
 # A number of 128 bits on DuckDB, whose bytes begin with the last; its text on Spark.
 _HASHES = ("row_hash",)
 # What it covers of the SQL that reads a row, which each engine has its own of.
-_RULES = "local_md5(read_invoices('rows') ~ code_invoices('rows'))"
+_RULES = "hash_rules()"
 # Relations that are read at once: most of it is planning, on one core.
 _AT_ONCE = 2
 Rows = list[tuple[Any, ...]]
