@@ -17,7 +17,11 @@ from typing import Any
 import duckdb
 import jinja2
 import parsedatetime
+from dbt.artifacts.resources.v1.config import TestConfig
+from dbt.artifacts.resources.v1.seed import SeedConfig
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.nodes import GenericTestNode, SeedNode
+from dbt.contracts.graph.unparsed import UnparsedNodeUpdate
 from dbt_common.clients.jinja import get_environment, template_cache
 
 from orchestration.installation import dbt_command
@@ -29,10 +33,14 @@ def warm_dbt() -> None:
     """Have dbt read the project as it was parsed, and keep what comes of it."""
     _compile_each_text_once()
     dbt_command.tell_only_what_is_heard()
+    dbt_command.find_macros_once()
     _work_on_one_core()
     # The words of a language: agate has them made for each result of a query.
     parsedatetime.Constants = cache(parsedatetime.Constants)
     manifest = _read_project()
+    # What seeds and their tests are checked by: those of a test's contracts are read anew.
+    for kind in (GenericTestNode, SeedConfig, SeedNode, TestConfig, UnparsedNodeUpdate):
+        kind.json_schema()
     for macro in manifest.macros.values():
         template_cache.get_node_template(macro)
     for node in manifest.nodes.values():
