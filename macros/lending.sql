@@ -16,7 +16,7 @@
             {%- set name = table.schema ~ '.' ~ table.identifier -%}
             {%- set columns = table.columns.values() | map(attribute='name') | join(', ') -%}
             {%- set rows = 'select ' ~ columns ~ ' from ' ~ lent(table.identifier) -%}
-            {%- if 'load_id' in table.columns and table.meta.get('rows') != 'change after their load' -%}
+            {%- if is_taken_by_load(table) -%}
                 {#- In one statement: what a killed run had begun may end beside it on a cluster. -#}
                 {%- do run_query(
                     'insert into ' ~ name ~ ' replace where load_id = ' ~ load_id ~ ' ' ~ rows
@@ -26,6 +26,11 @@
             {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
+{%- endmacro %}
+
+{# Whether the rows of a table of `raw` are those of a load, and stay as they are. #}
+{% macro is_taken_by_load(table) -%}
+    {{ return('load_id' in table.columns and table.meta.get('rows') != 'change after their load') }}
 {%- endmacro %}
 
 {% macro lent(table) -%}
@@ -70,5 +75,9 @@
                 ) -%}
             {%- endif -%}
         {%- endfor -%}
+        {%- set load_id = run_query('select max(load_id) from ' ~ lent('loads')).rows[0][0] -%}
+        {%- if load_id % var('loads_between_tidyings') == 0 -%}
+            {%- do tidy_tables() -%}
+        {%- endif -%}
     {%- endif -%}
 {%- endmacro %}

@@ -62,9 +62,9 @@ class BothEngines:
 
     def carry(self, *options: str) -> None:
         """Carry the next load through the models on both engines; options are dbt's."""
-        load_id, raw = self.duckdb.land()
-        self.spark.take_raw(raw)
-        self.build(*options)
+        load_id, lent = self.duckdb.land()
+        with self.spark.lent(lent):
+            self.build(*options)
         self.duckdb.finish(load_id)
         self.spark.finish(load_id)
 

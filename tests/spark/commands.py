@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,18 +24,30 @@ def started(
     site: Installed, variables: Mapping[str, str], *arguments: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """The command with more variables, and its dbt, in one group of processes."""
+    command = (sys.executable, "-m", "orchestration", *arguments)
+    with in_a_group(command, PROJECT, {**site.environment, **variables}) as running:
+        yield running
+
+
+@contextmanager
+def in_a_group(
+    command: Sequence[str], folder: Path, variables: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with more variables that leads a group, all of which has ended after the block."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "orchestration", *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **site.environment, **variables},
-        start_new_session=True,
+        command, cwd=folder, env={**os.environ, **variables}, start_new_session=True
     )
     try:
         yield running
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(running.pid, signal.SIGKILL)
-        running.wait()
+        kill(running)
+
+
+def kill(running: subprocess.Popen[bytes]) -> None:
+    """End a process and its group at once."""
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
 
 
 def wait_for(process: subprocess.Popen[bytes], log: Path, text: str) -> None:

@@ -54,7 +54,7 @@ class DuckDBEngine:
         """Have the next load be in `raw`.
 
         Returns:
-            Its number, and the folder with the tables of `raw`, a file each.
+            Its number, and the folder with what is lent of the tables of `raw`, a file each.
 
         """
         with warehouse.connect(self.home) as connection:
@@ -62,9 +62,9 @@ class DuckDBEngine:
             assert carried is not None
             load_id = carried.manifest.load_id
             self._take_ledger(connection, load_id)
-            folder = self.home.scratch / "raw"
+            folder = self.home.scratch / "lent_to_spark"
             folder.mkdir(parents=True, exist_ok=True)
-            lend_rows(connection, folder, None)
+            lend_rows(connection, folder, load_id)
         return load_id, folder
 
     def build(self, *options: str) -> None:

@@ -6,11 +6,13 @@ dbt-spark's `session` takes the session of the process, with what is set in prof
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 from dbt.artifacts.schemas.results import NodeStatus
 from dbt.cli.main import dbtRunner
@@ -18,14 +20,35 @@ from pyspark.sql import SparkSession
 
 from orchestration.installation.dbt_project import project_folder
 from orchestration.installation.home import Home
-from orchestration.installation.project_yaml import raw_tables
 
+# After which loads the hook of a build tidies tables: each second.
+TIDYING = ("--vars", "{loads_between_tidyings: 2}")
 _WITHOUT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 _GOOD = (NodeStatus.Success, NodeStatus.Pass, NodeStatus.Skipped)
 
 
 class BuildError(Exception):
     """dbt failed on Spark: its error, or the nodes that failed with their messages."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of a table.
+
+    Args:
+        snapshots: states of the table that can be read.
+        data_files: those of its rows now.
+        delete_files: those which name rows that are no longer there.
+        files: all files in its folder, with those of former states.
+        size: of them all, in bytes.
+
+    """
+
+    snapshots: int
+    data_files: int
+    delete_files: int
+    files: int
+    size: int
 
 
 @dataclass
@@ -58,12 +81,19 @@ class SparkEngine:
             self.invoke("run-operation", "create_raw_tables")
         return SparkSession.builder.getOrCreate()
 
-    def take_raw(self, folder: Path) -> None:
-        """Have the tables of `raw` hold the rows of Parquet files, one for each."""
-        for name, table in raw_tables().items():
-            columns = ", ".join(column.name for column in table.columns)
-            rows = f"parquet.`{folder}/{name}.parquet`"
-            self.session.sql(f"insert overwrite raw.{name} select {columns} from {rows}")
+    @contextmanager
+    def lent(self, folder: Path) -> Iterator[None]:
+        """Have builds take what is lent and give back their tables, as a run does, in the block."""
+        variables = {"SALDO_SPARK_LENT": str(folder), "SALDO_SPARK_MADE": str(self.made)}
+        self.made.mkdir(parents=True, exist_ok=True)
+        with mock.patch.dict(os.environ, variables):
+            yield
+        shutil.rmtree(self.made)
+
+    @property
+    def made(self) -> Path:
+        """Where to the models that a build has made are given back."""
+        return self.home.scratch / "made_by_spark"
 
     def finish(self, load_id: int) -> None:
         """Note that the models have processed a load."""
@@ -71,7 +101,7 @@ class SparkEngine:
 
     def build(self, *options: str) -> None:
         """Build the models; options are dbt's."""
-        self.invoke("build", *_WITHOUT_TESTS, *options)
+        self.invoke("build", *_WITHOUT_TESTS, *TIDYING, *options)
 
     def invoke(self, *arguments: str) -> Any:
         """Run dbt.
@@ -137,6 +167,22 @@ class SparkEngine:
     @property
     def manifest(self) -> Any:
         return self._manifest
+
+    def stored(self, schema: str, name: str) -> Stored:
+        """What is stored of a table."""
+        table = f"{schema}.{name}"
+        ((data, deletes),) = self.session.sql(
+            f"select count_if(content = 0), count_if(content <> 0) from {table}.files"
+        ).collect()
+        folder = self.home.spark / "tables" / schema / name
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return Stored(
+            snapshots=self.session.table(f"{table}.snapshots").count(),
+            data_files=data,
+            delete_files=deletes,
+            files=len(files),
+            size=sum(path.stat().st_size for path in files),
+        )
 
     def rows(self, schema: str, name: str) -> tuple[Sequence[str], list[tuple[Any, ...]]]:
         """The columns of a relation, and its rows."""

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from orchestration.installation.dbt_project import DBT, project_folder
 from tests.spark.both_engines import Difference
-from tests.spark.conftest import Demo
+from tests.spark.commands import in_a_group, kill, wait_for
+from tests.spark.conftest import Demo, Table, tables
+from tests.spark.spark_engine import Stored
 
 # All that dbt makes: after each day what is stored, after the last one the views, too.
 STORED, ALL = 62, 114
@@ -52,6 +62,65 @@ def test_dbt_spark_still_writes_an_empty_cell_as_a_text(demo: Demo) -> None:
     assert "'None'" in str(difference)
     spark.invoke("seed", "--full-refresh", "--select", seed[1])
     assert isinstance(_difference(demo, seed), int)
+
+
+def test_the_hook_of_a_build_has_tidied_each_table(demo: Demo) -> None:
+    """After the second day. Its rows were compared then, and upon them the third day was built."""
+    _, tidied, latter = demo.stored
+    _assert_tidy(demo, tidied)
+    with pytest.raises(AssertionError):
+        _assert_tidy(demo, latter)
+
+
+def test_a_build_that_is_killed_while_it_tidies_loses_no_row_and_the_next_one_tidies(
+    demo: Demo, tmp_path: Path
+) -> None:
+    engines = demo.engines
+    spark = engines.spark
+    lent = engines.duckdb.home.scratch / "lent_to_spark"
+    one_model = ("run", "--select", "int_intake_files__judged")
+    each_load = ("--vars", "{loads_between_tidyings: 1}")
+    with spark.lent(lent):
+        command = (*DBT, *one_model, *each_load, "--target", "spark", "--log-path", str(tmp_path))
+        variables = {**spark.home.environment(), "DBT_LOG_LEVEL_FILE": "debug"}
+        with in_a_group(command, project_folder(spark.home), variables) as running:
+            wait_for(running, tmp_path / "dbt.log", "rewrite_data_files(table => 'main.debts'")
+            kill(running)
+    engines.compare(with_views=False)
+    assert spark.stored("raw", "intake_files").snapshots == 1
+    assert spark.stored("main", "debts").snapshots > 1
+    left = _left_four_days_ago(spark.home.spark / "tables" / "main" / "debts" / "data")
+
+    with spark.lent(lent):
+        spark.invoke(*one_model, *each_load)
+
+    _assert_tidy(demo, {table: spark.stored(*table) for table in tables(engines)})
+    assert not left.exists()
+    engines.compare(with_views=False)
+
+
+def _assert_tidy(demo: Demo, stored: Mapping[Table, Stored]) -> None:
+    """One state of each table, and one file with its rows where builds add some to them."""
+    # That a load was finished is noted after its build.
+    states = {table: each.snapshots for table, each in stored.items() if table != ("raw", "loads")}
+    assert not {table: count for table, count in states.items() if count > 1}
+    assert not [table for table, each in stored.items() if each.delete_files]
+    added_to = {
+        (node.schema, node.alias)
+        for node in demo.engines.spark.manifest.nodes.values()
+        if node.config.materialized in ("incremental", "snapshot")
+    }
+    assert added_to < stored.keys()
+    assert not [table for table in added_to if stored[table].data_files > 1]
+
+
+def _left_four_days_ago(folder: Path) -> Path:
+    """A file that nothing names, as a killed run leaves it."""
+    left = folder / "left.parquet"
+    left.touch()
+    then = time.time() - 4 * 24 * 60 * 60
+    os.utime(left, (then, then))
+    return left
 
 
 def _difference(demo: Demo, relation: tuple[str, str]) -> Difference | int:
