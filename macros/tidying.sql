@@ -21,12 +21,12 @@
         {%- set table = api.Relation.create(schema=node.schema, identifier=node.alias) -%}
         {%- if load_relation(table) is not none -%}
             {%- set is_added_to = node.config.materialized in ('incremental', 'snapshot') -%}
-            {%- do tidy_table(table, is_added_to) -%}
+            {%- do tidy_table(table, is_added_to, rewritten=none) -%}
         {%- endif -%}
     {%- endfor -%}
 {%- endmacro %}
 
-{% macro tidy_table(table, is_added_to, rewritten=none) -%}
+{% macro tidy_table(table, is_added_to, rewritten) -%}
     {%- if is_added_to -%}
         {#- A file of which a row was deleted is written anew, too. -#}
         {%- do run_query(
