@@ -127,13 +127,14 @@ def set_aside(home: Home, say: Say) -> None:
     Raises:
         DamagedError: the landing area is damaged, or a warehouse without loads; nothing has
             changed.
+        NoSparkError: what a killed run asked of a cluster cannot be ended; nothing has changed.
 
     """
     soundness.require_landing(home)
     if not manifests.load_ids(home) and not _is_unusable(home):
         return
-    row_files.forget_all(home)
     spark.forget(home)
+    row_files.forget_all(home)
     for former, aside in home.set_aside.items():
         if former.exists():
             say(f"the former {former.name} is now {aside}")

@@ -107,6 +107,11 @@ class Home:
         return self.root / "spark"
 
     @property
+    def spark_session(self) -> Path:
+        """The session with a Spark Connect server that has not been ended."""
+        return self.root / "spark_session.json"
+
+    @property
     def scratch(self) -> Path:
         """Files that may be deleted whenever nothing runs."""
         return self.root / "tmp"

@@ -14,8 +14,10 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit
 
 import duckdb
@@ -33,6 +35,8 @@ JAVA_VERSIONS = (17, 21)
 # Of a Spark Connect server: its port where its address names none, how long it may take to answer.
 _CONNECT_PORT = 15002
 _PATIENCE_SECONDS = 20
+# Begins as what dbt keeps no note of: it would read the project anew wherever one has changed.
+_SESSION = "DBT_ENV_SECRET_SPARK_SESSION"
 # In the path of a home, Spark takes them for patterns, or for the end of a name.
 _NOT_IN_PATHS = "[]{}*?`'\\"
 _VIEWS = "config.materialized:view"
@@ -67,18 +71,15 @@ class Spark:
 
         """
         target = os.environ.get("SALDO_TARGET")
-        if find_spec("pyspark") is None:
-            raise NoSparkError(
-                f"SALDO_TARGET is {target}, but this Python has no PySpark: use"
-                " .venv/spark/bin/python, which `make .venv/spark/ready` makes"
-            )
+        _require_pyspark(f"SALDO_TARGET is {target}")
         if any(character in str(home.root) for character in _NOT_IN_PATHS):
             raise NoSparkError(
                 f"Spark finds no files in {home.root}: name a folder whose path has none of"
                 f" {_NOT_IN_PATHS} with SALDO_HOME"
             )
         if target == CONNECT:
-            require_server(os.environ.get("SALDO_SPARK_REMOTE", ""))
+            require_server(_remote())
+            _connect().require(_remote())
         else:
             require_java()
 
@@ -100,6 +101,7 @@ class Spark:
 
         A warehouse in which nothing is built begins without any table on Spark.
         """
+        end_session(home)
         if not warehouse.is_built(connection):
             forget(home)
         home.spark.mkdir(exist_ok=True)
@@ -107,7 +109,10 @@ class Spark:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
         lend_rows(connection, _lent(home), warehouse.last_load_id(connection))
-        return {"SALDO_SPARK_LENT": str(_lent(home)), "SALDO_SPARK_MADE": str(_made(home))}
+        lent = {"SALDO_SPARK_LENT": str(_lent(home)), "SALDO_SPARK_MADE": str(_made(home))}
+        if os.environ.get("SALDO_TARGET") == CONNECT:
+            lent[_SESSION] = _connect().begin(home, _remote())
+        return lent
 
     def bring_back(self, home: Home, project: str) -> None:
         """Have the tables of the warehouse hold the rows that Spark has made.
@@ -116,8 +121,10 @@ class Spark:
 
         Raises:
             NotBroughtBackError: they could not be made; another run tries it again.
+            NoSparkError: the session with a server could not be ended.
 
         """
+        end_session(home)
         with warehouse.connect(home) as connection:
             is_new = not warehouse.is_any_load_finished(connection)
             stands = bool(standing.choose_nodes(connection, home, project))
@@ -147,8 +154,27 @@ class Spark:
             shutil.rmtree(folder)
 
 
+def end_session(home: Home) -> None:
+    """End what a run that was killed, or has ended, left at work on a Spark Connect server.
+
+    Raises:
+        NoSparkError: there may be something, and it cannot be ended.
+
+    """
+    if not home.spark_session.exists():
+        return
+    _require_pyspark(f"a run has left {home.spark_session}, a session that is to be ended")
+    _connect().end(home, _remote())
+
+
 def forget(home: Home) -> None:
-    """Delete all tables on Spark and their catalog: files that nothing names, too."""
+    """Delete all tables on Spark and their catalog: files that nothing names, too.
+
+    Raises:
+        NoSparkError: a run that was killed may be writing there, and cannot be ended.
+
+    """
+    end_session(home)
     if home.spark.exists():
         shutil.rmtree(home.spark)
 
@@ -206,27 +232,46 @@ def require_server(address: str) -> None:
         NoSparkError: nobody answers there, or it is no such address.
 
     """
-    # What is wrong with an address may be a part of its token: it is not repeated.
-    no_address = NoSparkError(
-        "SALDO_TARGET is spark_connect, but SALDO_SPARK_REMOTE names no server of a cluster:"
-        f" it must be like sc://HOST:{_CONNECT_PORT} (docs/scale.md)"
-    )
     try:
         named = urlsplit(address)
         where = (named.hostname or "", named.port or _CONNECT_PORT)
     except ValueError:
-        raise no_address from None
+        raise no_address() from None
     if named.scheme != "sc" or not where[0]:
-        raise no_address
+        raise no_address()
     try:
         socket.create_connection(where, _PATIENCE_SECONDS).close()
     except UnicodeError:
-        raise no_address from None
+        raise no_address() from None
     except OSError as error:
         raise NoSparkError(
             f"no Spark Connect server answers at {where[0]}:{where[1]} (SALDO_SPARK_REMOTE): start"
             f" it as docs/scale.md says, and run again: {error}"
         ) from None
+
+
+def no_address() -> NoSparkError:
+    """What is told of a wrong address: not the address, of which a part may be a token."""
+    return NoSparkError(
+        "SALDO_SPARK_REMOTE names no server of a cluster:"
+        f" it must be like sc://HOST:{_CONNECT_PORT} (docs/scale.md)"
+    )
+
+
+def _remote() -> str:
+    return os.environ.get("SALDO_SPARK_REMOTE", "")
+
+
+def _require_pyspark(why: str) -> None:
+    if find_spec("pyspark") is None:
+        raise NoSparkError(
+            f"{why}, but this Python has no PySpark: use"
+            " .venv/spark/bin/python, which `make .venv/spark/ready` makes"
+        )
+
+
+def _connect() -> ModuleType:
+    return import_module("orchestration.installation.spark_connect")
 
 
 def _lent(home: Home) -> Path:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -123,8 +124,10 @@ def test_a_home_whose_path_spark_takes_for_a_pattern_is_told(
 def test_a_cluster_without_a_server_that_answers_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, told: str
 ) -> None:
-    """Java is not looked for: it is where the server is."""
+    """Java is not looked for: it is where the server is. Whether it is one, PySpark asks then."""
+    asked: list[str] = []
     monkeypatch.setattr(spark, "find_spec", lambda _: True)
+    monkeypatch.setattr(spark, "_connect", lambda: SimpleNamespace(require=asked.append))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SALDO_TARGET", "spark_connect")
     home = Home(tmp_path, PROJECT / "seeds")
@@ -132,6 +135,7 @@ def test_a_cluster_without_a_server_that_answers_is_told(
         port = server.getsockname()[1]
         monkeypatch.setenv("SALDO_SPARK_REMOTE", f"sc://127.0.0.1:{port}")
         engines.chosen().require(home)
+        assert asked == [f"sc://127.0.0.1:{port}"]
     monkeypatch.setenv("SALDO_SPARK_REMOTE", address.format(closed=port))
     with pytest.raises(NoSparkError, match=told):
         engines.chosen().require(home)
@@ -173,6 +177,24 @@ def test_tables_on_spark_do_not_outlive_the_warehouse_whatever_the_engine(tmp_pa
         runs.set_aside(installed.home, lambda _: None)
 
         assert not installed.home.spark.exists()
+
+
+def test_a_session_that_this_python_cannot_end_is_told_and_nothing_is_changed(
+    tmp_path: Path,
+) -> None:
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    home.spark.mkdir()
+    home.spark_session.touch()
+
+    with pytest.raises(
+        NoSparkError, match=r"a session that is to be ended, but this Python has no"
+    ):
+        runs.set_aside(home, lambda _: None)
+
+    assert home.spark.exists()
+    assert home.warehouse.exists()
+    assert any(home.rows.rglob("*.parquet"))
 
 
 def test_rows_that_change_after_their_load_are_lent_with_each_load() -> None:

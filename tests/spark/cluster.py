@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,9 +18,13 @@ from pathlib import Path
 import pyspark
 
 from orchestration.installation.home import PROJECT
-from tests.spark.commands import wait_for
+from tests.spark.commands import in_a_group, kill, wait_for
 
 _HOST = "127.0.0.1"
+# What a server tells of a part of a statement.
+_AT_WORK = "Starting task"
+# After these, a server has told of progress, if it does.
+_PROGRESS_SECONDS = 5
 _SMALL_JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # For few rows, as `spark` has it in profiles.yml.
 _FOR_FEW_ROWS = {
@@ -80,15 +85,13 @@ class Cluster:
 def at_work(root: Path) -> Iterator[Cluster]:
     """A cluster until the block ends; its logs are in a folder."""
     root.mkdir()
-    master_port, server_port = _free_port(), _free_port()
+    master_port = _free_port()
     master = f"spark://{_HOST}:{master_port}"
     deploy = "org.apache.spark.deploy"
     with ExitStack() as stack:
 
-        def start(name: str, ready: str, *command: str, **more: str) -> subprocess.Popen[bytes]:
-            process = stack.enter_context(_started(root / f"{name}.log", command, more))
-            wait_for(process, root / f"{name}.log", ready)
-            return process
+        def start(name: str, ready: str, *command: str) -> subprocess.Popen[bytes]:
+            return stack.enter_context(_started(root / f"{name}.log", ready, command, small))
 
         spark_class = str(Path(sys.executable).with_name("spark-class"))
         small = {
@@ -101,7 +104,6 @@ def at_work(root: Path) -> Iterator[Cluster]:
             "master",
             "New state: ALIVE",
             *(spark_class, f"{deploy}.master.Master", *where, "--port", str(master_port)),
-            **small,
         )
         workers = []
         for name in ("worker_1", "worker_2"):
@@ -110,17 +112,60 @@ def at_work(root: Path) -> Iterator[Cluster]:
                 name,
                 "Successfully registered",
                 *(spark_class, f"{deploy}.worker.Worker", *where, *size, master),
-                **small,
             )
             workers.append(Worker(process, root / name))
-        settings = {
-            **_FOR_FEW_ROWS,
-            "spark.local.dir": str(root / "server"),
-            "spark.connect.grpc.binding.port": str(server_port),
-        }
-        command = documented_server(master, settings)
-        start("server", "Connect server started", "/bin/sh", "-c", command)
-        yield Cluster(f"sc://{_HOST}:{server_port}", workers)
+        yield Cluster(stack.enter_context(serving(root, master)), workers)
+
+
+@contextmanager
+def serving(root: Path, master: str) -> Iterator[str]:
+    """A server until the block ends, as it is documented; its log is in a folder.
+
+    Yields:
+        Its address, SALDO_SPARK_REMOTE.
+
+    """
+    port = _free_port()
+    settings = {
+        **_FOR_FEW_ROWS,
+        "spark.local.dir": str(root / "server"),
+        "spark.connect.grpc.binding.port": str(port),
+    }
+    command = ("/bin/sh", "-c", documented_server(master, settings))
+    with _started(server_log(root), "Connect server started", command, {}):
+        yield f"sc://{_HOST}:{port}"
+
+
+def server_log(root: Path) -> Path:
+    """What a server in a folder tells."""
+    return root / "server.log"
+
+
+def left_at_work(
+    root: Path, address: str, sql: str, settings: Mapping[str, str] | None = None
+) -> None:
+    """Have a server be at a statement whose client was killed.
+
+    Args:
+        root: the folder with the log of the server.
+        address: with the session.
+        sql: the statement.
+        settings: of the session, beside those that it has.
+
+    """
+    log = server_log(root)
+    client = (
+        "from pyspark.sql import SparkSession;"
+        f" builder = SparkSession.builder.remote({address!r}).config(map={settings or {}!r});"
+        f" builder.getOrCreate().sql({sql!r})"
+    )
+    former = log.read_text().count(_AT_WORK)
+    with in_a_group((sys.executable, "-c", client), PROJECT, {}) as running:
+        while log.read_text().count(_AT_WORK) == former:
+            assert running.poll() is None, "the statement has ended"
+            time.sleep(0.2)
+        time.sleep(_PROGRESS_SECONDS)
+        kill(running)
 
 
 def documented_server(master: str, settings: Mapping[str, str]) -> str:
@@ -133,8 +178,9 @@ def documented_server(master: str, settings: Mapping[str, str]) -> str:
 
 @contextmanager
 def _started(
-    log: Path, command: tuple[str, ...], variables: Mapping[str, str]
+    log: Path, ready: str, command: tuple[str, ...], variables: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
+    """A process, once its log has said that it is ready, until the block ends."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -145,6 +191,7 @@ def _started(
             start_new_session=True,
         )
     try:
+        wait_for(process, log, ready)
         yield process
     finally:
         if process.poll() is None:
