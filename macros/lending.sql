@@ -63,6 +63,7 @@
     {%- set folder = env_var('SALDO_SPARK_MADE', '') -%}
     {%- set failed = results | selectattr('status', 'in', ['error', 'fail', 'skipped']) | list -%}
     {%- if execute and folder and not failed -%}
+        {%- set counts = [] -%}
         {%- for node in graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'snapshot'])
             if node.config.materialized != 'view' -%}
             {%- set table = api.Relation.create(
@@ -73,8 +74,15 @@
                     'insert overwrite directory \'' ~ folder ~ '/' ~ table ~ '\' using parquet'
                     ~ ' select * from ' ~ table
                 ) -%}
+                {%- do counts.append(
+                    'select \'' ~ table ~ '\' as made, count(*) as row_count from ' ~ table
+                ) -%}
             {%- endif -%}
         {%- endfor -%}
+        {%- do run_query(
+            'insert overwrite directory \'' ~ folder ~ '/counts\' using parquet '
+            ~ counts | join(' union all ')
+        ) -%}
         {%- set load_id = run_query('select max(load_id) from ' ~ lent('loads')).rows[0][0] -%}
         {%- if load_id % var('loads_between_tidyings') == 0 -%}
             {%- do tidy_tables() -%}

@@ -142,10 +142,17 @@ class Spark:
                         f"Spark has no {', '.join(missing)}: run again; if that does not help,"
                         f" {REPLAY} makes everything anew"
                     )
+                counts = _counts(connection, _made(home))
                 connection.begin()
                 try:
                     for table in tables:
-                        _replace_rows(connection, f"{database}.{table}", made[table])
+                        brought = _replace_rows(connection, f"{database}.{table}", made[table])
+                        if brought != counts.get(table):
+                            raise NotBroughtBackError(
+                                f"Spark has made {counts.get(table)} rows of {table}, and gave back"
+                                f" {brought}: run again; on a cluster, all machines must see"
+                                f" {home.root} under this path (docs/scale.md)"
+                            )
                     connection.commit()
                 except BaseException:
                     connection.rollback()
@@ -305,15 +312,27 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
     return [name for (name,) in found if name not in warehouse.NOTES]
 
 
-def _replace_rows(connection: duckdb.DuckDBPyConnection, table: str, made: Path) -> None:
+def _counts(connection: duckdb.DuckDBPyConnection, made: Path) -> dict[str, int]:
+    """Return how many rows each table has on Spark."""
+    files = made / "counts" / "*.parquet"
+    if not any(files.parent.glob(files.name)):
+        return {}
+    found = connection.execute("select made, row_count from read_parquet(?)", [str(files)])
+    return dict(found.fetchall())
+
+
+def _replace_rows(connection: duckdb.DuckDBPyConnection, table: str, made: Path) -> int:
+    """Replace the rows of a table, and return how many there were to bring."""
     columns = connection.execute(f"describe {table}").fetchall()
     values = ", ".join(
         f"cast({'null' if kind == _HASH else name} as {kind}) as {name}"
         for name, kind, *_ in columns
     )
     connection.execute(f"delete from {table}")  # noqa: S608 (a table of ours)
-    if any(made.glob("*.parquet")):
-        rows = quoted(made / "*.parquet")
-        connection.execute(
-            f"insert into {table} by name select {values} from read_parquet({rows})"  # noqa: S608 (a table of ours)
-        )
+    if not any(made.glob("*.parquet")):
+        return 0
+    rows = quoted(made / "*.parquet")
+    brought = connection.execute(
+        f"insert into {table} by name select {values} from read_parquet({rows})"  # noqa: S608 (a table of ours)
+    ).fetchall()
+    return int(brought[0][0])

@@ -5,6 +5,7 @@ What needs Spark itself is in `tests/spark`.
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 from collections.abc import Callable
@@ -232,6 +233,30 @@ def test_a_table_that_spark_has_not_made_is_told_and_no_row_is_changed(lent: Len
         assert _read(connection) == former
 
 
+@pytest.mark.parametrize("is_twice", [False, True])
+def test_rows_that_were_lost_on_the_way_or_are_there_twice_are_told_and_no_row_is_changed(
+    lent: Lent, *, is_twice: bool
+) -> None:
+    """A worker has written elsewhere, or a statement of a killed run beside the next one."""
+    home, project, former = lent
+    made = home.scratch / "made_by_spark"
+    with warehouse.connect(home) as connection:
+        _make_as_spark_does(connection, made)
+    (payments,) = (made / "main.payments").iterdir()
+    if is_twice:
+        shutil.copy(payments, payments.with_name("part-00001.snappy.parquet"))
+    else:
+        payments.unlink()
+    with pytest.raises(
+        NotBroughtBackError, match=r"Spark has made \d+ rows of main\.payments, and"
+    ):
+        Spark().bring_back(home, project)
+    with warehouse.connect(home) as connection:
+        brought = _read(connection)
+    # What is not published was brought before.
+    assert {name for name, rows in brought.items() if rows != former[name]} <= WITH_HASHES
+
+
 @pytest.mark.parametrize("is_finished", [False, True])
 def test_tables_are_made_before_views_until_a_load_has_been_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_finished: bool
@@ -278,11 +303,13 @@ def _read(connection: duckdb.DuckDBPyConnection) -> dict[str, Rows]:
 
 def _make_as_spark_does(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write each table as Parquet, with instants of a zone and hashes as texts; debts cost more."""
+    counts = []
     for database in DATABASES:
         for name in spark._tables(connection, database):
             made = folder / name
             made.mkdir()
             table = f"{database}.{name}"
+            counts.append(f"select '{name}' as made, count(*) as row_count from {table}")
             if not connection.execute(f"select 1 from {table} limit 1").fetchone():
                 continue
             columns = ", ".join(
@@ -297,14 +324,17 @@ def _make_as_spark_does(connection: duckdb.DuckDBPyConnection, folder: Path) -> 
             )
             target = quoted(made / "part-00000.snappy.parquet")
             connection.execute(f"copy (select {columns} from {table}) to {target} (format parquet)")
+    (folder / "counts").mkdir()
+    target = quoted(folder / "counts" / "part-00000.snappy.parquet")
+    connection.execute(f"copy ({' union all '.join(counts)}) to {target} (format parquet)")
 
 
-def _until(table: str) -> Callable[..., None]:
+def _until(table: str) -> Callable[..., int]:
     replace_rows = spark._replace_rows
 
-    def replacing(connection: duckdb.DuckDBPyConnection, name: str, made: Path) -> None:
+    def replacing(connection: duckdb.DuckDBPyConnection, name: str, made: Path) -> int:
         if name.endswith(table):
             raise InterruptedError
-        replace_rows(connection, name, made)
+        return replace_rows(connection, name, made)
 
     return replacing
