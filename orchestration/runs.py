@@ -12,7 +12,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from orchestration.contracts.organizations import read_organizations
-from orchestration.installation import damage, databases, kept_tables, spark, warehouse
+from orchestration.installation import (
+    damage,
+    databases,
+    dbt_forks,
+    kept_tables,
+    spark,
+    warehouse,
+)
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.intake import decisions, soundness, uploads
@@ -204,6 +211,8 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
             say(text)
 
     with ExitStack() as stack:
+        # Its libraries are imported while Dagster's are.
+        stack.enter_context(dbt_forks.lent())
         stack.enter_context(progress.listening(say_meanwhile))
         with _told_of_dagster(home):
             job = stack.enter_context(opened_job(home))

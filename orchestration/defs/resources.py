@@ -19,7 +19,7 @@ from orchestration.contracts.organizations import (
     read_contracts,
 )
 from orchestration.defs.project import project
-from orchestration.installation import locking
+from orchestration.installation import dbt_forks, locking
 from orchestration.installation.damage import explain
 from orchestration.installation.dbt_project import DBT
 from orchestration.installation.home import Home
@@ -107,14 +107,16 @@ def hold_installation(_: dg.InitResourceContext) -> Iterator[Installation]:
 
 
 @dg.resource(config_schema={})
-def make_dbt(_: dg.InitResourceContext) -> Dbt:
-    """Return the dbt of this installation."""
-    return Dbt(
-        project_dir=str(project().project_dir),
-        dbt_executable=DBT[0],
-        # dbt's own log is not redacted; the relevant part is on the standard output.
-        global_config_flags=[*DBT[1:], "--log-level-file", "none"],
-    )
+def make_dbt(_: dg.InitResourceContext) -> Iterator[Dbt]:
+    """Give the dbt of this installation, which imports its libraries meanwhile."""
+    with dbt_forks.lent():
+        program, *arguments = dbt_forks.command() or DBT
+        yield Dbt(
+            project_dir=str(project().project_dir),
+            dbt_executable=program,
+            # dbt's own log is not redacted; the relevant part is on the standard output.
+            global_config_flags=[*arguments, "--log-level-file", "none"],
+        )
 
 
 @dg.io_manager(config_schema={})

@@ -3,7 +3,7 @@
 Of the Python in a build's nodes, half was spent on messages for debugging that nobody reads, on
 templates that were compiled by the dbt before, and on finding macros. dbt has no setting for these,
 so methods of it and of Jinja are replaced; a build makes the same as with `dbt` itself. Not
-imported: `dbt_project.DBT` runs this file.
+imported: `dbt_project.DBT` and `dbt_forks.py` run this file.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from orchestration.installation import dbt_forks
 from tests.orchestration.dbt_forks import lend_dbt
 
 LIBRARIES = (
@@ -118,7 +119,8 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
     time.tzset()
     asked = lend_dbt() if order["module"] in _WITH_DBT else None
     if asked is not None:
-        _become({**asked.told, "module": "tests.orchestration.dbt_command"}, asked.streams)
+        dbt_forks.become(asked)
+        runpy.run_module("tests.orchestration.dbt_command", run_name="__main__", alter_sys=True)
         return
     sys.argv = [order["module"], *order["arguments"]]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)

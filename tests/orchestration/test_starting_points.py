@@ -28,13 +28,14 @@ def test_dbt_finds_nothing_changed_in_a_lent_parse_nor_in_a_copied_one(
 # A command that starts three dbts; each is a stand-in that ends in its own way.
 ASKS = """
 import os, signal, subprocess, sys
+from orchestration.installation import dbt_forks
 from tests.orchestration.dbt_forks import lend_dbt
 
 asked = lend_dbt()
 if asked is None:
-    from orchestration.installation.dbt_project import DBT
     for typed in (["build", "--quiet"], ["fail"], ["die"]):
-        done = subprocess.run([*DBT, *typed], input="in", capture_output=True, text=True, cwd="/")
+        asking = [*dbt_forks.command(), *typed]
+        done = subprocess.run(asking, input="in", capture_output=True, text=True, cwd="/")
         print(done.returncode, done.stdout + done.stderr)
 else:
     for number, stream in enumerate(asked.streams):
