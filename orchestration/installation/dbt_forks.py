@@ -68,7 +68,7 @@ def ask_at(place: str) -> None:
 def lent() -> Iterator[None]:
     """Have each dbt that a run starts in this context forked; does nothing within another one.
 
-    Where no process or socket is to be had, dbt is started.
+    Where that cannot be, as on another system than Linux, dbt is started.
     """
     global _place  # noqa: PLW0603 (of this process)
     if _place is not None:
@@ -93,6 +93,10 @@ def _forking(folder: str) -> Iterator[None]:
         OSError: there can be none.
 
     """
+    if sys.platform != "linux":
+        raise OSError
+    # Not on each Linux is the end of a process waited for like this.
+    os.close(os.pidfd_open(os.getpid()))
     with socket.socket(socket.AF_UNIX) as forks:
         forks.bind(f"{folder}/{_SOCKET}")
         forks.listen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -125,6 +126,15 @@ def test_where_no_socket_is_to_be_had_dbt_is_started(
     with dbt_forks.lent():
         assert dbt_forks.command() is None
     assert list(long.iterdir()) == []
+
+
+def test_on_an_old_linux_dbt_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", fail)
+    with dbt_forks.lent():
+        assert dbt_forks.command() is None
 
 
 @contextmanager
