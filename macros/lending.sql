@@ -84,7 +84,8 @@
             ~ counts | join(' union all ')
         ) -%}
         {%- set load_id = run_query('select max(load_id) from ' ~ lent('loads')).rows[0][0] -%}
-        {%- if load_id % var('loads_between_tidyings') == 0 -%}
+        {%- set loads = var('loads_between_tidyings') -%}
+        {%- if loads and load_id % loads == 0 -%}
             {%- do tidy_tables() -%}
         {%- endif -%}
     {%- endif -%}

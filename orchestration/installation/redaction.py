@@ -15,6 +15,8 @@ _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _RUT = re.compile(r"(?<![\w-])\d{1,2}\.?\d{3}\.?\d{3} ?- ?[\dkK](?![\w-])")
 _PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)
 _OTHERS = ("SALDO_ALERT_WEBHOOK", "SPARK_CONNECT_AUTHENTICATE_TOKEN")
+# Within the address of a server.
+_TOKEN = re.compile(r"\btoken=[^;\s]+")
 
 
 def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
@@ -37,6 +39,7 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
     def redact(text: str) -> str:
         for secret in secrets:
             text = text.replace(secret, "[secret]")
+        text = _TOKEN.sub("token=[secret]", text)
         return _RUT.sub("[rut]", _MAIL.sub("[mail]", text))
 
     return redact

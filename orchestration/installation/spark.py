@@ -13,7 +13,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -130,29 +130,20 @@ class Spark:
             stands = bool(standing.choose_nodes(connection, home, project))
         if not stands:
             _make_tables(home, is_new=is_new)
-        made = {path.name: path for path in _made(home).iterdir()}
         with warehouse.connect(home) as connection:
-            for database in (
-                connection.execute("select current_database()").fetchall()[0][0],
-                "marts",
-            ):
-                tables = _tables(connection, database)
-                if missing := [each for each in tables if each not in made]:
-                    raise NotBroughtBackError(
-                        f"Spark has no {', '.join(missing)}: run again; if that does not help,"
-                        f" {REPLAY} makes everything anew"
-                    )
-                counts = _counts(connection, _made(home))
+            tables = {
+                database: _tables(connection, database)
+                for database in (
+                    connection.execute("select current_database()").fetchall()[0][0],
+                    "marts",
+                )
+            }
+            _require_all(connection, home, [each for made in tables.values() for each in made])
+            for database, made in tables.items():
                 connection.begin()
                 try:
-                    for table in tables:
-                        brought = _replace_rows(connection, f"{database}.{table}", made[table])
-                        if brought != counts.get(table):
-                            raise NotBroughtBackError(
-                                f"Spark has made {counts.get(table)} rows of {table}, and gave back"
-                                f" {brought}: run again; on a cluster, all machines must see"
-                                f" {home.root} under this path (docs/scale.md)"
-                            )
+                    for table in made:
+                        _replace_rows(connection, f"{database}.{table}", _made(home) / table)
                     connection.commit()
                 except BaseException:
                     connection.rollback()
@@ -239,13 +230,7 @@ def require_server(address: str) -> None:
         NoSparkError: nobody answers there, or it is no such address.
 
     """
-    try:
-        named = urlsplit(address)
-        where = (named.hostname or "", named.port or _CONNECT_PORT)
-    except ValueError:
-        raise no_address() from None
-    if named.scheme != "sc" or not where[0]:
-        raise no_address()
+    where = read_address(address)
     try:
         socket.create_connection(where, _PATIENCE_SECONDS).close()
     except UnicodeError:
@@ -255,6 +240,24 @@ def require_server(address: str) -> None:
             f"no Spark Connect server answers at {where[0]}:{where[1]} (SALDO_SPARK_REMOTE): start"
             f" it as docs/scale.md says, and run again: {error}"
         ) from None
+
+
+def read_address(address: str) -> tuple[str, int]:
+    """Return the host and the port of a Spark Connect server.
+
+    Raises:
+        NoSparkError: it is no such address.
+
+    """
+    try:
+        named = urlsplit(address)
+        where = (named.hostname or "", named.port or _CONNECT_PORT)
+    except ValueError:
+        raise no_address() from None
+    # With a slash left out, parameters would be a part of the host, which is told.
+    if named.scheme != "sc" or not re.fullmatch(r"[\w.:-]+", where[0]):
+        raise no_address()
+    return where
 
 
 def no_address() -> NoSparkError:
@@ -312,27 +315,58 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
     return [name for (name,) in found if name not in warehouse.NOTES]
 
 
+def _require_all(connection: duckdb.DuckDBPyConnection, home: Home, tables: Sequence[str]) -> None:
+    """Check that Spark gave back all rows of all tables, before any is replaced.
+
+    Raises:
+        NotBroughtBackError: a table, or some of its rows, have not come, or have come twice.
+
+    """
+    folder = _made(home)
+    if missing := [each for each in tables if not (folder / each).exists()]:
+        raise NotBroughtBackError(
+            f"Spark has no {', '.join(missing)}: run again; if that does not help, {REPLAY} makes"
+            " everything anew"
+        )
+    counts = _counts(connection, folder)
+    for table in tables:
+        files = folder / table / "*.parquet"
+        brought = _count(connection, f"from read_parquet({quoted(files)})") if _is_any(files) else 0
+        if brought != counts.get(table):
+            made = counts.get(table, "an unknown number of")
+            raise NotBroughtBackError(
+                f"Spark has made {made} rows of {table}, and gave back {brought}: run again; on a"
+                f" cluster, all machines must see {home.root} under this path (docs/scale.md)"
+            )
+
+
 def _counts(connection: duckdb.DuckDBPyConnection, made: Path) -> dict[str, int]:
     """Return how many rows each table has on Spark."""
     files = made / "counts" / "*.parquet"
-    if not any(files.parent.glob(files.name)):
+    if not _is_any(files):
         return {}
     found = connection.execute("select made, row_count from read_parquet(?)", [str(files)])
     return dict(found.fetchall())
 
 
-def _replace_rows(connection: duckdb.DuckDBPyConnection, table: str, made: Path) -> int:
-    """Replace the rows of a table, and return how many there were to bring."""
+def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+    return int(connection.execute(f"select count(*) {rows}").fetchall()[0][0])
+
+
+def _is_any(files: Path) -> bool:
+    return any(files.parent.glob(files.name))
+
+
+def _replace_rows(connection: duckdb.DuckDBPyConnection, table: str, made: Path) -> None:
+    """Replace the rows of a table."""
     columns = connection.execute(f"describe {table}").fetchall()
     values = ", ".join(
         f"cast({'null' if kind == _HASH else name} as {kind}) as {name}"
         for name, kind, *_ in columns
     )
     connection.execute(f"delete from {table}")  # noqa: S608 (a table of ours)
-    if not any(made.glob("*.parquet")):
-        return 0
-    rows = quoted(made / "*.parquet")
-    brought = connection.execute(
-        f"insert into {table} by name select {values} from read_parquet({rows})"  # noqa: S608 (a table of ours)
-    ).fetchall()
-    return int(brought[0][0])
+    if _is_any(made / "*.parquet"):
+        rows = quoted(made / "*.parquet")
+        connection.execute(
+            f"insert into {table} by name select {values} from read_parquet({rows})"  # noqa: S608 (a table of ours)
+        )

@@ -22,7 +22,7 @@ from pyspark.sql.connect.client.core import DefaultChannelBuilder
 from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc
 
 from orchestration.installation.home import Home
-from orchestration.installation.spark import NoSparkError, no_address
+from orchestration.installation.spark import NoSparkError, no_address, read_address
 from orchestration.installation.whole_files import write_whole
 
 # How long a server may take to be reached, to answer, and to end a statement.
@@ -32,7 +32,11 @@ _ENDED_SECONDS = 600
 # Whose a session is, where the address names nobody: whoever runs Saldo next must find it.
 _USER = "saldo"
 # What a server says of a statement that has ended, or of a session that is no longer there.
-_ENDED = ("OPERATION_CANCELED", "INVALID_HANDLE.OPERATION_", "INVALID_HANDLE.SESSION_")
+_ENDED = (
+    "OPERATION_CANCELED",
+    "INVALID_HANDLE.OPERATION_NOT_FOUND",
+    "INVALID_HANDLE.SESSION_",
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class _Session:
         user_id: whose it is.
         session_id: its name.
         statements: those that were interrupted, and may not have ended.
+        is_interrupted: whether it was asked to interrupt its statements: it names each only once.
 
     """
 
@@ -51,6 +56,7 @@ class _Session:
     user_id: str
     session_id: str
     statements: tuple[str, ...] = ()
+    is_interrupted: bool = False
 
 
 def require(address: str) -> None:
@@ -104,15 +110,22 @@ def end(home: Home, address: str) -> None:
 
     """
     session = _Session(**json.loads(home.spark_session.read_text("utf-8")))
-    builder = _builder(address)
+    try:
+        builder = _builder(address)
+    except NoSparkError:
+        raise not_ended(home, "SALDO_SPARK_REMOTE names no server") from None
     if builder.endpoint != session.server:
         raise not_ended(home, f"SALDO_SPARK_REMOTE names {builder.endpoint}")
     try:
         with _server(builder, session) as server:
+            _note(home, replace(session, is_interrupted=True))
             left = tuple({*session.statements, *server.interrupt()})
-            _note(home, replace(session, statements=left))
+            if session.is_interrupted and not left:
+                raise not_ended(home, "it did not say what it had interrupted")
+            _note(home, replace(session, statements=left, is_interrupted=True))
             for statement in left:
                 server.wait_for(statement)
+            _note(home, replace(session, statements=(), is_interrupted=False))
             server.release()
     except (grpc.RpcError, grpc.FutureTimeoutError) as error:
         raise not_ended(home, _name(error)) from None
@@ -188,6 +201,7 @@ def _server(builder: DefaultChannelBuilder, session: _Session) -> Iterator[_Serv
 
 
 def _builder(address: str) -> DefaultChannelBuilder:
+    read_address(address)
     try:
         return DefaultChannelBuilder(address)
     except ValueError:

@@ -30,7 +30,7 @@ import duckdb
 from orchestration import runs
 from orchestration.contracts.organizations import Organization, read_column_aliases
 from orchestration.delivery import outbox, published_copy
-from orchestration.installation import databases, locking, warehouse, whole_files
+from orchestration.installation import databases, locking, spark, warehouse, whole_files
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.landing import event_files, manifests, row_files, store
@@ -90,10 +90,12 @@ def erase(
 
     Raises:
         InvalidCustomerIdError: an id cannot belong to this organization.
+        NoSparkError: a run that was killed may be writing on Spark; nothing has changed.
         RefusedError: one of them cannot be erased now; nothing has changed.
         RunFailedError: the warehouse could not be rebuilt. Run `erase` again to continue.
 
     """
+    spark.end_session(home)
     scheme = organization.customer_id_scheme
     done = finish(home, say) if is_unfinished(home) else None
     places: dict[str, int] = {}
@@ -138,10 +140,12 @@ def finish(home: Home, say: runs.Say) -> Request:
         The request.
 
     Raises:
+        NoSparkError: a run that was killed may be writing on Spark; nothing has changed.
         RefusedError: a file cannot be rewritten; nothing has changed.
         RunFailedError: the warehouse could not be rebuilt. Run `erase` again to continue.
 
     """
+    spark.end_session(home)
     request = Request(**json.loads(home.erasure.read_text()))
     with arriving.reading(home, request.organization_id):
         return _finish(home, request, say)

@@ -223,6 +223,7 @@ def test_no_mail_no_rut_and_no_secret_is_sent(receiver):
     told = json.loads(receiver.received[0][1])
     assert told["lines"] == ["[rut] and [rut], [mail], [secret], [secret] at /hook/s3cret"]
     assert redact(receiver.address, environment) == "[secret]"
+    assert redact("at sc://a:1/;token=t0;user_id=b", {}) == "at sc://a:1/;token=[secret];user_id=b"
 
 
 def test_dates_amounts_and_ids_are_not_taken_for_ruts():
