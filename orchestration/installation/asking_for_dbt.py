@@ -7,6 +7,7 @@ SOCKET ARGUMENTS` starts in no time.
 
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -15,18 +16,22 @@ import sys
 _DBT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "dbt_command.py")  # noqa: PTH100, PTH118, PTH120
 _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
-# The process of dbt; none before it is begun.
+# The process of dbt, once it is known.
 _dbt = 0
 
 
 def main() -> None:
     """Ask, wait, and end with dbt's exit status or by its signal."""
     place, *arguments = sys.argv[1:]
+    # Else a signal that comes just before a wait would be noticed after it.
+    wake, waker = socket.socketpair()
+    waker.setblocking(False)
+    signal.set_wakeup_fd(waker.fileno())
     for number in _PASSED_ON:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _pass_on)
     with socket.socket(socket.AF_UNIX) as forks:
-        status = _ask(forks, place, arguments)
+        status = _ask(forks, wake, place, arguments)
     if status is None:
         os.execv(sys.executable, [sys.executable, "-P", _DBT, *arguments])  # noqa: S606 (dbt)
     if status < 0:
@@ -34,7 +39,7 @@ def main() -> None:
     sys.exit(status)
 
 
-def _ask(forks: socket.socket, place: str, arguments: list[str]) -> int | None:
+def _ask(forks: socket.socket, wake: socket.socket, place: str, arguments: list[str]) -> int | None:
     """Have a dbt forked; return how it ended, or None if there is none."""
     global _dbt  # noqa: PLW0603 (of this process)
     order = {
@@ -48,20 +53,27 @@ def _ask(forks: socket.socket, place: str, arguments: list[str]) -> int | None:
         talk = forks.makefile("rw", encoding="utf-8")
         talk.write(f"{json.dumps(order)}\n")
         talk.flush()
-        process = int(talk.readline() or 0)
-        if not process:
-            return None
+        _wait(forks, wake)
+        _dbt = int(talk.readline() or 0)
+    except OSError:
+        return None
+    if not _dbt:
+        return None
+    try:
         # It waits for this: no dbt is begun that nobody waits for.
         talk.write("go\n")
         talk.flush()
-    except OSError:
-        return None
-    _dbt = process
-    try:
+        _wait(forks, wake)
         return int(talk.readline())
     except (OSError, ValueError):
         sys.stderr.write("what had forked dbt was killed: how dbt ended is not known\n")
         return 1
+
+
+def _wait(forks: socket.socket, wake: socket.socket) -> None:
+    """Wait for an answer; signals are passed on meanwhile."""
+    while forks not in select.select([forks, wake], [], [])[0]:
+        wake.recv(1)
 
 
 def _pass_on(number: int, _: object) -> None:

@@ -161,14 +161,16 @@ def _fork(connection: socket.socket) -> Order | None:
 
 def _wait_for_go(talk: IO[str]) -> None:
     """Name this process to whoever asked, and end if that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         talk.write(f"{os.getpid()}\n")
         talk.flush()
         is_wanted = talk.readline() == "go\n"
-    except BaseException:
+    except OSError:
         is_wanted = False
     if not is_wanted:
         os._exit(1)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _kill_if_left(process: int, connection: socket.socket) -> None:

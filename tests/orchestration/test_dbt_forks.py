@@ -24,6 +24,7 @@ from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.starting import lend_parse
 
 _PATIENCE_SECONDS = 60
+FROM_TERMINALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 # Forks stand-ins for dbt that say so and sleep, once it is told to begin.
 SLEEPING = """
 import os, socket, sys, time
@@ -51,6 +52,15 @@ with dbt_forks.lent():
     print(dbt_forks.command()[-1], flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture(autouse=True)
+def _as_in_the_foreground() -> Iterator[None]:
+    """A job in the background ignores what a terminal sends, and so does what it starts."""
+    former = {number: signal.signal(number, signal.SIG_DFL) for number in FROM_TERMINALS}
+    yield
+    for number, handler in former.items():
+        signal.signal(number, handler)
 
 
 def _wait_until(is_so: Callable[[], bool]) -> None:
