@@ -15,10 +15,12 @@ from orchestration.dagster_storage import EventLog
 from orchestration.installation.home import PROJECT, Home
 
 
-def test_a_run_and_its_checks_are_told_to_a_process_that_opens_the_log_later(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def _in_the_home(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+
+
+def test_a_run_and_its_checks_are_told_to_a_process_that_opens_the_log_later() -> None:
 
     @dg.asset(check_specs=[dg.AssetCheckSpec("is_there", asset="money")])
     def money() -> dg.MaterializeResult:
@@ -40,10 +42,7 @@ def test_a_run_and_its_checks_are_told_to_a_process_that_opens_the_log_later(
     assert kinds[-1] == dg.DagsterEventType.RUN_SUCCESS
 
 
-def test_each_event_touches_the_file_that_the_user_interface_watches(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+def test_each_event_touches_the_file_that_the_user_interface_watches(home: Home) -> None:
     path = home.dagster / "event_log.db"
 
     @dg.op
@@ -65,7 +64,6 @@ def test_each_event_touches_the_file_that_the_user_interface_watches(
 def test_an_event_and_what_it_says_of_its_asset_are_stored_together_or_not_at_all(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
     materialization = dg.AssetMaterialization("money")
     with dg.DagsterInstance.get() as instance:
         log = instance.event_log_storage
@@ -80,10 +78,7 @@ def test_an_event_and_what_it_says_of_its_asset_are_stored_together_or_not_at_al
         assert record.asset_entry.last_materialization_record is not None
 
 
-def test_a_home_that_is_made_anew_beside_an_open_page_is_shown_and_written_to(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+def test_a_home_that_is_made_anew_beside_an_open_page_is_shown_and_written_to(home: Home) -> None:
     with dg.DagsterInstance.get() as page:
         page.report_runless_asset_event(dg.AssetMaterialization("former"))
         shutil.rmtree(home.dagster)
@@ -95,10 +90,7 @@ def test_a_home_that_is_made_anew_beside_an_open_page_is_shown_and_written_to(
             assert len(run.all_asset_keys()) == 2
 
 
-def test_what_was_told_is_in_the_file_when_the_process_ends(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+def test_what_was_told_is_in_the_file_when_the_process_ends(home: Home) -> None:
     with dg.DagsterInstance.get() as instance:
         instance.report_runless_asset_event(dg.AssetMaterialization("money"))
         assert (home.dagster / "event_log.db-wal").exists()
