@@ -10,6 +10,7 @@ import asyncio
 import getpass
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -25,6 +26,8 @@ from typing import Literal
 import paramiko
 
 HOST = "127.0.0.1"
+# Neither those that Linux and macOS give away by themselves, nor one that browsers refuse.
+_PORTS = range(11_000, 32_000)
 _START_SECONDS = 15.0
 # Becomes a command that ends when the process of argv[1] is gone, also by `kill -9`.
 _BOUND = """
@@ -71,6 +74,19 @@ def find_sshd() -> str | None:
     return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 
 
+def free_port() -> int:
+    """Return a port of the loopback interface on which nobody listens.
+
+    It is none of those that systems give to connections which ask for any: until a server is
+    started on it, or while it is down for a while, no other connection comes to have it.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with suppress(OSError), socket.socket() as candidate:
+            candidate.bind((HOST, port))
+            return port
+
+
 @contextmanager
 def serve(root: Path, state: Path, port: int | None = None) -> Iterator[LoopbackServer]:
     """Serve a folder for the duration of the context.
@@ -85,7 +101,7 @@ def serve(root: Path, state: Path, port: int | None = None) -> Iterator[Loopback
     """
     root.mkdir(parents=True, exist_ok=True)
     state.mkdir(parents=True, exist_ok=True)
-    port = port or _free_port()
+    port = port or free_port()
     host_key, client_key = _make_key(state / "host_key"), _make_key(state / "client_key")
     public_key = f"{client_key.get_name()} {client_key.get_base64()}\n"
     (state / "authorized_keys").write_text(public_key)
@@ -183,12 +199,6 @@ def _make_key(path: Path) -> paramiko.PKey:
         key.write_private_key_file(str(path))
         path.chmod(0o600)
     return paramiko.ECDSAKey(filename=str(path))
-
-
-def _free_port() -> int:
-    with socket.socket() as candidate:
-        candidate.bind((HOST, 0))
-        return int(candidate.getsockname()[1])
 
 
 async def _serve_stand_in(state: Path) -> None:

@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation.home import PROJECT
 
 NAME = "saldo.example.cl"
@@ -101,9 +102,7 @@ def serve_proxy(nginx: str, folder: Path, ui_port: int) -> Iterator[Proxy]:
     """
     document = (PROJECT / "docs" / "deployment.md").read_text("utf-8")
     ((server, commands),) = _DOCUMENTED.findall(document)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     for documented, here in {
         "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
         "http://127.0.0.1:3000;": f"http://127.0.0.1:{ui_port};",

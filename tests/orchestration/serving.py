@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import uvicorn
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from orchestration.contracts.organizations import read_organizations
+from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation.home import Home
 from orchestration.intake import uploads
 from orchestration.pages.app import create_app
@@ -33,9 +33,7 @@ class Served:
 @contextmanager
 def serve_pages(home: Home) -> Iterator[Served]:
     """Serve the pages of a home until the block ends."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = uvicorn.Server(
         uvicorn.Config(create_app(home), host="127.0.0.1", port=port, log_level="warning")
     )

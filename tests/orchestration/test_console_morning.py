@@ -10,14 +10,13 @@ from __future__ import annotations
 import csv
 import json
 import re
-import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page
 
-from orchestration.devtools.loopback_sftp import HOST
+from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation import locking
 from tests.orchestration.houses import csv_of
 from tests.orchestration.installations import DAY, Deposit, Ran, one_run, organization_of
@@ -103,9 +102,7 @@ def _leave(ran: Ran, contents: Mapping[str, bytes]) -> None:
 
 def _move_server(path: Path, organization_id: str) -> None:
     """Have the contract of an organization name a port on which nobody answers."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with path.open(encoding="utf-8", newline="") as source:
         rows = list(csv.DictReader(source))
     with path.open("w", encoding="utf-8", newline="") as target:

@@ -7,7 +7,6 @@ and which test does what it does.
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from orchestration.__main__ import VERBS
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.devtools.loopback_sftp import LoopbackServer
+from orchestration.devtools.loopback_sftp import LoopbackServer, free_port
 from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone, make_clone
 from tests.orchestration.serving import follow
@@ -167,13 +166,7 @@ def test_the_verbs_of_the_readme_are_verbs() -> None:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     root = tmp_path_factory.mktemp("clone")
-    return make_clone(root, {"SALDO_UI_PORT": _free_port(), "SALDO_PAGES_PORT": _free_port()})
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return make_clone(root, {"SALDO_UI_PORT": free_port(), "SALDO_PAGES_PORT": free_port()})
 
 
 @dataclass(frozen=True)

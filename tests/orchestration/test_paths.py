@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import requests
 
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.devtools.loopback_sftp import serve
+from orchestration.devtools.loopback_sftp import free_port, serve
 from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone
 from tests.orchestration.installations import Installed
@@ -150,9 +149,7 @@ def test_make_dev_serves_the_user_interface_with_its_daemon(installed: Installed
 @contextmanager
 def _made(installed: Installed, target: str, port_variable: str) -> Iterator[str]:
     """What `make TARGET` serves in that home until the block ends: its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     home = Clone(
         PROJECT,
         installed.server_root.parent / f"{target}.log",

@@ -19,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
+from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation.home import PROJECT, Home
 from orchestration.pages.guards import OriginError, read_origins
 from tests.orchestration import proxying
@@ -85,9 +86,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = Home(tmp_path_factory.mktemp("webserver") / "home", PROJECT / "seeds")
     home.create()
     lend_parse(home)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     with subprocess.Popen(
         [sys.executable, "-m", "orchestration", "webserver", "--port", str(port)],
         cwd=PROJECT,

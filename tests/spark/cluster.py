@@ -6,7 +6,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pyspark
 
+from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation.home import PROJECT
 from tests.spark.commands import in_a_group, kill, wait_for
 
@@ -85,7 +85,7 @@ class Cluster:
 def at_work(root: Path) -> Iterator[Cluster]:
     """A cluster until the block ends; its logs are in a folder."""
     root.mkdir()
-    master_port = _free_port()
+    master_port = free_port()
     master = f"spark://{_HOST}:{master_port}"
     deploy = "org.apache.spark.deploy"
     with ExitStack() as stack:
@@ -125,7 +125,7 @@ def serving(root: Path, master: str) -> Iterator[str]:
         Its address, SALDO_SPARK_REMOTE.
 
     """
-    port = _free_port()
+    port = free_port()
     settings = {
         **_FOR_FEW_ROWS,
         "spark.local.dir": str(root / "server"),
@@ -197,9 +197,3 @@ def _started(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind((_HOST, 0))
-        return int(free.getsockname()[1])
