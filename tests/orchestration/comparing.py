@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -80,25 +80,13 @@ def assert_as_the_oracle_says(told: Told, number: int) -> None:
         (history, outcomes[number - 1])
         for history, outcomes in zip(told.histories, told.outcomes, strict=True)
     ]
+    found_of = query_all(told.home, [sql for sql, _ in _TABLES.values()])
     tables = {
-        "debts": (_as_debts(told.home), [row for each in said for row in _debts_of(*each)]),
-        "verdicts": (
-            query(told.home, _VERDICTS),
-            [row for each in said for row in _verdicts_of(*each)],
-        ),
-        "refused rows": (
-            query(told.home, _REFUSED),
-            [row for each in said for row in _refused_of(*each)],
-        ),
-        "lines of payments files": (
-            query(told.home, _LINES),
-            [row for each in said for row in _lines_of(*each)],
-        ),
-        "exceptions": (
-            query(told.home, _EXCEPTIONS),
-            [row for each in said for row in _exceptions_of(*each)],
-        ),
+        name: (found, [row for each in said for row in rows_of(*each)])
+        for (name, (_, rows_of)), found in zip(_TABLES.items(), found_of, strict=True)
     }
+    debts, expected_debts = tables["debts"]
+    tables["debts"] = _as_debts(debts), expected_debts
     for table, (found, expected) in tables.items():
         extra, missing = set(found) - set(expected), set(expected) - set(found)
         if extra or missing or len(found) != len(expected):
@@ -115,8 +103,8 @@ def assert_as_the_oracle_says(told: Told, number: int) -> None:
             )
 
 
-def _as_debts(home: Home) -> Rows:
-    return [(*row[:9], _as_attributes(row[9]), *row[10:]) for row in query(home, _COMPARED)]
+def _as_debts(rows: Rows) -> Rows:
+    return [(*row[:9], _as_attributes(row[9]), *row[10:]) for row in rows]
 
 
 def _as_attributes(text: object) -> frozenset[tuple[str, str]]:
@@ -172,6 +160,21 @@ def _exceptions_of(history: History, outcome: Outcome) -> Iterator[tuple[object,
         yield (history.contract.organization_id, code, payment_id, *key, currency, *opening)
 
 
+# What is compared: what the warehouse is asked, and what the oracle says of a load.
+_TABLES = {
+    "debts": (_COMPARED, _debts_of),
+    "verdicts": (_VERDICTS, _verdicts_of),
+    "refused rows": (_REFUSED, _refused_of),
+    "lines of payments files": (_LINES, _lines_of),
+    "exceptions": (_EXCEPTIONS, _exceptions_of),
+}
+
+
 def query(home: Home, sql: str) -> Rows:
+    return query_all(home, [sql])[0]
+
+
+def query_all(home: Home, queries: Iterable[str]) -> list[Rows]:
+    """What each query gives, of a warehouse that is opened once, which takes longer than most."""
     with warehouse.reading(home) as connection:
-        return connection.execute(sql).fetchall()
+        return [connection.execute(sql).fetchall() for sql in queries]

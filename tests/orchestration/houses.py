@@ -9,7 +9,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import sha256
@@ -25,11 +25,11 @@ from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile, Look, Manifest
 from tests.orchestration.building import build_load
+from tests.orchestration.comparing import Rows, query, query_all
 from tests.orchestration.starting import lend_parse
 
 FIRST_DAY = date(2026, 3, 1)
 _WITHOUT_TESTS = ("--exclude-resource-type", "test")
-Rows = list[tuple[object, ...]]
 
 
 @dataclass(frozen=True)
@@ -187,8 +187,12 @@ class House:
 
     def query(self, sql: str) -> Rows:
         """Ask the writer's warehouse."""
-        with warehouse.reading(self.home) as connection:
-            return connection.execute(sql).fetchall()
+        return query(self.home, sql)
+
+    def tables(self, names: Collection[str]) -> dict[str, Rows]:
+        """Every row of these tables of it."""
+        queries = [f"from {name.replace('marts.', 'marts.main.')} order by all" for name in names]
+        return dict(zip(names, query_all(self.home, queries), strict=True))
 
     def refused_rows(self) -> Rows:
         """Organization, kind of file, line and code of each refused row of the newest load."""

@@ -19,7 +19,7 @@ from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from orchestration.reports import terminal
 from tests.orchestration.building import BUILD, run_dbt
-from tests.orchestration.comparing import query
+from tests.orchestration.comparing import query_all
 from tests.orchestration.installations import Installed, Rows, install
 from tests.orchestration.starting import copy_warehouse, lend_parse
 
@@ -166,8 +166,8 @@ def test_a_full_refresh_gives_the_same_debts_and_history(
     lend_parse(copy)
     copy_warehouse(third_day.home, copy)
     run_dbt(copy, *BUILD, "--full-refresh")
-    for sql in (STATES, HISTORY, ACCOUNTS):
-        assert query(copy, sql) == query(third_day.home, sql)
+    queries = (STATES, HISTORY, ACCOUNTS)
+    assert query_all(copy, queries) == query_all(third_day.home, queries)
 
 
 def test_a_replay_gives_the_same_debts_and_history(third_day: Installed) -> None:

@@ -86,10 +86,7 @@ def _pay(organization_id: str, number: int, status: str) -> dict[str, object]:
 def _state(house: House) -> dict[str, list[tuple[object, ...]]]:
     """Every row that is kept or published, with its instants."""
     names = {*kept_tables.read_expected().tables, *(f"main.{name}" for name in published_tables())}
-    return {
-        name: house.query(f"from {name.replace('marts.', 'marts.main.')} order by all")
-        for name in sorted(names)
-    }
+    return house.tables(sorted(names))
 
 
 @pytest.fixture(scope="module")

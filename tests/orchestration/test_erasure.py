@@ -108,8 +108,11 @@ class Site:
 
     def tables(self) -> dict[str, Rows]:
         """Every table of the published copy but the time of publishing."""
-        names = [row["name"] for row in self.query("show tables")]
-        return {name: self.query(f"from {name}") for name in names if name != "published_at"}
+        with duckdb.connect(str(self.home.analytics), read_only=True) as connection:
+            names = [row["name"] for row in _fetch(connection, "show tables")]
+            return {
+                name: _fetch(connection, f"from {name}") for name in names if name != "published_at"
+            }
 
     def sent(self) -> dict[str, bytes]:
         """What organizations find in their outboxes."""

@@ -23,7 +23,7 @@ from orchestration.intake import loads
 from orchestration.landing import manifests, store
 from orchestration.reports import refreshing
 from tests.orchestration.building import BUILD, build_load, run_dbt
-from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query
+from tests.orchestration.comparing import Told, assert_as_the_oracle_says, query, query_all
 from tests.orchestration.histories import (
     Contract,
     History,
@@ -88,9 +88,9 @@ def test_a_full_refresh_gives_the_same_tables_and_all_tests_hold_for_every_row(
     lend_parse(copy)
     copy_warehouse(incremental.home, copy)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
-    before = [query(copy, sql) for sql in queries]
+    before = query_all(copy, queries)
     assert list(refreshing.find_differences(copy)) == []
-    assert [query(copy, sql) for sql in queries] == before
+    assert query_all(copy, queries) == before
 
 
 def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_history(
@@ -102,8 +102,8 @@ def test_a_load_that_a_full_refresh_carries_through_gives_the_same_debts_and_his
     lend_parse(copy)
     copy_warehouse(_one_load_earlier(incremental), copy)
     _carry(copy, "--full-refresh")
-    for sql in (_DEBTS, _HISTORY_OF_STATES, *_DERIVED):
-        assert query(copy, sql) == query(incremental.home, sql)
+    queries = (_DEBTS, _HISTORY_OF_STATES, *_DERIVED)
+    assert query_all(copy, queries) == query_all(incremental.home, queries)
 
 
 def test_a_mended_build_of_the_newest_load_writes_its_versions_anew(
@@ -140,9 +140,11 @@ def test_a_replay_that_builds_everything_and_reads_every_row_gives_the_same_tabl
     for _ in range(incremental.load_count):
         _carry(copy, "--vars", "{reads_every_row: true}")
     assert query(copy, recognized) == [(0,)]
-    for name in sorted({*kept_tables.read_expected().tables, *published_tables()}):
-        sql = f"from {name.replace('marts.', 'marts.main.')} order by all"
-        assert query(copy, sql) == query(incremental.home, sql), name
+    names = sorted({*kept_tables.read_expected().tables, *published_tables()})
+    queries = [f"from {name.replace('marts.', 'marts.main.')} order by all" for name in names]
+    rows_of = zip(query_all(copy, queries), query_all(incremental.home, queries), strict=True)
+    for name, (replayed, told) in zip(names, rows_of, strict=True):
+        assert replayed == told, name
 
 
 def test_a_build_of_the_newest_load_again_changes_nothing(
@@ -153,9 +155,9 @@ def test_a_build_of_the_newest_load_again_changes_nothing(
     lend_parse(copy)
     copy_warehouse(incremental.home, copy)
     queries = (_DEBTS, _HISTORY, *_DERIVED)
-    before = [query(copy, sql) for sql in queries]
+    before = query_all(copy, queries)
     run_dbt(copy, *BUILD)
-    assert [query(copy, sql) for sql in queries] == before
+    assert query_all(copy, queries) == before
 
 
 def test_the_history_as_of_each_load_is_the_base_of_that_load(incremental: Told) -> None:
@@ -209,16 +211,16 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     assert _statuses(home) == {"changes": "paid", "leaves": "paid", "waits": "in_process"}
 
     queries = (_DEBTS, _HISTORY, *_DERIVED)
-    told = [query(home, sql) for sql in queries]
+    told = query_all(home, queries)
     replayed = Home(tmp_path / "replayed", home.seeds)
     shutil.copytree(home.landing, replayed.landing)
     replayed.create()
     lend_parse(replayed)
     for _ in range(2):
         _carry(replayed)
-    assert [query(replayed, sql) for sql in queries] == told
+    assert query_all(replayed, queries) == told
     run_dbt(home, *BUILD, "--full-refresh")
-    assert [query(home, sql) for sql in queries] == told
+    assert query_all(home, queries) == told
 
 
 def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_replay(

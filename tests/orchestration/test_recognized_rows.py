@@ -15,7 +15,7 @@ import pytest
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.project_yaml import published_tables
 from tests.orchestration.building import dbt_output
-from tests.orchestration.houses import Deposit, House, Rows, csv_of, event_of
+from tests.orchestration.houses import Deposit, House, csv_of, event_of
 from tests.orchestration.starting import lend_parse
 
 HEADER = ("customer_id", "product_id", "due_date", "amount")
@@ -102,10 +102,6 @@ def _looked_at(house: House, organization_id: str) -> tuple[list[int], int]:
     return [int(str(line)) for (line,) in lines], int(str(rows[0][0]))
 
 
-def _tables(house: House) -> dict[str, Rows]:
-    return {table: house.query(f"from {table} order by all") for table in published_tables()}
-
-
 @pytest.fixture(scope="module")
 def by_hashes(
     tmp_path_factory: pytest.TempPathFactory,
@@ -123,16 +119,16 @@ def test_all_tables_are_as_if_every_row_had_been_read(by_hashes, tmp_path: Path)
     house, _ = by_hashes
     other, seen = _feed(tmp_path, "--vars", "{reads_every_row: true}")
     assert {rows for each in seen for _, rows in each.values()} == {0}
-    assert _tables(house) == _tables(other)
+    assert house.tables(published_tables()) == other.tables(published_tables())
 
 
 def test_rows_are_read_again_when_the_sql_of_a_rule_is_another(by_hashes) -> None:
     house, _ = by_hashes
-    before = _tables(house)["debts"]
+    before = house.tables(published_tables())["debts"]
     one_currency_more = ("--vars", "{decimals_of_currencies: {XTS: 3}}")
     house.load(Deposit("same", FIRST), options=one_currency_more)
     assert _looked_at(house, "same") == ([2, 3, 4], 0)
-    assert _tables(house)["debts"] == before
+    assert house.tables(published_tables())["debts"] == before
     house.load(Deposit("same", FIRST), options=one_currency_more)
     assert _looked_at(house, "same") == ([], 3)
 
@@ -187,11 +183,11 @@ def test_the_hash_of_a_row_covers_every_rule_that_decides_what_it_says(home: Hom
 
 def test_a_model_that_needs_all_rows_is_not_refreshed_by_itself(by_hashes) -> None:
     house, _ = by_hashes
-    before = _tables(house)
+    before = house.tables(published_tables())
     done = dbt_output(house.home, "run", "--full-refresh", "--select", "debts")
     assert done.returncode != 0
     assert (
         "debts cannot be refreshed by itself: it would keep the rows of the newest files alone."
         " Refresh everything: dbt build --full-refresh"
     ) in " ".join((done.stdout + done.stderr).split())
-    assert _tables(house) == before
+    assert house.tables(published_tables()) == before

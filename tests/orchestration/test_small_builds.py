@@ -14,7 +14,7 @@ from orchestration.installation import standing, warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import loads
 from tests.orchestration.building import BUILD, build_load, run_dbt
-from tests.orchestration.comparing import query
+from tests.orchestration.comparing import query, query_all
 from tests.orchestration.histories import draw_short
 from tests.orchestration.landing_histories import (
     align,
@@ -124,7 +124,8 @@ def _assert_the_same(small: Home, whole: Home, number: int) -> None:
         " order by all",
     )
     assert len(tables) > 50
-    for table in tables:
-        name = ".".join(f'"{part}"' for part in table)
-        rows = f"from {name} order by all"
-        assert query(small, rows) == query(whole, rows), f"{name} after load {number}"
+    names = [".".join(f'"{part}"' for part in table) for table in tables]
+    queries = [f"from {name} order by all" for name in names]
+    rows_of = zip(query_all(small, queries), query_all(whole, queries), strict=True)
+    for name, (built, expected) in zip(names, rows_of, strict=True):
+        assert built == expected, f"{name} after load {number}"
