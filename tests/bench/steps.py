@@ -46,8 +46,12 @@ def read_steps(home: Path, seconds: float) -> dict[str, float]:
         f"of dbt build: {len(tests)} tests (three at a time)": sum(tests.values()),
         f"of dbt build: {len(models)} models (three at a time)": sum(models.values()),
     }
-    slowest = sorted(models, key=models.__getitem__, reverse=True)[:SLOWEST]
-    return steps | {f"of dbt build: {name.split('.')[-1]}": models[name] for name in slowest}
+    slowest = [
+        name
+        for each in (models, tests)
+        for name in sorted(each, key=each.__getitem__, reverse=True)[:SLOWEST]
+    ]
+    return steps | {f"of dbt build: {name.split('.')[2]}": seconds_of[name] for name in slowest}
 
 
 def _read_nodes(entries: Sequence[dg.EventLogEntry]) -> Iterator[tuple[str, float]]:
