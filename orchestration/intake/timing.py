@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from orchestration.contracts.organizations import Organization, is_due
 from orchestration.landing.manifests import Manifest
 from orchestration.servers.ssh import MAY_HEAL
 
+# Where a business date begins, for a run that is of all organizations.
+TIME_ZONE = ZoneInfo("America/Santiago")
 # Dates missed longer ago than this must be run by an operator (a backfill).
 MAX_DAYS_BACK = 7
 # A file that was still growing is complete a while later.
@@ -71,8 +74,11 @@ def due_dates(
 
 
 def newest_due_date(organization: Organization, now: datetime) -> date:
-    """Return the newest business date whose cut-off has passed."""
-    today = now.astimezone(organization.time_zone).date()
+    """Return the newest business date whose cut-off has passed, and that runs can have.
+
+    East of `TIME_ZONE`, a cut-off may pass before its date has begun there: then it waits for that.
+    """
+    today = min(now.astimezone(zone).date() for zone in (organization.time_zone, TIME_ZONE))
     return today if is_due(organization, today, now) else today - timedelta(days=1)
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.defs.partitions import business_dates
 from orchestration.delivery.attempts import is_delivery_due
 from orchestration.installation.home import PROJECT
 from orchestration.intake.timing import (
@@ -74,6 +75,16 @@ class TestCutOffs:
         assert due_dates([santiago, mexico], looks, datetime(2026, 3, 2, 12, 30, tzinfo=UTC)) == [
             MONDAY
         ]
+
+    def test_east_of_where_business_dates_begin_a_cut_off_waits_for_its_date(self):
+        tokyo = _organization(zone="Asia/Tokyo")
+        five_there = _at(MONDAY, "05:00", ZoneInfo("Asia/Tokyo"))
+        former = MONDAY - timedelta(days=1)
+        assert due_dates([tokyo], [_look(former)], five_there) == []
+        assert due_dates([tokyo], [_look(former)], _at(MONDAY, "00:00")) == [MONDAY]
+        keys = business_dates.get_partition_keys(current_time=_at(MONDAY, "00:00"))
+        assert keys[-1] == MONDAY.isoformat()
+        assert newest_due_date(tokyo, five_there) == former
 
     def test_a_new_organization_begins_with_its_first_cut_off(self):
         assert due_dates([_organization()], [], _at(MONDAY, "04:00")) == []
