@@ -67,6 +67,13 @@ def file_date(pattern: str, name: str) -> date | None:
         raise InvalidFileDateError(pattern) from None
 
 
+def hides(pattern: str, other: str) -> bool:
+    """Return whether a pattern matches the names of another one, which comes after it."""
+    shortest = {"YYYY": "2026", "MM": "03", "DD": "02", "*": ""}
+    name = re.sub(r"YYYY|MM|DD|\*", lambda token: shortest[token[0]], other)
+    return file_date(pattern, name) is not None
+
+
 def find_partial_ending(name: str) -> str:
     """Return the ending of a file that is still being uploaded, or an empty text."""
     lower = name.lower()
@@ -118,6 +125,15 @@ def is_of_date(pattern: str, name: str, business_date: date | None) -> bool:
     except InvalidFileDateError:
         return False
     return named_for is not None and business_date in (None, named_for)
+
+
+def is_of_later_date(pattern: str, name: str, day: date) -> bool:
+    """Return whether a name matches a pattern and contains a date after a day."""
+    try:
+        named_for = file_date(pattern, name)
+    except InvalidFileDateError:
+        return False
+    return named_for is not None and named_for > day
 
 
 def shown(name: str) -> str:

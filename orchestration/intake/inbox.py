@@ -23,6 +23,7 @@ from orchestration.intake.recognizing import (
     ONE_A_LOAD,
     Arrival,
     choose,
+    find_dated_ahead,
     find_misnamed,
     recognize,
 )
@@ -292,7 +293,17 @@ def _look_once(
                 left = [each for each in left if each not in arrivals]
     except Exception as error:
         looked.problems.insert(0, _describe(error))
-    looked.problems += find_misnamed(organization, listing, business_date, environment)
+    looked.problems += [
+        *find_misnamed(organization, listing, business_date, environment),
+        *find_dated_ahead(
+            organization,
+            listing,
+            {name for _, name in seen},
+            business_date,
+            clock().date(),
+            environment,
+        ),
+    ]
     return looked
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from orchestration.contracts import file_names
 from orchestration.contracts.file_names import InvalidFileDateError, file_date
@@ -18,6 +18,8 @@ CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # The kinds of which a load takes one file per organization.
 ONE_A_LOAD = ("invoices", manifests.CUSTOMERS)
 _MOST_NAMES_TOLD = 3
+# So long before its date, a file may be in the inbox on purpose.
+_MAY_BE_SENT_BEFORE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,43 @@ def find_misnamed(
         told = _list_names(others, environment)
         found.append(("not_a_file", f"{told}: a link or special file, have the file itself sent"))
     return found
+
+
+def find_dated_ahead(
+    organization: Organization,
+    listing: Listing,
+    received: Collection[str],
+    business_date: date,
+    today: date,
+    environment: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """Find debts files that may be those of a date, by the date in their names (R18).
+
+    Where day and month have changed places, or the year is wrong, nobody would hear of the file
+    until that date, when it would be read.
+
+    Args:
+        organization: its pattern names the files.
+        listing: the content of its inbox.
+        received: the names of the files that were received.
+        business_date: the date.
+        today: the date of the look.
+        environment: the variables with the secrets, which must be removed from names.
+
+    Returns:
+        Codes and messages; none if the file of the date is there, or was.
+
+    """
+    pattern = organization.invoices_pattern
+    names = [remote.name for remote in listing.files]
+    if any(file_names.is_of_date(pattern, name, business_date) for name in (*names, *received)):
+        return []
+    last = max(business_date, today) + _MAY_BE_SENT_BEFORE
+    ahead = [name for name in names if file_names.is_of_later_date(pattern, name, last)]
+    if not ahead:
+        return []
+    told = f"{_list_names(ahead, environment)}: named for a later date, and there is no file of"
+    return [("misnamed", f"{told} {business_date}: have it renamed if it is that one")]
 
 
 def _list_names(names: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -6,11 +6,14 @@ A failure of one organization does not stop the others (R20).
 from __future__ import annotations
 
 import time
+from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from hashlib import sha256
 from itertools import repeat
+from pathlib import Path
 
 import duckdb
 
@@ -22,7 +25,7 @@ from orchestration.intake import arriving, decisions, inbox, uploads
 from orchestration.intake.inbox import Looked, Seen, SeenFiles
 from orchestration.intake.loading import event_positions, next_instant
 from orchestration.intake.settling import Sightings
-from orchestration.landing import event_files, manifests
+from orchestration.landing import event_files, manifests, store
 from orchestration.landing.manifests import Decision, LandedFile, Manifest
 from orchestration.servers.connections import Kept
 
@@ -94,7 +97,7 @@ def take(
         contracts,
         looks=tuple(looked.look() for looked in results),
         files=tuple(
-            _refuse_ours(connection, [file for looked in results for file in looked.files])
+            _refuse_ours(connection, home, [file for looked in results for file in looked.files])
         ),
         events=tuple(event_files.take(home, event_positions(connection))),
     )
@@ -105,21 +108,38 @@ def take(
 
 
 def _refuse_ours(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[LandedFile]
+    connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[LandedFile]
 ) -> list[LandedFile]:
     """Return the files; those with the bytes of a file that we have sent get a code.
 
     If somebody copied an outbox to an inbox, our report about payments would be read as the
-    organization's own. A debt would then stay paid whatever happens to its payment (R6).
+    organization's own. A debt would then stay paid whatever happens to its payment (R6). A copy
+    that went through a mainframe or a spreadsheet may have other line ends, or a byte order mark.
     """
+    hashes = {file.file_id: {file.sha256} for file in files}
+    for file in files:
+        if file.kind == "payments" and file.stored_sha256:
+            hashes[file.file_id].add(_hash_as_sent(store.stored_path(home, file)))
     rows = connection.execute(
         "select distinct sha256 from raw.deliveries where list_contains(?, sha256)",
-        [[file.sha256 for file in files]],
+        [sorted(set().union(*hashes.values()))],
     ).fetchall()
     ours = {sha256 for (sha256,) in rows}
     return [
-        replace(file, file_code="sent_by_us") if file.sha256 in ours else file for file in files
+        file if hashes[file.file_id].isdisjoint(ours) else replace(file, file_code="sent_by_us")
+        for file in files
     ]
+
+
+def _hash_as_sent(path: Path) -> str:
+    """Return the sha256 of a file without byte order mark and with our line ends."""
+    digest = sha256()
+    with path.open("rb") as source:
+        if source.read(len(BOM_UTF8)) != BOM_UTF8:
+            source.seek(0)
+        for line in source:
+            digest.update(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
+    return digest.hexdigest()
 
 
 def _look_into_all(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 import hashlib
 import os
@@ -220,6 +221,26 @@ class TestLooking:
         assert files == [self._landed(organization, name)]
         assert self._landed_names(home) == [f"lumina/{SHA256}"]
 
+    def test_a_file_dated_far_ahead_is_told_where_that_of_the_date_is_not(
+        self, home, organization, inbox, environment
+    ):
+        """R18: day and month may have changed places."""
+        ahead = "2026-09-03_toku_invoices.csv"
+        self._put(inbox, ahead)
+        self._put(inbox, _debts(10).name)
+        look, files = look_into(home, organization, {}, TODAY, environment, _clock)
+        assert (look.outcome, files) == ("misnamed", [])
+        assert look.detail == (
+            f"{ahead}: named for a later date, and there is no file of 2026-03-03:"
+            " have it renamed if it is that one"
+        )
+        was_there = {("invoices", _debts(3).name): _seen()}
+        look, _ = look_into(home, organization, was_there, TODAY, environment, _clock)
+        assert look.outcome == "looked"
+        self._put(inbox, _debts(3).name)
+        look, files = look_into(home, organization, {}, TODAY, environment, _clock)
+        assert (look.outcome, [file.file_name for file in files]) == ("looked", [_debts(3).name])
+
     def test_bytes_that_turn_out_the_same_are_no_new_file(
         self, home, organization, inbox, environment
     ):
@@ -372,12 +393,21 @@ def test_a_file_of_ours_that_comes_back_is_known_by_its_bytes(home, make_organiz
     """R11: whatever its name, and to whomever it was sent."""
     organization = make_organization()
     inbox = sftp_server.root / organization.inbox_dir
-    contents = {_payments(1).name: b"ours", _payments(2).name: b"theirs", _debts(3).name: b"failed"}
+    contents = {
+        _payments(1).name: b"ours\n",
+        _payments(2).name: b"theirs",
+        _payments(3).name: codecs.BOM_UTF8 + b"ours\r\n",
+        _debts(3).name: b"failed",
+    }
     for name, content in contents.items():
         (inbox / name).write_bytes(content)
         os.utime(inbox / name, (WRITTEN.timestamp(), WRITTEN.timestamp()))
     with warehouse.connect(home) as connection:
-        for content, outcome in ((b"ours", "delivered"), (b"failed", "timed_out"), (b"x", "gone")):
+        for content, outcome in (
+            (b"ours\n", "delivered"),
+            (b"failed", "timed_out"),
+            (b"x", "gone"),
+        ):
             connection.execute(
                 "insert into raw.deliveries by name select 1 as batch_id, 'andes' as"
                 " organization_id, current_date as business_date, 'payments_file' as kind,"
@@ -389,6 +419,7 @@ def test_a_file_of_ours_that_comes_back_is_known_by_its_bytes(home, make_organiz
     assert {file.file_name: file.file_code for file in manifest.files} == {
         _payments(1).name: "sent_by_us",
         _payments(2).name: None,
+        _payments(3).name: "sent_by_us",
         _debts(3).name: "sent_by_us",
     }
 
