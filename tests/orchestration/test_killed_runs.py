@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -69,14 +70,14 @@ class Site(Installed):
 
 
 class Runner:
-    """The process that forks the runs of the first day.
+    """The process that forks the runs of a day.
 
     A machine without memory may end it itself, or refuse it to fork. Then the run is one that was
     killed at any moment: another process is asked for it again, once.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str], day: date = DAYS[0]) -> None:
+        self._environment, self._day = environment, day
         self._process = self._start()
 
     def run(self, step: str) -> int:
@@ -96,7 +97,7 @@ class Runner:
 
     def _start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "tests.orchestration.killing", DAYS[0].isoformat()],
+            [sys.executable, "-m", "tests.orchestration.killing", self._day.isoformat()],
             cwd=PROJECT,
             env={**os.environ, **self._environment},
             stdin=subprocess.PIPE,
@@ -185,3 +186,19 @@ def test_after_all_that_the_run_gives_the_same_tables_and_files(
     leftovers = [path.name for path in disturbed.home.root.glob(".*")]
     leftovers += [path.name for path in disturbed.home.landing.rglob(".*")]
     assert leftovers == []
+
+
+def test_what_a_killed_run_had_taken_is_told_by_the_run_of_another_date(undisturbed: Site) -> None:
+    """Its load is carried through first, and what is wrong with it is in nobody else's report."""
+    (undisturbed.server_root / "lumina" / "inbox" / f"{DAYS[1]}_toku_invoices.csv").write_bytes(
+        b"no,debts\n"
+    )
+    runner = Runner(undisturbed.environment, DAYS[1])
+    assert runner.run("after the manifest is written") == -signal.SIGKILL
+    runner.end()
+    result = undisturbed.command("run", "--date", DAYS[2].isoformat())
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert [f"{day}: what came, and what was told" in result.stdout for day in DAYS[1:3]] == [
+        True
+    ] * 2
+    assert f"lumina {DAYS[1]}_toku_invoices.csv refused (" in result.stdout
