@@ -2,8 +2,8 @@
 
 Files only grow. If the bytes that were read before have changed, the file was rotated, or truncated
 and started again: it is a new file under an old name, and is read from its start. Events that are
-read again count once, by their ids. An entry that is not a file, or cannot be read, is reported and
-does not block the others (R20).
+read again count once, by their ids. An entry that is not a file of events, or cannot be read, is
+reported and does not block the others (R20).
 
 When a file has changed since the last load, the load hashes everything that was read of it before.
 It reads nothing of a file that has not changed: `tmp/` remembers the state of each file when it was
@@ -24,12 +24,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from orchestration.contracts.file_names import find_partial_ending
 from orchestration.installation import whole_files
 from orchestration.installation.home import Home
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange
 
-_NAME = re.compile(r".*\.jsonl([.-][0-9]+)?", re.DOTALL)
+# Programs that rotate files add a number, a date or a time to the name of a file that may not have
+# been read to its end.
+_NAME = re.compile(
+    r".*\.jsonl([._-][0-9]+([T:._-][0-9]+)*Z?)?", re.ASCII | re.DOTALL | re.IGNORECASE
+)
 _BLOCK_BYTES = 1 << 20
 # The clock of a file system may stand still for this long: later writes can have the same time.
 _CLOCK_GRAIN_SECONDS = 2
@@ -38,6 +43,10 @@ _LINE_IS_LEFT_AFTER_SECONDS = 3600
 # The message for each code of a whole file. Only manifests of older versions have `file_shrunk`.
 MESSAGES = {
     "name_not_utf8": "the name of the file is not UTF-8: rename it",
+    "not_an_event_file": (
+        "its name does not end in .jsonl, so it is not read: rename it if it holds lines of events,"
+        " else take it out of the folder"
+    ),
     "not_a_file": "it is no file: a folder, a pipe, a socket or a device",
     "dangling_link": "it is a link that leads to no file",
     "not_readable": "the file cannot be read",
@@ -70,11 +79,16 @@ _START = Position(0, 0)
 
 
 def find(home: Home) -> list[Path]:
-    """Find all entries with a name of an event file, by name.
+    """Find all entries by name, except hidden ones and those that are still being written."""
+    return sorted(
+        path
+        for path in home.events.iterdir()
+        if _NAME.fullmatch(path.name) or not _is_being_written(path.name)
+    )
 
-    logrotate adds a number or a date to the name of a file that may not have been read to its end.
-    """
-    return sorted(path for path in home.events.iterdir() if _NAME.fullmatch(path.name))
+
+def _is_being_written(name: str) -> bool:
+    return name.startswith(".") or name.endswith("~") or find_partial_ending(name) != ""
 
 
 def look_at(path: Path) -> os.stat_result | None:
@@ -92,10 +106,12 @@ def reading(path: Path) -> Iterator[BinaryIO]:
     """Open a file of events.
 
     Raises:
-        UnusableError: it is not a file, or cannot be opened.
+        UnusableError: its name is not one of an event file, it is not a file, or cannot be opened.
         FileNotFoundError: it is gone.
 
     """
+    if not _NAME.fullmatch(path.name):
+        raise UnusableError("not_an_event_file")
     try:
         path.name.encode()
     except UnicodeEncodeError:

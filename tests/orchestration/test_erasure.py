@@ -492,7 +492,7 @@ def test_what_waits_to_be_loaded_goes_before(week: Site, former: Former, tmp_pat
         "saldo: a received file waits to be loaded: run for the date in its name, then erase\n",
     )
     left.forget()
-    waiting = week.home.events / "waiting.jsonl"
+    waiting = week.home.events / "waiting.jsonl.2026-03-05"
     # a line that is not whole yet
     waiting.write_text(_event(5, THURSDAY, DOTTED, "LUZ-900", "authorized"))
     assert _ask(week, "lumina", MARTA) == (

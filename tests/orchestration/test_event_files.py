@@ -58,7 +58,6 @@ class TestNewLines:
         (home.events / "b.jsonl").write_bytes(b"12\n45\n")
         (home.events / "a.jsonl").write_bytes(b"1\n")
         (home.events / "empty.jsonl").write_bytes(b"")
-        (home.events / "notes.txt").write_bytes(b"1\n")
         assert take(home, {}) == [_range("a.jsonl", b"1\n"), _range("b.jsonl", b"12\n45\n")]
 
     def test_a_last_line_without_end_waits_until_it_has_one(self, home):
@@ -127,7 +126,20 @@ class TestOtherFiles:
         assert take(home, positions) == [_range("a.jsonl", b"three\n")]
 
     @pytest.mark.parametrize(
-        "name", ["a-1.jsonl", "a.jsonl.1", "a.jsonl-20260302", "a.jsonl-1772427600"]
+        "name",
+        [
+            "a-1.jsonl",
+            "A.JSONL",
+            "a.jsonl.1",
+            "a.JsonL.10",
+            "a.jsonl-20260302",
+            "a.jsonl-1772427600",
+            "a.jsonl_20260302",
+            "a.jsonl.2026-03-02",
+            "a.jsonl.2026-03-02.1",
+            "a.jsonl.2026-03-02_13-00",
+            "a.jsonl.2026-03-02T13:00:00Z",
+        ],
     )
     def test_a_file_that_was_renamed_is_another_and_so_is_the_new_one(self, home, name):
         path, positions = home.events / "a.jsonl", {"a.jsonl": _after(self.FORMER)}
@@ -139,8 +151,8 @@ class TestOtherFiles:
             _range("a.jsonl", b"three\nfour\nfive\n"),
         ]
 
-    def test_a_compressed_or_half_written_file_is_none(self, home):
-        for name in ("a.jsonl.gz", "a.jsonl.1.gz", "a.jsonl.part", "a.json"):
+    def test_a_half_written_file_is_none(self, home):
+        for name in ("a.jsonl.part", "b.jsonl.TMP", "a.jsonl~", ".a.jsonl.k3Jd8x", ".gitkeep"):
             (home.events / name).write_bytes(b"one\n")
         assert take(home, {}) == []
 
@@ -198,6 +210,32 @@ class TestNoFiles:
         (home.events / "0.jsonl").write_bytes(b"first\n")
         (home.events / "z.jsonl").write_bytes(b"last\n")
         return [_range("0.jsonl", b"first\n"), _range("z.jsonl", b"last\n")]
+
+    def test_a_file_of_another_name_and_a_folder(self, home, others):
+        names = [
+            "a.bak",
+            "a.json",
+            "a.jsonl.1.gz",
+            "a.jsonl.2026-03-02.gz",
+            "a.jsonl.gz",
+            "a.jsonl.old",
+            "a.jsonl1",
+            "a.ndjson",
+            "jsonl",
+            "notes.txt",
+        ]
+        for name in names:
+            (home.events / name).write_bytes(b"one\n")
+        (home.events / "read").mkdir()
+        names.append("read")
+        latin = os.fsdecode(b"r\xe9ad")
+        (home.events / latin).write_bytes(b"one\n")
+        names.append("r\\xe9ad")
+        assert take(home, {}) == [
+            others[0],
+            *(_refused(name, "not_an_event_file") for name in names),
+            others[1],
+        ]
 
     def test_folders_pipes_sockets_and_links_without_a_file(self, home, others):
         (home.events / "folder.jsonl").mkdir()
@@ -346,11 +384,12 @@ def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
     os.mkfifo(events / "pipe.jsonl")
     (events / "link.jsonl").symlink_to("nowhere")
     (events / "folder.jsonl").mkdir()
+    (events / "webpay.ndjson").write_text(_authorized(9))
     (events / "unended.jsonl").write_text(_authorized(8).rstrip("\n"))
     os.utime(events / "unended.jsonl", (1_700_000_000, 1_700_000_000))
     installed.upload(DAYS[1])
     run(DAYS[1])
-    for name in (bad.name, "pipe.jsonl", "link.jsonl", "unended.jsonl"):
+    for name in (bad.name, "pipe.jsonl", "link.jsonl", "unended.jsonl", "webpay.ndjson"):
         (events / name).unlink()
     (events / "folder.jsonl").rmdir()
     run(DAYS[1])
@@ -383,6 +422,7 @@ class TestRuns:
                         ("link.jsonl", "dangling_link"),
                         ("pipe.jsonl", "not_a_file"),
                         ("unended.jsonl", "unended_line"),
+                        ("webpay.ndjson", "not_an_event_file"),
                     )
                 ),
             )
