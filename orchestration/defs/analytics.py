@@ -43,10 +43,9 @@ def analytics(
     on its page.
     """
     home = installation.home()
-    with guarded():
-        with warehouse.connect(home) as connection:
-            loads_to_carry = published_copy.count_loads_to_carry(connection, home)
-        rows = {} if loads_to_carry else published_copy.publish(home)
+    with guarded(), warehouse.connect(home) as connection:
+        loads_to_carry = published_copy.count_loads_to_carry(connection, home)
+        rows = {} if loads_to_carry else published_copy.publish(connection, home)
     for table, count in rows.items():
         context.log_event(
             dg.AssetObservation(

@@ -19,7 +19,7 @@ from dagster_dbt import (
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
-from orchestration.installation import engines, locking, row_views, standing, warehouse
+from orchestration.installation import databases, engines, locking, row_views, standing, warehouse
 from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
@@ -133,7 +133,7 @@ def _with_row_counts(
         yield event
     bring_back()
     with warehouse.connect(home) as connection:
-        row_counts = warehouse.count_rows(connection)
+        row_counts = databases.count_rows(connection)
     for unique_id, key in assets.items():
         node = invocation.manifest["nodes"][unique_id]
         count = row_counts.get((node["schema"], node["alias"]))

@@ -4,7 +4,8 @@ import dagster as dg
 
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
-from orchestration.delivery import outbox, published_copy
+from orchestration.delivery import ledger, outbox, published_copy
+from orchestration.installation import warehouse
 
 
 @dg.asset(
@@ -50,8 +51,9 @@ def outbox_files(
         ]
         if lines:  # in one message: each message is a write to Dagster's storage
             level("\n".join(lines))
-    with guarded():
-        published_copy.renew_after_delivery(home)
+    with guarded(), warehouse.connect(home) as connection:
+        ledger.restore(connection, home)
+        published_copy.renew_after_delivery(connection, home)
     delivered = sum(each.is_delivered for each in deliveries)
     to_try_again = sum(each.may_heal for each in deliveries)
     return dg.MaterializeResult(

@@ -87,9 +87,11 @@ def deliver_due(
     environment: Mapping[str, str],
     clock: Clock = utc_now,
 ) -> list[Delivery]:
-    """Run one delivery step: deliver due files, and copy the ledger to the warehouse.
+    """Run one delivery step: deliver due files.
 
-    If it is killed at any point and run again, it repeats no upload that has an outcome.
+    If it is killed at any point and run again, it repeats no upload that has an outcome. The ledger
+    in the landing area has the attempts: the caller, or else the next step, copies them to the
+    warehouse.
 
     Args:
         home: the installation; the caller holds its lock.
@@ -106,10 +108,7 @@ def deliver_due(
         ledger.restore(connection, home)
         files = read_undelivered(connection)
         in_doubt = ledger.find_in_doubt(connection)
-    deliveries = deliver(home, files, organizations, environment, in_doubt, clock)
-    with warehouse.connect(home) as connection:
-        ledger.restore(connection, home)
-    return deliveries
+    return deliver(home, files, organizations, environment, in_doubt, clock)
 
 
 def deliver(

@@ -47,32 +47,32 @@ def count_loads_to_carry(connection: duckdb.DuckDBPyConnection, home: Home) -> i
     return max(manifests.last_load_id(home) - finished, 0)
 
 
-def renew_after_delivery(home: Home) -> None:
+def renew_after_delivery(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     """Publish again if the copy does not show what the ledger in the warehouse says.
 
     Args:
-        home: the installation; this process has its warehouse closed.
+        connection: the warehouse.
+        home: the installation.
 
     Raises:
         ForeignHomeError: the home's group cannot be given read access.
-        WarehouseBusyError: another process has the warehouse open.
+        WarehouseBusyError: another process has the marts open.
 
     """
-    with warehouse.connect(home) as connection:
-        is_due = not count_loads_to_carry(connection, home) and not _shows_deliveries(
-            connection, home
-        )
-    if is_due:
-        publish(home)
+    if not count_loads_to_carry(connection, home) and not _shows_deliveries(connection, home):
+        publish(connection, home)
 
 
-def publish(home: Home, clock: Clock = utc_now) -> dict[str, int]:
+def publish(
+    connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock = utc_now
+) -> dict[str, int]:
     """Make a new published copy and replace the old one.
 
     An open connection keeps reading the old copy; nobody sees a partial copy.
 
     Args:
-        home: the installation; this process has its warehouse closed.
+        connection: the warehouse; nothing else in this process has the marts open.
+        home: the installation.
         clock: the time.
 
     Returns:
@@ -80,19 +80,20 @@ def publish(home: Home, clock: Clock = utc_now) -> dict[str, int]:
 
     Raises:
         ForeignHomeError: the home's group cannot be given read access.
-        WarehouseBusyError: another process has the warehouse open.
+        WarehouseBusyError: another process has the marts open.
 
     """
     _sweep(home)
     part = home.root / f".{uuid.uuid4().hex}.part"
     try:
-        with warehouse.connect(home) as connection:
-            connection.execute("checkpoint marts")
-        _copy_marts(home, part)
-        with warehouse.connect(home) as connection:
-            connection.execute(f"attach {quoted(part)} as published")
+        connection.execute("checkpoint marts")
+        with warehouse.marts_closed(connection, home):
+            _copy_marts(home, part)
+        connection.execute(f"attach {quoted(part)} as published")
+        try:
             rows = _complete(connection, clock)
             connection.execute("checkpoint published")
+        finally:
             connection.execute("detach published")
         with part.open("rb+") as content:
             os.fsync(content.fileno())
@@ -219,10 +220,10 @@ def _shows_deliveries(connection: duckdb.DuckDBPyConnection, home: Home) -> bool
         connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
     except duckdb.Error:
         return False
-    ours, theirs = "from warehouse.main.deliveries", "from published.main.deliveries"
     try:
-        differs = f"select exists ({ours} except {theirs}) or exists ({theirs} except {ours})"
-        return connection.execute(differs).fetchone() == (False,)
+        return fingerprint(connection, "warehouse.main.deliveries") == fingerprint(
+            connection, "published.main.deliveries"
+        )
     except duckdb.Error:
         return False
     finally:

@@ -99,6 +99,20 @@ def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
+def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+    """Return the number of rows of each table of the first database, by schema and name."""
+    tables = connection.execute(
+        "select schema_name, table_name from duckdb_tables() where not internal"
+        " and database_name = current_database()"
+    ).fetchall()
+    row_counts: dict[tuple[str, str], int] = {}
+    for schema, name in tables:
+        counted = f'select count(*) from "{schema}"."{name}"'  # noqa: S608 (names of ours)
+        row = connection.execute(counted).fetchone()
+        row_counts[schema, name] = row[0] if row else 0
+    return row_counts
+
+
 def fingerprint(
     connection: duckdb.DuckDBPyConnection, table: str, without: Collection[str] = ()
 ) -> tuple[int, int]:

@@ -114,10 +114,7 @@ def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnec
             connection.execute("set TimeZone = 'UTC'")
             if not home.marts.exists() and (is_read_only or _max_load_id(connection)):
                 raise DamagedError(f"{home.marts} is missing: {REPLAY} makes it anew")
-            with _busy_told(home.marts):
-                options = " (read_only)" if is_read_only else ""
-                connection.execute(f"attach {quoted(home.marts)} as marts{options}")
-            connection.execute(f"set search_path = '{SEARCHED}'")
+            _attach_marts(connection, home, " (read_only)" if is_read_only else "")
             yield connection
         finally:
             connection.close()
@@ -125,6 +122,28 @@ def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnec
         if is_of_damage(error):
             raise damaged_warehouse(home) from None
         raise
+
+
+def _attach_marts(connection: duckdb.DuckDBPyConnection, home: Home, options: str = "") -> None:
+    with _busy_told(home.marts):
+        connection.execute(f"attach {quoted(home.marts)} as marts{options}")
+    connection.execute(f"set search_path = '{SEARCHED}'")
+
+
+@contextmanager
+def marts_closed(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[None]:
+    """Close the file of the marts meanwhile, and let go of its lock; the warehouse stays open.
+
+    Raises:
+        WarehouseBusyError: another process has opened it meanwhile.
+
+    """
+    connection.execute("set search_path = 'warehouse.main'")
+    connection.execute("detach marts")
+    try:
+        yield
+    finally:
+        _attach_marts(connection, home)
 
 
 @contextmanager
@@ -250,20 +269,6 @@ def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
         " where table_schema = 'main' and table_name = 'intake_files'"
     ).fetchone()
     return found is not None
-
-
-def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
-    """Return the number of rows of each table but the marts, by schema and name."""
-    tables = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where not internal"
-        " and database_name = current_database()"
-    ).fetchall()
-    row_counts: dict[tuple[str, str], int] = {}
-    for schema, name in tables:
-        counted = f'select count(*) from "{schema}"."{name}"'  # noqa: S608 (names of ours)
-        row = connection.execute(counted).fetchone()
-        row_counts[schema, name] = row[0] if row else 0
-    return row_counts
 
 
 def check_raw(connection: duckdb.DuckDBPyConnection) -> None:

@@ -180,7 +180,7 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
         row_files.sweep(connection, home)
         is_balanced = _hash_balance(connection) == request.balance
         load_count = warehouse.last_load_id(connection)
-    published_copy.publish(home)
+        published_copy.publish(connection, home)
     _forget_former(home)
     home.erasure.unlink()
     whole_files.sync_folder(home.root)

@@ -53,7 +53,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
         terminal.show_deliveries(console, home, deliveries)
         with warehouse.connect(home) as connection:
             ledger.restore(connection, home)
-        published_copy.renew_after_delivery(home)
+            published_copy.renew_after_delivery(connection, home)
         sys.exit(0 if all(each.is_delivered for each in deliveries) else 1)
 
 

@@ -14,8 +14,8 @@ import sys
 from dataclasses import dataclass
 
 from orchestration.contracts.organizations import Organization
-from orchestration.delivery import outbox
-from orchestration.installation import warehouse
+from orchestration.delivery import ledger, outbox
+from orchestration.installation import databases, warehouse
 from orchestration.installation.home import Home
 from tests.orchestration.dying import arm_at
 from tests.orchestration.publications import compiled_views, publish
@@ -73,7 +73,7 @@ def carry_out(order: Order, runner: subprocess.Popen[str]) -> int:
 
 def _step(order: Order) -> None:
     with warehouse.connect(order.home) as connection:
-        if not warehouse.count_rows(connection).keys() & {("intermediate", "outgoing_files")}:
+        if not databases.count_rows(connection).keys() & {("intermediate", "outgoing_files")}:
             publish(connection)
             connection.execute(
                 "delete from intermediate.outgoing_files where organization_id <> ?",
@@ -82,6 +82,8 @@ def _step(order: Order) -> None:
     if order.point:
         arm_at(*POINTS[order.point])
     outbox.deliver_due(order.home, [order.organization], order.environment)
+    with warehouse.connect(order.home) as connection:
+        ledger.restore(connection, order.home)
 
 
 def main() -> None:

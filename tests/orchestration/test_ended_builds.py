@@ -140,6 +140,7 @@ def test_a_build_that_was_killed_after_a_model_comes_to_the_same_rows(
     )
     house.carry(2)
     assert _state(house) == _state(undisturbed)
-    published_copy.publish(house.home)
+    with warehouse.connect(house.home) as connection:
+        published_copy.publish(connection, house.home)
     with warehouse.reading(house.home) as connection:
         assert published_copy.find_differences(connection, house.home) == []

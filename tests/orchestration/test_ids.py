@@ -324,7 +324,8 @@ def test_what_a_customer_paid_and_owes_is_one_answer_however_the_id_is_spelled(
             for number, (customer, product, due) in enumerate(paid)
         ],
     )
-    published_copy.publish(house.home)
+    with warehouse.connect(house.home) as connection:
+        published_copy.publish(connection, house.home)
     text = (PROJECT / "docs" / "questions.md").read_text("utf-8")
     question = text.partition("\n## 15. ")[2].partition("```sql\n")[2].partition("```")[0]
     with duckdb.connect(str(house.home.analytics), read_only=True) as connection:

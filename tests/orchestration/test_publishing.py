@@ -71,7 +71,7 @@ def _make_tables(connection: duckdb.DuckDBPyConnection, amount: int = 1) -> None
 def _publish(home: Home, at: datetime, amount: int) -> dict[str, int]:
     with warehouse.connect(home) as connection:
         _make_tables(connection, amount)
-    return published_copy.publish(home, lambda: at)
+        return published_copy.publish(connection, home, lambda: at)
 
 
 def _read(home: Home) -> tuple[object, ...]:
@@ -193,12 +193,12 @@ def test_whatever_changed_is_found_and_the_next_copy_is_what_the_warehouse_is(
                 " range::integer as amount, range::varchar as debt_id,"
                 f" range::varchar as dbt_scd_id) from main.{table} as held cross join range(10)"
             )
-    published_copy.publish(home)
+        published_copy.publish(connection, home)
     with warehouse.connect(home) as connection:
         connection.execute(CHANGES[change])
         differing = published_copy.find_differences(connection, home)
         assert differing == CHANGED.get(change, ["debts"])
-    rows = published_copy.publish(home)
+        rows = published_copy.publish(connection, home)
     with warehouse.reading(home) as connection:
         assert published_copy.find_differences(connection, home) == []
         expected = {table: _content(connection, table) for table in published_tables()}
@@ -215,7 +215,7 @@ def test_the_functions_for_analysts_are_in_the_copy(home: Home) -> None:
             "create macro marts.main.amounts_between(least, most) as table"
             " select amount from debts where amount between least and most"
         )
-    published_copy.publish(home)
+        published_copy.publish(connection, home)
     with published_copy.reading(home) as copy:
         assert copy.execute("select normal_id('a')").fetchall() == [("A",)]
         assert copy.execute("from amounts_between(1, 1)").fetchall() == [(1,)]
@@ -227,7 +227,7 @@ def test_a_home_may_have_an_apostrophe_in_its_path(tmp_path: Path) -> None:
     home.create()
     with warehouse.connect(home) as connection:
         _make_tables(connection)
-    published_copy.publish(home)
+        published_copy.publish(connection, home)
     with warehouse.reading(home) as connection:
         assert published_copy.find_differences(connection, home) == []
 
@@ -246,24 +246,27 @@ def test_a_delivery_renews_a_copy_that_cannot_show_it(
     published: Home, harm: Callable[[Home], None]
 ) -> None:
     harm(published)
-    published_copy.renew_after_delivery(published)
     with warehouse.connect(published) as connection:
+        published_copy.renew_after_delivery(connection, published)
         assert published_copy.find_differences(connection, published) == []
     with published_copy.reading(published) as copy:
         assert copy.execute("select amount from deliveries").fetchall() == [(1,)]
 
 
 def test_a_delivery_renews_a_copy_that_does_not_show_it_and_no_other(published: Home) -> None:
-    published_copy.renew_after_delivery(published)
+    with warehouse.connect(published) as connection:
+        published_copy.renew_after_delivery(connection, published)
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
     with warehouse.connect(published) as connection:
         connection.execute(CHANGES["a file is delivered"])
     (published.landing / "_loads" / "00000001.json").touch()
-    published_copy.renew_after_delivery(published)
+    with warehouse.connect(published) as connection:
+        published_copy.renew_after_delivery(connection, published)
     # The tests of a load that has landed may still fail.
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
     (published.landing / "_loads" / "00000001.json").unlink()
-    published_copy.renew_after_delivery(published)
+    with warehouse.connect(published) as connection:
+        published_copy.renew_after_delivery(connection, published)
     assert _read(published)[1] != datetime(2026, 3, 2, 8)
     with published_copy.reading(published) as copy:
         assert copy.execute("select amount from deliveries").fetchall() == [(7,)]
@@ -377,7 +380,7 @@ def test_what_is_not_published_is_not_in_the_copy(home: Home) -> None:
         connection.execute("create view marts.main.mine as select 1 as one")
         connection.execute("create schema marts.lab")
         connection.execute("create table marts.lab.debts as select 1 as one")
-    published_copy.publish(home)
+        published_copy.publish(connection, home)
     assert b"Marta" in home.warehouse.read_bytes()
     assert b"Marta" not in home.analytics.read_bytes()
     with published_copy.reading(home) as copy:
@@ -416,10 +419,13 @@ def test_marts_that_another_process_has_open_are_not_copied_by_halves(
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
-        with pytest.raises(
-            WarehouseBusyError, match=f"marts.duckdb is held by process {process.pid};"
+        with (
+            pytest.raises(
+                WarehouseBusyError, match=f"marts.duckdb is held by process {process.pid};"
+            ),
+            warehouse.connect(published) as connection,
         ):
-            published_copy.publish(published, lambda: SECOND)
+            published_copy.publish(connection, published, lambda: SECOND)
         part = published.root / "part"
         if holder == "writes":
             with pytest.raises(WarehouseBusyError, match="another process writes to"):
@@ -429,6 +435,22 @@ def test_marts_that_another_process_has_open_are_not_copied_by_halves(
             assert part.read_bytes() == published.marts.read_bytes()
         process.communicate()
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
+
+
+def test_marts_that_were_copied_are_held_again_until_the_warehouse_is_closed(
+    published: Home,
+) -> None:
+    """R29: whoever closes a file that the process has open elsewhere ends the lock on it."""
+    with warehouse.connect(published) as connection:
+        published_copy.publish(connection, published, lambda: SECOND)
+        other = subprocess.run(
+            [sys.executable, "-c", HOLDS, str(published.marts), "writes"],
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    assert f"(PID {os.getpid()})" in other.stderr
 
 
 def test_marts_are_copied_where_the_system_copies_no_file(
@@ -447,8 +469,8 @@ def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
 ) -> None:
     tables = {**published_tables(), "no_such_table": "no_such_model"}
     monkeypatch.setattr(published_copy, "published_tables", lambda: tables)
-    with pytest.raises(duckdb.CatalogException):
-        published_copy.publish(published, lambda: SECOND)
+    with pytest.raises(duckdb.CatalogException), warehouse.connect(published) as connection:
+        published_copy.publish(connection, published, lambda: SECOND)
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
     assert _parts(published) == []
 
@@ -475,8 +497,8 @@ def test_a_full_disk_leaves_the_former_copy(
         )
     too_little = small.marts.stat().st_size // 2
     (small.root / "filler").write_bytes(bytes(shutil.disk_usage(small.root).free - too_little))
-    with pytest.raises((duckdb.Error, OSError)):
-        published_copy.publish(small, lambda: SECOND)
+    with pytest.raises((duckdb.Error, OSError)), warehouse.connect(small) as connection:
+        published_copy.publish(connection, small, lambda: SECOND)
     assert _read(small) == (1, datetime(2026, 3, 2, 8))
     assert _parts(small) == []
 
@@ -514,7 +536,7 @@ def test_the_base_of_an_instant_is_the_same_in_any_session(
             " (1, timestamp '2026-03-03 10:00', timestamp '2026-03-03 11:30'),"
             " (2, timestamp '2026-03-03 11:30', null)) as rows (amount, valid_from, valid_to)"
         )
-    published_copy.publish(home)
+        published_copy.publish(connection, home)
     with published_copy.reading(home) as connection:
         connection.execute(f"set TimeZone = '{time_zone}'")
         rows = connection.execute(f"select amount from debts_as_of({instant})").fetchall()

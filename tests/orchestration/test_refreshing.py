@@ -73,7 +73,8 @@ def test_what_was_altered_where_no_load_looks_any_more_is_found(
         two = connection.execute(_OVERLAP).fetchone()
         connection.execute("commit")
         assert (one, two) == ((1,), (1,))
-    published_copy.publish(home)
+    with warehouse.connect(home) as connection:
+        published_copy.publish(connection, home)
     quick = altered.command("verify", "--quick")
     assert quick.returncode == 0, quick.stdout + quick.stderr
     run_dbt(home, "test", "--quiet", "--select", "no_two_versions_of_a_debt_overlap")

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from orchestration import runs
-from orchestration.installation import row_views, warehouse, whole_files
+from orchestration.installation import databases, row_views, warehouse, whole_files
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
 from orchestration.intake import loading, loads, rebuilding, restoring
@@ -67,7 +67,7 @@ def _require(
 
 def test_no_row_of_a_file_is_in_the_warehouse_and_all_are_read(landed: Home) -> None:
     with warehouse.connect(landed) as connection:
-        tables = warehouse.count_rows(connection).keys()
+        tables = databases.count_rows(connection).keys()
         assert tables.isdisjoint({("raw", name) for name in row_views.row_tables()})
         columns = connection.execute(
             "select * exclude (load_id, file_id) from raw.invoices where load_id = 2"

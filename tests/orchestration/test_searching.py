@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from orchestration.delivery import published_copy
+from orchestration.installation import warehouse
 from orchestration.pages.published import Reader, opened
 from orchestration.pages.queries.debts import MOST_FOUND, find
 from tests.orchestration.houses import Deposit, House, csv_of, event_of
@@ -44,7 +45,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
             event_of("agua", 1, customer_id="00124", product_id="zeros", due_date=DUE),
         ],
     )
-    published_copy.publish(house.home)
+    with warehouse.connect(house.home) as connection:
+        published_copy.publish(connection, house.home)
     with opened(house.home) as reader:
         yield reader
 

@@ -52,6 +52,8 @@ def published(home: Home) -> Home:
 def _step(home: Home, lumina: Organization, server: TakingServer) -> dict[str, tuple[str, bool]]:
     """What came of each file of a delivery step, and whether it is in doubt."""
     deliveries = deliver_due(home, [lumina], server.environment("lumina"))
+    with warehouse.connect(home) as connection:
+        ledger.restore(connection, home)
     return {each.file.file_name: (each.outcome, each.is_in_doubt) for each in deliveries}
 
 

@@ -20,6 +20,7 @@ from orchestration.delivery import published_copy
 from orchestration.formats import samples
 from orchestration.formats.file_columns import Layout
 from orchestration.formats.samples import Sample
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import trying
 from orchestration.pages.published import Reader
@@ -70,7 +71,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     key = {"customer_id": "c4", "product_id": "p4", "due_date": "2026-04-01"}
     paying = event_of("agua", 1, **key, amount=4000, status="pending")
     house.load(Deposit("agua", FIRST), events=[paying])
-    published_copy.publish(house.home)
+    with warehouse.connect(house.home) as connection:
+        published_copy.publish(connection, house.home)
     assert house.query("select status from debts where product_id = 'p4'") == [("in_process",)]
     return house
 
@@ -119,7 +121,8 @@ class TestWhatIsSaid:
         key = {"customer_id": "c4", "product_id": "p4", "due_date": "2026-04-01"}
         paying = event_of("agua", 1, **key, amount=4000, status="pending")
         house.load(Deposit("agua", FIRST), events=[paying])
-        published_copy.publish(house.home)
+        with warehouse.connect(house.home) as connection:
+            published_copy.publish(connection, house.home)
         content = tmp_path / "second.csv"
         content.write_bytes(SECOND)
         with (
