@@ -31,9 +31,9 @@ applied as (
         and files.kind = 'invoices'
 ),
 
--- The file that the same bytes repeat: the last received file of the same name that is not itself
--- a repetition. A workbook of customers may be renamed, and a refused one may be uploaded again
--- after a contract change, so for workbooks it is the last applied one.
+-- The file that the same bytes repeat: the last received file of the same name, in any letter case,
+-- that is not itself a repetition. A workbook of customers may be renamed, and a refused one may be
+-- uploaded again after a contract change, so for workbooks it is the last applied one.
 former_versions as (
     select
         submitted.file_id,
@@ -47,7 +47,10 @@ former_versions as (
         on
             submitted.organization_id = files.organization_id
             and submitted.kind = files.kind
-            and (submitted.file_name = files.file_name or submitted.kind = 'customers')
+            and (
+                lower(submitted.file_name) = lower(files.file_name)
+                or submitted.kind = 'customers'
+            )
             and submitted.load_id > files.load_id
     inner join judged_before on files.file_id = judged_before.file_id
     -- a refused file may be valid now, after a correction of its contract

@@ -58,7 +58,7 @@ overtaken as (
         and (
             held.contract_update_mode = 'replace'
             or held.code = 'empty_file'
-            or held.file_name = applied.file_name
+            or lower(held.file_name) = lower(applied.file_name)
             or applied.update_mode = 'replace'
         )
     group by held.file_id

@@ -1,7 +1,8 @@
 -- The state of a debt in a currency by its organization's own payments files, at the end of each
 -- load that changed it (R6, R25). It counts as paid while more was paid than taken back, by rows
--- with a negative amount, or while its newest row pays. Of a file name, the newest applied version
--- counts. A refused row counts if it pays, for its debt must not be charged, and not otherwise.
+-- with a negative amount, or while its newest row pays. Of a file name, in any letter case, the
+-- newest applied version counts. A refused row counts if it pays, for its debt must not be charged,
+-- and not otherwise.
 {{ config(materialized='incremental', unique_key='own_version_id') }}
 
 with organization_payments as (
@@ -27,11 +28,18 @@ applied as (
     select
         files.file_id,
         files.load_id,
-        files.business_date,
         standing.load_id as applied_load_id,
+        row_number() over (
+            partition by files.organization_id
+            order by
+                files.business_date, standing.load_id, files.received_at nulls first,
+                files.file_name nulls first, files.file_id nulls first
+        ) as file_rank,
         lead(standing.load_id) over (
-            partition by files.organization_id, files.file_name
-            order by standing.load_id
+            partition by files.organization_id, lower(files.file_name)
+            order by
+                standing.load_id, files.received_at nulls first,
+                files.file_name nulls first, files.file_id nulls first
         ) as replaced_load_id
     from files
     inner join standing on files.file_id = standing.file_id
@@ -49,7 +57,7 @@ named as (
         organization_payments.currency,
         coalesce(organization_payments.amount < 0, false) as takes_back,
         applied.file_id,
-        applied.business_date,
+        applied.file_rank,
         applied.applied_load_id,
         applied.replaced_load_id
     from organization_payments
@@ -121,20 +129,12 @@ told as (
         named.takes_back,
         sum(named.amount) over (
             partition by moments.debt_id, currencies.currency, moments.load_id
-            order by
-                named.business_date asc nulls first,
-                named.applied_load_id asc nulls first,
-                named.file_id asc nulls first,
-                named.line_number asc nulls first
+            order by named.file_rank asc nulls first, named.line_number asc nulls first
             rows between unbounded preceding and current row
         ) as balance,
         row_number() over (
             partition by moments.debt_id, moments.load_id
-            order by
-                named.business_date desc nulls last,
-                named.applied_load_id desc nulls last,
-                named.file_id desc nulls last,
-                named.line_number desc nulls last
+            order by named.file_rank desc nulls last, named.line_number desc nulls last
         ) as newness
     from moments
     inner join currencies
