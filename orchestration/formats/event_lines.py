@@ -150,7 +150,7 @@ def organization_of(line: bytes) -> str | None:
     except (UnicodeDecodeError, ValueError, RecursionError):
         return None
     named = values.get("organization_id") if isinstance(values, dict) else None
-    return named if isinstance(named, str) else None
+    return _as_organization(named) if isinstance(named, str) else None
 
 
 def _changed(
@@ -214,7 +214,7 @@ def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusa
         )
     return Event(
         line_number,
-        {**fields, "occurred_at": _in_iso_form(fields), "amount": f"{amount:f}"},
+        {**fields, **_in_one_form(fields), "amount": f"{amount:f}"},
     )
 
 
@@ -231,7 +231,7 @@ def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Enrollment 
         line_number,
         {
             **fields,
-            "occurred_at": _in_iso_form(fields),
+            **_in_one_form(fields),
             "products": json.dumps(texts, ensure_ascii=False),
         },
     )
@@ -253,9 +253,17 @@ def _check_common(
     return None
 
 
-def _in_iso_form(fields: Mapping[str, str | None]) -> str:
+def _in_one_form(fields: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the fields that may be written in several ways, as the contracts write them."""
     instant = _parse_instant(fields["occurred_at"])
-    return instant.isoformat() if instant else ""
+    return {
+        "organization_id": _as_organization(fields["organization_id"] or ""),
+        "occurred_at": instant.isoformat() if instant else "",
+    }
+
+
+def _as_organization(text: str) -> str:
+    return text.strip().lower()
 
 
 def _as_text(value: Any) -> str | None:

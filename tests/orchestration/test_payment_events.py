@@ -14,6 +14,7 @@ from orchestration.formats.event_lines import (
     Enrollment,
     Event,
     Refusal,
+    organization_of,
     read_lines,
 )
 
@@ -103,6 +104,17 @@ class TestEvents:
     def test_an_instant_of_any_iso_8601_form_is_kept_in_utc(self, tmp_path, written, kept):
         line = _line(occurred_at=written)
         assert _read(tmp_path, line) == [Event(1, {**EVENT, "occurred_at": kept})]
+
+    @pytest.mark.parametrize("written", ["LUMINA", " Lumina\t"])
+    def test_the_letter_case_of_an_organization_and_blanks_around_it_do_not_matter(
+        self, tmp_path, written
+    ):
+        """Contracts name it in lower case: its money would be nobody's."""
+        line = _line(organization_id=written)
+        assert _read(tmp_path, line) == [Event(1, EVENT)]
+        assert organization_of(line) == "lumina"
+        (enrollment,) = _read(tmp_path, _enrollment(organization_id=written))
+        assert enrollment.fields["organization_id"] == "lumina"
 
 
 class TestRefusals:
