@@ -24,7 +24,7 @@ from orchestration.pages.published import NotPublishedError, OlderCopyError, Rea
 from orchestration.pages.queries import days, organizations, pictures
 from orchestration.pages.queries.organizations import Contract
 from orchestration.pages.queries.pictures import Pictures
-from orchestration.pages.today import Line, read_lines
+from orchestration.pages.today import Line, Need, find_common_needs, read_lines
 from orchestration.pages.writing import Writing
 
 # Pictures of more organizations would be a file that no mail takes; the table has all of them.
@@ -53,12 +53,14 @@ class Report:
     Args:
         path: the file.
         business_date: the date.
+        common: what the date needs that is of no organization.
         lines: each organization and what it needs, the worst first.
 
     """
 
     path: Path
     business_date: date
+    common: tuple[Need, ...]
     lines: tuple[Line, ...]
 
     @property
@@ -67,8 +69,12 @@ class Report:
         return tuple(line for line in self.lines if line.needs)
 
     def summarize(self) -> str:
-        """The report in Markdown, in English, with a line for each organization."""
-        said = [_summarize(line) for line in self.lines[:MOST_DRAWN]]
+        """The report in Markdown, in English, with a line for each organization.
+
+        What is of none of them comes first.
+        """
+        said = [f"- {_name(need)}" for need in self.common]
+        said += [_summarize(line) for line in self.lines[:MOST_DRAWN]]
         if len(self.lines) > MOST_DRAWN:
             said.append(f"- and {len(self.lines) - MOST_DRAWN} more, which are in the report")
         return "\n".join([*said, "", f"The whole report: `{self.path}`"])
@@ -93,6 +99,7 @@ def write(home: Home, business_date: date | None, language: str = languages.DEFA
             day = _find_day(reader, business_date)
             bases = days.read_bases(reader, day)
             lines = read_lines(reader, day, bases)
+            common = find_common_needs(reader, day)
             drawn = _draw(reader, writing, day, lines)
             published_at = reader.read_published_at()
     except NotPublishedError:
@@ -112,6 +119,7 @@ def write(home: Home, business_date: date | None, language: str = languages.DEFA
             styles=Markup(_STYLES.read_text("utf-8")),  # noqa: S704 (a file of ours)
             business_date=day,
             published_at=published_at,
+            common=common,
             lines=lines,
             needing=[line for line in lines if line.needs],
             bases=draw_all_bases(writing, bases),
@@ -121,7 +129,7 @@ def write(home: Home, business_date: date | None, language: str = languages.DEFA
     path = home.reports / f"{day}.html"
     # What a channel is called comes from outside, and so may say anything.
     write_whole(path, redact(html, os.environ).encode(), mode=0o600)
-    return Report(path, day, tuple(lines))
+    return Report(path, day, common, tuple(lines))
 
 
 def _find_day(reader: Reader, business_date: date | None) -> date:
@@ -146,9 +154,13 @@ def _draw(reader: Reader, writing: Writing, day: date, lines: list[Line]) -> lis
     return drawn
 
 
+def _name(need: Need) -> str:
+    return f"{need.kind.replace('_', ' ')} ({need.count})"
+
+
 def _summarize(line: Line) -> str:
     """A line of Markdown; the name of an organization stays text."""
     name = "".join(f"\\{each}" if each in r"\`*_[]<>#|&" else each for each in line.day.name)
-    needs = [f"{need.kind.replace('_', ' ')} ({need.count})" for need in line.needs]
+    needs = [_name(need) for need in line.needs]
     status = (line.day.status or "not looked").replace("_", " ")
     return f"- **{name}**: {status}; {', '.join(needs) or 'nothing to do'}"

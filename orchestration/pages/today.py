@@ -21,7 +21,7 @@ from orchestration.pages.queries.days import Base, Day
 
 _PATH = "/today"
 
-# What a day can need, the worst first.
+# What the day of an organization can need, the worst first.
 _KINDS = (
     "missing",
     "held",
@@ -42,8 +42,8 @@ class Need:
     """Something that an organization's day needs a person for.
 
     Args:
-        kind: one of _KINDS.
-        count: of how many files, payments or exceptions.
+        kind: one of _KINDS, or `refused_events`, which is of no organization.
+        count: of how many files, payments, exceptions or lines of events.
         code: why, as a code.
         message: the same in words.
         since: since when the oldest waits (UTC).
@@ -87,11 +87,13 @@ def show(request: Request) -> Response:
             return render(request, "nothing_yet.html", has_landed=False, holder=None)
         bases = days.read_bases(reader, business_date)
         lines = read_lines(reader, business_date, bases)
+        common = find_common_needs(reader, business_date)
     return render(
         request,
         "today.html",
         business_date=business_date,
         dates=dates,
+        common=common,
         lines=lines,
         needing=[line for line in lines if line.needs],
         bases=draw_all_bases(writing_of(request), bases),
@@ -113,6 +115,18 @@ def read_lines(reader: Reader, business_date: date, bases: Sequence[Base]) -> li
         for day in days.list_days(reader, business_date)
     )
     return sorted(lines, key=lambda line: line.rank)
+
+
+def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
+    """What a date needs a person for that is of no organization.
+
+    Args:
+        reader: the published copy.
+        business_date: the date.
+
+    """
+    refused = days.count_refused_event_lines(reader, business_date)
+    return (Need("refused_events", refused),) if refused else ()
 
 
 def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:

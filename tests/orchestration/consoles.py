@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import requests
 from playwright.sync_api import Page
 
+from orchestration.installation.home import Home
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.serving import Served, follow
 from tests.orchestration.starting import made_once
@@ -26,6 +29,17 @@ TUESDAY = date(2026, 3, 3)
 HOSTILE = "<script>alert(1)</script>"
 _HOSTILE_ROW = f"12.345.678-5,{HOSTILE},2026-03-30,1000,,<b>Eva</b> & Cía.,'><img src=x>\n"
 _FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+# Two lines that two loads of Monday could not read.
+REFUSED_EVENT_LINES = """
+insert into refused_event_lines (
+    source_file, line_number, code, message, refused_at, loaded_on, load_id
+)
+select
+    'c.jsonl', line_number, 'missing_occurred_at', 'occurred_at is missing',
+    timestamp '2026-03-02 12:00:00', date '2026-03-02', load_id
+from unnest([1, 2]) as lines (line_number)
+cross join unnest([1, 2]) as loads (load_id)
+"""
 # The folder into which the pictures of the documents are taken.
 _PICTURES = "SALDO_PICTURES"
 
@@ -46,6 +60,16 @@ def _run_two_days(root: Path) -> None:
                 file.write(_HOSTILE_ROW)
             ran = installed.command("run", "--date", str(day))
             assert ran.returncode == status, ran.stdout + ran.stderr
+
+
+def change_copy(home: Home, folder: Path, sql: str) -> Home:
+    """Another installation in a folder, with the published copy of one, in which SQL was run."""
+    other = Home(folder / "home", home.seeds)
+    other.create()
+    shutil.copyfile(home.analytics, other.analytics)
+    with duckdb.connect(str(other.analytics)) as connection:
+        connection.execute(sql)
+    return other
 
 
 def debt_id_of(morning: Installed, product_id: str) -> str:

@@ -9,10 +9,9 @@ import pytest
 import requests
 from playwright.sync_api import Page
 
-from tests.orchestration.consoles import (
-    take_picture,
-)
-from tests.orchestration.serving import Served, follow, table_rows
+from tests.orchestration.consoles import REFUSED_EVENT_LINES, change_copy, take_picture
+from tests.orchestration.installations import Installed
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 
 def test_the_first_page_says_what_each_organization_needs_and_leads_there(
@@ -58,6 +57,27 @@ def test_a_day_that_is_well_says_so_and_other_days_have_addresses(
     assert page.locator(".needs").count() == 0
     follow(page.get_by_role("link", name="The newest date"))
     assert page.get_by_role("heading", level=1).inner_text() == "The day 2026-03-03"
+
+
+def test_lines_of_events_that_could_not_be_read_are_told_though_each_organization_is_well(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(morning.home, tmp_path, REFUSED_EVENT_LINES)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?date=2026-03-02&language=en").text
+        spanish = requests.get(f"{served.address}/today?date=2026-03-02").text
+        other_day = requests.get(f"{served.address}/today?date=2026-03-03").text
+    assert re.findall(r'<li class="(\w+)">(.*)</li>', text) == [
+        (
+            "refused_events",
+            "Lines and files of events that could not be read: 2. The table"
+            " <code>refused_event_lines</code> says which and why, and"
+            " <code>docs/troubleshooting.md</code> what to do.",
+        )
+    ]
+    assert "All is well" not in text
+    assert "Líneas y archivos de eventos que no se pudieron leer: 2." in spanish
+    assert "refused_event_lines" not in other_day
 
 
 def test_a_date_on_which_nothing_was_run_says_how_to_run_it(served: Served, page: Page) -> None:

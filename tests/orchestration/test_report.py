@@ -13,13 +13,13 @@ from datetime import date
 from pathlib import Path
 
 import dagster as dg
-import duckdb
 import pytest
 from playwright.sync_api import Browser, Page
 
 from orchestration.delivery import published_copy
 from orchestration.installation.home import PROJECT, Home
 from orchestration.pages import report as reports
+from tests.orchestration.consoles import REFUSED_EVENT_LINES, change_copy
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.serving import open_browser, open_window, table_rows
 
@@ -198,17 +198,27 @@ def test_no_person_and_no_name_of_a_file_is_in_a_report(installed: Installed) ->
 
 
 def test_what_a_channel_is_called_tells_no_person(installed: Installed, tmp_path: Path) -> None:
-    home = Home(tmp_path / "home", installed.home.seeds)
-    home.create()
-    home.analytics.write_bytes(installed.home.analytics.read_bytes())
-    with duckdb.connect(str(home.analytics)) as connection:
-        connection.execute(
-            "update payments_file_lines set channel = 'caja de 12.345.678-5, ana@correo.cl <b>'"
-        )
+    home = change_copy(
+        installed.home,
+        tmp_path,
+        "update payments_file_lines set channel = 'caja de 12.345.678-5, ana@correo.cl <b>'",
+    )
     html = reports.write(home, TUESDAY).path.read_text()
     assert "caja de [rut], [mail] &lt;b&gt;" in html
     assert "12.345.678-5" not in html
     assert "ana@correo.cl" not in html
+
+
+def test_lines_of_events_that_could_not_be_read_are_counted_and_not_named(
+    installed: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(installed.home, tmp_path, REFUSED_EVENT_LINES)
+    written = reports.write(home, MONDAY)
+    html = written.path.read_text()
+    assert "Líneas y archivos de eventos que no se pudieron leer: 2." in html
+    assert "c.jsonl" not in html
+    assert written.summarize().splitlines()[0] == "- refused events (2)"
+    assert "refused_event_lines" not in reports.write(home, TUESDAY).path.read_text()
 
 
 def test_a_date_that_was_not_run_has_no_report(installed: Installed) -> None:

@@ -103,6 +103,16 @@ asof inner join organization_days as days
 order by dates.business_date, organizations_looked.organization_id
 """  # noqa: S608 (a number of ours)
 
+# One that each run of the date reports is one.
+_REFUSED_EVENT_LINES = """
+select count(*)
+from (
+    select distinct source_file, line_number, code
+    from refused_event_lines
+    where loaded_on = $business_date
+) as refused
+"""
+
 
 @dataclass(frozen=True)
 class Dates:
@@ -171,6 +181,11 @@ def read_dates(reader: Reader, business_date: date | None) -> Dates:
 def list_days(reader: Reader, business_date: date) -> list[Day]:
     """The day of each organization that has a contract."""
     return reader.rows(Day, _LISTED, business_date=business_date)
+
+
+def count_refused_event_lines(reader: Reader, business_date: date) -> int:
+    """How many lines and files of events the loads of a date could not read (R20)."""
+    return reader.row(int, _REFUSED_EVENT_LINES, business_date=business_date) or 0
 
 
 def read_bases(reader: Reader, business_date: date) -> list[Base]:
