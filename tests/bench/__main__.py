@@ -11,26 +11,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from rich.console import Console
 
-from orchestration.devtools.loopback_sftp import LoopbackServer, serve
+from orchestration.devtools.loopback_sftp import serve
 from orchestration.installation.home import PROJECT
 from tests.bench import peer_dbt
-from tests.bench.data import business_date, file_name
-from tests.bench.installation import Installation, make
+from tests.bench.data import business_date
+from tests.bench.days import ORGANIZATION, Bench, install, read_json, run_day
+from tests.bench.installation import Installation
 from tests.bench.measure import CaseFailedError, Measured, python, run
 from tests.bench.report import Row, as_markdown, write
 
-ORGANIZATION = "acme"
 DEBTS_OF_ONE_OF_MANY = 10_000
 DAYS_OF_CLOSING = 13
 _COSTS = ("seconds", "cpu_seconds")
@@ -39,67 +37,8 @@ DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 TITLES = {"console": "The console beside {:,} debts"}
 
 
-@dataclass
-class Bench:
-    """What the cases share.
-
-    Args:
-        root: the folder of everything.
-        server: the SFTP server.
-        size: debts in the file.
-        repeats: runs of each case.
-        year_days: days of the year.
-        year_size: debts in each of its files.
-        peers_python: the interpreter that has the peers' packages.
-        floor_seconds: the median of the floor, once it has run.
-
-    """
-
-    root: Path
-    server: LoopbackServer
-    size: int
-    repeats: int
-    year_days: int
-    year_size: int
-    peers_python: Path
-    floor_seconds: float | None = None
-
-    @property
-    def shift(self) -> int:
-        """One in a hundred is new, one in a hundred gone; with 2 % other amounts that is 4 %."""
-        return self.size // 100
-
-    def log(self, name: str) -> Path:
-        """Where a command says what it has to say."""
-        return self.root / "logs" / f"{name}.log"
-
-    def file(self, day: int) -> Path:
-        """The one large debts file of a day."""
-        return self.server.root / ORGANIZATION / "inbox" / file_name(day)
-
-    def make_file(self, day: int) -> Path:
-        """The same, made if it is not there."""
-        if not self.file(day).exists():
-            self.file(day).parent.mkdir(parents=True, exist_ok=True)
-            self._make_data([ORGANIZATION], self.root / f"events_{day}", self.size, day, self.shift)
-        return self.file(day)
-
-    def make_day(self, at: Installation, size: int, day: int, shift: int) -> None:
-        """Leave a day's files and events where an installation looks for them."""
-        events = at.home.events / f"{business_date(day)}.jsonl"
-        self._make_data(at.organization_ids, events, size, day, shift)
-
-    def _make_data(
-        self, organization_ids: list[str], events: Path, size: int, day: int, shift: int
-    ) -> None:
-        numbers = (str(size), str(day), str(shift))
-        module = ("-m", "tests.bench.data")
-        names = ",".join(organization_ids)
-        run(python(*module, self.server.root, events, *numbers, names), self.log("data"))
-
-
 def main() -> None:
-    """Run the cases, print the table and write it down."""
+    """Run the cases, print each row and write it down: those of a case that takes hours, too."""
     console = Console()
     root = (PROJECT / os.environ.get("SALDO_HOME", "data")).resolve() / "bench"
     shutil.rmtree(root, ignore_errors=True)
@@ -128,7 +67,7 @@ def main() -> None:
                             markup=False,
                             highlight=False,
                         )
-                write(DOCUMENT, title, as_markdown(title, rows[title], bench.repeats))
+                    write(DOCUMENT, title, as_markdown(title, rows[title]))
     finally:
         if not os.environ.get("KEEP"):
             shutil.rmtree(root, ignore_errors=True)
@@ -199,15 +138,15 @@ def ours(bench: Bench) -> Iterator[Row]:
     for day in (1, 2):
         bench.file(day).unlink()
     # The first is built as after a file: tables of what came with day 2 are emptied.
-    _run_day(bench, at, 3)
-    runs = [_run_day(bench, at, 4 + number) for number in range(bench.repeats)]
+    run_day(bench, at, 3)
+    runs = [run_day(bench, at, 4 + number) for number in range(bench.repeats)]
     yield Row("Saldo, a day without a file", runs)
 
 
 def transfer(bench: Bench) -> Iterator[Row]:
     """A file over loopback SFTP by Saldo's client, hashed and compared on the way."""
     file = bench.make_file(2)
-    at = _install(bench, "transfer", [ORGANIZATION])
+    at = install(bench, "transfer", [ORGANIZATION])
     bench.make_file(2)
     command = python(
         *("-m", "tests.bench.transfer", at.home.seeds, file.name, bench.root / "received")
@@ -257,9 +196,9 @@ def many(bench: Bench) -> Iterator[Row]:
     """As many debts, of organizations with 10,000 each."""
     count = max(1, bench.size // DEBTS_OF_ONE_OF_MANY)
     shift = DEBTS_OF_ONE_OF_MANY // 100
-    at = _install(bench, "many", [f"organization_{number:04d}" for number in range(count)])
+    at = install(bench, "many", [f"organization_{number:04d}" for number in range(count)])
     bench.make_day(at, DEBTS_OF_ONE_OF_MANY, 1, shift)
-    _run_day(bench, at, 1)
+    run_day(bench, at, 1)
     bench.make_day(at, DEBTS_OF_ONE_OF_MANY, 2, shift)
     shutil.copytree(at.home.root, _saved(at), symlinks=True)
     runs = [_repeat_day_2(bench, at) for _ in range(bench.repeats)]
@@ -269,12 +208,12 @@ def many(bench: Bench) -> Iterator[Row]:
 
 def year(bench: Bench) -> Iterator[Row]:
     """Day after day with a debts file whose debts are all others after a month."""
-    at = _install(bench, "year", [ORGANIZATION])
+    at = install(bench, "year", [ORGANIZATION])
     days: list[Measured] = []
     told = {6, *range(91, bench.year_days - 30, 91), bench.year_days}
     for day in range(1, bench.year_days + 1):
         bench.make_day(at, bench.year_size, day, bench.year_size // 30)
-        days.append(_run_day(bench, at, day))
+        days.append(run_day(bench, at, day))
         bench.file(day).unlink()
         if day in told:
             early, late = days[3:6], days[-3:]
@@ -286,11 +225,11 @@ def year(bench: Bench) -> Iterator[Row]:
 
 def closed(bench: Bench) -> Iterator[Row]:
     """Days whose debts are all others: in two weeks a year's closed debts."""
-    at = _install(bench, "closed", [ORGANIZATION])
+    at = install(bench, "closed", [ORGANIZATION])
     days = []
     for day in range(1, DAYS_OF_CLOSING + 1):
         bench.make_day(at, bench.year_size, day, bench.year_size)
-        days.append(_run_day(bench, at, day))
+        days.append(run_day(bench, at, day))
         bench.file(day).unlink()
     for place in (2, DAYS_OF_CLOSING - 1):
         name = f"{bench.year_size:,} debts beside {place * bench.year_size:,} closed ones"
@@ -300,7 +239,7 @@ def closed(bench: Bench) -> Iterator[Row]:
 
 def command(bench: Bench) -> Iterator[Row]:
     """Verbs that run nothing, beside the start of Python that each of them is."""
-    at = _install(bench, "command", [ORGANIZATION])
+    at = install(bench, "command", [ORGANIZATION])
     runs = [run(python("-c", "pass"), bench.log("python")) for _ in range(bench.repeats)]
     bare = median(each.seconds for each in runs)
     yield Row("python -c pass", runs)
@@ -316,11 +255,11 @@ def console(bench: Bench) -> Iterator[Row]:
     """Each page of the console beside a home of so many debts."""
     root = Path(os.environ.get("CONSOLE_HOME") or bench.root / "console")
     if not root.exists():
-        at = _install(bench, "console", [ORGANIZATION])
+        at = install(bench, "console", [ORGANIZATION])
         bench.make_file(1)
         shutil.copyfile(bench.root / "events_1", at.home.events / f"{business_date(1)}.jsonl")
-        _run_day(bench, at, 1)
-    times = _read_json(python("-m", "tests.bench.console", root, str(bench.repeats)))
+        run_day(bench, at, 1)
+    times = read_json(python("-m", "tests.bench.console", root, str(bench.repeats)))
     least = median(next(iter(times.values())))
     for name, seconds in times.items():
         milliseconds = median(seconds) * 1000
@@ -342,16 +281,12 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
 }
 
 
-def _install(bench: Bench, name: str, organization_ids: list[str]) -> Installation:
-    return make(bench.root / name, bench.server, organization_ids)
-
-
 def _make_ours(bench: Bench) -> tuple[Installation, Measured]:
     """An installation that has run day 1 and has day 2 before it, kept to begin from again."""
-    at = _install(bench, "ours", [ORGANIZATION])
+    at = install(bench, "ours", [ORGANIZATION])
     bench.make_file(1)
     shutil.copyfile(bench.root / "events_1", at.home.events / f"{business_date(1)}.jsonl")
-    first = _run_day(bench, at, 1)
+    first = run_day(bench, at, 1)
     bench.make_file(2)
     shutil.copyfile(bench.root / "events_2", at.home.events / f"{business_date(2)}.jsonl")
     shutil.copytree(at.home.root, _saved(at), symlinks=True)
@@ -366,29 +301,7 @@ def _repeat_day_2(
     for organization_id in at.organization_ids:
         for path in (at.server.root / organization_id / "outbox").glob(f"{business_date(2)}*"):
             path.unlink()
-    return _run_day(bench, at, 2, environment)
-
-
-def _run_day(
-    bench: Bench, at: Installation, day: int, environment: dict[str, str] | None = None
-) -> Measured:
-    """Run a business date as an operator would, and read what its steps took."""
-    command = python("-m", "orchestration", "run", "--date", business_date(day).isoformat())
-    done = run(command, bench.log(f"run_{day}"), at.environment | (environment or {}))
-    steps = python("-m", "tests.bench.steps", at.home.root, str(done.seconds))
-    return replace(done, steps=_read_json(steps, at.environment))
-
-
-def _read_json(command: list[str | Path], environment: dict[str, str] | None = None) -> Any:
-    """What a command prints."""
-    said = subprocess.run(
-        [str(each) for each in command],
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return json.loads(said.stdout)
+    return run_day(bench, at, 2, environment)
 
 
 def _repeat_peer(bench: Bench, folder: Path, act: Callable[[int], Measured]) -> list[Measured]:

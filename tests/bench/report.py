@@ -66,12 +66,13 @@ class Row:
 _COLUMNS = ("case", "median", "CPU", "debts / s", "peak memory", "x floor", "note")
 
 
-def as_markdown(title: str, rows: Sequence[Row], repeats: int) -> str:
+def as_markdown(title: str, rows: Sequence[Row]) -> str:
     """The table with a line above it that says on what machine it was made."""
     lines = [_COLUMNS, ("---", "---:", "---:", "---:", "---:", "---:", "---")]
     for row in rows:
         lines += [each.cells() for each in (row, *row.step_rows())]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    repeats = max(len(row.runs) for row in rows)
     made_on = datetime.now(UTC).date().isoformat()
     return (
         f"### {title}\n\n{made_on}, {os.cpu_count()} cores, {_memory()} GiB of memory,"

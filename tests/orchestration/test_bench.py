@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from orchestration.devtools.loopback_sftp import serve
-from tests.bench.__main__ import Bench, run_case
+from tests.bench.__main__ import run_case
+from tests.bench.days import Bench
 from tests.bench.report import Row
 
 CASES = {
