@@ -30,8 +30,9 @@ test-spark-deep: $(VENV)/spark/ready ## random histories, unit tests of dbt, day
 soak: $(VENV)/ready ## a month beside the daemon, with faults and killed runs: make soak DATES=30
 	SALDO_SOAK_DATES=$(or $(DATES),30) SALDO_SOAK_KILLS=2 python -m pytest --capture no tests/orchestration/test_soak.py
 
-bench: $(VENV)/ready $(VENV)/peers/ready ## speed and size: make bench SIZE=10000000
-	SIZE=$(SIZE) REPEATS=$(REPEATS) YEAR_DAYS=$(YEAR_DAYS) CASES=$(CASES) PEERS_PYTHON=$(abspath $(VENV))/peers/bin/python python -m tests.bench
+# The case `spark` is the only one that needs PySpark, and Java.
+bench: $(VENV)/ready $(VENV)/peers/ready $(if $(findstring spark,$(CASES)),$(VENV)/spark/ready) ## speed and size: make bench SIZE=10000000
+	SIZE=$(SIZE) REPEATS=$(REPEATS) YEAR_DAYS=$(YEAR_DAYS) CASES=$(CASES) PEERS_PYTHON=$(abspath $(VENV))/peers/bin/python SPARK_SIZES=$(SPARK_SIZES) SPARK_PYTHON=$(abspath $(VENV))/spark/bin/python python -m tests.bench
 
 dev: $(READY) ## Dagster's UI and its daemon on this machine
 	python -m orchestration webserver --with-daemon

@@ -1,9 +1,11 @@
 """`make bench`: the cases of docs/benchmarks.md, each in processes of its own.
 
 From the environment: SIZE (debts in the file), REPEATS, YEAR_DAYS and YEAR_SIZE, CASES (names
-with commas between them; all when empty), PEERS_PYTHON (the peers' interpreter), SALDO_HOME, KEEP
-(anything: what was made stays), CONSOLE_HOME (a home whose console is measured instead of a new
-one of SIZE debts). Everything is made in `bench` below SALDO_HOME and removed at the end.
+with commas between them; when empty, all but spark), PEERS_PYTHON (the peers' interpreter),
+SPARK_SIZES (debts in the bases of that case, the smallest first) and SPARK_PYTHON (the interpreter
+that has PySpark), SALDO_HOME, KEEP (anything: what was made stays), CONSOLE_HOME (a home whose
+console is measured instead of a new one of SIZE debts). Everything is made in `bench` below
+SALDO_HOME and removed at the end.
 """
 
 from __future__ import annotations
@@ -28,13 +30,16 @@ from tests.bench.days import ORGANIZATION, Bench, install, read_json, run_day
 from tests.bench.installation import Installation
 from tests.bench.measure import CaseFailedError, Measured, python, run
 from tests.bench.report import Row, as_markdown, write
+from tests.bench.spark import spark
 
 DEBTS_OF_ONE_OF_MANY = 10_000
 DAYS_OF_CLOSING = 13
 _COSTS = ("seconds", "cpu_seconds")
 DOCUMENT = PROJECT / "docs" / "benchmarks.md"
 # The tables of cases that have one of their own.
-TITLES = {"console": "The console beside {:,} debts"}
+TITLES = {"console": "The console beside {:,} debts", "spark": "Spark beside DuckDB"}
+# Needs Java, and takes hours: it is run where it is named.
+_ONLY_BY_NAME = ("spark",)
 
 
 def main() -> None:
@@ -42,7 +47,8 @@ def main() -> None:
     console = Console()
     root = (PROJECT / os.environ.get("SALDO_HOME", "data")).resolve() / "bench"
     shutil.rmtree(root, ignore_errors=True)
-    wanted = [each for each in os.environ.get("CASES", "").split(",") if each] or list(CASES)
+    named = [each for each in os.environ.get("CASES", "").split(",") if each]
+    wanted = named or [each for each in CASES if each not in _ONLY_BY_NAME]
     rows: dict[str, list[Row]] = defaultdict(list)
     try:
         with serve(root / "server", root / "server_state") as server:
@@ -278,6 +284,7 @@ CASES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "closed": closed,
     "console": console,
     "year": year,
+    "spark": spark,
 }
 
 

@@ -297,9 +297,15 @@ def test_tables_are_made_before_views_until_a_load_has_been_finished(
 
 
 def test_make_installs_pyspark_where_spark_is_asked_for() -> None:
-    for target, is_there in (("prod", False), ("spark", True), ("spark_connect", True)):
+    for asked, is_there in (
+        (("run", "SALDO_TARGET=prod"), False),
+        (("run", "SALDO_TARGET=spark"), True),
+        (("run", "SALDO_TARGET=spark_connect"), True),
+        (("bench", "CASES=ours,floor"), False),
+        (("bench", "CASES=spark"), True),
+    ):
         said = subprocess.run(
-            ["make", "--dry-run", "--always-make", "run", f"SALDO_TARGET={target}"],
+            ["make", "--dry-run", "--always-make", *asked],
             cwd=PROJECT,
             capture_output=True,
             text=True,
