@@ -68,6 +68,14 @@ def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.
     return _to_result(found)
 
 
+@dg.asset_check(asset=dg.AssetKey(["payment_exceptions"]), pool="warehouse", config_schema={})
+def every_payment_has_a_contract(
+    installation: dg.ResourceParam[Installation],
+) -> dg.AssetCheckResult:
+    """The payments of organizations that have no contract: they are in no file (R21, R25)."""
+    return _ask(installation, findings.find_payments_without_contract)
+
+
 @dg.asset_check(asset=dg.AssetKey(["payments_in_process"]), pool="warehouse", config_schema={})
 def every_payment_in_process_is_in_time(
     installation: dg.ResourceParam[Installation],

@@ -1,5 +1,5 @@
 """The findings of a load: unread inboxes and events; held, refused, missing and undelivered files;
-payments that take too long; days that do not add up.
+payments that are nobody's or take too long; days that do not add up.
 
 A finding is a sentence, a table and figures for a chart, without confidential data (R30). The rules
 behind it are SQL in `models/`.
@@ -8,6 +8,7 @@ behind it are SQL in `models/`.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import duckdb
 
 from orchestration.contracts.currencies import in_form
+from orchestration.contracts.file_names import shown
 from orchestration.installation import warehouse
 from orchestration.installation.redaction import redactor
 
@@ -50,6 +52,13 @@ select source_file, line_number, code, message
 from main.refused_event_lines
 where load_id = $load_id
 order by source_file, line_number
+"""
+
+_WITHOUT_CONTRACT = """
+select distinct organization_id, payment_id
+from main.payment_exceptions
+where code = 'unknown_organization' and is_open
+order by organization_id, payment_id
 """
 
 _DAYS = """
@@ -148,6 +157,16 @@ def find_refused_events(connection: duckdb.DuckDBPyConnection, load_id: int) -> 
     rows = warehouse.read_rows(connection, _REFUSED_EVENTS, {"load_id": load_id})
     good, bad = "every event was read", "lines or files of events refused"
     return _find(rows, good, bad, "code", of="source_file")
+
+
+def find_payments_without_contract(connection: duckdb.DuckDBPyConnection) -> Finding:
+    """Find the payments of organizations that have no contract: they are in no file (R21, R25)."""
+    payments = warehouse.read_rows(connection, _WITHOUT_CONTRACT)
+    counts = Counter(shown(payment["organization_id"]) for payment in payments)
+    rows = [{"organization_id": name, "payments": count} for name, count in counts.items()]
+    good = "every payment is of an organization with a contract"
+    bad = "payments of organizations without a contract, which are in no file"
+    return _find(rows, good, bad, "payments", {"payments_without_contract": len(payments)})
 
 
 def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:

@@ -16,6 +16,7 @@ from orchestration.delivery.outgoing import PAYMENTS_FILE
 from orchestration.installation import warehouse
 from orchestration.installation.home import Home
 from orchestration.intake.checking import Checked
+from orchestration.reports.findings import find_payments_without_contract
 from orchestration.reports.printing import as_text, make_table, say
 
 _DAYS = """
@@ -50,6 +51,9 @@ from main.refused_event_lines
 where loaded_on = $date
 """
 
+_WITHOUT_CONTRACT = (
+    "`payment_exceptions` names them (unknown_organization): add the contract, or ask the processor"
+)
 _BAD = ("held", "refused", "not read")
 # What to do about a file by status. For "not read", the message says it.
 _WHAT_TO_DO = {
@@ -108,8 +112,9 @@ def show_day(
         told: the newest batch of deliveries whose outcomes left to people were reported.
 
     Returns:
-        Whether every server answered, nothing was refused or held, and every file is delivered or
-        was reported before as possibly received.
+        Whether every server answered, nothing was refused or held, every payment is of an
+        organization with a contract, and every file is delivered or was reported before as possibly
+        received.
 
     """
     parameters = {"date": business_date}
@@ -129,6 +134,10 @@ def show_day(
     for status, what_to_do in _WHAT_TO_DO.items():
         if any(note[2] == status for note in notes):
             say(console, f"{status}: {what_to_do}")
+    unclaimed = find_payments_without_contract(connection)
+    if not unclaimed.is_good:
+        say(console, f"{unclaimed.sentence}; {_WITHOUT_CONTRACT}")
+        is_good = False
     for each in warehouse.read_rows(connection, _DELIVERIES, parameters):
         was_told = each["is_left_to_people"] and each["batch_id"] <= told
         is_of_day = each["business_date"] == business_date and each["attempt_count"] > 0

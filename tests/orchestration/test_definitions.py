@@ -237,6 +237,7 @@ def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Def
         "every_file_is_delivered",
         "every_event_was_read",
         "every_inbox_was_read",
+        "every_payment_has_a_contract",
         "every_payment_in_process_is_in_time",
         "no_file_is_missing",
         "no_file_waits_for_a_decision",

@@ -329,11 +329,11 @@ def _without_root(folder: Path) -> Iterator[None]:
 DAYS = (date(2026, 3, 2), date(2026, 3, 3))
 
 
-def _authorized(number: int) -> str:
+def _authorized(number: int, organization_id: str = "lumina") -> str:
     event = {
         "event_id": f"rotated-{number}",
         "occurred_at": "2026-03-02T13:15:00+00:00",
-        "organization_id": "lumina",
+        "organization_id": organization_id,
         "payment_id": f"rotated-{number}",
         "customer_id": "19153032-2",
         "product_id": f"ROT-{number}",
@@ -357,14 +357,16 @@ def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
     """Of three runs the exit status, what was said of events, and the payments there were.
 
     Before the second the file of events is rotated, and what no file is comes into the folder;
-    before the third it is taken away again.
+    before the third it is taken away again. From the first on there are payments of organizations
+    without a contract.
     """
     events = installed.home.events
     told: list[tuple[int, str, set[str]]] = []
 
     def run(day: date) -> None:
         result = installed.command("run", "--date", day.isoformat())
-        said = [line for line in result.stdout.splitlines() if line.startswith("events ")]
+        told_of = ("events ", "payments of ")
+        said = [line for line in result.stdout.splitlines() if line.startswith(told_of)]
         with duckdb.connect(str(installed.home.analytics), read_only=True) as published:
             payments = published.execute(
                 "select payment_id from payments where payment_id like 'rotated-%'"
@@ -376,6 +378,9 @@ def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
     installed.upload(DAYS[0])
     path = events / "spei.jsonl"
     path.write_text(_authorized(1) + _authorized(2))
+    (events / "stray.jsonl").write_text(
+        _authorized(11, "lumin") + _authorized(12, "lumin") + _authorized(13, "new\x1b[31m")
+    )
     run(DAYS[0])
     path.rename(events / "spei.jsonl.1")
     path.write_text("".join(_authorized(number) for number in (3, 4, 5, 2, 6)))
@@ -396,6 +401,13 @@ def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
     return told
 
 
+STRAY = (
+    "payments of organizations without a contract, which are in no file: lumin (2), new?[31m (1);"
+    " `payment_exceptions` names them (unknown_organization): add the contract, or ask the"
+    " processor"
+)
+
+
 class TestRuns:
     """Whole runs over files of events that are rotated and entries that are none."""
 
@@ -405,6 +417,12 @@ class TestRuns:
             {f"rotated-{number}" for number in range(1, 7)},
             {f"rotated-{number}" for number in range(1, 7)},
         ]
+
+    def test_payments_of_no_contract_are_told_in_one_line_with_exit_status_1_by_each_run(
+        self, runs
+    ):
+        assert runs[0][:2] == (1, STRAY)
+        assert [said.splitlines()[-1] for _, said, _ in runs] == [STRAY] * 3
 
     @pytest.mark.usefixtures("runs")
     def test_what_is_no_file_is_taken_for_no_damage(self, installed):
@@ -424,6 +442,7 @@ class TestRuns:
                         ("unended.jsonl", "unended_line"),
                         ("webpay.ndjson", "not_an_event_file"),
                     )
-                ),
+                )
+                + f"\n{STRAY}",
             )
         ]

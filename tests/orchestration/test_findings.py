@@ -153,6 +153,37 @@ def test_the_lines_and_files_of_events_that_a_load_refused_are_told_and_no_other
     assert findings.find_refused_events(connection, 3).sentence == "every event was read"
 
 
+def test_payments_without_a_contract_are_told_by_organization_as_long_as_they_are_open(connection):
+    """They are in no file, so nobody else would say that this money came."""
+    connection.execute(
+        """
+        create table payment_exceptions as
+        select * from (values
+            ('unknown_organization', 'lumin', 'pay-1', true),
+            ('unknown_organization', 'lumin', 'pay-2', true),
+            ('unknown_organization', 'lumin', 'pay-2', true),
+            ('unknown_organization', chr(27) || '[31m' || repeat('x', 200), 'pay-3', true),
+            ('unknown_organization', 'andes', 'pay-4', false),
+            ('unknown_status', 'lumina', 'pay-5', true)
+        ) as rows (code, organization_id, payment_id, is_open)
+        """
+    )
+    found = findings.find_payments_without_contract(connection)
+    long = f"?[31m{'x' * 95}..."
+    assert found.sentence == (
+        f"payments of organizations without a contract, which are in no file: {long} (1), lumin (2)"
+    )
+    assert found.rows == (
+        {"organization_id": long, "payments": "1"},
+        {"organization_id": "lumin", "payments": "2"},
+    )
+    assert found.figures == {"payments_without_contract": 3}
+    connection.execute("update payment_exceptions set is_open = false")
+    found = findings.find_payments_without_contract(connection)
+    assert found.sentence == "every payment is of an organization with a contract"
+    assert found.is_good
+
+
 def test_how_many_rows_a_load_refused_is_a_figure_where_no_file_was_refused_too(connection):
     connection.execute(
         """
