@@ -27,11 +27,11 @@ def show(request: Request) -> Response:
     """One organization, in pictures and in words."""
     organization_id = request.path_params["organization_id"]
     with opened(home_of(request)) as reader:
-        contract = organizations.read_contract(reader, organization_id)
+        contract = organizations.read_contracts(reader).get(organization_id)
         if contract is None:
             raise HTTPException(404, _("No organization of that name has a contract."))
         look = organizations.read_look(reader, organization_id)
-        drawn = pictures.read_pictures(reader, contract)
+        drawn = pictures.read_pictures(reader, [organization_id])[organization_id]
         exceptions = organizations.list_exceptions(reader, organization_id)
     return render(
         request,

@@ -144,14 +144,13 @@ def _find_day(reader: Reader, business_date: date | None) -> date:
 
 
 def _draw(reader: Reader, writing: Writing, day: date, lines: list[Line]) -> list[Drawn]:
-    is_now = pictures.count_all_debts(reader, day)
-    drawn = []
-    for line in lines[:MOST_DRAWN]:
-        contract = organizations.read_contract(reader, line.day.organization_id)
-        if contract is not None:
-            numbers = pictures.read_counted(reader, contract, day, is_now=is_now)
-            drawn.append(Drawn(line, contract, numbers, draw_organization(writing, numbers)))
-    return drawn
+    contracts = organizations.read_contracts(reader)
+    drawn = {line.day.organization_id: line for line in lines[:MOST_DRAWN]}
+    numbers = pictures.read_pictures(reader, drawn, day)
+    return [
+        Drawn(line, contracts[each], numbers[each], draw_organization(writing, numbers[each]))
+        for each, line in drawn.items()
+    ]
 
 
 def _name(need: Need) -> str:

@@ -54,13 +54,12 @@ left join waiting on organizations.organization_id = waiting.organization_id
 order by organizations.name, organizations.organization_id
 """
 
-_CONTRACT = """
+_CONTRACTS = """
 select
     organization_id, name, country, customer_id_scheme, update_mode, payment_flow, currency,
     time_zone, cutoff_time, invoices_pattern, payments_pattern, delimiter, decimal_separator,
     date_format, max_withdrawal_share, max_rejected_share
 from organizations
-where organization_id = $organization_id
 """
 
 _LOOK = """
@@ -153,9 +152,9 @@ def list_organizations(reader: Reader) -> list[ListedOrganization]:
     return reader.rows(ListedOrganization, _LISTED)
 
 
-def read_contract(reader: Reader, organization_id: str) -> Contract | None:
-    """The contract of an organization; None if it has none."""
-    return reader.row(Contract, _CONTRACT, organization_id=organization_id)
+def read_contracts(reader: Reader) -> dict[str, Contract]:
+    """The contract of each organization that has one, by its id."""
+    return {each.organization_id: each for each in reader.rows(Contract, _CONTRACTS)}
 
 
 def read_look(reader: Reader, organization_id: str) -> Look | None:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from orchestration.pages.published import Reader
-from orchestration.pages.queries.organizations import Contract
+from orchestration.pages.published import Reader, Row
 
 _DAYS = 30
 _WEEKS = 12
 
-_BASES = f"""
-with newest as (
-    select business_date, pending_count, in_process_count
-    from organization_days
-    where organization_id = $organization_id and business_date <= $business_date
-    order by business_date desc
-    limit {_DAYS}
-)
+_SHOWN = """
+create temp table shown as
+select organization_id, currency
+from organizations
+where list_contains($organization_ids, organization_id)
+"""
 
-select business_date, pending_count, in_process_count
-from newest
-order by business_date
+_BASES = f"""
+select days.organization_id, days.business_date, days.pending_count, days.in_process_count
+from organization_days as days
+inner join shown on days.organization_id = shown.organization_id
+where days.business_date <= $business_date
+qualify row_number() over (
+    partition by days.organization_id order by days.business_date desc
+) <= {_DAYS}
+order by days.business_date
 """  # noqa: S608 (a number of ours)
 
 # The debts are read once; what follows reads what was counted of them.
@@ -38,7 +42,16 @@ select
     count(*) as debt_count,
     sum(amount) as amount
 from {debts}
+where organization_id in ({organizations})
 group by organization_id, status, is_in_base, currency, due_date
+"""
+
+_OWN = """
+create temp view own as
+select counted.*
+from counted
+inner join shown
+    on counted.organization_id = shown.organization_id and counted.currency = shown.currency
 """
 
 # How debts stood when a date had ended is how the newest load before a later date left them; a past
@@ -72,40 +85,41 @@ inner join ending on loads.load_id = ending.load_id
 """
 
 _STATUSES = """
-select status, cast(sum(debt_count) as bigint), sum(amount)
-from counted
-where organization_id = $organization_id and currency = $currency
-group by status
+select organization_id, status, cast(sum(debt_count) as bigint), sum(amount)
+from own
+group by organization_id, status
 order by list_position(['pending', 'in_process', 'paid', 'withdrawn', 'void'], status)
 """
 
 _OTHER_CURRENCIES = """
-select cast(coalesce(sum(debt_count), 0) as bigint)
+select counted.organization_id, cast(sum(counted.debt_count) as bigint)
 from counted
-where organization_id = $organization_id and currency <> $currency and is_in_base
+inner join shown on counted.organization_id = shown.organization_id
+where counted.currency <> shown.currency and counted.is_in_base
+group by counted.organization_id
 """
 
 _AGEING = """
 with asked as (
-    select coalesce(max(business_date), current_date) as aged_on
+    select organization_id, max(business_date) as aged_on
     from intake_days
-    where organization_id = $organization_id and business_date <= $business_date
+    where business_date <= $business_date
+    group by organization_id
 ),
 
 aged as (
     select
-        counted.debt_count,
-        counted.amount,
-        asked.aged_on - counted.due_date as days
-    from counted
-    cross join asked
-    where
-        counted.organization_id = $organization_id
-        and counted.currency = $currency
-        and counted.is_in_base
+        own.organization_id,
+        own.debt_count,
+        own.amount,
+        coalesce(asked.aged_on, current_date) - own.due_date as days
+    from own
+    left join asked on own.organization_id = asked.organization_id
+    where own.is_in_base
 )
 
 select
+    organization_id,
     case
         when days <= 0 then 0 when days <= 30 then 1 when days <= 60 then 2
         when days <= 90 then 3 else 4
@@ -113,83 +127,59 @@ select
     cast(sum(debt_count) as bigint),
     sum(amount)
 from aged
-group by bucket
+group by organization_id, bucket
 order by bucket
 """
 
 _BALANCES = f"""
-with newest as (
-    select *
-    from daily_balance
-    where
-        organization_id = $organization_id
-        and currency = $currency
-        and business_date <= $business_date
-    order by business_date desc
-    limit {_DAYS}
-)
-
 select
-    business_date, opening_count, new_count, returned_count, paid_count, withdrawn_count,
-    void_count, closing_count, opening_amount, new_amount, returned_amount, changed_amount,
-    paid_amount, withdrawn_amount, void_amount, closing_amount, received_amount, published_amount,
-    closing_held_amount
-from newest
-order by business_date
+    days.organization_id, days.business_date, days.opening_count, days.new_count,
+    days.returned_count, days.paid_count, days.withdrawn_count, days.void_count,
+    days.closing_count, days.opening_amount, days.new_amount, days.returned_amount,
+    days.changed_amount, days.paid_amount, days.withdrawn_amount, days.void_amount,
+    days.closing_amount, days.received_amount, days.published_amount, days.closing_held_amount
+from daily_balance as days
+inner join shown
+    on days.organization_id = shown.organization_id and days.currency = shown.currency
+where days.business_date <= $business_date
+qualify row_number() over (
+    partition by days.organization_id order by days.business_date desc
+) <= {_DAYS}
+order by days.business_date
 """  # noqa: S608 (a number of ours)
 
 _PAID = f"""
-with told as (
-    select paid_on, channel, amount
-    from payments_file_lines
-    where
-        organization_id = $organization_id
-        and currency = $currency
-        and business_date <= $business_date
-        and status = 'autorizado'
-),
-
-days as (
-    select distinct paid_on
-    from told
-    order by paid_on desc
-    limit {_DAYS}
-)
-
-select told.paid_on, coalesce(told.channel, ''), count(*), sum(told.amount)
-from told
-inner join days on told.paid_on = days.paid_on
-group by told.paid_on, told.channel
+select
+    told.organization_id, told.paid_on, coalesce(told.channel, ''), count(*), sum(told.amount)
+from payments_file_lines as told
+inner join shown
+    on told.organization_id = shown.organization_id and told.currency = shown.currency
+where told.business_date <= $business_date and told.status = 'autorizado'
+group by told.organization_id, told.paid_on, told.channel
+qualify dense_rank() over (partition by told.organization_id order by told.paid_on desc) <= {_DAYS}
 order by told.paid_on, told.channel
 """  # noqa: S608 (a number of ours)
 
 _IN_PROCESS = """
 select
-    coalesce(channel_label, ''), payment_count, amount, currency, oldest_business_days,
-    normal_business_days, too_long_count
-from payments_in_process_ageing
-where organization_id = $organization_id
-order by too_long_count desc, channel_label, currency
+    ageing.organization_id, coalesce(ageing.channel_label, ''), ageing.payment_count,
+    ageing.amount, ageing.currency, ageing.oldest_business_days, ageing.normal_business_days,
+    ageing.too_long_count
+from payments_in_process_ageing as ageing
+inner join shown on ageing.organization_id = shown.organization_id
+order by ageing.too_long_count desc, ageing.channel_label, ageing.currency
 """
 
 _RECOVERY = f"""
-with weeks as (
-    select
-        cast(date_trunc('week', due_date) as date) as week,
-        sum(case when status = 'paid' then amount else 0 end) as paid_amount,
-        sum(case when is_in_base then amount else 0 end) as owed_amount
-    from counted
-    where
-        organization_id = $organization_id
-        and currency = $currency
-        and (status = 'paid' or is_in_base)
-    group by week
-    order by week desc
-    limit {_WEEKS}
-)
-
-select week, paid_amount, owed_amount
-from weeks
+select
+    organization_id,
+    cast(date_trunc('week', due_date) as date) as week,
+    sum(case when status = 'paid' then amount else 0 end),
+    sum(case when is_in_base then amount else 0 end)
+from own
+where status = 'paid' or is_in_base
+group by organization_id, week
+qualify row_number() over (partition by organization_id order by week desc) <= {_WEEKS}
 order by week
 """  # noqa: S608 (a number of ours)
 
@@ -286,58 +276,54 @@ class Pictures:
     other_currency_count: int
 
 
-def read_pictures(reader: Reader, contract: Contract) -> Pictures:
-    """The numbers behind an organization's charts, as they are now."""
-    organization = {"organization_id": contract.organization_id}
-    reader.connection.execute(
-        _COUNTED.format(debts="debts where organization_id = $organization_id"), organization
-    )
-    return read_counted(reader, contract, date.max)
-
-
-def count_all_debts(reader: Reader, business_date: date) -> bool:
-    """Count the debts of all organizations as they stood when a date had ended.
-
-    Returns:
-        Whether they stand so now.
-
-    """
-    ended_at = _read_end(reader, business_date)
-    if ended_at is None:
-        reader.connection.execute(_COUNTED.format(debts="debts"))
-    else:
-        reader.connection.execute(
-            _COUNTED.format(debts="debts_as_of($ended_at)"), {"ended_at": ended_at}
-        )
-    return ended_at is None
-
-
-def read_counted(
-    reader: Reader, contract: Contract, business_date: date, *, is_now: bool = True
-) -> Pictures:
-    """The numbers behind an organization's charts, once the debts have been counted.
+def read_pictures(
+    reader: Reader, organization_ids: Collection[str], business_date: date = date.max
+) -> dict[str, Pictures]:
+    """The numbers behind the charts of organizations, by their ids.
 
     Args:
-        reader: the published copy, in which its debts have been counted.
-        contract: of the organization.
-        business_date: the last date that is shown.
-        is_now: whether nothing has happened after that date.
+        reader: the published copy, just opened.
+        organization_ids: whose, at least one; each has a contract.
+        business_date: the last date that is shown; the debts are those of when it had ended.
 
     """
-    organization = {"organization_id": contract.organization_id}
-    dated = {**organization, "business_date": business_date}
-    owed = {**organization, "currency": contract.currency}
-    asked = {**owed, "business_date": business_date}
-    return Pictures(
-        bases=reader.rows(Base, _BASES, **dated),
-        statuses=reader.rows(Part, _STATUSES, **owed),
-        ageing=reader.rows(Part, _AGEING, **asked),
-        balances=reader.rows(Balance, _BALANCES, **asked),
-        paid=reader.rows(Paid, _PAID, **asked),
-        in_process=reader.rows(InProcess, _IN_PROCESS, **organization) if is_now else None,
-        weeks=reader.rows(Week, _RECOVERY, **owed),
-        other_currency_count=reader.row(int, _OTHER_CURRENCIES, **owed) or 0,
+    reader.connection.execute(_SHOWN, {"organization_ids": list(organization_ids)})
+    ended_at = _read_end(reader, business_date)
+    counted = _COUNTED.format(
+        debts="debts" if ended_at is None else "debts_as_of(?)",
+        organizations=", ".join("?" for _ in organization_ids),
     )
+    asked = [] if ended_at is None else [ended_at]
+    reader.connection.execute(counted, [*asked, *organization_ids])
+    reader.connection.execute(_OWN)
+
+    def ask(kind: type[Row], sql: str, **parameters: date) -> dict[str, list[Row]]:
+        rows: dict[str, list[Row]] = {each: [] for each in organization_ids}
+        for organization_id, *values in reader.connection.execute(sql, parameters).fetchall():
+            rows[organization_id].append(kind(*values))
+        return rows
+
+    bases = ask(Base, _BASES, business_date=business_date)
+    statuses = ask(Part, _STATUSES)
+    ageing = ask(Part, _AGEING, business_date=business_date)
+    balances = ask(Balance, _BALANCES, business_date=business_date)
+    paid = ask(Paid, _PAID, business_date=business_date)
+    in_process = ask(InProcess, _IN_PROCESS) if ended_at is None else None
+    weeks = ask(Week, _RECOVERY)
+    others = ask(int, _OTHER_CURRENCIES)
+    return {
+        each: Pictures(
+            bases=bases[each],
+            statuses=statuses[each],
+            ageing=ageing[each],
+            balances=balances[each],
+            paid=paid[each],
+            in_process=None if in_process is None else in_process[each],
+            weeks=weeks[each],
+            other_currency_count=sum(others[each]),
+        )
+        for each in organization_ids
+    }
 
 
 def _read_end(reader: Reader, business_date: date) -> datetime | None:
