@@ -77,15 +77,20 @@ def check(connection: duckdb.DuckDBPyConnection) -> None:
         other |= expected.tables.keys() - kept.keys()
     if other:
         _refuse(f"other columns in {', '.join(sorted(other))}")
-    if kept and (read_meaning(connection) or _FIRST_MEANING) != expected.meaning:
+    meaning = read_meaning(connection) or _FIRST_MEANING
+    if kept and meaning != expected.meaning and _has_loads(connection):
         _refuse("another meaning of the rows that it keeps")
 
 
 def note_meaning(connection: duckdb.DuckDBPyConnection) -> None:
     """Note in a warehouse without any load what the rows mean that this version will keep in it."""
-    if connection.execute("select 1 from raw.loads").fetchone() is None:
+    if not _has_loads(connection):
         note = f"{_MEANING}{read_expected().meaning}"
         connection.execute(f"comment on table raw.loads is '{note}'")
+
+
+def _has_loads(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute("select 1 from raw.loads").fetchone() is not None
 
 
 def read_meaning(connection: duckdb.DuckDBPyConnection) -> int | None:

@@ -20,9 +20,11 @@ from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.home import Home
 from orchestration.installation.warehouse import OlderWarehouseError
 from orchestration.intake import loads
+from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.houses import Deposit, House, csv_of
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.oracle import text_of_rut
+from tests.orchestration.starting import lend_parse
 
 TOLD = (
     "another version of Saldo made the warehouse, with {}:"
@@ -38,6 +40,15 @@ DEBTS_FILE = csv_of(
 )
 DEBTS = "select * from debts order by debt_id"
 HISTORY = "select * exclude (dbt_scd_id) from debts_history order by debt_id, dbt_valid_from"
+
+
+def test_a_warehouse_that_dbt_alone_made_before_any_load_is_of_this_version(home: Home) -> None:
+    """R34: it is what somebody has who knows dbt and has seen that it works."""
+    lend_parse(home)
+    run_dbt(home, *BUILD, "--exclude-resource-type", "test")
+    with warehouse.connect(home) as connection:
+        assert kept_tables.read_meaning(connection) is None
+        assert loads.carry_landed(connection, home) is None
 
 
 @pytest.fixture
