@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
-from orchestration.contracts.organizations import read_organizations
+from orchestration.contracts.organizations import TIME_ZONE, read_organizations
 from orchestration.installation import (
     damage,
     databases,
@@ -21,7 +21,7 @@ from orchestration.installation import (
 )
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
-from orchestration.intake import decisions, soundness, timing, uploads
+from orchestration.intake import decisions, soundness, uploads
 from orchestration.landing import manifests, row_files
 from orchestration.landing.sealing import missing
 from orchestration.reports import progress
@@ -178,7 +178,7 @@ def _run_waiting(home: Home, say: Say, is_waiting: Callable[[], bool]) -> list[L
     """Run what waits in a spool folder, for the newest business date, or today if there is none."""
     with warehouse.connect(home) as connection:
         business_date = warehouse.last_business_date(connection)
-    today = datetime.now(timing.TIME_ZONE).date()
+    today = datetime.now(TIME_ZONE).date()
 
     def is_done() -> bool:
         return not is_waiting() and not is_recovery_due(home)

@@ -31,6 +31,8 @@ from orchestration.contracts.tables import (
     read_rows,
 )
 
+# Where a business date begins, for a run that is of all organizations.
+TIME_ZONE = ZoneInfo("America/Santiago")
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"

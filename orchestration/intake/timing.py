@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from orchestration.contracts.organizations import Organization, is_due
+from orchestration.contracts.organizations import TIME_ZONE, Organization, is_due
 from orchestration.landing.manifests import Manifest
 from orchestration.servers.ssh import MAY_HEAL
 
-# Where a business date begins, for a run that is of all organizations.
-TIME_ZONE = ZoneInfo("America/Santiago")
 # Dates missed longer ago than this must be run by an operator (a backfill).
 MAX_DAYS_BACK = 7
 # A file that was still growing is complete a while later.

@@ -10,12 +10,12 @@ import click
 from rich.console import Console
 
 from orchestration import runs
-from orchestration.contracts.organizations import read_contracts
+from orchestration.contracts.organizations import TIME_ZONE, read_contracts
 from orchestration.defs.partitions import business_dates
 from orchestration.delivery import ledger
 from orchestration.installation import locking, warehouse
 from orchestration.installation.home import Home
-from orchestration.intake import receiving, timing
+from orchestration.intake import receiving
 from orchestration.reports import alerts, terminal
 from orchestration.reports.printing import say
 from orchestration.servers import deadlines
@@ -27,7 +27,7 @@ from orchestration.verbs.common import DATE, not_copied, open_home, told
 def run(business_date: datetime | None) -> None:
     """Run one business date for all organizations that are due."""
     console = Console()
-    day = business_date.date() if business_date else datetime.now(timing.TIME_ZONE).date()
+    day = business_date.date() if business_date else datetime.now(TIME_ZONE).date()
     days = business_dates.get_partition_keys()
     if day.isoformat() not in days:
         raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
