@@ -127,6 +127,8 @@ def explain(error: BaseException, home: Home) -> ToldError | None:
             return each
     if is_of_full_disk(error):
         return full_disk(home.root)
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return ToldError(f"{error.filename} is on a disk that is only read: mount it for writing")
     return damaged_warehouse(home) if is_of_damage(error) else None
 
 

@@ -10,8 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.installation import access
+from orchestration.installation.errors import WrongUseError
 
 PROJECT = Path(__file__).resolve().parents[2]
+# A home has one of these from its first moment on, or had it before: events may come first.
+_OURS = {".gitkeep", "landing", "events", "seeds", "warehouse.duckdb", "run.lock"}
+_OF_THE_DISK = {"lost+found"}
+
+
+class NoHomeError(WrongUseError):
+    """SALDO_HOME names what cannot be a home, or is of something else."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +38,11 @@ class Home:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Home:
         """Read SALDO_HOME (default `data`) and SALDO_SEEDS (default `seeds`) of the project."""
-        return cls(
-            root=(PROJECT / environment.get("SALDO_HOME", "data")).resolve(),
-            seeds=(PROJECT / environment.get("SALDO_SEEDS", "seeds")).resolve(),
+        root, seeds = (
+            (PROJECT / Path(environment.get(name) or default).expanduser()).resolve()
+            for name, default in (("SALDO_HOME", "data"), ("SALDO_SEEDS", "seeds"))
         )
+        return cls(root, seeds)
 
     @property
     def warehouse(self) -> Path:
@@ -146,10 +155,15 @@ class Home:
 
         Raises:
             ForeignHomeError: the home belongs to another user.
+            NoHomeError: the folder is of something else, or cannot be one.
 
         """
         try:
             self._create()
+        except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+            raise NoHomeError(
+                f"{error.filename} is no folder and cannot be one: name another with SALDO_HOME"
+            ) from None
         except PermissionError as error:
             raise access.ForeignHomeError(
                 f"{error.filename} belongs to another user: run Saldo as the user of {self.root},"
@@ -158,6 +172,12 @@ class Home:
 
     def _create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
+        names = {entry.name for entry in self.root.iterdir()} - _OF_THE_DISK
+        if PROJECT.is_relative_to(self.root) or (names and names.isdisjoint(_OURS)):
+            raise NoHomeError(
+                f"{self.root} has files, and none of Saldo: name a new or empty folder, or a home,"
+                " with SALDO_HOME"
+            )
         access.close(self.root, self.analytics, _tell)
         for folder in (
             self.landing / "_loads",

@@ -11,7 +11,7 @@ import click
 
 from orchestration.contracts.organizations import Organization
 from orchestration.contracts.tables import ContractError
-from orchestration.installation import locking
+from orchestration.installation import locking, variables
 from orchestration.installation.damage import explain
 from orchestration.installation.home import Home
 
@@ -19,9 +19,13 @@ DATE = click.DateTime(["%Y-%m-%d"])
 
 
 def open_home() -> Home:
-    """Create the home that the environment names, and set it for dbt and Dagster."""
+    """Create the home that the environment names, and set it for dbt and Dagster.
+
+    Before that, the variables are checked that all verbs work by.
+    """
     home = Home.from_environment()
     with told():
+        variables.check(os.environ)
         home.create()
     os.environ.update(home.environment())
     return home

@@ -15,7 +15,7 @@ import pytest
 
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation.access import ForeignHomeError
-from orchestration.installation.home import PROJECT, Home
+from orchestration.installation.home import PROJECT, Home, NoHomeError
 from tests.orchestration.installations import Installed, install
 
 NOBODY = 65534
@@ -137,6 +137,31 @@ def test_a_new_folder_is_closed_without_a_word(tmp_path: Path, files: tuple[str,
     assert modes(home.root) == closed(home.root)
 
 
+def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """Its files would be closed to all others who use them."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a picture").touch(0o644)
+    before = modes(folder)
+    told = _held(Home(folder, PROJECT / "seeds"), status=2)
+    assert modes(folder) == before
+    assert told.stderr == (
+        f"saldo: {folder} has files, and none of Saldo: name a new or empty folder, or a home,"
+        " with SALDO_HOME\n"
+    )
+    with pytest.raises(NoHomeError, match="none of Saldo"):
+        Home(PROJECT, PROJECT / "seeds").create()
+
+
+@pytest.mark.parametrize("name", ["a file", "a file/home"])
+def test_what_can_be_no_folder_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a file").touch()
+    told = _held(Home(tmp_path / name, PROJECT / "seeds"), status=2)
+    assert told.stderr == (
+        f"saldo: {tmp_path / name} is no folder and cannot be one: name another with SALDO_HOME\n"
+    )
+
+
 def test_the_home_of_another_user_is_told_as_that(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     home = Home(tmp_path / "home", PROJECT / "seeds")
@@ -161,12 +186,14 @@ def _as_another_user() -> Iterator[None]:
         os.seteuid(0)
 
 
-def _held(home: Home) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def _held(home: Home, status: int = 0) -> subprocess.CompletedProcess[str]:
+    held = subprocess.run(
         [sys.executable, "-m", "orchestration", "held"],
         cwd=PROJECT,
         env={**os.environ, **home.environment()},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert held.returncode == status, held.stderr
+    return held

@@ -270,6 +270,9 @@ def test_a_full_disk_is_told_by_its_place(home: Home, error: Callable[[Home], Ex
 
 
 def test_what_the_machine_is_not_to_blame_for_is_told_as_it_is(home: Home) -> None:
+    read_only = OSError(errno.EROFS, "Read-only file system", "/home/run.lock")
+    told = "/home/run.lock is on a disk that is only read: mount it for writing"
+    assert str(explain(read_only, home)) == told
     assert explain(RuntimeError("something else"), home) is None
     assert explain(PermissionError(errno.EACCES, "Permission denied"), home) is None
     assert explain(duckdb.CatalogException("Table does not exist"), home) is None
