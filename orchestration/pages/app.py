@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -43,6 +44,12 @@ _TOO_LARGE = (
     f"El archivo tiene más de {_MOST_MEGABYTES} MB: vuelva atrás y divídalo. /"
     f" The file is larger than {_MOST_MEGABYTES} MB: go back and split it."
 )
+
+# What the framework itself says of an address, in its own words.
+_OF_ADDRESSES = {
+    404: _("There is no page at this address."),
+    405: _("This address takes no such request: go back, and use the page's own buttons."),
+}
 
 
 def create_app(home: Home) -> Starlette:
@@ -93,6 +100,8 @@ async def _go_to_first_page(request: Request) -> Response:
 async def _say_http_error(request: Request, error: Exception) -> Response:
     status_code = error.status_code if isinstance(error, HTTPException) else 500
     detail = error.detail if isinstance(error, HTTPException) else ""
+    if detail == HTTPStatus(status_code).phrase:
+        detail = _OF_ADDRESSES.get(status_code, detail)
     return render_error(request, status_code, _("That did not work"), detail)
 
 

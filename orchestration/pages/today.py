@@ -62,6 +62,11 @@ class Need:
     address: str | None = None
     command: str | None = None
 
+    @property
+    def file_names(self) -> str:
+        """The names of near misses, with which their message begins; empty if it names none."""
+        return self.message.partition(": ")[0] if self.message else ""
+
 
 @dataclass(frozen=True)
 class Line:

@@ -10,7 +10,7 @@ from typing import Any
 
 from babel.numbers import format_decimal, format_percent
 
-from orchestration.pages.words import WORDS
+from orchestration.pages.words import INBOXES, OTHER_INBOX, WORDS
 
 # Spanish as in Chile: 31.400,5.
 _LOCALES = {"es": "es_CL", "en": "en_US"}
@@ -28,6 +28,7 @@ class Writing:
     """
 
     def __init__(self, language: str, catalog: NullTranslations) -> None:
+        self._language = language
         self._locale = _LOCALES[language]
         self._catalog = catalog
 
@@ -42,6 +43,8 @@ class Writing:
             "size": self.size,
             "word": self.word,
             "said": self.said,
+            "inbox": self.inbox,
+            "logged": self.logged,
         }
 
     def count(self, number: float | Decimal | None) -> str:
@@ -85,6 +88,14 @@ class Writing:
             return NOTHING
         text = WORDS.get(str(value))
         return self._catalog.gettext(text) if text else str(value)
+
+    def inbox(self, code: str) -> str:
+        """What to do about an inbox that could not be read whole."""
+        return self._catalog.gettext(INBOXES.get(code, OTHER_INBOX))
+
+    def logged(self, message: str | None) -> str:
+        """A message as it was logged, where pages are in the language of logs; else empty."""
+        return message or "" if self._language == "en" else ""
 
     def said(self, text: str) -> str:
         """A marked text in this language."""

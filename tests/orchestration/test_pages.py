@@ -305,6 +305,39 @@ class TestGuards:
     def test_addresses_are_no_paths(self, served: Served, path: str) -> None:
         assert requests.get(f"{served.address}/customers/{path}").status_code == 404
 
+    @pytest.mark.parametrize(
+        ("language", "told"),
+        [
+            (
+                "es",
+                [
+                    "No hay ninguna página en esta dirección.",
+                    "Esta dirección no acepta esa petición: vuelva atrás y use los botones de la"
+                    " página.",
+                ],
+            ),
+            (
+                "en",
+                [
+                    "There is no page at this address.",
+                    "This address takes no such request: go back, and use the page&#39;s own"
+                    " buttons.",
+                ],
+            ),
+        ],
+    )
+    def test_an_address_that_is_none_is_told_in_the_language_of_the_page(
+        self, served: Served, language: str, told: list[str]
+    ) -> None:
+        query = f"?language={language}"
+        answers = [
+            requests.get(f"{served.address}/nowhere{query}"),
+            requests.post(f"{served.address}/today{query}"),
+        ]
+        assert [answer.status_code for answer in answers] == [404, 405]
+        messages = [re.search('<p class="message">(.*)</p>', each.text) for each in answers]
+        assert [each and each[1] for each in messages] == told
+
     def test_an_upload_that_nobody_made_is_not_waited_for(self, served: Served) -> None:
         answer = requests.get(f"{served.address}/customers/uploads/{'0' * 16}")
         assert answer.status_code == 404

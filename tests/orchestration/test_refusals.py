@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestration.installation.home import PROJECT
+from orchestration.pages.words import INBOXES
 from orchestration.privacy.persons import _REASONS
 from orchestration.servers.errors import WHAT_TO_DO, SftpError
 
@@ -72,6 +73,19 @@ def test_the_refusals_are_found() -> None:
 def test_a_refusal_says_what_to_do(place: str, code: str, sentence: str) -> None:
     said = MADE_ELSEWHERE.get(sentence, sentence)
     assert code in WHAT_TO_DO or ": " in said or sentence.startswith("f'set ")
+
+
+def test_pages_say_in_each_language_what_to_do_about_an_inbox() -> None:
+    """All codes but those of what is delivered, and those that no server says."""
+    of_servers = {code for _, code, _ in REFUSALS} - {"name_taken", "upload_damaged"}
+    assert INBOXES.keys() == {
+        *of_servers,
+        "disk_full",
+        "gone",
+        "half_received",
+        "misnamed",
+        "not_a_file",
+    }
 
 
 def test_what_to_do_is_the_end_of_the_sentence() -> None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from html import unescape
 
 import pytest
 
+from orchestration.contracts.organizations import read_organizations
+from orchestration.installation.home import PROJECT
+from orchestration.intake.recognizing import find_misnamed
+from orchestration.pages.page import environment
 from orchestration.pages.queries.days import Base, Day
 from orchestration.pages.today import Line, Need, count_bases, find_needs
+from orchestration.servers.remote_files import Listing, RemoteFile
 
 TODAY = date(2026, 3, 3)
 WELL = Day(
@@ -99,6 +106,70 @@ PAGE = "/organizations/lumina"
 )
 def test_a_day_needs_what_its_row_says(changes, needs: tuple[Need, ...]) -> None:
     assert find_needs(replace(WELL, **changes), TODAY) == needs
+
+
+NEAR_MISS = find_misnamed(
+    read_organizations(PROJECT / "seeds")[0],
+    Listing((RemoteFile("27-11-2026_toku_invoices.csv", 1, None),)),
+    date(2026, 11, 27),
+    {},
+)[0][1]
+
+
+@pytest.mark.parametrize(
+    ("need", "language", "on_paper", "told"),
+    [
+        (
+            Need("near_miss", 1, "misnamed", NEAR_MISS),
+            "es",
+            False,
+            "Un archivo tiene casi el nombre acordado y no se leyó: 27-11-2026_toku_invoices.csv."
+            " Haga que lo renombren como se acordó, o cambie el patrón del contrato.",
+        ),
+        (
+            Need("near_miss", 1, "misnamed", NEAR_MISS),
+            "en",
+            False,
+            f"A file has nearly the right name and was not read: {NEAR_MISS}",
+        ),
+        (
+            Need("near_miss", 1, "misnamed", NEAR_MISS),
+            "es",
+            True,
+            "Un archivo tiene casi el nombre acordado y no se leyó: misnamed."
+            " Haga que lo renombren como se acordó, o cambie el patrón del contrato.",
+        ),
+        (
+            Need("not_read", 1, "unreachable", "nothing answers"),
+            "es",
+            False,
+            "El buzón no se pudo leer: unreachable. El servidor no respondió, o se cortó. La"
+            " próxima ejecución lo intenta otra vez; si sigue así, pregunte a la organización.",
+        ),
+        (
+            Need("not_read", 1, "unreachable", "nothing answers"),
+            "en",
+            False,
+            "The inbox could not be read: unreachable nothing answers",
+        ),
+        (
+            Need("not_read", 1, "of_a_later_version", "listing inbox"),
+            "es",
+            False,
+            "El buzón no se pudo leer: of_a_later_version. `check` dice más;"
+            " docs/troubleshooting.md dice qué hacer.",
+        ),
+    ],
+)
+def test_an_inbox_is_told_in_the_language_of_the_page(
+    need: Need, language: str, on_paper: bool, told: str
+) -> None:
+    template = environment(language).from_string(
+        '{% from "day.html" import said_of %}{{ said_of(need, day, on_paper) }}'
+    )
+    html = template.render(need=need, day=WELL, on_paper=on_paper)
+    text = unescape(re.sub(r"</?code>", "", html)).strip()
+    assert text == told
 
 
 def test_the_organization_with_the_worst_need_comes_first_and_a_day_that_is_well_last() -> None:
