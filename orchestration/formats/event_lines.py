@@ -205,7 +205,8 @@ def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusa
         return refusal
     if not _is_date(fields["due_date"]):
         return Refusal(line_number, "invalid_due_date", "due_date is not YYYY-MM-DD")
-    decimals = decimals_of(fields["currency"] or "")
+    currency = (fields["currency"] or "").strip().upper()
+    decimals = decimals_of(currency)
     amount = _parse_amount(fields["amount"], decimals)
     if amount is None:
         most = _DECIMALS_IN_WORDS[decimals]
@@ -214,7 +215,7 @@ def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusa
         )
     return Event(
         line_number,
-        {**fields, **_in_one_form(fields), "amount": f"{amount:f}"},
+        {**fields, **_in_one_form(fields), "amount": f"{amount:f}", "currency": currency},
     )
 
 

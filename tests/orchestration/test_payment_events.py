@@ -93,6 +93,16 @@ class TestEvents:
             ),
         ]
 
+    @pytest.mark.parametrize("written", ["clf", " Clf "])
+    def test_the_letter_case_of_a_currency_and_blanks_around_it_do_not_matter(
+        self, tmp_path, written
+    ):
+        """A reversal in another spelling would not be counted."""
+        fields = {"currency": "CLF", "amount": "0.1234"}
+        assert _read(tmp_path, _line(**fields | {"currency": written})) == [
+            Event(1, EVENT | fields)
+        ]
+
     @pytest.mark.parametrize(
         ("written", "kept"),
         [
