@@ -20,17 +20,24 @@ LOOKS = dg.AssetKey(["raw", "inbox_looks"])
 FILES = dg.AssetKey(["intake_files"])
 DAYS = dg.AssetKey(["intake_days"])
 EVENTS = dg.AssetKey(["refused_event_lines"])
-_OF_A_LOAD = {
+EXCEPTIONS = dg.AssetKey(["payment_exceptions"])
+IN_PROCESS = dg.AssetKey(["payments_in_process"])
+BALANCE = dg.AssetKey(["daily_balance"])
+_Find = Callable[[duckdb.DuckDBPyConnection, int], Finding]
+_OF_A_LOAD: dict[str, tuple[dg.AssetKey, _Find]] = {
+    "the_newest_day_adds_up": (BALANCE, findings.find_unbalanced_days),
     "every_inbox_was_read": (LOOKS, findings.find_inboxes_not_read),
     "no_file_is_missing": (DAYS, findings.find_missing_files),
     "no_file_was_refused": (FILES, findings.find_refused_files),
     "every_event_was_read": (EVENTS, findings.find_refused_events),
     "no_file_waits_for_a_decision": (FILES, findings.find_held_files),
+    "every_payment_has_a_contract": (EXCEPTIONS, findings.find_payments_without_contract),
+    "every_payment_in_process_is_in_time": (IN_PROCESS, findings.find_overdue_payments),
 }
 
 
 @dg.multi_asset_check(
-    name="intake_checks",
+    name="load_checks",
     specs=[
         dg.AssetCheckSpec(
             name,
@@ -43,10 +50,10 @@ _OF_A_LOAD = {
     pool="warehouse",
     can_subset=True,
 )
-def intake_checks(
+def load_checks(
     context: dg.AssetCheckExecutionContext, installation: dg.ResourceParam[Installation]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Run the selected checks of the newest load's intake."""
+    """Run the selected checks of the newest load: they share one opening of the warehouse."""
     asked = context.selected_asset_check_keys
     with guarded(), warehouse.connect(installation.home()) as connection:
         load_id = warehouse.last_load_id(connection)
@@ -66,35 +73,6 @@ def every_file_is_delivered(installation: dg.ResourceParam[Installation]) -> dg.
         found = findings.find_undelivered_files(connection, ledger.last_told(home))
         ledger.note_told(home, warehouse.last_batch_id(connection))
     return _to_result(found)
-
-
-@dg.asset_check(asset=dg.AssetKey(["payment_exceptions"]), pool="warehouse", config_schema={})
-def every_payment_has_a_contract(
-    installation: dg.ResourceParam[Installation],
-) -> dg.AssetCheckResult:
-    """The payments of organizations that have no contract: they are in no file (R21, R25)."""
-    return _ask(installation, findings.find_payments_without_contract)
-
-
-@dg.asset_check(asset=dg.AssetKey(["payments_in_process"]), pool="warehouse", config_schema={})
-def every_payment_in_process_is_in_time(
-    installation: dg.ResourceParam[Installation],
-) -> dg.AssetCheckResult:
-    """The payments that have been in process longer than their channel takes (R25)."""
-    return _ask(installation, findings.find_overdue_payments)
-
-
-@dg.asset_check(asset=dg.AssetKey(["daily_balance"]), pool="warehouse", config_schema={})
-def the_newest_day_adds_up(installation: dg.ResourceParam[Installation]) -> dg.AssetCheckResult:
-    """The movements of the base and the money of each organization on its newest day."""
-    return _ask(installation, findings.find_unbalanced_days)
-
-
-def _ask(
-    installation: Installation, find: Callable[[duckdb.DuckDBPyConnection], Finding]
-) -> dg.AssetCheckResult:
-    with guarded(), warehouse.connect(installation.home()) as connection:
-        return _to_result(find(connection))
 
 
 def _to_result(

@@ -2,9 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -21,7 +20,6 @@ from orchestration.defs.project import project
 from orchestration.defs.resources import Dbt, Installation, guarded
 from orchestration.installation import databases, engines, locking, row_views, standing, warehouse
 from orchestration.installation.dbt_project import fingerprint
-from orchestration.installation.home import Home
 from orchestration.installation.project_yaml import published_tables
 from orchestration.installation.redaction import Redacting
 from orchestration.intake import rebuilding
@@ -109,17 +107,10 @@ def _columns_of_seed(node: Mapping[str, Any]) -> dg.TableSchema:
     )
 
 
-def _with_row_counts(
-    context: dg.AssetExecutionContext,
-    invocation: DbtCliInvocation,
-    home: Home,
-    bring_back: Callable[[], None],
-) -> Iterator[Any]:
-    """Yield dbt's events as they happen, and the rows of its tables once it has ended.
-
-    What another engine has made is brought back to the warehouse before rows are counted. While
-    dbt runs, nobody else can open the warehouse. Rows of published tables are observed when they
-    are published.
+def _stream(
+    context: dg.AssetExecutionContext, invocation: DbtCliInvocation
+) -> Generator[Any, None, dict[str, dg.AssetKey]]:
+    """Yield dbt's events as they happen; return the assets that it made, by dbt's ids.
 
     Raises:
         DagsterDbtCliRuntimeError: dbt failed; its events come first.
@@ -131,11 +122,18 @@ def _with_row_counts(
             unique_id = event.metadata["unique_id"].value
             assets[str(unique_id)] = context.asset_key_for_output(event.output_name)
         yield event
-    bring_back()
-    with warehouse.connect(home) as connection:
-        row_counts = databases.count_rows(connection)
+    return assets
+
+
+def _observe_rows(
+    context: dg.AssetExecutionContext,
+    nodes: Mapping[str, Any],
+    assets: Mapping[str, dg.AssetKey],
+    row_counts: Mapping[tuple[str, str], int],
+) -> Iterator[dg.AssetObservation]:
+    """Yield the rows of tables; those of published tables are observed when they are published."""
     for unique_id, key in assets.items():
-        node = invocation.manifest["nodes"][unique_id]
+        node = nodes[unique_id]
         count = row_counts.get((node["schema"], node["alias"]))
         if count is not None and node["name"] not in published_tables().values():
             yield dg.AssetObservation(
@@ -235,10 +233,12 @@ def models(
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli([*arguments, *chosen], context=context, target_path=target)
-        yield from _with_row_counts(
-            context, invocation, home, partial(engine.bring_back, home, project_now)
-        )
-        if not context.is_subset:
-            with warehouse.connect(home) as connection:
+        # While dbt runs, nobody else can open the warehouse.
+        made = yield from _stream(context, invocation)
+        engine.bring_back(home, project_now)
+        with warehouse.connect(home) as connection:
+            row_counts = databases.count_rows(connection)
+            if not context.is_subset:
                 warehouse.finish_load(connection, warehouse.last_load_id(connection))
                 standing.note_build(connection, home, project_now, chosen)
+        yield from _observe_rows(context, invocation.manifest["nodes"], made, row_counts)

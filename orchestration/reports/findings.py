@@ -159,7 +159,7 @@ def find_refused_events(connection: duckdb.DuckDBPyConnection, load_id: int) -> 
     return _find(rows, good, bad, "code", of="source_file")
 
 
-def find_payments_without_contract(connection: duckdb.DuckDBPyConnection) -> Finding:
+def find_payments_without_contract(connection: duckdb.DuckDBPyConnection, _: int = 0) -> Finding:
     """Find the payments of organizations that have no contract: they are in no file (R21, R25)."""
     payments = warehouse.read_rows(connection, _WITHOUT_CONTRACT)
     counts = Counter(shown(payment["organization_id"]) for payment in payments)
@@ -200,7 +200,7 @@ def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> 
     return _find(rows, "every file is delivered", "files not delivered", "code")
 
 
-def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
+def find_overdue_payments(connection: duckdb.DuckDBPyConnection, _: int = 0) -> Finding:
     """Find the payments that have been in process longer than their channel takes (R25)."""
     rows = warehouse.read_rows(connection, _TOO_LONG)
     ages = warehouse.read_rows(connection, _AGEING)
@@ -212,7 +212,7 @@ def find_overdue_payments(connection: duckdb.DuckDBPyConnection) -> Finding:
     return _find(rows, good, "payments in process for too long", "payment_id", figures)
 
 
-def find_unbalanced_days(connection: duckdb.DuckDBPyConnection) -> Finding:
+def find_unbalanced_days(connection: duckdb.DuckDBPyConnection, _: int = 0) -> Finding:
     """Find each organization's newest day if its base or money does not add up."""
     days = [_describe_balance(day) for day in warehouse.read_rows(connection, _NEWEST_BALANCES)]
     rows = [day for day in days if day["does_not_add_up"]]
