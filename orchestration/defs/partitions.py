@@ -3,10 +3,11 @@
 import dagster as dg
 
 from orchestration.contracts.organizations import TIME_ZONE
+from orchestration.intake import timing
 
 # The last partition is today, because its files come in the morning.
 business_dates = dg.DailyPartitionsDefinition(
-    start_date="2024-01-01", timezone=TIME_ZONE.key, end_offset=1
+    start_date=timing.FIRST_DATE.isoformat(), timezone=TIME_ZONE.key, end_offset=1
 )
 
 one_date_a_run = dg.BackfillPolicy.multi_run(max_partitions_per_run=1)

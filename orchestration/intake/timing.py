@@ -14,6 +14,8 @@ from orchestration.contracts.organizations import TIME_ZONE, Organization, is_du
 from orchestration.landing.manifests import Manifest
 from orchestration.servers.ssh import MAY_HEAL
 
+# The first business date that can be run.
+FIRST_DATE = date(2024, 1, 1)
 # Dates missed longer ago than this must be run by an operator (a backfill).
 MAX_DAYS_BACK = 7
 # A file that was still growing is complete a while later.
@@ -29,6 +31,11 @@ class LookMade:
     business_date: date
     looked_at: datetime
     outcome: str
+
+
+def last_date() -> date:
+    """Return the last business date that can be run: today, where a date begins."""
+    return datetime.now(TIME_ZONE).date()
 
 
 def looks_of(manifests: Iterable[Manifest]) -> list[LookMade]:

@@ -12,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from orchestration.intake import timing
 from orchestration.pages.drawings import draw_all_bases
 from orchestration.pages.languages import marked as _
+from orchestration.pages.languages import translate
 from orchestration.pages.page import Page, home_of, render, writing_of
 from orchestration.pages.published import Reader, opened
 from orchestration.pages.queries import days
@@ -84,7 +86,7 @@ class Line:
 
 def show(request: Request) -> Response:
     """The newest date, or the one in the address."""
-    asked = _read_date(request.query_params.get("date", ""))
+    asked = _read_date(request)
     with opened(home_of(request)) as reader:
         dates = days.read_dates(reader, asked)
         business_date = asked or dates.newest
@@ -115,8 +117,9 @@ def read_lines(reader: Reader, business_date: date, bases: Sequence[Base]) -> li
 
     """
     base_of = count_bases(bases)
+    newest = days.read_dates(reader, business_date).newest or business_date
     lines = (
-        Line(day, find_needs(day, business_date), base_of.get(day.organization_id, ()))
+        Line(day, find_needs(day, business_date, newest), base_of.get(day.organization_id, ()))
         for day in days.list_days(reader, business_date)
     )
     return sorted(lines, key=lambda line: line.rank)
@@ -134,21 +137,22 @@ def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
     return (Need("refused_events", refused),) if refused else ()
 
 
-def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:
+def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
     """What the day of an organization needs a person for, the worst first.
 
     Args:
         day: of the organization.
         business_date: of the day.
+        newest: the newest date that was run: its run delivers what is left of any date.
 
     """
     organization_id = day.organization_id
     check = f"python -m orchestration check {organization_id}"
-    run = f"python -m orchestration run --date {business_date}"
+    run = "python -m orchestration run --date"
     page = f"/organizations/{organization_id}"
     needs = []
     if day.status == "missing" and _was_looked_before_cutoff(day, business_date):
-        needs.append(Need("not_yet", command=run))
+        needs.append(Need("not_yet", command=f"{run} {business_date}"))
     elif day.status == "missing":
         needs.append(Need("missing", address=page, command=check))
     if day.held_count:
@@ -160,7 +164,7 @@ def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:
         kind = "near_miss" if day.is_near_miss else "not_read"
         needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))
     if day.undelivered_count:
-        needs.append(Need("not_delivered", day.undelivered_count, command=run))
+        needs.append(Need("not_delivered", day.undelivered_count, command=f"{run} {newest}"))
     if day.left_to_people_count:
         command = f"python -m orchestration republish {organization_id} {day.left_to_people_on}"
         needs.append(Need("left_to_people", day.left_to_people_count, command=command))
@@ -178,7 +182,7 @@ def find_needs(day: Day, business_date: date) -> tuple[Need, ...]:
             )
         )
     if day.status is None:
-        needs.append(Need("not_looked", command=run))
+        needs.append(Need("not_looked", command=f"{run} {business_date}"))
     return tuple(needs)
 
 
@@ -196,13 +200,19 @@ def _count_days(since: datetime | None, business_date: date) -> int | None:
     return None if since is None else max((business_date - since.date()).days, 0)
 
 
-def _read_date(text: str) -> date | None:
+def _read_date(request: Request) -> date | None:
+    text = request.query_params.get("date", "")
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        asked = date.fromisoformat(text)
     except ValueError:
         raise HTTPException(400, _("That is no date; one is 2026-03-02.")) from None
+    first, last = timing.FIRST_DATE, timing.last_date()
+    if not first <= asked <= last:
+        told = translate(request, _("No run has that date; the dates are %(first)s to %(last)s."))
+        raise HTTPException(400, told % {"first": first, "last": last})
+    return asked
 
 
 def count_bases(bases: Sequence[Base]) -> dict[str, tuple[int, ...]]:

@@ -7,9 +7,11 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from unittest.mock import Mock, patch
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
@@ -222,6 +224,21 @@ def test_a_page_that_many_ask_at_once_is_answered_to_each(served: Served) -> Non
     with ThreadPoolExecutor(8) as readers:
         answers = list(readers.map(lambda _: _ask(served, request), range(16)))
     assert [answer.count(b"HTTP/1.1 200 OK\r\n") for answer in answers] == [1] * 16
+
+
+def test_a_date_that_no_run_can_have_is_refused_with_those_that_can(served: Served) -> None:
+    """Their commands would be refused."""
+    today = datetime.now(ZoneInfo("America/Santiago")).date()
+    for asked in ("2023-12-31", f"{today + timedelta(days=2)}"):
+        answer = requests.get(f"{served.address}/today", params={"date": asked})
+        assert answer.status_code == 400
+        assert (
+            f"Ninguna ejecución tiene esa fecha; las fechas van del 2024-01-01 al {today}."
+            in answer.text
+        )
+        assert "python -m orchestration" not in answer.text
+    for asked in ("2024-01-01", f"{today}"):
+        assert requests.get(f"{served.address}/today", params={"date": asked}).status_code == 200
 
 
 class TestGuards:

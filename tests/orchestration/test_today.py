@@ -18,7 +18,7 @@ from orchestration.pages.queries.days import Base, Day
 from orchestration.pages.today import Line, Need, count_bases, find_needs
 from orchestration.servers.remote_files import Listing, RemoteFile
 
-TODAY = date(2026, 3, 3)
+TODAY, NEWEST = date(2026, 3, 3), date(2026, 3, 5)
 WELL = Day(
     organization_id="lumina",
     name="Lumina Energía",
@@ -50,6 +50,7 @@ WELL = Day(
 )
 CHECK = "python -m orchestration check lumina"
 RUN = "python -m orchestration run --date 2026-03-03"
+RUN_NEWEST = "python -m orchestration run --date 2026-03-05"
 PAGE = "/organizations/lumina"
 
 
@@ -74,7 +75,7 @@ PAGE = "/organizations/lumina"
             {"status": "not_read", "inbox_code": "unreachable", "inbox_message": "no answer"},
             (Need("not_read", 1, "unreachable", "no answer", command=CHECK),),
         ),
-        ({"undelivered_count": 2}, (Need("not_delivered", 2, command=RUN),)),
+        ({"undelivered_count": 2}, (Need("not_delivered", 2, command=RUN_NEWEST),)),
         (
             {"left_to_people_count": 1, "left_to_people_on": date(2026, 3, 2)},
             (
@@ -105,7 +106,7 @@ PAGE = "/organizations/lumina"
     ],
 )
 def test_a_day_needs_what_its_row_says(changes, needs: tuple[Need, ...]) -> None:
-    assert find_needs(replace(WELL, **changes), TODAY) == needs
+    assert find_needs(replace(WELL, **changes), TODAY, NEWEST) == needs
 
 
 NEAR_MISS = find_misnamed(
@@ -179,7 +180,7 @@ def test_the_organization_with_the_worst_need_comes_first_and_a_day_that_is_well
         replace(WELL, status="missing", open_exception_count=1),
         replace(WELL, held_count=1),
     ]
-    lines = [Line(day, find_needs(day, TODAY), ()) for day in days]
+    lines = [Line(day, find_needs(day, TODAY, NEWEST), ()) for day in days]
     assert [days.index(line.day) for line in sorted(lines, key=lambda line: line.rank)] == [
         2,
         3,
