@@ -119,7 +119,7 @@ def trial_home(home: Home) -> Iterator[Home]:
     _sweep(home)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=home.scratch) as root:
         trial = Home(Path(root), home.seeds)
-        trial.scratch.mkdir()
+        trial.create()
         yield trial
 
 
@@ -236,7 +236,6 @@ def _told() -> Iterator[None]:
 
 def _compile(home: Home) -> Models:
     with trial_home(home) as trial:
-        trial.create()
         with warehouse.connect(trial) as connection:
             # The models look whether there was a former load.
             for name in _BASE:
