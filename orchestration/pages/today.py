@@ -23,6 +23,8 @@ from orchestration.pages.queries.days import Base, Day
 
 _PATH = "/today"
 
+# What a person has refused needs nobody any more.
+_BY_OPERATOR = "refused_by_operator"
 # What the day of an organization can need, the worst first.
 _KINDS = (
     "missing",
@@ -158,9 +160,11 @@ def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
     if day.held_count:
         address = f"/files/{day.oldest_held_file_id}"
         needs.append(Need("held", day.held_count, address=address))
-    if day.status == "refused":
+    if day.status == "refused" and day.code != _BY_OPERATOR:
         needs.append(Need("refused", code=day.code, address=f"/files/{day.file_id}"))
-    if day.inbox_code is not None:
+    # A server that went silent after the date's file came keeps nothing from anybody.
+    is_settled = day.file_id is not None and timing.is_server_silent(day.inbox_code or "")
+    if day.inbox_code is not None and not is_settled:
         kind = "near_miss" if day.is_near_miss else "not_read"
         needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))
     if day.undelivered_count:

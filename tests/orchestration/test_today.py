@@ -67,12 +67,27 @@ PAGE = "/organizations/lumina"
             {"status": "refused", "code": "empty_file"},
             (Need("refused", code="empty_file", address=f"/files/{'f' * 16}"),),
         ),
+        # An operator has settled it.
+        ({"status": "refused", "code": "refused_by_operator"}, ()),
+        # The server went silent after the file came.
+        ({"inbox_code": "unreachable", "inbox_message": "no answer"}, ()),
+        ({"inbox_code": "timed_out", "status": "refused", "code": "refused_by_operator"}, ()),
+        # The organization's own payments may be the file that could not be read.
+        (
+            {"inbox_code": "no_permission", "inbox_message": "reading"},
+            (Need("not_read", 1, "no_permission", "reading", command=CHECK),),
+        ),
         (
             {"status": "not_read", "inbox_code": "misnamed", "is_near_miss": True},
             (Need("near_miss", 1, "misnamed", command=CHECK),),
         ),
         (
-            {"status": "not_read", "inbox_code": "unreachable", "inbox_message": "no answer"},
+            {
+                "status": "not_read",
+                "file_id": None,
+                "inbox_code": "unreachable",
+                "inbox_message": "no answer",
+            },
             (Need("not_read", 1, "unreachable", "no answer", command=CHECK),),
         ),
         ({"undelivered_count": 2}, (Need("not_delivered", 2, command=RUN_NEWEST),)),
