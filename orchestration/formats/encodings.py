@@ -12,6 +12,13 @@ from orchestration.formats import limits
 
 Encoding = Literal["utf-8", "utf-8-sig", "cp1252"]
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# How files begin that have text in them and are none.
+ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"
+_CONTAINERS = {
+    ZIP: "El archivo es un libro de Excel o un .zip: guárdelo como «CSV UTF-8».",
+    GZIP: "El archivo está comprimido: envíelo sin comprimir.",
+}
+_LONGEST_START = max(map(len, _CONTAINERS))
 _NOT_IN_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 # The UTF-8 characters beyond ASCII: two to four bytes each (RFC 3629).
 _CHARACTER = re.compile(
@@ -54,8 +61,21 @@ def find_encoding(path: Path) -> Encoding:
     Raises:
         UnreadableError: `empty_file`, `unreadable_encoding` (UTF-16 too), `nul_bytes`,
             `damaged_encoding` (more UTF-8 characters beyond ASCII than bytes that are not UTF-8).
+            Of a workbook, a .zip or a .gz the message says what it is.
 
     """
+    try:
+        return _find_text_encoding(path)
+    except UnreadableError as error:
+        with path.open("rb") as file:
+            start = file.read(_LONGEST_START)
+        for each, message in _CONTAINERS.items():
+            if start.startswith(each):
+                raise UnreadableError(error.code, message) from None
+        raise
+
+
+def _find_text_encoding(path: Path) -> Encoding:
     with path.open("rb") as file:
         start = file.read(len(codecs.BOM_UTF8) + 1)
     if start.startswith(_UTF_16):

@@ -76,6 +76,14 @@ def xlsx_of(rows: Sequence[Sequence[object]], formats: Mapping[str, str] | None 
     return content.getvalue()
 
 
+def zip_of(name: str, content: bytes) -> bytes:
+    """A file in a .zip, packed."""
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return packed.getvalue()
+
+
 def as_strict(workbook: bytes) -> bytes:
     """A workbook as Excel saves it as "Strict Open XML"."""
     names = {

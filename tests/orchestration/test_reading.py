@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
 import io
 import json
 import tracemalloc
@@ -31,6 +32,7 @@ from orchestration.formats.text_files import (
 )
 from orchestration.installation.databases import literal_path, quoted
 from orchestration.installation.row_views import row_tables
+from tests.orchestration.houses import zip_of
 from tests.orchestration.rows import with_dates
 
 COLUMNS = ("customer_id", "product_id", "due_date", "amount")
@@ -490,6 +492,21 @@ REFUSED = {
         HEADER.decode().encode("utf-16-le"),
         "nul_bytes",
         "Línea 1: hay un byte nulo (NUL). El archivo está dañado o no es texto.",
+    ),
+    "a .zip or a workbook": (
+        zip_of("deudas.csv", HEADER),
+        "nul_bytes",
+        "El archivo es un libro de Excel o un .zip: guárdelo como «CSV UTF-8».",
+    ),
+    "a .gz": (
+        gzip.compress(HEADER * 9, mtime=0),
+        "nul_bytes",
+        "El archivo está comprimido: envíelo sin comprimir.",
+    ),
+    "a .gz that has no NUL byte": (
+        b"\x1f\x8b\x08\x81",
+        "unreadable_encoding",
+        "El archivo está comprimido: envíelo sin comprimir.",
     ),
     "a NUL byte": (
         HEADER + b"\r\n1,2,3,4\r\n5,6\0,7,8\r\n",
