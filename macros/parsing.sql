@@ -96,6 +96,17 @@
 {%- endmacro %}
 
 {#
+    Whether a text that may be no amount looks like a negative one: with a minus before its digits or
+    after them, or in parentheses. Null if there is no text.
+#}
+{% macro looks_negative(text) -%}
+    {{ matches(
+        'trim(' ~ text ~ ')',
+        '^[^0-9]*[-−][^0-9]*[0-9]|[0-9][^0-9]*[-−][^0-9]*$|^[(].*[0-9].*[)]$'
+    ) }}
+{%- endmacro %}
+
+{#
     Parse a text as yes or no, as people write it. Empty means no; anything else is null
     (`invalid_flag`).
 #}

@@ -1,5 +1,5 @@
 -- The rows of the organizations' own payments files with their codes (R15). A negative amount is
--- valid: it takes back a payment (R25).
+-- valid: it takes back a payment (R25). So does one that cannot be read, but has a minus.
 {{ config(materialized='incremental', incremental_strategy='append') }}
 
 with organization_payments as (
@@ -45,6 +45,7 @@ checked as (
         product_id,
         due_date,
         amount,
+        coalesce(amount < 0, {{ looks_negative('amount_text') }}, false) as takes_back,
         currency,
         channel,
         paid_on,

@@ -55,7 +55,7 @@ named as (
         organization_payments.line_number,
         organization_payments.amount,
         organization_payments.currency,
-        coalesce(organization_payments.amount < 0, false) as takes_back,
+        organization_payments.takes_back,
         applied.file_id,
         applied.file_rank,
         applied.applied_load_id,
@@ -67,7 +67,7 @@ named as (
             and organization_payments.file_id = applied.file_id
     where
         organization_payments.rejection_code is null
-        or coalesce(organization_payments.amount, 0) >= 0
+        or not organization_payments.takes_back
 ),
 
 currencies as (

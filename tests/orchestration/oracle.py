@@ -168,6 +168,7 @@ class CheckedRow:
         code: None when the row is valid.
         parts: those of the key that can be read, the others None.
         ids: the customer and the product as they are spelled.
+        looks_negative: whether its amount has a minus before or after its digits.
 
     """
 
@@ -181,6 +182,7 @@ class CheckedRow:
     is_void: bool = False
     attributes: Mapping[str, str] | None = None
     is_without_amount: bool = False
+    looks_negative: bool = False
 
 
 @dataclass(frozen=True)
@@ -786,7 +788,7 @@ def _own_payments(accepted: Sequence[ReceivedFile]) -> dict[Key, _OwnPayment]:
     told: dict[Key, _OwnPayment] = {}
     for file in sorted(newest.values(), key=lambda each: each.order):
         for row in file.rows:
-            if row.key is None:
+            if row.key is None or (row.code and row.looks_negative):
                 continue
             own = told.setdefault(row.key, _OwnPayment())
             own.paid = max(own.paid + row.amount, Decimal(0))
@@ -975,7 +977,14 @@ def _check_row(
     elif any(len(text) > LONGEST_ATTRIBUTE for text in attributes.values()):
         code = "attribute_too_long"
     if code:
-        return CheckedRow(line_number, key, code, parts=parts, is_without_amount=amount is None)
+        return CheckedRow(
+            line_number,
+            key,
+            code,
+            parts=parts,
+            is_without_amount=amount is None,
+            looks_negative=amount_text.startswith("-") or amount_text.endswith("-"),
+        )
     return CheckedRow(
         line_number,
         key,

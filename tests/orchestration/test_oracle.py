@@ -1281,6 +1281,13 @@ def test_r25_a_negative_row_of_the_own_payments_file_takes_back_what_it_paid() -
     assert exceptions(outcomes[2], "amount_differs") == {("", "B"): (2, True)}
 
 
+def test_r25_a_refused_row_of_the_own_payments_file_pays_unless_its_amount_looks_negative() -> None:
+    told = own_payments(1, ("A", "-1000x"), ("B", "1000x-"), ("C", "1000x"), ("D", "1000"))
+    patient = replace(REPLACE, max_rejected_share=Decimal(1))
+    outcome = after(patient, Load(invoices(1, *(row(each) for each in "ABCD")), payments=(told,)))
+    assert statuses(outcome) == {"A": "pending", "B": "pending", "C": "paid", "D": "paid"}
+
+
 def test_r25_business_days_pass_over_weekends_and_bank_holidays() -> None:
     assert count_business_days(date(2026, 4, 2), date(2026, 4, 6)) == 1  # Easter
     assert count_business_days(date(2026, 12, 30), date(2027, 1, 4)) == 1
