@@ -1,4 +1,18 @@
 {#
+    The message of a file's code, with that of what else an operator must know of the file.
+
+    codes, further_codes: rows of intake_codes; the second may be absent.
+#}
+{% macro join_messages(codes, further_codes) -%}
+    case
+        when {{ further_codes }}.code is null then {{ codes }}.message
+        else concat(
+            coalesce({{ codes }}.message, ''), ' ', coalesce({{ further_codes }}.message, '')
+        )
+    end
+{%- endmacro %}
+
+{#
     The lines of the answers to intake files (R19): file_id, line_number, line. The header is line 0;
     line 1 says why the whole file was not applied, if so; then comes each refused row.
 

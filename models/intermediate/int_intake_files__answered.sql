@@ -40,7 +40,7 @@ answered as (
         standing.load_id,
         standing.verdict,
         standing.code,
-        coalesce(ranked.file_message, codes.message) as message,
+        coalesce(ranked.file_message, {{ join_messages('codes', 'further_codes') }}) as message,
         standing.accepted_count,
         standing.rejected_count,
         standing.accepted_amount,
@@ -58,6 +58,7 @@ answered as (
     inner join standing on ranked.file_id = standing.file_id
     inner join organizations on ranked.organization_id = organizations.organization_id
     left join codes on standing.code = codes.code
+    left join codes as further_codes on standing.further_code = further_codes.code
     where ranked.receipt_rank = 1
 )
 

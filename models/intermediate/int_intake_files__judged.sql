@@ -93,6 +93,9 @@ judged as (
             when trips_breaker then 'too_many_withdrawals'
             else screen_code
         end as code,
+        case
+            when screen_code = 'contract_changed' and is_maybe_truncated then 'maybe_truncated'
+        end as further_code,
         -- if a file is refused, every row is refused
         case when screening = 'refused' then 0 else row_count - rejected_count end
             as accepted_count,

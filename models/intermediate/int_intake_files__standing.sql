@@ -71,6 +71,7 @@ standing as (
         case when overtaken.file_id is null then newest.verdict else 'superseded' end as verdict,
         newest.update_mode,
         case when overtaken.file_id is null then newest.code else 'older_than_applied' end as code,
+        case when overtaken.file_id is null then newest.further_code end as further_code,
         newest.accepted_count,
         newest.rejected_count,
         newest.unidentified_count,

@@ -26,7 +26,7 @@ told as (
         files.received_at,
         standing.verdict as status,
         standing.code,
-        coalesce(files.file_message, codes.message) as message,
+        coalesce(files.file_message, {{ join_messages('codes', 'further_codes') }}) as message,
         files.record_count,
         standing.accepted_count,
         standing.rejected_count,
@@ -50,6 +50,7 @@ told as (
     inner join loads on files.load_id = loads.load_id
     inner join standing on files.file_id = standing.file_id
     left join codes on standing.code = codes.code
+    left join codes as further_codes on standing.further_code = further_codes.code
 )
 
 select * from told
