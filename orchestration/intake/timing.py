@@ -38,11 +38,6 @@ def last_date() -> date:
     return datetime.now(TIME_ZONE).date()
 
 
-def is_server_silent(outcome: str) -> bool:
-    """Return whether a check ended because the server did not answer, and may answer again."""
-    return outcome in MAY_HEAL
-
-
 def looks_of(manifests: Iterable[Manifest]) -> list[LookMade]:
     """Return the inbox checks of loads, in the order of the loads."""
     return [

@@ -162,9 +162,7 @@ def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
         needs.append(Need("held", day.held_count, address=address))
     if day.status == "refused" and day.code != _BY_OPERATOR:
         needs.append(Need("refused", code=day.code, address=f"/files/{day.file_id}"))
-    # A server that went silent after the date's file came keeps nothing from anybody.
-    is_settled = day.file_id is not None and timing.is_server_silent(day.inbox_code or "")
-    if day.inbox_code is not None and not is_settled:
+    if day.inbox_code is not None:
         kind = "near_miss" if day.is_near_miss else "not_read"
         needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))
     if day.undelivered_count:

@@ -69,10 +69,11 @@ PAGE = "/organizations/lumina"
         ),
         # An operator has settled it.
         ({"status": "refused", "code": "refused_by_operator"}, ()),
-        # The server went silent after the file came.
-        ({"inbox_code": "unreachable", "inbox_message": "no answer"}, ()),
-        ({"inbox_code": "timed_out", "status": "refused", "code": "refused_by_operator"}, ()),
-        # The organization's own payments may be the file that could not be read.
+        # The debts file came, but the organization's own payments may be what was not read.
+        (
+            {"inbox_code": "connection_lost", "inbox_message": "reading"},
+            (Need("not_read", 1, "connection_lost", "reading", command=CHECK),),
+        ),
         (
             {"inbox_code": "no_permission", "inbox_message": "reading"},
             (Need("not_read", 1, "no_permission", "reading", command=CHECK),),
