@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # What to do about each code; appended to its messages. Messages of other codes include it.
-_TRY_AGAIN = "it is tried again by itself; if it stays so, ask the organization"
+_TRY_AGAIN = "the next run tries it again; if it stays so, ask the organization"
 WHAT_TO_DO: Mapping[str, str] = {
     "unreachable": _TRY_AGAIN,
     "timed_out": _TRY_AGAIN,
     "connection_lost": _TRY_AGAIN,
-    "still_growing": "it is looked at again by itself; if it stays so, ask the organization",
+    "still_growing": "the next run looks at it again; if it stays so, ask the organization",
     "gone": "if nobody has removed it, have it sent again",
     "no_known_hosts": "have it name the file with the organization's key",
     "no_folder": "have the organization make it, or correct the contract's inbox_dir or outbox_dir",

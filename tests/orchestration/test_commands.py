@@ -5,22 +5,27 @@ On the second day Colegio Pehuén's file would withdraw 45 of its 60 debts: it i
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from unittest.mock import Mock
 
 import duckdb
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from orchestration.__main__ import main
 from orchestration.delivery import ledger, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
+from orchestration.intake.checking import Checked, Column
+from orchestration.reports.terminal import show_checked
 from tests.orchestration.installations import Installed, install
 
 HELD = f"{DAYS[1]}_toku_invoices.csv"
@@ -122,6 +127,20 @@ def test_check_reads_the_newest_file_and_changes_nothing(operator: Operator) -> 
     assert ["1", "rut", "customer_id"] in meanings
     assert ["7", "sucursal", "attribute"] in meanings
     assert _contents(operator) == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", None])
+def test_check_shows_the_columns_of_a_file_that_is_read_alone(encoding: str | None) -> None:
+    """One with an impossible date in its name has a header, too."""
+    file = Mock(file_name="2026-11-31_toku_invoices.csv", byte_count=9)
+    found = Checked("lumina", file=file, encoding=encoding, columns=[Column(1, "rut", None)])
+    console = Console(file=io.StringIO(), width=120)
+    show_checked(console, [found])
+    text = console.file.getvalue()
+    assert "file: 2026-11-31_toku_invoices.csv, 9 bytes" in text
+    assert ("what the columns mean" in text, "encoding:" in text, "records:" in text) == (
+        (encoding is not None,) * 3
+    )
 
 
 def test_check_says_why_a_server_cannot_be_used(operator: Operator) -> None:

@@ -75,6 +75,11 @@ def test_a_refusal_says_what_to_do(place: str, code: str, sentence: str) -> None
     assert code in WHAT_TO_DO or ": " in said or sentence.startswith("f'set ")
 
 
+def test_nothing_is_promised_that_only_the_daemon_does() -> None:
+    """`run` from the command line says the same sentences, and looks once."""
+    assert [code for code, advice in WHAT_TO_DO.items() if "by itself" in advice] == []
+
+
 def test_pages_say_in_each_language_what_to_do_about_an_inbox() -> None:
     """All codes but those of what is delivered, and those that no server says."""
     of_servers = {code for _, code, _ in REFUSALS} - {"name_taken", "upload_damaged"}
