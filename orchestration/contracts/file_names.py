@@ -69,9 +69,9 @@ def file_date(pattern: str, name: str) -> date | None:
 
 def hides(pattern: str, other: str) -> bool:
     """Return whether a pattern matches the names of another one, which comes after it."""
-    shortest = {"YYYY": "2026", "MM": "03", "DD": "02", "*": ""}
-    name = re.sub(r"YYYY|MM|DD|\*", lambda token: shortest[token[0]], other)
-    return file_date(pattern, name) is not None
+    usual = {"YYYY": "2026", "MM": "03", "DD": "02", "*": "x"}
+    name = re.sub(r"YYYY|MM|DD|\*", lambda token: usual[token[0]], other)
+    return _is_of_any((pattern,), name)
 
 
 def find_partial_ending(name: str) -> str:

@@ -31,8 +31,9 @@ from orchestration.contracts.tables import (
     read_rows,
 )
 
-# Where a business date begins, for a run that is of all organizations.
+# Where business dates begin, for runs that are of all organizations, and the first of them.
 TIME_ZONE = ZoneInfo("America/Santiago")
+FIRST_DATE = date(2024, 1, 1)
 ORGANIZATIONS = "organizations.csv"
 DEFAULTS = "organization_defaults.csv"
 COLUMN_ALIASES = "column_aliases.csv"

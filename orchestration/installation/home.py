@@ -13,8 +13,9 @@ from orchestration.installation import access
 from orchestration.installation.errors import WrongUseError
 
 PROJECT = Path(__file__).resolve().parents[2]
-# A home has one of these from its first moment on, or had it before: events may come first.
-_OURS = {".gitkeep", "landing", "events", "seeds", "warehouse.duckdb", "run.lock"}
+# A home has one of these from its first moment on, or had it before: events, contracts or Dagster's
+# settings may come first, or what dbt makes. Hidden files are of the user or of git.
+_OURS = {"dagster", "events", "landing", "logs", "run.lock", "seeds", "target", "warehouse.duckdb"}
 _OF_THE_DISK = {"lost+found"}
 
 
@@ -39,7 +40,7 @@ class Home:
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Home:
         """Read SALDO_HOME (default `data`) and SALDO_SEEDS (default `seeds`) of the project."""
         root, seeds = (
-            (PROJECT / Path(environment.get(name) or default).expanduser()).resolve()
+            (PROJECT / os.path.expanduser(environment.get(name) or default)).resolve()  # noqa: PTH111 (an unknown user is no error)
             for name, default in (("SALDO_HOME", "data"), ("SALDO_SEEDS", "seeds"))
         )
         return cls(root, seeds)
@@ -173,7 +174,12 @@ class Home:
     def _create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         names = {entry.name for entry in self.root.iterdir()} - _OF_THE_DISK
-        if PROJECT.is_relative_to(self.root) or (names and names.isdisjoint(_OURS)):
+        names = {name for name in names if not name.startswith(".")}
+        if PROJECT.is_relative_to(self.root) and "landing" not in names:
+            raise NoHomeError(
+                f"{self.root} has the program in it: name a folder of its own with SALDO_HOME"
+            )
+        if names and names.isdisjoint(_OURS):
             raise NoHomeError(
                 f"{self.root} has files, and none of Saldo: name a new or empty folder, or a home,"
                 " with SALDO_HOME"

@@ -12,7 +12,7 @@ from orchestration.installation.errors import WrongUseError
 
 # The outputs of profiles.yml that have a warehouse.
 TARGETS = ("dev", "ci", "prod", "spark", "spark_connect")
-_SIZE = (r"[0-9]+(\.[0-9]+)? ?([KMGT]i?)?B", "a size such as 4GB")
+_SIZE = (r"[0-9]+(\.[0-9]+)? ?([KMGT](i?B)?|B)|none|-1", "a size such as 4GB")
 # What each may be, as a pattern in which letter case does not count, and in words.
 _ALLOWED = {
     "SALDO_LOCK_WAIT_SECONDS": (r"[0-9]{1,9}", "a whole number from 0"),

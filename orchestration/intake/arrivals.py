@@ -263,7 +263,8 @@ def _mark_events(home: Home, now: datetime) -> str | None:
     if not of_inboxes:
         return None
     loaded_at = of_inboxes[-1].loaded_at.replace(tzinfo=UTC).timestamp()
-    states = ((path.name, event_files.look_at(path)) for path in event_files.find(home))
+    paths = filter(event_files.is_named_as_one, event_files.find(home))
+    states = ((path.name, event_files.look_at(path)) for path in paths)
     return _hash(
         (name, state.st_size) for name, state in states if state and state.st_mtime > loaded_at
     )

@@ -31,6 +31,7 @@ from orchestration.servers.connections import Kept
 
 INBOXES_AT_ONCE = 16
 _MOST_TOLD = 5
+_BLOCK_BYTES = 1 << 20
 
 
 def take(
@@ -137,8 +138,12 @@ def _hash_as_sent(path: Path) -> str:
     with path.open("rb") as source:
         if source.read(len(BOM_UTF8)) != BOM_UTF8:
             source.seek(0)
-        for line in source:
-            digest.update(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
+        held = b""
+        while block := source.read(_BLOCK_BYTES):
+            text = held + block
+            held = b"\r" if text.endswith(b"\r") else b""
+            digest.update(text.removesuffix(held).replace(b"\r\n", b"\n"))
+        digest.update(held)
     return digest.hexdigest()
 
 

@@ -14,8 +14,6 @@ from orchestration.contracts.organizations import TIME_ZONE, Organization, is_du
 from orchestration.landing.manifests import Manifest
 from orchestration.servers.ssh import MAY_HEAL
 
-# The first business date that can be run.
-FIRST_DATE = date(2024, 1, 1)
 # Dates missed longer ago than this must be run by an operator (a backfill).
 MAX_DAYS_BACK = 7
 # A file that was still growing is complete a while later.

@@ -45,7 +45,7 @@ MESSAGES = {
     "name_not_utf8": "the name of the file is not UTF-8: rename it",
     "not_an_event_file": (
         "its name does not end in .jsonl, so it is not read: rename it if it holds lines of events,"
-        " else take it out of the folder"
+        " unpacked if it is compressed, else take it out of the folder"
     ),
     "not_a_file": "it is no file: a folder, a pipe, a socket or a device",
     "dangling_link": "it is a link that leads to no file",
@@ -79,16 +79,25 @@ _START = Position(0, 0)
 
 
 def find(home: Home) -> list[Path]:
-    """Find all entries by name, except hidden ones and those that are still being written."""
+    """Find the files of events by name, and all other entries that somebody must look at.
+
+    Those are neither hidden nor still being written.
+    """
     return sorted(
         path
         for path in home.events.iterdir()
-        if _NAME.fullmatch(path.name) or not _is_being_written(path.name)
+        if is_named_as_one(path) or not _is_passed_over(path.name)
     )
 
 
-def _is_being_written(name: str) -> bool:
-    return name.startswith(".") or name.endswith("~") or find_partial_ending(name) != ""
+def is_named_as_one(path: Path) -> bool:
+    """Return whether an entry has a name of a file of events."""
+    return _NAME.fullmatch(path.name) is not None
+
+
+def _is_passed_over(name: str) -> bool:
+    is_being_written = name.endswith("~") or find_partial_ending(name) != ""
+    return name.startswith(".") or is_being_written or name == "lost+found"
 
 
 def look_at(path: Path) -> os.stat_result | None:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from orchestration.contracts.organizations import FIRST_DATE
 from orchestration.intake import timing
 from orchestration.pages.drawings import draw_all_bases
 from orchestration.pages.languages import marked as _
@@ -210,7 +211,7 @@ def _read_date(request: Request) -> date | None:
         asked = date.fromisoformat(text)
     except ValueError:
         raise HTTPException(400, _("That is no date; one is 2026-03-02.")) from None
-    first, last = timing.FIRST_DATE, timing.last_date()
+    first, last = FIRST_DATE, timing.last_date()
     if not first <= asked <= last:
         told = translate(request, _("No run has that date; the dates are %(first)s to %(last)s."))
         raise HTTPException(400, told % {"first": first, "last": last})

@@ -51,6 +51,13 @@ from main.refused_event_lines
 where loaded_on = $date
 """
 
+_NEW_WITHOUT_CONTRACT = """
+select payment_id
+from main.payment_exceptions
+inner join main.loads on payment_exceptions.opened_at = loads.loaded_at
+where code = 'unknown_organization' and is_open and loads.business_date = $date
+"""
+
 _WITHOUT_CONTRACT = (
     "`payment_exceptions` names them (unknown_organization): add the contract, or ask the processor"
 )
@@ -137,7 +144,7 @@ def show_day(
     unclaimed = find_payments_without_contract(connection)
     if not unclaimed.is_good:
         say(console, f"{unclaimed.sentence}; {_WITHOUT_CONTRACT}")
-        is_good = False
+    is_good = is_good and not warehouse.read_rows(connection, _NEW_WITHOUT_CONTRACT, parameters)
     for each in warehouse.read_rows(connection, _DELIVERIES, parameters):
         was_told = each["is_left_to_people"] and each["batch_id"] <= told
         is_of_day = each["business_date"] == business_date and each["attempt_count"] > 0

@@ -149,7 +149,7 @@ def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path)
         f"saldo: {folder} has files, and none of Saldo: name a new or empty folder, or a home,"
         " with SALDO_HOME\n"
     )
-    with pytest.raises(NoHomeError, match="none of Saldo"):
+    with pytest.raises(NoHomeError, match="has the program in it"):
         Home(PROJECT, PROJECT / "seeds").create()
 
 

@@ -418,9 +418,7 @@ class TestRuns:
             {f"rotated-{number}" for number in range(1, 7)},
         ]
 
-    def test_payments_of_no_contract_are_told_in_one_line_with_exit_status_1_by_each_run(
-        self, runs
-    ):
+    def test_payments_of_no_contract_are_told_in_one_line_by_each_run(self, runs):
         assert runs[0][:2] == (1, STRAY)
         assert [said.splitlines()[-1] for _, said, _ in runs] == [STRAY] * 3
 

@@ -178,6 +178,8 @@ class TestNearMisses:
         ("YYYYMMDD*.csv", "YYYYMMDD_pagos.csv", True),
         ("*YYYYMMDD*", "pagos_YYYYMMDD_*.csv", True),
         ("YYYYMMDD.csv", "YYYYMMDD.CSV", True),
+        ("YYYYMMDD*.csv", "DDMMYYYY_pagos.csv", True),
+        ("YYYYMMDD*.csv", "*YYYYMMDD.csv", False),
         ("YYYYMMDD_deudas.csv", "YYYYMMDD*.csv", False),
         ("YYYY-MM-DD_toku_invoices.csv", "YYYY-MM-DD_toku_payments.csv", False),
     ],

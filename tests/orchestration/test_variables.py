@@ -15,8 +15,8 @@ from orchestration.installation.variables import TARGETS, WrongVariableError, ch
 
 ALLOWED = [
     {},
-    {"SALDO_LOCK_WAIT_SECONDS": "0", "SALDO_MEMORY_LIMIT": "512MB", "SALDO_TARGET": "prod"},
-    {"SALDO_MEMORY_LIMIT": "1.5 GiB", "SALDO_TEMP_LIMIT": "2tb", "SALDO_SPARK_MEMORY": "512m"},
+    {"SALDO_LOCK_WAIT_SECONDS": "0", "SALDO_MEMORY_LIMIT": "4g", "SALDO_TARGET": "prod"},
+    {"SALDO_MEMORY_LIMIT": "1.5 GiB", "SALDO_TEMP_LIMIT": "none", "SALDO_SPARK_MEMORY": "512m"},
 ]
 WRONG = {
     "SALDO_LOCK_WAIT_SECONDS": ("30m", "a whole number from 0"),
