@@ -66,7 +66,7 @@ organization_days as (
         days.status = 'held' as is_held,
         days.status = 'refused' as is_refused,
         days.status = 'missing' as is_missing,
-        coalesce(days.inbox_code = 'misnamed', false) as is_near_miss,
+        coalesce(days.inbox_code in ('misnamed', 'dated_ahead'), false) as is_near_miss,
         coalesce(received.file_count, 0) as received_file_count,
         coalesce(received.held_count, 0) as held_file_count,
         coalesce(received.refused_count, 0) as refused_file_count,

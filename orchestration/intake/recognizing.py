@@ -160,7 +160,7 @@ def find_dated_ahead(
     if not ahead:
         return []
     told = f"{_list_names(ahead, environment)}: named for a later date, and there is no file of"
-    return [("misnamed", f"{told} {business_date}: have it renamed if it is that one")]
+    return [("dated_ahead", f"{told} {business_date}: have it renamed if it is that one")]
 
 
 def _list_names(names: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -77,6 +77,7 @@ INBOXES = {
     "unreachable": _NO_ANSWER,
     "timed_out": _NO_ANSWER,
     "connection_lost": _NO_ANSWER,
+    "dated_ahead": _("Have it renamed if it is the file of the date that is missing."),
     "disk_full": _("The disk of this machine is full: free some space and run again."),
     "file_too_large": _(
         "A file is larger than allowed: if it is right, raise SALDO_FILE_LIMIT and run again."

@@ -229,7 +229,7 @@ class TestLooking:
         self._put(inbox, ahead)
         self._put(inbox, _debts(10).name)
         look, files = look_into(home, organization, {}, TODAY, environment, _clock)
-        assert (look.outcome, files) == ("misnamed", [])
+        assert (look.outcome, files) == ("dated_ahead", [])
         assert look.detail == (
             f"{ahead}: named for a later date, and there is no file of 2026-03-03:"
             " have it renamed if it is that one"

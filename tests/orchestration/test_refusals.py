@@ -85,6 +85,7 @@ def test_pages_say_in_each_language_what_to_do_about_an_inbox() -> None:
     of_servers = {code for _, code, _ in REFUSALS} - {"name_taken", "upload_damaged"}
     assert INBOXES.keys() == {
         *of_servers,
+        "dated_ahead",
         "disk_full",
         "gone",
         "half_received",

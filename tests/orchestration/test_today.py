@@ -12,7 +12,7 @@ import pytest
 
 from orchestration.contracts.organizations import read_organizations
 from orchestration.installation.home import PROJECT
-from orchestration.intake.recognizing import find_misnamed
+from orchestration.intake.recognizing import find_dated_ahead, find_misnamed
 from orchestration.pages.page import environment
 from orchestration.pages.queries.days import Base, Day
 from orchestration.pages.today import Line, Need, count_bases, find_needs
@@ -125,10 +125,19 @@ def test_a_day_needs_what_its_row_says(changes, needs: tuple[Need, ...]) -> None
     assert find_needs(replace(WELL, **changes), TODAY, NEWEST) == needs
 
 
+ORGANIZATION = read_organizations(PROJECT / "seeds")[0]
 NEAR_MISS = find_misnamed(
-    read_organizations(PROJECT / "seeds")[0],
+    ORGANIZATION,
     Listing((RemoteFile("27-11-2026_toku_invoices.csv", 1, None),)),
     date(2026, 11, 27),
+    {},
+)[0][1]
+AHEAD = find_dated_ahead(
+    ORGANIZATION,
+    Listing((RemoteFile("2026-09-03_toku_invoices.csv", 1, None),)),
+    (),
+    TODAY,
+    TODAY,
     {},
 )[0][1]
 
@@ -140,21 +149,39 @@ NEAR_MISS = find_misnamed(
             Need("near_miss", 1, "misnamed", NEAR_MISS),
             "es",
             False,
-            "Un archivo tiene casi el nombre acordado y no se leyó: 27-11-2026_toku_invoices.csv."
-            " Haga que lo renombren como se acordó, o cambie el patrón del contrato.",
+            "Un archivo tiene casi el nombre acordado, o el de una fecha muy posterior, y no se"
+            " leyó: 27-11-2026_toku_invoices.csv. Haga que lo renombren como se acordó, o cambie el"
+            " patrón del contrato.",
         ),
         (
             Need("near_miss", 1, "misnamed", NEAR_MISS),
             "en",
             False,
-            f"A file has nearly the right name and was not read: {NEAR_MISS}",
+            "A file nearly has the right name, or that of a date far ahead, and was not read:"
+            f" {NEAR_MISS}",
         ),
         (
             Need("near_miss", 1, "misnamed", NEAR_MISS),
             "es",
             True,
-            "Un archivo tiene casi el nombre acordado y no se leyó: misnamed."
-            " Haga que lo renombren como se acordó, o cambie el patrón del contrato.",
+            "Un archivo tiene casi el nombre acordado, o el de una fecha muy posterior, y no se"
+            " leyó: misnamed. Haga que lo renombren como se acordó, o cambie el patrón del"
+            " contrato.",
+        ),
+        (
+            Need("near_miss", 1, "dated_ahead", AHEAD),
+            "es",
+            False,
+            "Un archivo tiene casi el nombre acordado, o el de una fecha muy posterior, y no se"
+            " leyó: 2026-09-03_toku_invoices.csv. Haga que lo renombren si es el archivo de la"
+            " fecha que falta.",
+        ),
+        (
+            Need("near_miss", 1, "dated_ahead", AHEAD),
+            "es",
+            True,
+            "Un archivo tiene casi el nombre acordado, o el de una fecha muy posterior, y no se"
+            " leyó: dated_ahead. Haga que lo renombren si es el archivo de la fecha que falta.",
         ),
         (
             Need("not_read", 1, "unreachable", "nothing answers"),
