@@ -47,7 +47,8 @@ class Need:
     """Something that an organization's day needs a person for.
 
     Args:
-        kind: one of _KINDS, or `refused_events`, which is of no organization.
+        kind: one of _KINDS; `refused_events` and `payments_without_contract` are of no
+            organization that has a contract.
         count: of how many files, payments, exceptions or lines of events.
         code: why, as a code.
         message: the same in words.
@@ -129,15 +130,20 @@ def read_lines(reader: Reader, business_date: date, bases: Sequence[Base]) -> li
 
 
 def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
-    """What a date needs a person for that is of no organization.
+    """What a date needs a person for that is of no organization with a contract.
+
+    Payments without a contract are told until it is there: their money is in no file.
 
     Args:
         reader: the published copy.
         business_date: the date.
 
     """
-    refused = days.count_refused_event_lines(reader, business_date)
-    return (Need("refused_events", refused),) if refused else ()
+    counts = {
+        "refused_events": days.count_refused_event_lines(reader, business_date),
+        "payments_without_contract": days.count_payments_without_contract(reader, business_date),
+    }
+    return tuple(Need(kind, count) for kind, count in counts.items() if count)
 
 
 def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:

@@ -40,6 +40,18 @@ select
 from unnest([1, 2]) as lines (line_number)
 cross join unnest([1, 2]) as loads (load_id)
 """
+# Of open payments two are of Monday, of which one has two exceptions, and one is of Tuesday.
+PAYMENTS_WITHOUT_CONTRACT = """
+insert into payment_exceptions (
+    exception_id, code, organization_id, payment_id, opened_on, is_open
+)
+values
+    ('e1', 'unknown_organization', 'lumin', 'stray-1', date '2026-03-02', true),
+    ('e2', 'unknown_organization', 'lumin', 'stray-2', date '2026-03-02', true),
+    ('e3', 'unknown_organization', 'lumin', 'stray-2', date '2026-03-02', true),
+    ('e4', 'unknown_organization', 'lumin', 'stray-3', date '2026-03-02', false),
+    ('e5', 'unknown_organization', 'andes', 'stray-4', date '2026-03-03', true)
+"""
 # The folder into which the pictures of the documents are taken.
 _PICTURES = "SALDO_PICTURES"
 

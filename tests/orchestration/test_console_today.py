@@ -9,7 +9,12 @@ import pytest
 import requests
 from playwright.sync_api import Page
 
-from tests.orchestration.consoles import REFUSED_EVENT_LINES, change_copy, take_picture
+from tests.orchestration.consoles import (
+    PAYMENTS_WITHOUT_CONTRACT,
+    REFUSED_EVENT_LINES,
+    change_copy,
+    take_picture,
+)
 from tests.orchestration.installations import Installed
 from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
@@ -78,6 +83,25 @@ def test_lines_of_events_that_could_not_be_read_are_told_though_each_organizatio
     assert "All is well" not in text
     assert "Líneas y archivos de eventos que no se pudieron leer: 2." in spanish
     assert "refused_event_lines" not in other_day
+
+
+def test_payments_of_no_contract_are_told_though_each_organization_is_well(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(morning.home, tmp_path, PAYMENTS_WITHOUT_CONTRACT)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?date=2026-03-02&language=en").text
+        next_day = requests.get(f"{served.address}/today?date=2026-03-03&language=en").text
+    assert re.findall(r'<li class="(\w+)">(.*)</li>', text) == [
+        (
+            "payments_without_contract",
+            "Payments of organizations without a contract, which are in no file: 2. The table"
+            " <code>payment_exceptions</code> names them (<code>unknown_organization</code>): add"
+            " the contract, or ask the processor.",
+        )
+    ]
+    assert "All is well" not in text
+    assert "which are in no file: 3." in next_day
 
 
 def test_a_date_on_which_nothing_was_run_says_how_to_run_it(served: Served, page: Page) -> None:

@@ -19,7 +19,11 @@ from playwright.sync_api import Browser, Page
 from orchestration.delivery import published_copy
 from orchestration.installation.home import PROJECT, Home
 from orchestration.pages import report as reports
-from tests.orchestration.consoles import REFUSED_EVENT_LINES, change_copy
+from tests.orchestration.consoles import (
+    PAYMENTS_WITHOUT_CONTRACT,
+    REFUSED_EVENT_LINES,
+    change_copy,
+)
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.serving import open_browser, open_window, table_rows
 
@@ -219,6 +223,26 @@ def test_lines_of_events_that_could_not_be_read_are_counted_and_not_named(
     assert "c.jsonl" not in html
     assert written.summarize().splitlines()[0] == "- refused events (2)"
     assert "refused_event_lines" not in reports.write(home, TUESDAY).path.read_text()
+
+
+def test_payments_of_no_contract_are_counted_and_not_named_while_they_are_open(
+    installed: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(installed.home, tmp_path, PAYMENTS_WITHOUT_CONTRACT)
+    written = reports.write(home, MONDAY)
+    html = written.path.read_text()
+    assert re.findall(r'<li class="(\w+)">(.*)</li>', html) == [
+        (
+            "payments_without_contract",
+            "Pagos de organizaciones sin contrato, que no están en ningún archivo: 2. La tabla"
+            " <code>payment_exceptions</code> dice cuáles (<code>unknown_organization</code>):"
+            " agregue el contrato, o pregunte al procesador.",
+        )
+    ]
+    assert "stray" not in html
+    assert "lumin<" not in html
+    assert written.summarize().splitlines()[0] == "- payments without contract (2)"
+    assert reports.write(home, TUESDAY).summarize().startswith("- payments without contract (3)\n")
 
 
 def test_a_date_that_was_not_run_has_no_report(installed: Installed) -> None:

@@ -113,6 +113,16 @@ from (
 ) as refused
 """
 
+# A payment may have several; each run tells it once, too.
+_PAYMENTS_WITHOUT_CONTRACT = """
+select count(*)
+from (
+    select distinct organization_id, payment_id
+    from payment_exceptions
+    where code = 'unknown_organization' and is_open and opened_on <= $business_date
+) as unclaimed
+"""
+
 
 @dataclass(frozen=True)
 class Dates:
@@ -186,6 +196,11 @@ def list_days(reader: Reader, business_date: date) -> list[Day]:
 def count_refused_event_lines(reader: Reader, business_date: date) -> int:
     """How many lines and files of events the loads of a date could not read (R20)."""
     return reader.row(int, _REFUSED_EVENT_LINES, business_date=business_date) or 0
+
+
+def count_payments_without_contract(reader: Reader, business_date: date) -> int:
+    """How many payments up to a date are still of organizations without a contract (R25)."""
+    return reader.row(int, _PAYMENTS_WITHOUT_CONTRACT, business_date=business_date) or 0
 
 
 def read_bases(reader: Reader, business_date: date) -> list[Base]:
