@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestration.contracts.file_names import InvalidFileDateError, file_date
 from orchestration.contracts.organizations import DELIMITERS, Organization
 from orchestration.formats import samples
+from orchestration.formats.encodings import GZIP, ZIP
 from orchestration.installation.home import Home
 from orchestration.intake import trying
 from orchestration.landing.manifests import CUSTOMERS
@@ -21,7 +22,8 @@ from orchestration.pages.published import NotPublishedError, Reader, opened
 from orchestration.pages.queries import trials
 from orchestration.pages.queries.trials import Fit, FormerFile
 
-_WORKBOOK = b"PK\x03\x04"
+# What the .zip of a workbook names, and no other (ECMA-376).
+_OF_WORKBOOKS = b"[Content_Types].xml"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Advice:
     """What a person should know before they agree on a file.
 
     Args:
-        is_workbook: it is a workbook, and debts and payments come as text.
+        container: `workbook`, `zip` or `gzip`, as debts and payments come as text; else empty.
         delimiter: one that splits the header into more columns, and into how many.
         date_format: one under which more rows have a due date.
         decimal_separator: one with which more rows have an amount.
@@ -39,7 +41,7 @@ class Advice:
 
     """
 
-    is_workbook: bool = False
+    container: str = ""
     delimiter: tuple[str, int] | None = None
     date_format: Fit | None = None
     decimal_separator: Fit | None = None
@@ -77,7 +79,7 @@ def advise(
         return Advice(former=former)
     is_older = named_for is not None and newest_date is not None and named_for < newest_date
     return Advice(
-        is_workbook=_is_workbook(content),
+        container=_find_container(content.read_bytes()),
         delimiter=_find_delimiter(content, organization.delimiter),
         date_format=_better(trials.fit_dates(reader, kind), organization.date_format),
         decimal_separator=_better(
@@ -119,9 +121,10 @@ def _find_former(
         return None, None
 
 
-def _is_workbook(content: Path) -> bool:
-    with content.open("rb") as start:
-        return start.read(len(_WORKBOOK)) == _WORKBOOK
+def _find_container(content: bytes) -> str:
+    if content.startswith(ZIP):
+        return "workbook" if _OF_WORKBOOKS in content else "zip"
+    return "gzip" if content.startswith(GZIP) else ""
 
 
 def _find_delimiter(content: Path, agreed: str) -> tuple[str, int] | None:

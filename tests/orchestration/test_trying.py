@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import trying
 from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
-from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
+from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of, zip_of
 from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
@@ -398,6 +399,24 @@ class TestAdvice:
                 [
                     "This is a workbook. Debts and payments are sent as text: save it as"
                     " «CSV UTF-8».",
+                ],
+            ),
+            (
+                zip_of("2026-03-02_toku_invoices.csv", FIRST),
+                "2026-03-02_toku_invoices.csv",
+                {},
+                [
+                    "This is a .zip. Debts and payments are sent as text: try the file that is in"
+                    " it.",
+                ],
+            ),
+            (
+                gzip.compress(FIRST, mtime=0),
+                "2026-03-02_toku_invoices.csv",
+                {},
+                [
+                    "This is a .gz. Debts and payments are sent as text: try the file that is in"
+                    " it.",
                 ],
             ),
             (
