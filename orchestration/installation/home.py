@@ -17,6 +17,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 # settings may come first, or what dbt makes. Hidden files are of the user or of git.
 _OURS = {"dagster", "events", "landing", "logs", "run.lock", "seeds", "target", "warehouse.duckdb"}
 _OF_THE_DISK = {"lost+found"}
+# In a fresh clone it has the demo's home alone.
+_DEFAULT = "data"
 
 
 class NoHomeError(WrongUseError):
@@ -41,7 +43,7 @@ class Home:
         """Read SALDO_HOME (default `data`) and SALDO_SEEDS (default `seeds`) of the project."""
         root, seeds = (
             (PROJECT / os.path.expanduser(environment.get(name) or default)).resolve()  # noqa: PTH111 (an unknown user is no error)
-            for name, default in (("SALDO_HOME", "data"), ("SALDO_SEEDS", "seeds"))
+            for name, default in (("SALDO_HOME", _DEFAULT), ("SALDO_SEEDS", "seeds"))
         )
         return cls(root, seeds)
 
@@ -174,12 +176,12 @@ class Home:
     def _create(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         names = {entry.name for entry in self.root.iterdir()} - _OF_THE_DISK
-        names = {name for name in names if not name.startswith(".")}
         if PROJECT.is_relative_to(self.root) and "landing" not in names:
             raise NoHomeError(
                 f"{self.root} has the program in it: name a folder of its own with SALDO_HOME"
             )
-        if names and names.isdisjoint(_OURS):
+        is_foreign = any(not name.startswith(".") for name in names) and names.isdisjoint(_OURS)
+        if is_foreign and self.root != PROJECT / _DEFAULT:
             raise NoHomeError(
                 f"{self.root} has files, and none of Saldo: name a new or empty folder, or a home,"
                 " with SALDO_HOME"

@@ -153,6 +153,16 @@ def test_a_folder_of_something_else_is_refused_and_left_as_it_is(tmp_path: Path)
         Home(PROJECT, PROJECT / "seeds").create()
 
 
+@pytest.mark.parametrize("name", [".gitkeep", ".bashrc", "logs", "dagster", "events", "lost+found"])
+def test_what_may_be_there_before_the_first_command_makes_no_folder_of_something_else(
+    tmp_path: Path, name: str
+) -> None:
+    home = Home(tmp_path / "home", PROJECT / "seeds")
+    (home.root / name).mkdir(parents=True)
+    home.create()
+    assert home.landing.exists()
+
+
 @pytest.mark.parametrize("name", ["a file", "a file/home"])
 def test_what_can_be_no_folder_is_told(tmp_path: Path, name: str) -> None:
     (tmp_path / "a file").touch()
