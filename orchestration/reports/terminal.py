@@ -54,8 +54,7 @@ where loaded_on = $date
 _NEW_WITHOUT_CONTRACT = """
 select payment_id
 from main.payment_exceptions
-inner join main.loads on payment_exceptions.opened_at = loads.loaded_at
-where code = 'unknown_organization' and is_open and loads.business_date = $date
+where code = 'unknown_organization' and is_open and opened_on = $date
 """
 
 _WITHOUT_CONTRACT = (
