@@ -67,13 +67,6 @@ def file_date(pattern: str, name: str) -> date | None:
         raise InvalidFileDateError(pattern) from None
 
 
-def hides(pattern: str, other: str) -> bool:
-    """Return whether a pattern matches the names of another one, which comes after it."""
-    usual = {"YYYY": "2026", "MM": "03", "DD": "02", "*": "x"}
-    name = re.sub(r"YYYY|MM|DD|\*", lambda token: usual[token[0]], other)
-    return _is_of_any((pattern,), name)
-
-
 def find_partial_ending(name: str) -> str:
     """Return the ending of a file that is still being uploaded, or an empty text."""
     lower = name.lower()

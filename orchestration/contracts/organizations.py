@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from orchestration.contracts import event_words, file_names
+from orchestration.contracts import event_words
 from orchestration.contracts.currencies import CURRENCIES
 from orchestration.contracts.event_words import EVENT_WORD_FILES
 from orchestration.contracts.folders import Account, Folder, find_shared
@@ -312,9 +312,9 @@ def _find_conflicts(line: int, values: Mapping[str, Any], lines: dict[str, int])
     if organization_id is not None and lines.setdefault(organization_id, line) != line:
         allowed = f"an id that row {lines[organization_id]} has not taken"
         yield problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
-    pattern, first = values.get("payments_pattern"), values.get("invoices_pattern")
-    if pattern is not None and first is not None and file_names.hides(first, pattern):
-        allowed = f"a pattern whose names are not those of invoices_pattern, {first!r}"
+    pattern = values.get("payments_pattern")
+    if pattern is not None and pattern.lower() == values.get("invoices_pattern", "").lower():
+        allowed = "another pattern than invoices_pattern"
         yield problem(ORGANIZATIONS, line, "payments_pattern", pattern, allowed)
 
 

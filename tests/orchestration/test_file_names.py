@@ -12,7 +12,6 @@ from orchestration.contracts.file_names import (
     InvalidFileDateError,
     file_date,
     find_near_misses,
-    hides,
 )
 
 LITERALS = st.text(st.characters(exclude_characters="YMD*", exclude_categories=["Cs"]), max_size=8)
@@ -170,21 +169,3 @@ class TestNearMisses:
         self, pattern: str, name: str
     ) -> None:
         assert file_date(pattern, name) == self.DAY
-
-
-@pytest.mark.parametrize(
-    ("invoices", "payments", "is_hidden"),
-    [
-        ("YYYYMMDD*.csv", "YYYYMMDD_pagos.csv", True),
-        ("*YYYYMMDD*", "pagos_YYYYMMDD_*.csv", True),
-        ("YYYYMMDD.csv", "YYYYMMDD.CSV", True),
-        ("YYYYMMDD*.csv", "DDMMYYYY_pagos.csv", True),
-        ("YYYYMMDD*.csv", "*YYYYMMDD.csv", False),
-        ("YYYYMMDD_deudas.csv", "YYYYMMDD*.csv", False),
-        ("YYYY-MM-DD_toku_invoices.csv", "YYYY-MM-DD_toku_payments.csv", False),
-    ],
-)
-def test_a_pattern_that_takes_the_files_of_another_is_seen(
-    invoices: str, payments: str, is_hidden: bool
-) -> None:
-    assert hides(invoices, payments) is is_hidden
