@@ -181,7 +181,7 @@ class Home:
                 f"{self.root} has the program in it: name a folder of its own with SALDO_HOME"
             )
         is_foreign = any(not name.startswith(".") for name in names) and names.isdisjoint(_OURS)
-        if is_foreign and self.root != PROJECT / _DEFAULT:
+        if is_foreign and self.root != (PROJECT / _DEFAULT).resolve():
             raise NoHomeError(
                 f"{self.root} has files, and none of Saldo: name a new or empty folder, or a home,"
                 " with SALDO_HOME"
