@@ -7,12 +7,12 @@ import inspect
 from collections.abc import Callable, Iterator
 
 import dagster as dg
-import duckdb
 
 from orchestration.defs.outbox import outbox_files
 from orchestration.defs.resources import Installation, guarded
 from orchestration.delivery import ledger
 from orchestration.installation import warehouse
+from orchestration.installation.databases import Connection
 from orchestration.reports import findings
 from orchestration.reports.findings import Finding
 
@@ -23,7 +23,7 @@ EVENTS = dg.AssetKey(["refused_event_lines"])
 EXCEPTIONS = dg.AssetKey(["payment_exceptions"])
 IN_PROCESS = dg.AssetKey(["payments_in_process"])
 BALANCE = dg.AssetKey(["daily_balance"])
-_Find = Callable[[duckdb.DuckDBPyConnection, int], Finding]
+_Find = Callable[[Connection, int], Finding]
 _OF_A_LOAD: dict[str, tuple[dg.AssetKey, _Find]] = {
     "the_newest_day_adds_up": (BALANCE, findings.find_unbalanced_days),
     "every_inbox_was_read": (LOOKS, findings.find_inboxes_not_read),

@@ -18,12 +18,11 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orchestration.delivery.attempts import BEGUN, Attempt
 from orchestration.delivery.outgoing import DELIVERED, LEFT_TO_PEOPLE, FileKey, OutgoingFile
 from orchestration.installation import warehouse
 from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.whole_files import write_whole
@@ -218,14 +217,14 @@ def batch_path(home: Home, batch_id: int) -> Path:
     return former if former.exists() else _path(home, batch_id)
 
 
-def restore(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def restore(connection: Connection, home: Home) -> None:
     """Insert the attempts that the warehouse does not have into raw.deliveries."""
     for batch_id, attempts in read_attempts(home, after=warehouse.last_batch_id(connection)):
         rows = [{"batch_id": batch_id, **asdict(attempt)} for attempt in attempts]
         warehouse.insert(connection, "deliveries", rows)
 
 
-def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:
+def find_in_doubt(connection: Connection) -> set[FileKey]:
     """Find the files that the receiver may have: their last attempt has no known outcome."""
     rows = connection.execute(
         "select organization_id, file_name, load_id from main.deliveries where is_in_doubt"
@@ -233,9 +232,7 @@ def find_in_doubt(connection: duckdb.DuckDBPyConnection) -> set[FileKey]:
     return {(organization_id, name, load_id) for organization_id, name, load_id in rows}
 
 
-def find_changed(
-    connection: duckdb.DuckDBPyConnection, files: Sequence[OutgoingFile]
-) -> list[OutgoingFile]:
+def find_changed(connection: Connection, files: Sequence[OutgoingFile]) -> list[OutgoingFile]:
     """Return the files that were sent with other bytes than they have now (R23)."""
     sent = set(
         connection.execute(

@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
-import duckdb
-
 from orchestration.contracts.organizations import Organization
 from orchestration.delivery import ledger
 from orchestration.delivery.ledger import Batch, LedgerError
@@ -29,6 +27,7 @@ from orchestration.delivery.outgoing import (
 )
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.installation.tracing import trace
 from orchestration.servers.connections import Kept, connect
@@ -158,7 +157,7 @@ def deliver(
 
 
 def renew_copies(
-    connection: duckdb.DuckDBPyConnection, home: Home, organization_id: str, dates: Iterable[date]
+    connection: Connection, home: Home, organization_id: str, dates: Iterable[date]
 ) -> None:
     """Rewrite the local copies of publications that contain an erased person."""
     for business_date in dates:

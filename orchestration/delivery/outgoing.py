@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 
-import duckdb
-
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 
 FileKey = tuple[str, str, int]
@@ -84,7 +83,7 @@ class OutgoingFile:
         return home.outbox / self.organization_id / self.file_name if self.is_final else None
 
 
-def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile]:
+def read_undelivered(connection: Connection) -> list[OutgoingFile]:
     """Read the files of finished loads that must be sent, each manifest after its file.
 
     These are the files that no attempt has delivered. A file that the receiver may have is not sent
@@ -94,7 +93,7 @@ def read_undelivered(connection: duckdb.DuckDBPyConnection) -> list[OutgoingFile
 
 
 def read_publication(
-    connection: duckdb.DuckDBPyConnection, organization_id: str, business_date: date
+    connection: Connection, organization_id: str, business_date: date
 ) -> list[OutgoingFile]:
     """Read what `republish` sends: a payments file and its manifest, as a finished load published
     them.
@@ -110,7 +109,7 @@ def read_publication(
 
 
 def _read(
-    connection: duckdb.DuckDBPyConnection, condition: str, parameters: Mapping[str, object]
+    connection: Connection, condition: str, parameters: Mapping[str, object]
 ) -> list[OutgoingFile]:
     listed = connection.execute(
         f"""
@@ -150,7 +149,7 @@ def _read(
 
 
 def _read_lines(
-    connection: duckdb.DuckDBPyConnection, model: str, load_ids: Iterable[int]
+    connection: Connection, model: str, load_ids: Iterable[int]
 ) -> list[tuple[str, str, int, str]]:
     return connection.execute(
         f"""
@@ -168,7 +167,7 @@ def _read_lines(
 
 
 def _read_totals(
-    connection: duckdb.DuckDBPyConnection, load_ids: Iterable[int]
+    connection: Connection, load_ids: Iterable[int]
 ) -> dict[tuple[str, date, str, int], list[_Total]]:
     totals: dict[tuple[str, date, str, int], list[_Total]] = {}
     rows = connection.execute(

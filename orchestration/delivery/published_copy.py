@@ -22,7 +22,7 @@ import duckdb
 from orchestration.installation import access, databases, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import REPLAY, DamagedError, told_of
-from orchestration.installation.databases import files_of, fingerprint, quoted, settings
+from orchestration.installation.databases import Connection, files_of, fingerprint, quoted, settings
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import published_tables
@@ -36,7 +36,7 @@ _COPIES_NOTHING = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP)
 _MOST_BYTES_AT_ONCE = 1 << 30
 
 
-def count_loads_to_carry(connection: duckdb.DuckDBPyConnection, home: Home) -> int:
+def count_loads_to_carry(connection: Connection, home: Home) -> int:
     """Return how many landed loads have not completed the models.
 
     While there is one, analysts keep the copy that they have: its tests may still fail, and a
@@ -47,7 +47,7 @@ def count_loads_to_carry(connection: duckdb.DuckDBPyConnection, home: Home) -> i
     return max(manifests.last_load_id(home) - finished, 0)
 
 
-def renew_after_delivery(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def renew_after_delivery(connection: Connection, home: Home) -> None:
     """Publish again if the copy does not show what the ledger in the warehouse says.
 
     Args:
@@ -63,9 +63,7 @@ def renew_after_delivery(connection: duckdb.DuckDBPyConnection, home: Home) -> N
         publish(connection, home)
 
 
-def publish(
-    connection: duckdb.DuckDBPyConnection, home: Home, clock: Clock = utc_now
-) -> dict[str, int]:
+def publish(connection: Connection, home: Home, clock: Clock = utc_now) -> dict[str, int]:
     """Make a new published copy and replace the old one.
 
     An open connection keeps reading the old copy; nobody sees a partial copy.
@@ -138,7 +136,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
     shutil.copyfileobj(source, target)
 
 
-def _complete(connection: duckdb.DuckDBPyConnection, clock: Clock) -> dict[str, int]:
+def _complete(connection: Connection, clock: Clock) -> dict[str, int]:
     """Make of a copy of the marts what is published, and nothing else; return rows by table."""
     for kind in ("table", "view"):
         for schema, name in connection.execute(
@@ -162,7 +160,7 @@ def _complete(connection: duckdb.DuckDBPyConnection, clock: Clock) -> dict[str, 
 
 
 @contextmanager
-def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def reading(home: Home) -> Iterator[Connection]:
     """Open the published copy, which no run ever locks; before the first load, an empty database.
 
     Raises:
@@ -182,7 +180,7 @@ def reading(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[str]:
+def find_differences(connection: Connection, home: Home) -> list[str]:
     """Return the tables of the published copy that differ from the warehouse.
 
     Tables that change with deliveries may differ until the next copy is made.
@@ -212,7 +210,7 @@ def find_differences(connection: duckdb.DuckDBPyConnection, home: Home) -> list[
             connection.execute("detach published")
 
 
-def _shows_deliveries(connection: duckdb.DuckDBPyConnection, home: Home) -> bool:
+def _shows_deliveries(connection: Connection, home: Home) -> bool:
     """Whether the copy has the deliveries of the warehouse; not if it is missing or damaged."""
     if not home.analytics.exists():
         return False
@@ -236,7 +234,7 @@ def _sweep(home: Home) -> None:
         part.unlink(missing_ok=True)
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, database: str, table: str) -> list[Any]:
+def _columns(connection: Connection, database: str, table: str) -> list[Any]:
     return connection.execute(
         "select column_name, data_type from duckdb_columns()"
         " where database_name = ? and schema_name = 'main' and table_name = ?"

@@ -27,7 +27,7 @@ from orchestration.formats.file_columns import (
     map_columns,
 )
 from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
-from orchestration.installation.databases import copy_sql, literal_path
+from orchestration.installation.databases import Connection, copy_sql, literal_path
 from orchestration.installation.project_yaml import RawTable
 from orchestration.installation.row_views import select_list
 
@@ -112,7 +112,7 @@ def read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Iterato
 
 
 def copy_rows(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     readings: Mapping[str, Reading],
     table: RawTable,
     target: Path,
@@ -272,7 +272,7 @@ def _attribute_length_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
 
 
 def _count_lines(
-    connection: duckdb.DuckDBPyConnection, source: str, where: str, every: Sequence[Records]
+    connection: Connection, source: str, where: str, every: Sequence[Records]
 ) -> list[int] | None:
     """Count the lines that DuckDB finds in each file, in a separate transaction.
 
@@ -296,12 +296,12 @@ def _count_lines(
     return [line_count for _, line_count, _ in found]
 
 
-def _fetch_number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+def _fetch_number(connection: Connection, sql: str) -> int:
     rows = _fetch(connection, sql)
     return int(rows[0][0]) if rows else 0
 
 
-def _fetch(connection: duckdb.DuckDBPyConnection, sql: str) -> list[tuple[int, ...]]:
+def _fetch(connection: Connection, sql: str) -> list[tuple[int, ...]]:
     try:
         return connection.execute(sql).fetchall()
     except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InterruptException):

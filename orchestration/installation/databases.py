@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any, Protocol, Self
 
 import duckdb
 
@@ -15,6 +16,48 @@ from orchestration.installation.home import Home
 # What is committed is at first in the log alone. While DuckDB writes the log into the database,
 # what others commit is in a second one; after a kill it makes a third one of both.
 _LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")
+
+
+# What is raised where one cannot be read or written.
+DatabaseError = duckdb.Error
+
+
+class Connection(Protocol):
+    """An open database: all that the packages beyond this one know of an engine (R33)."""
+
+    @property
+    def description(self) -> list[Any]:
+        """The columns of the newest result; the name of each comes first."""
+
+    def execute(self, query: str, parameters: object = None) -> Connection:
+        """Run SQL, with the values of its parameters."""
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row of the newest result."""
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
+        """So many next rows of it."""
+
+    def fetchall(self) -> list[Any]:
+        """All next rows of it."""
+
+    def cursor(self) -> Connection:
+        """Open it once more, for another thread."""
+
+    def begin(self) -> Connection:
+        """Begin a transaction."""
+
+    def commit(self) -> Connection:
+        """End it, and keep what was written."""
+
+    def rollback(self) -> Connection:
+        """End it, and drop what was written."""
+
+    def __enter__(self) -> Self:
+        """It is closed at the end of the block."""
+
+    def __exit__(self, kind: object, raised: object, trace: object, /) -> None:
+        """It is closed."""
 
 
 def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
@@ -73,7 +116,7 @@ def delete(database: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_whole(connection: duckdb.DuckDBPyConnection) -> None:
+def read_whole(connection: Connection) -> None:
     """Read every row of every table that a connection has, to find out whether all can be read.
 
     Raises:
@@ -99,7 +142,7 @@ def quoted(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
+def count_rows(connection: Connection) -> dict[tuple[str, str], int]:
     """Return the number of rows of each table of the first database, by schema and name."""
     tables = connection.execute(
         "select schema_name, table_name from duckdb_tables() where not internal"
@@ -114,7 +157,7 @@ def count_rows(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], i
 
 
 def fingerprint(
-    connection: duckdb.DuckDBPyConnection, table: str, without: Collection[str] = ()
+    connection: Connection, table: str, without: Collection[str] = ()
 ) -> tuple[int, int]:
     """Return the number of rows of a table, and a hash of them that ignores their order.
 

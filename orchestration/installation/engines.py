@@ -14,6 +14,7 @@ import duckdb
 
 from orchestration.installation import standing
 from orchestration.installation.damage import REPLAY
+from orchestration.installation.databases import Connection
 from orchestration.installation.dbt_project import ON_SPARK
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
@@ -42,9 +43,7 @@ class Engine(Protocol):
     def place(self, home: Home) -> str:
         """Name it, and where its tables are."""
 
-    def choose_nodes(
-        self, connection: duckdb.DuckDBPyConnection, home: Home, project: str
-    ) -> tuple[str, ...]:
+    def choose_nodes(self, connection: Connection, home: Home, project: str) -> tuple[str, ...]:
         """Return dbt's arguments that leave out what need not be built.
 
         Args:
@@ -54,7 +53,7 @@ class Engine(Protocol):
 
         """
 
-    def lend(self, connection: duckdb.DuckDBPyConnection, home: Home) -> Mapping[str, str]:
+    def lend(self, connection: Connection, home: Home) -> Mapping[str, str]:
         """Lend it what the newest load brought.
 
         Returns:
@@ -83,13 +82,11 @@ class DuckDB:
         """It is where the warehouse is."""
         return self.name
 
-    def choose_nodes(
-        self, connection: duckdb.DuckDBPyConnection, home: Home, project: str
-    ) -> tuple[str, ...]:
+    def choose_nodes(self, connection: Connection, home: Home, project: str) -> tuple[str, ...]:
         """Leave out what stands as the former load left it."""
         return standing.choose_nodes(connection, home, project)
 
-    def lend(self, connection: duckdb.DuckDBPyConnection, home: Home) -> Mapping[str, str]:  # noqa: ARG002
+    def lend(self, connection: Connection, home: Home) -> Mapping[str, str]:  # noqa: ARG002
         """It has all."""
         return {}
 
@@ -102,7 +99,7 @@ def chosen(environment: Mapping[str, str] = os.environ) -> Engine:
     return Spark() if environment.get("SALDO_TARGET") in ON_SPARK else DuckDB()
 
 
-def check(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def check(connection: Connection, home: Home) -> None:
     """Check that the engine is that of the former loads, and can run here.
 
     A warehouse without loads takes any, and notes it.

@@ -14,9 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from orchestration.installation.damage import REPLAY
+from orchestration.installation.databases import Connection
 from orchestration.installation.warehouse import OlderWarehouseError, is_any_load_finished
 
 LISTED = Path(__file__).with_name("kept_tables.json")
@@ -48,7 +47,7 @@ def read_expected() -> Expected:
     return Expected(**json.loads(LISTED.read_text("utf-8")))
 
 
-def read_found(connection: duckdb.DuckDBPyConnection) -> Tables:
+def read_found(connection: Connection) -> Tables:
     """Every table and view of a warehouse as it is; those of the marts as `marts.table`."""
     found: dict[str, dict[str, str]] = {}
     for database, schema, table, column, kind in connection.execute(
@@ -60,7 +59,7 @@ def read_found(connection: duckdb.DuckDBPyConnection) -> Tables:
     return found
 
 
-def check(connection: duckdb.DuckDBPyConnection) -> None:
+def check(connection: Connection) -> None:
     """Check that the kept tables of a warehouse are those that this version writes.
 
     A table that is missing is one that an unfinished first load has not reached, unless a load has
@@ -82,18 +81,18 @@ def check(connection: duckdb.DuckDBPyConnection) -> None:
         _refuse("another meaning of the rows that it keeps")
 
 
-def note_meaning(connection: duckdb.DuckDBPyConnection) -> None:
+def note_meaning(connection: Connection) -> None:
     """Note in a warehouse without any load what the rows mean that this version will keep in it."""
     if not _has_loads(connection):
         note = f"{_MEANING}{read_expected().meaning}"
         connection.execute(f"comment on table raw.loads is '{note}'")
 
 
-def _has_loads(connection: duckdb.DuckDBPyConnection) -> bool:
+def _has_loads(connection: Connection) -> bool:
     return connection.execute("select 1 from raw.loads").fetchone() is not None
 
 
-def read_meaning(connection: duckdb.DuckDBPyConnection) -> int | None:
+def read_meaning(connection: Connection) -> int | None:
     """The meaning that a warehouse notes; None if nothing was noted."""
     row = connection.execute(
         "select comment from duckdb_tables() where schema_name = 'raw' and table_name = 'loads'"

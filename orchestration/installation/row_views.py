@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import duckdb
-
+from orchestration.installation.databases import Connection
 from orchestration.installation.errors import WrongUseError
 from orchestration.installation.project_yaml import RawTable, raw_tables
 
@@ -131,7 +130,7 @@ def relative_path(table: str, load_id: int, sha256: str) -> str:
     return f"{table}/load_id={load_id}/{sha256}.parquet"
 
 
-def show(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
+def show(connection: Connection, tables: Iterable[str]) -> None:
     """Make views anew over the files that `raw.row_files` lists, in the caller's transaction.
 
     Args:
@@ -147,7 +146,7 @@ def show(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
     connection.execute(_TO_READ_SQL)
 
 
-def show_missing(connection: duckdb.DuckDBPyConnection) -> None:
+def show_missing(connection: Connection) -> None:
     """Make the views that are missing.
 
     Raises:
@@ -166,7 +165,7 @@ def show_missing(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(_TO_READ_SQL)
 
 
-def find_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def find_tables(connection: Connection) -> list[str]:
     """Return which of the views are tables with rows, as in a warehouse of an older version."""
     tables = connection.execute(
         "select table_name from duckdb_tables() where schema_name = 'raw'"
@@ -175,7 +174,7 @@ def find_tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in tables if name in row_tables()]
 
 
-def _show(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+def _show(connection: Connection, table: str) -> None:
     listed = connection.execute(
         "select load_id, sha256 from raw.row_files where table_name = ? order by load_id desc",
         [table],

@@ -20,11 +20,9 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
 
-import duckdb
-
 from orchestration.installation import locking, standing, warehouse
 from orchestration.installation.damage import REPLAY
-from orchestration.installation.databases import quoted
+from orchestration.installation.databases import Connection, quoted
 from orchestration.installation.dbt_project import CONNECT, run_dbt
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
@@ -89,14 +87,14 @@ class Spark:
 
     def choose_nodes(
         self,
-        connection: duckdb.DuckDBPyConnection,  # noqa: ARG002
+        connection: Connection,  # noqa: ARG002
         home: Home,  # noqa: ARG002
         project: str,  # noqa: ARG002
     ) -> tuple[str, ...]:
         """Build everything."""
         return ()
 
-    def lend(self, connection: duckdb.DuckDBPyConnection, home: Home) -> Mapping[str, str]:
+    def lend(self, connection: Connection, home: Home) -> Mapping[str, str]:
         """Write what the newest load brought as Parquet files.
 
         A warehouse in which nothing is built begins without any table on Spark.
@@ -177,7 +175,7 @@ def forget(home: Home) -> None:
         shutil.rmtree(home.spark)
 
 
-def lend_rows(connection: duckdb.DuckDBPyConnection, folder: Path, load_id: int | None) -> None:
+def lend_rows(connection: Connection, folder: Path, load_id: int | None) -> None:
     """Write the tables of `raw` as Parquet files, one for each.
 
     Args:
@@ -304,7 +302,7 @@ def _make_tables(home: Home, *, is_new: bool) -> None:
         ) from None
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
+def _tables(connection: Connection, database: str) -> list[str]:
     """Return schema and name of the tables of a database that dbt makes of rows."""
     found = connection.execute(
         "select schema_name || '.' || table_name from duckdb_tables()"
@@ -315,7 +313,7 @@ def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
     return [name for (name,) in found if name not in warehouse.NOTES]
 
 
-def _require_all(connection: duckdb.DuckDBPyConnection, home: Home, tables: Sequence[str]) -> None:
+def _require_all(connection: Connection, home: Home, tables: Sequence[str]) -> None:
     """Check that Spark gave back all rows of all tables, before any is replaced.
 
     Raises:
@@ -340,7 +338,7 @@ def _require_all(connection: duckdb.DuckDBPyConnection, home: Home, tables: Sequ
             )
 
 
-def _counts(connection: duckdb.DuckDBPyConnection, made: Path) -> dict[str, int]:
+def _counts(connection: Connection, made: Path) -> dict[str, int]:
     """Return how many rows each table has on Spark."""
     files = made / "counts" / "*.parquet"
     if not _is_any(files):
@@ -349,7 +347,7 @@ def _counts(connection: duckdb.DuckDBPyConnection, made: Path) -> dict[str, int]
     return dict(found.fetchall())
 
 
-def _count(connection: duckdb.DuckDBPyConnection, rows: str) -> int:
+def _count(connection: Connection, rows: str) -> int:
     return int(connection.execute(f"select count(*) {rows}").fetchall()[0][0])
 
 
@@ -357,7 +355,7 @@ def _is_any(files: Path) -> bool:
     return any(files.parent.glob(files.name))
 
 
-def _replace_rows(connection: duckdb.DuckDBPyConnection, table: str, made: Path) -> None:
+def _replace_rows(connection: Connection, table: str, made: Path) -> None:
     """Replace the rows of a table."""
     columns = connection.execute(f"describe {table}").fetchall()
     values = ", ".join(

@@ -24,6 +24,7 @@ from hashlib import sha256
 
 import duckdb
 
+from orchestration.installation.databases import Connection
 from orchestration.installation.dbt_project import fingerprint
 from orchestration.installation.home import Home
 
@@ -42,9 +43,7 @@ TABLES_OF_EVENTS = (
 )
 
 
-def choose_nodes(
-    connection: duckdb.DuckDBPyConnection, home: Home, project: str
-) -> tuple[str, ...]:
+def choose_nodes(connection: Connection, home: Home, project: str) -> tuple[str, ...]:
     """Return dbt's arguments that leave out what stands; none if everything is to be built.
 
     SALDO_BUILDS_EVERYTHING=1 in the environment has each build be of everything.
@@ -69,7 +68,7 @@ def choose_nodes(
     return ()
 
 
-def _choose_selector(connection: duckdb.DuckDBPyConnection) -> str:
+def _choose_selector(connection: Connection) -> str:
     """Choose what the newest load can change, by what it brought and the one before it did."""
     # The third tells whether the contracts of the second are others.
     newest = connection.execute(
@@ -83,7 +82,7 @@ def _choose_selector(connection: duckdb.DuckDBPyConnection) -> str:
     return _EVENTS if _has_come(connection, TABLES_OF_EVENTS, first) else _NOTHING
 
 
-def _has_come(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], load_id: int) -> bool:
+def _has_come(connection: Connection, tables: Iterable[str], load_id: int) -> bool:
     """Return whether tables of `raw` have a row of a load or a later one."""
     return any(
         connection.execute(f"from raw.{table} where load_id >= ? limit 1", [load_id]).fetchone()
@@ -91,9 +90,7 @@ def _has_come(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], load
     )
 
 
-def note_build(
-    connection: duckdb.DuckDBPyConnection, home: Home, project: str, chosen: Sequence[str]
-) -> None:
+def note_build(connection: Connection, home: Home, project: str, chosen: Sequence[str]) -> None:
     """Note that a build has carried a load through, and that nothing of it was left out but what
     stood already. A project that was changed meanwhile is not noted: nobody knows what was built.
 
@@ -112,7 +109,7 @@ def note_build(
     )
 
 
-def _describe(connection: duckdb.DuckDBPyConnection, home: Home, project: str) -> str:
+def _describe(connection: Connection, home: Home, project: str) -> str:
     """Describe what a short build relies on, as it is now, in one hash."""
     views = connection.execute(
         "select database_name, schema_name, view_name, sql from duckdb_views()"

@@ -23,7 +23,7 @@ import duckdb
 
 from orchestration.installation import databases, row_views
 from orchestration.installation.damage import REPLAY, DamagedError, damaged_warehouse, is_of_damage
-from orchestration.installation.databases import quoted, settings
+from orchestration.installation.databases import Connection, quoted, settings
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
@@ -47,7 +47,7 @@ class OlderWarehouseError(ToldError):
 
 
 @contextmanager
-def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(home: Home) -> Iterator[Connection]:
     """Open the warehouse for writing and create missing tables of schema `raw`.
 
     Raises:
@@ -63,7 +63,7 @@ def connect(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def create_raw(connection: duckdb.DuckDBPyConnection) -> None:
+def create_raw(connection: Connection) -> None:
     """Create the missing tables and views of schema `raw`."""
     connection.execute("create schema if not exists raw")
     for name, table in raw_tables().items():
@@ -101,7 +101,7 @@ def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+def _opened(home: Home, *, is_read_only: bool) -> Iterator[Connection]:
     row_views.check_home(home.root)
     try:
         if not is_read_only and not home.warehouse.exists():
@@ -124,14 +124,14 @@ def _opened(home: Home, *, is_read_only: bool) -> Iterator[duckdb.DuckDBPyConnec
         raise
 
 
-def _attach_marts(connection: duckdb.DuckDBPyConnection, home: Home, options: str = "") -> None:
+def _attach_marts(connection: Connection, home: Home, options: str = "") -> None:
     with _busy_told(home.marts):
         connection.execute(f"attach {quoted(home.marts)} as marts{options}")
     connection.execute(f"set search_path = '{SEARCHED}'")
 
 
 @contextmanager
-def marts_closed(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[None]:
+def marts_closed(connection: Connection, home: Home) -> Iterator[None]:
     """Close the file of the marts meanwhile, and let go of its lock; the warehouse stays open.
 
     Raises:
@@ -157,7 +157,7 @@ def _busy_told(path: Path) -> Iterator[None]:
         raise WarehouseBusyError(f"{path} is held by process {holder[1]}{_THEN_AGAIN}") from None
 
 
-def reading(home: Home) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+def reading(home: Home) -> AbstractContextManager[Connection]:
     """Open the warehouse read-only.
 
     Raises:
@@ -168,7 +168,7 @@ def reading(home: Home) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
     return _opened(home, is_read_only=True)
 
 
-def reading_raw(home: Home) -> duckdb.DuckDBPyConnection:
+def reading_raw(home: Home) -> Connection:
     """Open what landed read-only, without the marts, which may be damaged or missing.
 
     Raises:
@@ -178,7 +178,7 @@ def reading_raw(home: Home) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(home.warehouse), read_only=True, config=settings(home))
 
 
-def writing_raw(home: Home) -> duckdb.DuckDBPyConnection:
+def writing_raw(home: Home) -> Connection:
     """Open the same for writing; its errors are those of reading_raw."""
     return duckdb.connect(str(home.warehouse), config=settings(home))
 
@@ -200,9 +200,7 @@ def peek_numbers(home: Home) -> tuple[int, int]:
     return 0, 0
 
 
-def insert(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, object]]
-) -> None:
+def insert(connection: Connection, table: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Insert rows into a table of schema `raw` in one statement.
 
     They are passed as one JSON text: for each value passed separately, DuckDB looks for pandas.
@@ -236,7 +234,7 @@ def _as_text(value: object) -> str:
 
 
 def read_rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, object] | None = None
+    connection: Connection, sql: str, parameters: Mapping[str, object] | None = None
 ) -> list[dict[str, Any]]:
     """Return the rows of a query, each as a mapping by column name."""
     result = connection.execute(sql, dict(parameters or {}))
@@ -244,25 +242,25 @@ def read_rows(
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def last_load_id(connection: duckdb.DuckDBPyConnection) -> int:
+def last_load_id(connection: Connection) -> int:
     """Return the id of the newest load in the warehouse, 0 if it is empty."""
     row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
     return int(row[0]) if row else 0
 
 
-def last_batch_id(connection: duckdb.DuckDBPyConnection) -> int:
+def last_batch_id(connection: Connection) -> int:
     """Return the number of the newest batch of the delivery ledger in it, or 0."""
     row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
     return int(row[0]) if row else 0
 
 
-def last_business_date(connection: duckdb.DuckDBPyConnection) -> date | None:
+def last_business_date(connection: Connection) -> date | None:
     """Return the newest business date of a load, or None if the warehouse is empty."""
     row = connection.execute("select max(business_date) from raw.loads").fetchone()
     return row[0] if row else None
 
 
-def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
+def is_built(connection: Connection) -> bool:
     """Return whether the models have been built in it."""
     found = connection.execute(
         "select 1 from information_schema.tables"
@@ -271,7 +269,7 @@ def is_built(connection: duckdb.DuckDBPyConnection) -> bool:
     return found is not None
 
 
-def check_raw(connection: duckdb.DuckDBPyConnection) -> None:
+def check_raw(connection: Connection) -> None:
     """Check that the tables of `raw` have the columns that this version writes.
 
     Raises:
@@ -302,7 +300,7 @@ def _older(how: str) -> OlderWarehouseError:
     )
 
 
-def is_any_load_finished(connection: duckdb.DuckDBPyConnection) -> bool:
+def is_any_load_finished(connection: Connection) -> bool:
     """Return whether a load has been carried through the models."""
     row = connection.execute(
         "select exists (select 1 from raw.loads where finished_at is not null)"
@@ -310,7 +308,7 @@ def is_any_load_finished(connection: duckdb.DuckDBPyConnection) -> bool:
     return row is not None and bool(row[0])
 
 
-def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
+def unfinished_load_id(connection: Connection) -> int | None:
     """Return the load that is in `raw` but did not complete the models, if any."""
     row = connection.execute(
         "select min(load_id) from raw.loads where finished_at is null"
@@ -318,7 +316,7 @@ def unfinished_load_id(connection: duckdb.DuckDBPyConnection) -> int | None:
     return int(row[0]) if row and row[0] is not None else None
 
 
-def check_together(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def check_together(connection: Connection, home: Home) -> None:
     """Check that the marts are those of this warehouse: that no former or later file is in place.
 
     A replay or an erasure may have ended with the load that they are of; the id tells them apart.
@@ -342,7 +340,7 @@ def check_together(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
         )
 
 
-def _max_load_id(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
+def _max_load_id(connection: Connection, condition: str = "true") -> int:
     """Return the newest load of which a condition holds, 0 if there is none."""
     with suppress(duckdb.CatalogException):  # dbt alone has not made the tables of `raw` yet
         row = connection.execute(
@@ -352,7 +350,7 @@ def _max_load_id(connection: duckdb.DuckDBPyConnection, condition: str = "true")
     return 0
 
 
-def _identify(connection: duckdb.DuckDBPyConnection) -> None:
+def _identify(connection: Connection) -> None:
     """Give a new warehouse its id, and then its marts.
 
     What a kill leaves between the two writes is mended by the next, as there is no load yet. A
@@ -365,32 +363,32 @@ def _identify(connection: duckdb.DuckDBPyConnection) -> None:
         _stamp(connection, load_id)
 
 
-def _stamp(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
+def _stamp(connection: Connection, load_id: int) -> None:
     connection.execute(
         f"create or replace table {_STAMP} as"  # noqa: S608 (names of ours)
         f" select {load_id}::bigint as load_id, warehouse_id from {_ID}"
     )
 
 
-def _read_stamp(connection: duckdb.DuckDBPyConnection) -> tuple[int, UUID | None]:
+def _read_stamp(connection: Connection) -> tuple[int, UUID | None]:
     """Return what the marts are of: load 0 if they are of none, no id in a former version."""
     row = _read_row(connection, _STAMP) or (0,)
     return row[0], row[1] if len(row) > 1 else None
 
 
-def _read_id(connection: duckdb.DuckDBPyConnection) -> UUID | None:
+def _read_id(connection: Connection) -> UUID | None:
     row = _read_row(connection, _ID)
     return row[0] if row else None
 
 
-def _read_row(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[Any, ...] | None:
+def _read_row(connection: Connection, table: str) -> tuple[Any, ...] | None:
     """Return the row of a table that has one; none if there is no table yet."""
     with suppress(duckdb.CatalogException):
         return connection.execute(f"from {table}").fetchone()
     return None
 
 
-def finish_load(connection: duckdb.DuckDBPyConnection, load_id: int) -> None:
+def finish_load(connection: Connection, load_id: int) -> None:
     """Record that all models and tests have processed this load: in the marts, then in `raw`."""
     _stamp(connection, load_id)
     connection.execute(

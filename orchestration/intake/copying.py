@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orchestration.contracts.organizations import Aliases, read_column_aliases
 from orchestration.formats import workbooks
 from orchestration.formats.encodings import UnreadableError
@@ -25,7 +23,7 @@ from orchestration.formats.text_files import (
     read,
 )
 from orchestration.installation import row_views
-from orchestration.installation.databases import copy_sql, literal_path, quoted
+from orchestration.installation.databases import Connection, copy_sql, literal_path, quoted
 from orchestration.installation.home import Home
 from orchestration.landing import manifests, row_files, store
 from orchestration.landing.manifests import LandedFile, Manifest
@@ -60,7 +58,7 @@ class Copied:
 
 
 def copy_files(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     files: Sequence[LandedFile],
     aliases: Aliases,
@@ -135,7 +133,7 @@ def copy_files(
 
 
 def _copy_together(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     table: str,
     readings: Mapping[LandedFile, Reading],
     rows: Collected,
@@ -163,7 +161,7 @@ def _copy_together(
 
 
 def _copy_customers(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     path: Path,
     file: LandedFile,
@@ -199,9 +197,7 @@ def _copy_customers(
     return Copied(count, file.encoding, workbook.sheet.describe_columns())
 
 
-def copy_anew(
-    connection: duckdb.DuckDBPyConnection, home: Home, manifest: Manifest
-) -> list[RowFile]:
+def copy_anew(connection: Connection, home: Home, manifest: Manifest) -> list[RowFile]:
     """Make the files of rows of a load once more, of the landed bytes (R31).
 
     Args:

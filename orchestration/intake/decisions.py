@@ -14,9 +14,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
-
 from orchestration.installation import warehouse, whole_files
+from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
 from orchestration.landing.manifests import Decision
@@ -57,7 +56,7 @@ class HeldFile:
     accepted_amount: Decimal
 
 
-def read_held(connection: duckdb.DuckDBPyConnection) -> list[HeldFile]:
+def read_held(connection: Connection) -> list[HeldFile]:
     """Read the held files, oldest first; none if the models have not been built."""
     if not warehouse.is_built(connection):
         return []
@@ -75,7 +74,7 @@ def read_held(connection: duckdb.DuckDBPyConnection) -> list[HeldFile]:
     return [HeldFile(*row) for row in rows]
 
 
-def check_held(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+def check_held(connection: Connection, file_id: str) -> None:
     """Check that a file waits for a decision.
 
     Raises:

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from orchestration.contracts.event_words import EventWords, read_event_words
 from orchestration.contracts.organizations import (
     Organization,
@@ -22,6 +20,7 @@ from orchestration.contracts.organizations import (
 from orchestration.formats import event_lines
 from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
 from orchestration.installation import warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake.copying import ROW_TABLES, Copied, copy_files, json_lines
 from orchestration.landing import row_files, store
@@ -35,7 +34,7 @@ _OF_THE_BYTES = ("delimiter", "kept_sha256")
 
 
 def load(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     manifest: Manifest,
 ) -> dict[str, int]:
@@ -112,7 +111,7 @@ def load(
     }
 
 
-def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position]:
+def event_positions(connection: Connection) -> dict[str, Position]:
     """Return how far each file of payment events has been loaded."""
     rows = connection.execute(
         """
@@ -124,7 +123,7 @@ def event_positions(connection: duckdb.DuckDBPyConnection) -> dict[str, Position
     return {name: Position(*read) for name, *read in rows}
 
 
-def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+def next_instant(connection: Connection, now: datetime) -> datetime:
     """Return the time of a new load in UTC without zone: now, but after the previous load."""
     instant = now.astimezone(UTC).replace(tzinfo=None)
     row = connection.execute(
@@ -135,7 +134,7 @@ def next_instant(connection: duckdb.DuckDBPyConnection, now: datetime) -> dateti
 
 
 def _load_contracts(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     contracts: str,
     organizations: Iterable[Organization],
     words: EventWords,
@@ -223,7 +222,7 @@ def _ends_with_line_end(path: Path) -> bool | None:
 
 
 def _load_events(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     manifest: Manifest,
 ) -> None:
@@ -290,7 +289,7 @@ def _count_lines(home: Home, event_range: EventRange) -> int:
         return sum(1 for _ in content)
 
 
-def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+def _last_event_number(connection: Connection, table: str) -> int:
     row = connection.execute(
         f"select coalesce(max(event_number), 0) from raw.{table}"  # noqa: S608 (a table of ours)
     ).fetchone()
@@ -298,7 +297,7 @@ def _last_event_number(connection: duckdb.DuckDBPyConnection, table: str) -> int
 
 
 def _inserted(
-    connection: duckdb.DuckDBPyConnection, home: Home, table: str
+    connection: Connection, home: Home, table: str
 ) -> AbstractContextManager[Callable[[Mapping[str, Any]], None]]:
     """Collect rows, and insert them into a table of `raw` if the context succeeds."""
 
@@ -310,7 +309,7 @@ def _inserted(
     return json_lines(home, table, insert)
 
 
-def _count_rows(connection: duckdb.DuckDBPyConnection, table: str, load_id: int) -> int:
+def _count_rows(connection: Connection, table: str, load_id: int) -> int:
     row = connection.execute(
         f"select count(*) from raw.{table} where load_id = ?",  # noqa: S608 (a table of ours)
         [load_id],

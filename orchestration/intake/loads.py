@@ -10,11 +10,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-import duckdb
-
 from orchestration.contracts.organizations import read_contracts
 from orchestration.installation import engines, kept_tables, warehouse
 from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.intake import loading, rebuilding, soundness, taking
@@ -47,7 +46,7 @@ class CarriedLoad:
 
 
 def carry_next(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     business_date: date,
     environment: Mapping[str, str],
@@ -83,7 +82,7 @@ def carry_next(
 
 
 def carry_landed(
-    connection: duckdb.DuckDBPyConnection, home: Home, say: Callable[[str], None] = lambda _: None
+    connection: Connection, home: Home, say: Callable[[str], None] = lambda _: None
 ) -> CarriedLoad | None:
     """Load the oldest landed load that is not finished into `raw`, or return None.
 

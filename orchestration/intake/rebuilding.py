@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import duckdb
-
 from orchestration.installation import row_views
 from orchestration.installation.damage import REPLAY, DamagedError
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import copying
 from orchestration.landing import manifests, row_files
@@ -22,7 +21,7 @@ from orchestration.landing.sealing import missing
 Say = Callable[[str], None]
 
 
-def require_to_read(connection: duckdb.DuckDBPyConnection, home: Home, say: Say) -> None:
+def require_to_read(connection: Connection, home: Home, say: Say) -> None:
     """Check the files of rows that a build of the newest load may read, and that all others exist.
 
     What is damaged or missing is made anew.
@@ -45,15 +44,13 @@ def require_to_read(connection: duckdb.DuckDBPyConnection, home: Home, say: Say)
     _require(connection, home, damaged, say)
 
 
-def require_all(connection: duckdb.DuckDBPyConnection, home: Home, say: Say) -> None:
+def require_all(connection: Connection, home: Home, say: Say) -> None:
     """Check every file of rows; its arguments and errors are those of the former."""
     listed = row_files.read_listed(connection)
     _require(connection, home, [each for each in listed if not each.is_whole(home)], say)
 
 
-def _require(
-    connection: duckdb.DuckDBPyConnection, home: Home, damaged: Sequence[RowFile], say: Say
-) -> None:
+def _require(connection: Connection, home: Home, damaged: Sequence[RowFile], say: Say) -> None:
     faults = {each: _describe_fault(each, home) for each in damaged}
     anew: dict[RowFile, RowFile] = {}
     for load_id in sorted({each.load_id for each in damaged}):
@@ -87,7 +84,7 @@ def _require(
         say(f"{fault}: made anew of what landed")
 
 
-def _copy_anew(connection: duckdb.DuckDBPyConnection, home: Home, load_id: int) -> list[RowFile]:
+def _copy_anew(connection: Connection, home: Home, load_id: int) -> list[RowFile]:
     manifest = manifests.read_manifest(home, load_id)
     if manifest is None:
         raise missing(manifests.manifest_path(home, load_id))

@@ -14,12 +14,11 @@ from dataclasses import fields
 from itertools import groupby
 from pathlib import Path
 
-import duckdb
-
 from orchestration.contracts.organizations import CONTRACT_FILES, Organization
 from orchestration.delivery import ledger
 from orchestration.delivery.attempts import Attempt
 from orchestration.installation import warehouse, whole_files
+from orchestration.installation.databases import Connection, DatabaseError
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, rebuilding, soundness
 from orchestration.intake.loads import ErasureUnfinishedError
@@ -44,7 +43,7 @@ def restore(
 
     """
     damaged = _find_damaged(home)
-    with suppress(duckdb.Error):
+    with suppress(DatabaseError):
         if home.warehouse.exists():
             with warehouse.reading_raw(home) as connection:
                 _write_batches(connection, home, damaged)
@@ -88,7 +87,7 @@ def restore_rows(home: Home, say: Callable[[str], None]) -> None:
     try:
         with warehouse.reading_raw(home) as connection:
             row_files.read_listed(connection)
-    except duckdb.Error:
+    except DatabaseError:
         return
     with warehouse.writing_raw(home) as connection:
         rebuilding.require_all(connection, home, say)
@@ -100,7 +99,7 @@ def _find_damaged(home: Home) -> set[Path]:
     return {each.path for each in findings}
 
 
-def _write_batches(connection: duckdb.DuckDBPyConnection, home: Home, damaged: set[Path]) -> None:
+def _write_batches(connection: Connection, home: Home, damaged: set[Path]) -> None:
     """Rewrite damaged batches of the ledger from the warehouse."""
     names = [each.name for each in fields(Attempt)]
     rows = connection.execute(

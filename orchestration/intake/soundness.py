@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import duckdb
-
 from orchestration.delivery import ledger
 from orchestration.installation import warehouse
 from orchestration.installation.damage import DamagedError
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import Manifest
@@ -79,7 +78,7 @@ def require_landing(home: Home) -> None:
     _require(check_landing(home, *warehouse.peek_numbers(home)))
 
 
-def require_numbers(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def require_numbers(connection: Connection, home: Home) -> None:
     """Check that no load or batch of the ledger is missing before a new one gets a number.
 
     If a number were given twice, the warehouse would take one load for another. This reads only

@@ -15,10 +15,9 @@ from hashlib import sha256
 from itertools import repeat
 from pathlib import Path
 
-import duckdb
-
 from orchestration.contracts.organizations import Organization, is_due
 from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.installation.warehouse import last_load_id
 from orchestration.intake import arriving, decisions, inbox, uploads
@@ -35,7 +34,7 @@ _BLOCK_BYTES = 1 << 20
 
 
 def take(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     contracts: str,
     organizations: Sequence[Organization],
@@ -109,7 +108,7 @@ def take(
 
 
 def _refuse_ours(
-    connection: duckdb.DuckDBPyConnection, home: Home, files: Sequence[LandedFile]
+    connection: Connection, home: Home, files: Sequence[LandedFile]
 ) -> list[LandedFile]:
     """Return the files; those with the bytes of a file that we have sent get a code.
 
@@ -195,7 +194,7 @@ def _look_into_all(
     return results
 
 
-def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list[Decision]:
+def _choose_decisions(connection: Connection, home: Home) -> list[Decision]:
     """Choose the decisions that a load takes: on files still held, one per organization."""
     noted = decisions.read_noted(home)
     if not noted:
@@ -211,7 +210,7 @@ def _choose_decisions(connection: duckdb.DuckDBPyConnection, home: Home) -> list
 
 
 def _read_seen_files(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
 ) -> dict[str, dict[tuple[str, str], Seen]]:
     rows = connection.execute(
         """

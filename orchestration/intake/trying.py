@@ -30,7 +30,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.formats.text_files import RowsRefusedError
 from orchestration.installation import warehouse
 from orchestration.installation.damage import told_of
-from orchestration.installation.databases import quoted, settings
+from orchestration.installation.databases import Connection, quoted, settings
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
 from orchestration.intake import loading
@@ -135,7 +135,7 @@ def judged(
     business_date: date,
     now: datetime,
     has_base: bool = True,
-) -> Iterator[duckdb.DuckDBPyConnection]:
+) -> Iterator[Connection]:
     """A warehouse in memory in which the models have judged a file, open while the block lasts.
 
     Args:
@@ -201,7 +201,7 @@ def hash_of(path: Path) -> str:
 
 
 def _show_base(
-    connection: duckdb.DuckDBPyConnection, home: Home, models: Models, organization_id: str | None
+    connection: Connection, home: Home, models: Models, organization_id: str | None
 ) -> None:
     """Show what the former loads left: what analysts see of an organization, or nothing."""
     published: set[str] = set()

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import duckdb
-
 from orchestration.contracts.organizations import Organization
 from orchestration.installation import whole_files
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile
@@ -118,7 +117,7 @@ def read_waiting(home: Home, organizations: Sequence[Organization]) -> list[Uplo
 
 
 def land(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     organizations: Sequence[Organization],
     business_date: date,

@@ -18,10 +18,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import duckdb
-
 from orchestration.installation import row_views, warehouse
-from orchestration.installation.databases import copy_sql, literal_path, quoted
+from orchestration.installation.databases import Connection, copy_sql, literal_path, quoted
 from orchestration.installation.home import Home
 from orchestration.installation.whole_files import sync_folder
 from orchestration.landing.sealing import is_as_named
@@ -78,7 +76,7 @@ class Collected:
 
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, load_id: int) -> None:
+    def __init__(self, connection: Connection, home: Home, load_id: int) -> None:
         self._connection = connection
         self._home = home
         self._load_id = load_id
@@ -141,9 +139,7 @@ class Collected:
 
 
 @contextmanager
-def collecting(
-    connection: duckdb.DuckDBPyConnection, home: Home, load_id: int
-) -> Iterator[Collected]:
+def collecting(connection: Connection, home: Home, load_id: int) -> Iterator[Collected]:
     """Collect the rows of a load's files; what is not kept when the context ends is removed.
 
     Args:
@@ -159,7 +155,7 @@ def collecting(
         collected.remove_parts()
 
 
-def measure(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> tuple[int, str]:
+def measure(connection: Connection, table: str, path: Path) -> tuple[int, str]:
     """Read a file of rows once; return their number, and a hash of all of them.
 
     The hash is the same in every version of DuckDB. Each text stands behind its length, and each
@@ -176,17 +172,17 @@ def measure(connection: duckdb.DuckDBPyConnection, table: str, path: Path) -> tu
     return (int(row[0]), str(row[1])) if row else (0, "")
 
 
-def read_listed(connection: duckdb.DuckDBPyConnection) -> list[RowFile]:
+def read_listed(connection: Connection) -> list[RowFile]:
     """Return all files of rows that the warehouse lists."""
     return _read(connection, "row_files")
 
 
-def read_to_read(connection: duckdb.DuckDBPyConnection) -> list[RowFile]:
+def read_to_read(connection: Connection) -> list[RowFile]:
     """Return those that a build of the newest load may read."""
     return _read(connection, row_views.TO_READ)
 
 
-def _read(connection: duckdb.DuckDBPyConnection, relation: str) -> list[RowFile]:
+def _read(connection: Connection, relation: str) -> list[RowFile]:
     names = ", ".join(each.name for each in fields(RowFile))
     rows = connection.execute(
         f"select {names} from raw.{relation} order by load_id, table_name"  # noqa: S608 (names of ours)
@@ -194,31 +190,29 @@ def _read(connection: duckdb.DuckDBPyConnection, relation: str) -> list[RowFile]
     return [RowFile(*row) for row in rows]
 
 
-def add_listed(connection: duckdb.DuckDBPyConnection, row_files: list[RowFile]) -> None:
+def add_listed(connection: Connection, row_files: list[RowFile]) -> None:
     """List new files of rows and show their rows, in the caller's transaction."""
     warehouse.insert(connection, "row_files", [asdict(each) for each in row_files])
     row_views.show(connection, {each.table_name for each in row_files})
 
 
-def sweep_load(connection: duckdb.DuckDBPyConnection, home: Home, load_id: int) -> None:
+def sweep_load(connection: Connection, home: Home, load_id: int) -> None:
     """Delete what is in the folders of a load and is not listed: a killed run left it."""
     _sweep(connection, home, f"*/load_id={load_id}/*")
 
 
-def sweep(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+def sweep(connection: Connection, home: Home) -> None:
     """Delete every file of rows that is not listed."""
     _sweep(connection, home, "*/*/*")
 
 
-def find_unlisted(
-    connection: duckdb.DuckDBPyConnection, home: Home, pattern: str = "*/*/*"
-) -> list[Path]:
+def find_unlisted(connection: Connection, home: Home, pattern: str = "*/*/*") -> list[Path]:
     """Return the files of rows that are not listed: of a killed run, or of another warehouse."""
     listed = {each.path(home) for each in read_listed(connection)}
     return sorted(path for path in home.rows.glob(pattern) if path not in listed)
 
 
-def _sweep(connection: duckdb.DuckDBPyConnection, home: Home, pattern: str) -> None:
+def _sweep(connection: Connection, home: Home, pattern: str) -> None:
     for path in find_unlisted(connection, home, pattern):
         path.unlink()
 

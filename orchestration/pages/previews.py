@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
 from orchestration.contracts.organizations import Aliases, Organization
 from orchestration.formats import workbooks
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.workbooks import Sheet
 from orchestration.installation import warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import trying
 from orchestration.landing import manifests
@@ -145,7 +144,7 @@ def make_preview(
 
 
 def _read_preview(
-    connection: duckdb.DuckDBPyConnection, messages: Mapping[str, str], sheet: Sheet | None
+    connection: Connection, messages: Mapping[str, str], sheet: Sheet | None
 ) -> Preview:
     verdicts = warehouse.read_rows(
         connection,

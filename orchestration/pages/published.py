@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from orchestration.delivery import published_copy
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.landing import manifests
 
@@ -39,7 +40,7 @@ class OlderCopyError(Exception):
 class Reader:
     """A published copy that is open."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def rows(self, kind: type[Row], sql: str, /, **parameters: Any) -> list[Row]:

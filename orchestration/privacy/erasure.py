@@ -25,12 +25,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-import duckdb
-
 from orchestration import runs
 from orchestration.contracts.organizations import Organization, read_column_aliases
 from orchestration.delivery import outbox, published_copy
 from orchestration.installation import databases, locking, spark, warehouse, whole_files
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.landing import event_files, manifests, row_files, store
@@ -360,7 +359,7 @@ def _forget_former(home: Home) -> None:
             shutil.rmtree(preview.landing, ignore_errors=True)
 
 
-def _hash_balance(connection: duckdb.DuckDBPyConnection) -> str:
+def _hash_balance(connection: Connection) -> str:
     rows = connection.execute("select * from main.daily_balance order by all").fetchall()
     return hashlib.sha256(repr(rows).encode()).hexdigest()
 

@@ -8,9 +8,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import duckdb
-
 from orchestration.installation import warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
 
@@ -77,17 +76,17 @@ def normal_ids(home: Home, scheme: str, texts: Sequence[str]) -> list[str]:
     return normal
 
 
-def is_valid_rut(connection: duckdb.DuckDBPyConnection, rut: str) -> bool:
+def is_valid_rut(connection: Connection, rut: str) -> bool:
     """Whether a RUT has the right check digit, by the function that the models made."""
     return _ask(connection, "valid_rut", rut) is not None
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, function: str, text: str) -> str | None:
+def _ask(connection: Connection, function: str, text: str) -> str | None:
     row = connection.execute(f"select main.{function}(?)", [text]).fetchone()
     return None if row is None or row[0] is None else str(row[0])
 
 
-def spellings(connection: duckdb.DuckDBPyConnection, scheme: str, customer_id: str) -> list[str]:
+def spellings(connection: Connection, scheme: str, customer_id: str) -> list[str]:
     """Return the letters, digits and blanks to which a misspelled id may be reduced.
 
     For a RUT: with any check digit, or without one unless that is another person's RUT.

@@ -18,11 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-import duckdb
-
 from orchestration.contracts.organizations import Organization
 from orchestration.formats import workbook_files
 from orchestration.installation import kept_tables, warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading, rebuilding
 from orchestration.landing import event_files
@@ -99,7 +98,7 @@ class Found:
 
 
 @contextmanager
-def asking(home: Home, say: rebuilding.Say) -> Iterator[duckdb.DuckDBPyConnection]:
+def asking(home: Home, say: rebuilding.Say) -> Iterator[Connection]:
     """Open the warehouse to ask for persons.
 
     Args:
@@ -124,7 +123,7 @@ def asking(home: Home, say: rebuilding.Say) -> Iterator[duckdb.DuckDBPyConnectio
 class _Asked:
     """Persons in a query: by their ids, and by reduced spellings."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, persons: Persons) -> None:
+    def __init__(self, connection: Connection, persons: Persons) -> None:
         self._connection = connection
         self._persons = persons
         self._spelled = {
@@ -153,7 +152,7 @@ class _Asked:
         return self._spelled[row["loose_id"]]
 
 
-def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
+def find(connection: Connection, persons: Persons) -> Found:
     """Find the persons, by receipt or source file and line number."""
     found = Found()
     asked = _Asked(connection, persons)
@@ -181,7 +180,7 @@ def find(connection: duckdb.DuckDBPyConnection, persons: Persons) -> Found:
 
 
 def check(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     organization: Organization,
     persons: Persons,
@@ -229,7 +228,7 @@ def check(
             )
 
 
-def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> dict[str, str]:
+def draw_pseudonyms(connection: Connection, persons: Persons) -> dict[str, str]:
     """Draw an id for each person that nobody has and nobody will get."""
     drawn: dict[str, str] = {}
     for customer_id in persons.pseudonyms:
@@ -248,7 +247,7 @@ def draw_pseudonyms(connection: duckdb.DuckDBPyConnection, persons: Persons) -> 
     return drawn
 
 
-def _draw_pseudonym(connection: duckdb.DuckDBPyConnection, scheme: str, customer_id: str) -> str:
+def _draw_pseudonym(connection: Connection, scheme: str, customer_id: str) -> str:
     if scheme == "rut":
         # No real RUT is in this range: eight digits suffice for all, and longer ones start lower.
         body = str(9 * 10 ** (RUT_DIGITS - 1) + secrets.randbelow(10 ** (RUT_DIGITS - 1)))

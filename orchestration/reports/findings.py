@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import duckdb
-
 from orchestration.contracts.currencies import in_form
 from orchestration.contracts.file_names import shown
 from orchestration.installation import warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.redaction import redactor
 
 Row = Mapping[str, str]
@@ -121,14 +120,14 @@ class Finding:
         return not self.rows
 
 
-def find_inboxes_not_read(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
+def find_inboxes_not_read(connection: Connection, load_id: int) -> Finding:
     """Find the inboxes that the load could not read (R20)."""
     looks = warehouse.read_rows(connection, _INBOXES, {"load_id": load_id})
     rows = [look for look in looks if look["code"] != "looked"]
     return _find(rows, "every inbox was read", "inboxes not read", "code")
 
 
-def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
+def find_held_files(connection: Connection, _: int) -> Finding:
     """Find the files that wait for an operator, with the effect of each on the base (R17).
 
     `python -m orchestration approve FILE_ID` applies one, `refuse FILE_ID` ends it.
@@ -137,7 +136,7 @@ def find_held_files(connection: duckdb.DuckDBPyConnection, _: int) -> Finding:
     return _find(rows, "no file waits for a decision", "files held", "file_id")
 
 
-def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
+def find_refused_files(connection: Connection, load_id: int) -> Finding:
     """Find the files that the load refused as a whole (R16)."""
     files = warehouse.read_rows(connection, _FILES, {"load_id": load_id})
     names = ("organization_id", "business_date", "file_id", "code", "message")
@@ -152,14 +151,14 @@ def find_refused_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
     return _find(rows, "no file was refused", "files refused", "code", figures)
 
 
-def find_refused_events(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
+def find_refused_events(connection: Connection, load_id: int) -> Finding:
     """Find the lines and files of events that the load could not read (R20)."""
     rows = warehouse.read_rows(connection, _REFUSED_EVENTS, {"load_id": load_id})
     good, bad = "every event was read", "lines or files of events refused"
     return _find(rows, good, bad, "code", of="source_file")
 
 
-def find_payments_without_contract(connection: duckdb.DuckDBPyConnection, _: int = 0) -> Finding:
+def find_payments_without_contract(connection: Connection, _: int = 0) -> Finding:
     """Find the payments of organizations that have no contract: they are in no file (R21, R25)."""
     payments = warehouse.read_rows(connection, _WITHOUT_CONTRACT)
     counts = Counter(shown(payment["organization_id"]) for payment in payments)
@@ -169,7 +168,7 @@ def find_payments_without_contract(connection: duckdb.DuckDBPyConnection, _: int
     return _find(rows, good, bad, "payments", {"payments_without_contract": len(payments)})
 
 
-def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> Finding:
+def find_missing_files(connection: Connection, load_id: int) -> Finding:
     """Find the organizations without a debts file at their cut-off (R18)."""
     days = warehouse.read_rows(connection, _DAYS, {"load_id": load_id})
     names = ("organization_id", "business_date")
@@ -179,7 +178,7 @@ def find_missing_files(connection: duckdb.DuckDBPyConnection, load_id: int) -> F
     return _find(rows, good, bad, "business_date", figures)
 
 
-def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> Finding:
+def find_undelivered_files(connection: Connection, told: int) -> Finding:
     """Find the files for organizations with a contract that no attempt has delivered (R24).
 
     Args:
@@ -200,7 +199,7 @@ def find_undelivered_files(connection: duckdb.DuckDBPyConnection, told: int) -> 
     return _find(rows, "every file is delivered", "files not delivered", "code")
 
 
-def find_overdue_payments(connection: duckdb.DuckDBPyConnection, _: int = 0) -> Finding:
+def find_overdue_payments(connection: Connection, _: int = 0) -> Finding:
     """Find the payments that have been in process longer than their channel takes (R25)."""
     rows = warehouse.read_rows(connection, _TOO_LONG)
     ages = warehouse.read_rows(connection, _AGEING)
@@ -212,7 +211,7 @@ def find_overdue_payments(connection: duckdb.DuckDBPyConnection, _: int = 0) -> 
     return _find(rows, good, "payments in process for too long", "payment_id", figures)
 
 
-def find_unbalanced_days(connection: duckdb.DuckDBPyConnection, _: int = 0) -> Finding:
+def find_unbalanced_days(connection: Connection, _: int = 0) -> Finding:
     """Find each organization's newest day if its base or money does not add up."""
     days = [_describe_balance(day) for day in warehouse.read_rows(connection, _NEWEST_BALANCES)]
     rows = [day for day in days if day["does_not_add_up"]]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import duckdb
 from rich.console import Console
 from rich.text import Text
 
@@ -14,6 +13,7 @@ from orchestration.contracts.currencies import in_form
 from orchestration.delivery.outbox import Delivery
 from orchestration.delivery.outgoing import PAYMENTS_FILE
 from orchestration.installation import warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake.checking import Checked
 from orchestration.reports.findings import find_payments_without_contract
@@ -103,7 +103,7 @@ _TABLES: Mapping[str, Mapping[str, str | Callable[[Day], str]]] = {
 
 def show_day(
     console: Console,
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     business_date: date,
     told: int,
@@ -163,7 +163,7 @@ def show_day(
 
 
 def _read_notes(
-    connection: duckdb.DuckDBPyConnection, parameters: Mapping[str, object], days: Sequence[Day]
+    connection: Connection, parameters: Mapping[str, object], days: Sequence[Day]
 ) -> Iterator[Note]:
     """Yield the files, inboxes and events of a date that need a note."""
     for file in warehouse.read_rows(connection, _FILES, parameters):
@@ -244,9 +244,7 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             say(console, f"the whole file: {checked.status} ({checked.code}): {checked.message}")
 
 
-def show_uploads(
-    console: Console, connection: duckdb.DuckDBPyConnection, load_ids: Sequence[int]
-) -> bool:
+def show_uploads(console: Console, connection: Connection, load_ids: Sequence[int]) -> bool:
     """Print the results of the workbooks in some loads, and their refused rows.
 
     Returns:

@@ -12,13 +12,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import duckdb
-
 from orchestration.delivery import ledger, outgoing, published_copy
 from orchestration.delivery.attempts import Attempt
 from orchestration.installation import kept_tables, locking, warehouse
 from orchestration.installation.damage import REPLAY, DamagedError
-from orchestration.installation.databases import read_whole
+from orchestration.installation.databases import Connection, read_whole
 from orchestration.installation.home import Home
 from orchestration.intake import soundness
 from orchestration.landing import manifests, row_files
@@ -122,9 +120,7 @@ def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield str(error)
 
 
-def _compare(
-    connection: duckdb.DuckDBPyConnection, home: Home, remarks: list[str]
-) -> Iterator[str]:
+def _compare(connection: Connection, home: Home, remarks: list[str]) -> Iterator[str]:
     """Find differences of the warehouse, the copy and the outbox from the landing area."""
     last = warehouse.last_load_id(connection)
     if _read_loads(connection) != _landed_loads(home, last):
@@ -146,7 +142,7 @@ def _compare(
         )
 
 
-def _check_rows(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[str]:
+def _check_rows(connection: Connection, home: Home) -> Iterator[str]:
     """Find files of rows that are not as they were written."""
     for each in row_files.read_listed(connection):
         if not each.is_whole(home):
@@ -155,7 +151,7 @@ def _check_rows(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[s
             yield f"{path} {what}: `python -m orchestration restore` makes it anew of what landed"
 
 
-def _read_loads(connection: duckdb.DuckDBPyConnection) -> set[tuple[object, ...]]:
+def _read_loads(connection: Connection) -> set[tuple[object, ...]]:
     """Read what the warehouse loaded: loads, files, ranges of events and delivery attempts."""
     rows: set[tuple[object, ...]] = set()
     for query in (
@@ -184,7 +180,7 @@ def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
     return rows
 
 
-def _compare_outbox(connection: duckdb.DuckDBPyConnection, home: Home) -> Iterator[str]:
+def _compare_outbox(connection: Connection, home: Home) -> Iterator[str]:
     """Find local copies of payments files that differ from what was sent, by the ledger.
 
     A copy may also equal the warehouse's current content, without a person erased since.

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import click
-import duckdb
 from rich.console import Console
 
 from orchestration import runs
 from orchestration.contracts.organizations import read_contracts
 from orchestration.delivery import published_copy
 from orchestration.installation import locking, warehouse
+from orchestration.installation.databases import Connection
 from orchestration.intake import decisions
 from orchestration.intake.decisions import HeldFile, OvertakenError
 from orchestration.reports import alerts
@@ -95,7 +95,7 @@ def _show_held(console: Console, files: Sequence[HeldFile]) -> None:
     say(console, "decide: python -m orchestration approve ID, or refuse ID")
 
 
-def _show_file(console: Console, connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+def _show_file(console: Console, connection: Connection, file_id: str) -> None:
     """Print the status of a file.
 
     Raises:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import click
-import duckdb
 from rich.console import Console
 
 from orchestration.contracts.organizations import Organization, read_contracts
 from orchestration.delivery import ledger, outbox, outgoing, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.installation import kept_tables, locking, warehouse
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.landing import manifests
 from orchestration.reports import terminal
@@ -58,7 +58,7 @@ def republish(organization_id: str, business_date: datetime) -> None:
 
 
 def _find_why(
-    connection: duckdb.DuckDBPyConnection,
+    connection: Connection,
     home: Home,
     organization: Organization,
     changed: Sequence[OutgoingFile],

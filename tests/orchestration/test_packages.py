@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,18 @@ IMPORTS = {
     "devtools": {"installation", "verbs"},
     "__main__": set(),
 }
+# Who knows DuckDB by name (R33): the warehouse, the reading of bytes, trials, the published copy.
+OF_DUCKDB = {
+    "delivery.published_copy",
+    "formats.text_files",
+    "installation.damage",
+    "installation.databases",
+    "installation.engines",
+    "installation.standing",
+    "installation.warehouse",
+    "intake.trying",
+    "pages.published",
+}
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 MODULES = sorted(ROOT.rglob("*.py"))
 
@@ -81,6 +94,15 @@ def test_the_modules_have_no_circle() -> None:
         assert free, f"a circle among {sorted(waiting)}"
         for name in free:
             del waiting[name]
+
+
+def test_all_others_have_a_connection_of_whatever_engine() -> None:
+    known = {
+        _name(path).removeprefix("orchestration.")
+        for path in MODULES
+        if re.search(r"^\s*(import|from) duckdb\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert known == OF_DUCKDB
 
 
 @pytest.mark.parametrize("package", PACKAGES)
