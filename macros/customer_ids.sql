@@ -62,11 +62,17 @@
 
 {#
     Choose the customer of a row. A RUT without a check digit is joined to the digit in its own
-    column. If a RUT has a digit, the two digits must be equal, else the id is null.
+    column. If a RUT has a digit, the two digits must be equal, else the id is null. Nine digits are
+    a RUT with its digit, although they may pass for a number of which the digit is right, too.
 #}
 {% macro choose_customer_id(row) -%}
     case
         when {{ row }}.check_digit_of_rut is null then {{ row }}.written_id
+        when
+            length({{ row }}.joined_rut) > 10
+            and right({{ row }}.written_id, 1) = {{ row }}.check_digit_of_rut
+            and {{ is_valid_rut(row ~ '.written_id') }}
+            then {{ row }}.written_id
         when {{ is_valid_rut(row ~ '.joined_rut') }} then {{ row }}.joined_rut
         when right({{ row }}.written_id, 1) = {{ row }}.check_digit_of_rut
             then {{ row }}.written_id

@@ -95,6 +95,7 @@ judged as (
         end as code,
         case
             when screen_code = 'contract_changed' and is_maybe_truncated then 'maybe_truncated'
+            when may_be_half and trips_breaker then 'too_many_withdrawals'
         end as further_code,
         -- if a file is refused, every row is refused
         case when screening = 'refused' then 0 else row_count - rejected_count end

@@ -35,9 +35,14 @@ concerned as (
         {{ hash_debt(
             'events.organization_id', 'events.customer_id', 'events.product_id', 'events.due_date'
         ) }} as debt_id,
+        counted.debt_id as counted_debt_id,
         events.occurred_at > loads.loaded_at + interval '1' day as is_ahead
     from events
     inner join loads on events.load_id = loads.load_id
+    left join counted
+        on
+            events.organization_id = counted.organization_id
+            and events.event_number = counted.event_number
     where
         events.status is null
         or events.occurred_at > loads.loaded_at + interval '1' day
@@ -46,7 +51,10 @@ concerned as (
 keyed as (
     select
         *,
-        {{ hash_payment('organization_id', 'payment_id', 'debt_id') }} as payment_key
+        {{ hash_payment('organization_id', 'payment_id', 'debt_id') }} as payment_key,
+        -- its customer was as it is written until there was a contract that says how to read it
+        {{ hash_payment('organization_id', 'payment_id', 'coalesce(counted_debt_id, debt_id)') }}
+            as counted_payment_key
     from concerned
 ),
 
@@ -68,7 +76,7 @@ not_understood as (
             and keyed.event_number > payments.event_number
         ) as is_open
     from keyed
-    left join payments on keyed.payment_key = payments.payment_key
+    left join payments on keyed.counted_payment_key = payments.payment_key
     where keyed.status is null
 ),
 

@@ -10,6 +10,10 @@ enrollments as (
     select * from {{ ref('enrollments') }}
 ),
 
+contracts as (
+    select * from {{ ref('organization_contracts') }}
+),
+
 enrolled as (
     select {{ hash_customer('organization_id', 'customer_id') }} as id_key
     from enrollments
@@ -26,6 +30,7 @@ contacts as (
         customers.mail,
         customers.created_at
     from customers
+    inner join contracts on customers.organization_id = contracts.organization_id
     where
         customers.mail_status = 'usable'
         and not exists (

@@ -18,6 +18,7 @@ from orchestration.installation import warehouse, whole_files
 from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
+from orchestration.landing import manifests
 from orchestration.landing.manifests import Decision
 
 APPROVED = "approved"
@@ -36,6 +37,10 @@ class OvertakenError(ToldError):
             f"file {file_id} is superseded: a newer file has been applied; nothing is left to"
             " decide"
         )
+
+
+class DecidedError(ToldError):
+    """Somebody has decided otherwise, and no load has taken that yet."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,13 @@ def read_noted(home: Home) -> list[Decision]:
         with suppress(FileNotFoundError):
             noted.append(Decision.from_values(json.loads(path.read_text())))
     return sorted(noted, key=lambda each: (each.decided_at, each.file_id))
+
+
+def find(home: Home, file_id: str) -> Decision | None:
+    """What was decided on a file that the published copy still calls held; None if nothing was."""
+    newest = manifests.read_manifest(home, manifests.last_load_id(home))
+    said = [*read_noted(home), *(newest.decisions if newest else ())]
+    return next((each for each in said if each.file_id == file_id), None)
 
 
 def is_any_noted(home: Home) -> bool:

@@ -21,8 +21,6 @@ from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import holder
 from orchestration.intake import decisions
-from orchestration.landing import manifests
-from orchestration.landing.manifests import Decision
 from orchestration.pages import guards
 from orchestration.pages.charts import Chart, Series, draw_columns, draw_rows
 from orchestration.pages.languages import marked as _
@@ -86,7 +84,7 @@ def show(request: Request) -> Response:
         file=file,
         changes={change: name for change, (name, _color) in _CHANGES.items()},
         difference=_draw_difference(request, file) if file.kind == "invoices" else None,
-        decision=find_decision(home_of(request), file_id) if is_held else None,
+        decision=decisions.find(home_of(request), file_id) if is_held else None,
         holder=holder(home_of(request)) if is_held else None,
         is_at_work=request.app.state.decider.is_at_work,
         trouble=request.app.state.decider.trouble(partial(translate, request)),
@@ -134,13 +132,6 @@ async def decide(request: Request) -> Response:
     return RedirectResponse(f"{_PATH}/{file_id}", _SEE_OTHER)
 
 
-def find_decision(home: Home, file_id: str) -> Decision | None:
-    """What was decided on a file that the published copy still calls held; None if nothing was."""
-    newest = manifests.read_manifest(home, manifests.last_load_id(home))
-    said = [*decisions.read_noted(home), *(newest.decisions if newest else ())]
-    return next((each for each in said if each.file_id == file_id), None)
-
-
 def _note(home: Home, file_id: str, decision: str) -> None:
     with _one_at_a_time, opened(home) as reader:
         if files.read_file(reader, file_id) is None:
@@ -149,7 +140,7 @@ def _note(home: Home, file_id: str, decision: str) -> None:
             decisions.check_held(reader.connection, file_id)
         except ToldError as error:
             raise HTTPException(409, str(error)) from error
-        if find_decision(home, file_id) is None:
+        if decisions.find(home, file_id) is None:
             decisions.note(home, file_id, decision, datetime.now(UTC))
 
 

@@ -15,7 +15,7 @@ from orchestration.delivery import published_copy
 from orchestration.installation import locking, warehouse
 from orchestration.installation.databases import Connection
 from orchestration.intake import decisions
-from orchestration.intake.decisions import HeldFile, OvertakenError
+from orchestration.intake.decisions import DecidedError, HeldFile, OvertakenError
 from orchestration.reports import alerts
 from orchestration.reports.printing import as_text, make_table, say
 from orchestration.verbs.common import open_home, told
@@ -57,14 +57,24 @@ def load_decisions() -> None:
 
 
 def _decide(file_id: str, decision: str) -> None:
-    """Record a decision, then apply it; the record waits while a run holds the warehouse."""
+    """Record a decision, then apply it; the record waits while a run holds the warehouse.
+
+    Of two people who decide on the same file, the first one counts.
+    """
     console, home = Console(), open_home()
     with told():
         read_contracts(home.seeds)
         with published_copy.reading(home) as published:
             decisions.check_held(published, file_id)
-        decisions.note(home, file_id, decision, datetime.now(UTC))
-        console.print(f"{file_id}: {decision}, noted", highlight=False)
+        former = decisions.find(home, file_id)
+        if former is None:
+            decisions.note(home, file_id, decision, datetime.now(UTC))
+            console.print(f"{file_id}: {decision}, noted", highlight=False)
+        elif former.decision != decision:
+            raise DecidedError(
+                f"file {file_id} was {former.decision} at {former.decided_at:%Y-%m-%d %H:%M} UTC:"
+                " the first decision counts, and the next run carries it out"
+            )
         with locking.exclusive(home):
             with console.status("carrying out the decision"):
                 runs.run_decisions(home, console.print)

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from unittest.mock import Mock
@@ -24,6 +25,7 @@ from orchestration.delivery import ledger, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
+from orchestration.intake import decisions
 from orchestration.intake.checking import Checked, Column
 from orchestration.reports.terminal import show_checked
 from tests.orchestration.installations import Installed, install
@@ -114,6 +116,22 @@ def test_held_shows_the_difference_that_the_file_would_make(
     # new, changed, same, withdrawn, kept in process, rows of nobody
     assert row == [held_id, "colegio_pehuen", "0", "0", "15", "45", "0", "0"]
     assert operator.answer()["estado"] == "retenido"
+
+
+def test_who_decides_otherwise_than_somebody_before_is_told_so(
+    operator: Operator, held_id: str
+) -> None:
+    decisions.note(
+        operator.home, held_id, decisions.APPROVED, datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
+    )
+    result = operator.command("refuse", held_id)
+    assert result.returncode == 1
+    assert (
+        f"file {held_id} was approved at 2026-03-04 12:30 UTC: the first decision counts"
+        in " ".join(result.stderr.split())
+    )
+    assert [each.decision for each in decisions.read_noted(operator.home)] == [decisions.APPROVED]
+    decisions.forget(operator.home, held_id)
 
 
 def test_check_reads_the_newest_file_and_changes_nothing(operator: Operator) -> None:
