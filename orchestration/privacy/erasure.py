@@ -214,12 +214,17 @@ def _plan(home: Home, request: Request, say: runs.Say) -> Request:
         for file in manifest.files:
             if file.organization_id != request.organization_id or not file.stored_sha256:
                 continue
-            if file.file_id in found.rows:
-                kept[file.file_id] = write_file(home, file, found, aliases, tokens)
-            elif file.file_id in found.unread and persons.may_name(
-                store.stored_path(home, file), pattern
+            is_unread = file.file_id in found.unread
+            # A workbook that is read has other sheets, notes and properties, which are not.
+            has_more = is_unread or file.kind == manifests.CUSTOMERS
+            if file.file_id not in found.rows and not (
+                has_more and persons.may_name(store.stored_path(home, file), pattern)
             ):
+                continue
+            if is_unread:
                 refused[file.file_id] = found.unread[file.file_id]
+            else:
+                kept[file.file_id] = write_file(home, file, found, aliases, tokens)
         for event_range in manifest.events:
             former = write_range(
                 home, manifest.load_id, event_range, found, request, tokens, ranges

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import unicodedata
@@ -100,7 +101,7 @@ def spellings(connection: Connection, scheme: str, customer_id: str) -> list[str
 
 
 def pattern_of(persons: Persons) -> re.Pattern[bytes]:
-    """Return a pattern that finds the persons in bytes that cannot be read."""
+    """Return a pattern that finds the persons in bytes that are not read: text, JSON or XML."""
     forms = []
     for customer_id in persons.pseudonyms:
         if persons.scheme == "rut":
@@ -113,6 +114,7 @@ def pattern_of(persons: Persons) -> re.Pattern[bytes]:
             }
             written = {each.encode() for each in spelled}
             written |= {json.dumps(each)[1:-1].encode() for each in spelled}
+            written |= {html.escape(each, quote=False).encode() for each in spelled}
             written.add(customer_id.encode("cp1252", "ignore"))
             forms += [_spaced(each) for each in written if each]
     return re.compile(b"(?<![0-9A-Za-z])(?:" + b"|".join(forms) + b")(?![0-9A-Za-z])")

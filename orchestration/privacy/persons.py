@@ -2,8 +2,8 @@
 them now.
 
 The models find the rows and the reasons: SQL compares the ids as everywhere (R1). Misspelled ids in
-refused rows are compared by their reduced spelling. Files that could not be read are searched as
-bytes.
+refused rows are compared by their reduced spelling. Files that could not be read, and what is not
+read of a workbook, are searched as bytes.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def _draw_pseudonym(connection: Connection, scheme: str, customer_id: str) -> st
 
 
 def may_name(path: Path, pattern: re.Pattern[bytes]) -> bool:
-    """Return whether an unreadable file names a person, or cannot be searched."""
+    """Return whether what is not read of a file names a person, or cannot be searched."""
     with path.open("rb") as content:
         if workbook_files.is_protected(content):
             return True

@@ -80,6 +80,8 @@ class Tokens:
 def write_file(home: Home, file: LandedFile, found: Found, aliases: Aliases, tokens: Tokens) -> str:
     """Rewrite a file without the persons; return the hash of its new bytes.
 
+    Of a workbook in which no row is theirs, what is not read is dropped.
+
     Raises:
         RefusedError: it would be read differently.
 
@@ -125,7 +127,7 @@ def _write_workbook(
     home: Home, file: LandedFile, found: Found, aliases: Aliases, tokens: Tokens
 ) -> str:
     path = store.stored_path(home, file)
-    rows = found.rows[file.file_id]
+    rows = found.rows.get(file.file_id, {})
     contract = (file.organization_id, file.customer_id_scheme, aliases)
     changes = {number: partial(tokens.change_text, row) for number, row in rows.items()}
 
