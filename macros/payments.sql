@@ -7,6 +7,70 @@
 {%- endmacro %}
 
 {#
+    The CTE `payment_schemes`, and those that it needs: the id scheme that every event of a payment
+    is read with, and the load from which it is known. It is that of the first contract that the
+    organization has from the load of the payment's first event on (R21); with the scheme of each
+    event's own load, a change of the contract would make two payments of one.
+
+    events: all events so far of some payments, with organization_id, payment_id, load_id. loads:
+    all of them. organizations: those of all contracts, as they were kept.
+#}
+{% macro with_payment_schemes(events, loads, organizations) -%}
+begun as (
+    select
+        organization_id,
+        payment_id,
+        min(load_id) as load_id
+    from {{ events }}
+    group by
+        organization_id,
+        payment_id
+),
+
+beginnings as (
+    select distinct
+        organization_id,
+        load_id
+    from begun
+),
+
+contracted as (
+    select
+        beginnings.organization_id,
+        beginnings.load_id,
+        min({{ loads }}.load_id) as contract_load_id
+    from beginnings
+    inner join {{ organizations }}
+        on beginnings.organization_id = {{ organizations }}.organization_id
+    inner join {{ loads }}
+        on
+            {{ organizations }}.contracts = {{ loads }}.contracts
+            and beginnings.load_id <= {{ loads }}.load_id
+    group by
+        beginnings.organization_id,
+        beginnings.load_id
+),
+
+payment_schemes as (
+    select
+        begun.organization_id,
+        begun.payment_id,
+        contracted.contract_load_id as load_id,
+        {{ organizations }}.customer_id_scheme
+    from begun
+    inner join contracted
+        on
+            begun.organization_id = contracted.organization_id
+            and begun.load_id = contracted.load_id
+    inner join {{ loads }} on contracted.contract_load_id = {{ loads }}.load_id
+    inner join {{ organizations }}
+        on
+            {{ loads }}.contracts = {{ organizations }}.contracts
+            and begun.organization_id = {{ organizations }}.organization_id
+)
+{%- endmacro %}
+
+{#
     An aggregate: the state of a part of a payment after its events, processed in the order of
     (occurred_at, loaded order) (R21). The result is a struct of the columns of next_payment_state.
     The order in which the events arrived has no effect.
