@@ -95,24 +95,28 @@ def erase(
 
     """
     spark.end_session(home)
-    scheme = organization.customer_id_scheme
     done = finish(home, say) if is_unfinished(home) else None
     places: dict[str, int] = {}
-    known = id_spellings.normal_ids(home, scheme, customer_ids)
-    for place, customer_id in enumerate(known, start=1):
-        places.setdefault(customer_id, place)
-    if done is not None:
-        if done.organization_id == organization.organization_id:
-            places = {each: place for each, place in places.items() if each not in done.pseudonyms}
-        if not places:
-            return
+    erased = (
+        done.pseudonyms
+        if done is not None and done.organization_id == organization.organization_id
+        else {}
+    )
+    known = id_spellings.normal_ids(home, organization, customer_ids, erased)
+    for place, ids in enumerate(known, start=1):
+        for customer_id in ids.every:
+            if customer_id not in erased:
+                places.setdefault(customer_id, place)
+    if done is not None and not places:
+        return
     if runs.is_recovery_due(home):
         raise RefusedError("a run has not ended: run again, then erase")
     request = Request(
         organization.organization_id,
-        scheme,
+        organization.customer_id_scheme,
         dict.fromkeys(places, ""),
-        datetime.now(UTC).replace(tzinfo=None).isoformat(),
+        sorted({customer_id for ids in known for customer_id in ids.former} & places.keys()),
+        asked_at=datetime.now(UTC).replace(tzinfo=None).isoformat(),
     )
     # From the first look at what was received to the end: a check would land a file between.
     with arriving.reading(home, organization.organization_id):
@@ -184,7 +188,7 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
     home.erasure.unlink()
     whole_files.sync_folder(home.root)
     say(
-        f"persons of {request.organization_id} erased: {len(request.pseudonyms)};"
+        f"persons of {request.organization_id} erased: {request.count};"
         f" rows: {request.row_count}; files:"
         f" {len(request.kept) + len(request.refused) + len(request.ranges)};"
         f" loads replayed: {load_count}"
@@ -267,7 +271,7 @@ def _rewrite(home: Home, request: Request) -> None:
         {
             "erased_at": request.asked_at,
             "organization_id": request.organization_id,
-            "persons": len(request.pseudonyms),
+            "persons": request.count,
             "receipts_kept_as": {**request.kept, **dict.fromkeys(request.refused, "")},
             "events_kept_as": request.ranges,
         },

@@ -6,9 +6,10 @@ import html
 import json
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestration.contracts.organizations import Organization
 from orchestration.installation import warehouse
 from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError, WrongUseError
@@ -35,21 +36,55 @@ class Persons:
         organization_id: the organization.
         scheme: the organization's id scheme.
         pseudonyms: the pseudonyms by customer id.
+        former: those ids that are from before the scheme was `rut`, as they were written.
 
     """
 
     organization_id: str
     scheme: str
     pseudonyms: Mapping[str, str]
+    former: Sequence[str] = ()
+
+    def is_rut(self, customer_id: str) -> bool:
+        """Whether an id is a RUT in its form for comparison."""
+        return self.scheme == "rut" and customer_id not in self.former
+
+    @property
+    def count(self) -> int:
+        """How many they are; a former id of somebody has the same pseudonym with a zero before."""
+        return len({each.lstrip("0") for each in self.pseudonyms.values()})
 
 
-def normal_ids(home: Home, scheme: str, texts: Sequence[str]) -> list[str]:
+@dataclass(frozen=True)
+class Ids:
+    """The ids of one customer in their form for comparison.
+
+    Args:
+        own: by the organization's id scheme; None if it is none.
+        former: where the scheme is `rut`, those in the warehouse that are from before it was: the
+            RUT as it was written, or what is no RUT.
+
+    """
+
+    own: str | None
+    former: tuple[str, ...] = ()
+
+    @property
+    def every(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.former if self.own is None else (self.own, *self.former)
+
+
+def normal_ids(
+    home: Home, organization: Organization, texts: Sequence[str], erased: Collection[str] = ()
+) -> list[Ids]:
     """Return ids in their form for comparison, with the functions that the models made (R1).
 
     Args:
         home: the installation.
-        scheme: how the organization names its customers.
+        organization: the organization of the customers.
         texts: the ids as an operator wrote them.
+        erased: ids that the warehouse had until now.
 
     Raises:
         InvalidCustomerIdError: an id is no RUT, or has no visible character.
@@ -63,23 +98,54 @@ def normal_ids(home: Home, scheme: str, texts: Sequence[str]) -> list[str]:
             "select 1 from duckdb_functions() where function_name = 'valid_rut'"
         ).fetchone():
             raise RefusedError("the warehouse is of an older version: say `replay`, then erase")
-        normal = []
+        normal: list[Ids] = []
+        is_rut = organization.customer_id_scheme == "rut"
         for place, text in enumerate(texts, start=1):
-            known = _ask(connection, "valid_rut" if scheme == "rut" else "normal_id", text)
-            if not known:
+            if is_rut:
+                ids = Ids(
+                    valid_rut(connection, text),
+                    _find_former(connection, organization.organization_id, text),
+                )
+                if not ids.every and (known := _ask(connection, "normal_id", text)) in erased:
+                    ids = Ids(known)
+            else:
+                ids = Ids(_ask(connection, "normal_id", text) or None)
+            if not ids.every:
                 what = (
                     "is no RUT: say it with its check digit, such as 12345678-5"
-                    if scheme == "rut"
+                    if is_rut
                     else "has no id: say one"
                 )
                 raise InvalidCustomerIdError(f"customer {place} {what}")
-            normal.append(known)
+            normal.append(ids)
     return normal
 
 
-def is_valid_rut(connection: Connection, rut: str) -> bool:
-    """Whether a RUT has the right check digit, by the function that the models made."""
-    return _ask(connection, "valid_rut", rut) is not None
+def _find_former(connection: Connection, organization_id: str, text: str) -> tuple[str, ...]:
+    """Find the ids that an organization with RUTs had for a customer before it had them."""
+    rows = connection.execute(
+        """
+        select distinct customer_id
+        from intermediate.int_customers__named
+        where
+            organization_id = ?
+            and not regexp_full_match(customer_id, '[1-9][0-9]*-[0-9K]')
+            and (
+                customer_id = main.normal_id(?)
+                or main.valid_rut(customer_id) = main.valid_rut(?)
+            )
+        order by customer_id
+        """,
+        [organization_id, text, text],
+    ).fetchall()
+    return tuple(customer_id for (customer_id,) in rows)
+
+
+def valid_rut(connection: Connection, text: str) -> str | None:
+    """Return a RUT in its form for comparison, by the function that the models made; None if it is
+    no valid one.
+    """
+    return _ask(connection, "valid_rut", text)
 
 
 def _ask(connection: Connection, function: str, text: str) -> str | None:
@@ -87,16 +153,18 @@ def _ask(connection: Connection, function: str, text: str) -> str | None:
     return None if row is None or row[0] is None else str(row[0])
 
 
-def spellings(connection: Connection, scheme: str, customer_id: str) -> list[str]:
+def spellings(connection: Connection, persons: Persons, customer_id: str) -> list[str]:
     """Return the letters, digits and blanks to which a misspelled id may be reduced.
 
-    For a RUT: with any check digit, or without one unless that is another person's RUT.
+    For a RUT: with any check digit, or without one unless that is another person's RUT. For a
+    former id none if somebody's RUT may be reduced to it.
     """
-    if scheme != "rut":
-        return [customer_id]
+    if not persons.is_rut(customer_id):
+        is_like_a_rut = customer_id in persons.former and re.fullmatch("[0-9K]+", customer_id)
+        return [] if is_like_a_rut else [customer_id]
     body = customer_id[:-2]
     spelled = [body + digit for digit in CHECK_DIGITS]
-    is_of_another = is_valid_rut(connection, f"{body[:-1]}-{body[-1]}")
+    is_of_another = valid_rut(connection, f"{body[:-1]}-{body[-1]}") is not None
     return spelled if is_of_another else [*spelled, body]
 
 
@@ -104,7 +172,7 @@ def pattern_of(persons: Persons) -> re.Pattern[bytes]:
     """Return a pattern that finds the persons in bytes that are not read: text, JSON or XML."""
     forms = []
     for customer_id in persons.pseudonyms:
-        if persons.scheme == "rut":
+        if persons.is_rut(customer_id):
             digits = b"[., ]?".join(digit.encode() for digit in customer_id[:-2])
             forms.append(b"0*" + digits + b"(?:[^0-9A-Za-z]{0,3}[0-9Kk])?")
         else:

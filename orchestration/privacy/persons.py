@@ -14,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,9 +30,9 @@ from orchestration.privacy.id_spellings import (
     RUT_DIGITS,
     Persons,
     RefusedError,
-    is_valid_rut,
     pattern_of,
     spellings,
+    valid_rut,
 )
 
 LONGEST = 256  # characters of an id, and of an attribute
@@ -129,7 +129,7 @@ class _Asked:
         self._spelled = {
             spelling: customer_id
             for customer_id in persons.pseudonyms
-            for spelling in spellings(connection, persons.scheme, customer_id)
+            for spelling in spellings(connection, persons, customer_id)
         }
 
     def read(self, sql: str) -> list[dict[str, Any]]:
@@ -220,21 +220,58 @@ def check(
         for claim in claims:
             if claim["reason"] == reason:
                 raise RefusedError(f"customer {places[asked.whose(claim)]} {told}")
-    known = {asked.whose(row) for row in asked.read(_NAMED)}
-    for person, place in places.items():
-        if person not in known:
+    for customer_id, place in places.items():
+        if _was_a_rut(connection, persons, customer_id):
+            raise RefusedError(
+                f"customer {place} is also named by a RUT, from when the organization had the"
+                " customer_id_scheme `rut`: give it that scheme again and run, then erase"
+            )
+    known = {places[asked.whose(row)] for row in asked.read(_NAMED)}
+    for place in places.values():
+        if place not in known:
             raise RefusedError(
                 f"customer {place} is not known: look the id up in `customers` or `debts`"
             )
 
 
+def _was_a_rut(connection: Connection, persons: Persons, customer_id: str) -> bool:
+    """Whether an organization that has no RUTs now has rows of a customer from when it had."""
+    rut = valid_rut(connection, customer_id)
+    if persons.scheme == "rut" or rut is None:
+        return False
+    had_ruts = any(
+        connection.execute(
+            f"select 1 from raw.{table}"  # noqa: S608 (a name of ours)
+            " where organization_id = ? and customer_id_scheme = 'rut' limit 1",
+            [persons.organization_id],
+        ).fetchone()
+        for table in ("intake_files", "contract_organizations")
+    )
+    spelled = spellings(connection, replace(persons, scheme="rut"), rut)
+    return had_ruts and bool(
+        connection.execute(
+            "select 1 from intermediate.int_customers__named where organization_id = ?"
+            " and (customer_id = ? or list_contains(?, loose_id)) limit 1",
+            [persons.organization_id, rut, spelled],
+        ).fetchone()
+    )
+
+
 def draw_pseudonyms(connection: Connection, persons: Persons) -> dict[str, str]:
-    """Draw an id for each person that nobody has and nobody will get."""
+    """Draw an id for each person that nobody has and nobody will get.
+
+    A RUT as it was written before the scheme was `rut` becomes another spelling of the new RUT.
+    """
     drawn: dict[str, str] = {}
     for customer_id in persons.pseudonyms:
+        rut = valid_rut(connection, customer_id)
+        if customer_id in persons.former and rut in drawn:
+            spelled = sum(each.lstrip("0") == drawn[rut] for each in drawn.values())
+            drawn[customer_id] = "0" * spelled + drawn[rut]
+            continue
         is_taken = True
         while is_taken:
-            pseudonym = _draw_pseudonym(connection, persons.scheme, customer_id)
+            pseudonym = _draw_pseudonym(connection, persons, customer_id)
             is_taken = (
                 pseudonym in drawn.values()
                 or connection.execute(
@@ -247,12 +284,12 @@ def draw_pseudonyms(connection: Connection, persons: Persons) -> dict[str, str]:
     return drawn
 
 
-def _draw_pseudonym(connection: Connection, scheme: str, customer_id: str) -> str:
-    if scheme == "rut":
+def _draw_pseudonym(connection: Connection, persons: Persons, customer_id: str) -> str:
+    if persons.is_rut(customer_id):
         # No real RUT is in this range: eight digits suffice for all, and longer ones start lower.
         body = str(9 * 10 ** (RUT_DIGITS - 1) + secrets.randbelow(10 ** (RUT_DIGITS - 1)))
         ruts = (f"{body}-{digit}" for digit in CHECK_DIGITS)
-        return next(rut for rut in ruts if is_valid_rut(connection, rut))
+        return next(rut for rut in ruts if valid_rut(connection, rut))
     pseudonym = f"borrado-{secrets.token_hex(8)}"
     # An id that was refused as too long must stay too long.
     return pseudonym.ljust(LONGEST + 1, "x") if len(customer_id) > LONGEST else pseudonym

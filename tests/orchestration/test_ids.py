@@ -275,9 +275,10 @@ def test_a_person_is_found_by_every_spelling(tmp_path: Path) -> None:
         Deposit("agua", xlsx_of([("Identificador", "Nombre"), (somebody(), "Ana")]), "customers"),
         events=[event_of("agua", 1, customer_id=somebody(), product_id="P 1", due_date=DUE)],
     )
-    named = id_spellings.normal_ids(house.home, "external_id", [somebody(), "Ñ 007-A"])
-    assert named == ["Ñ 007-A"] * 2
-    asked = id_spellings.Persons("agua", "external_id", {named[0]: "borrado-1"})
+    organization = house.organizations["agua"]
+    named = id_spellings.normal_ids(house.home, organization, [somebody(), "Ñ 007-A"])
+    assert [ids.every for ids in named] == [("Ñ 007-A",)] * 2
+    asked = id_spellings.Persons("agua", "external_id", {named[0].every[0]: "borrado-1"})
     with persons.asking(house.home, lambda _: None) as connection:
         found = persons.find(connection, asked)
     lines = sorted(sorted(rows) for rows in found.rows.values())
