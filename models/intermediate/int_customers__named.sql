@@ -1,6 +1,5 @@
 -- Every row of a file and every event, with the customer that it names: by whom a person is found
--- who is to be erased. What is no id is compared by what is left of it (`loose_id`). An event names
--- the customer of its payment, so that an erasure takes no payment apart.
+-- who is to be erased. What is no id is compared by what is left of it (`loose_id`).
 with invoices as (
     select * from {{ ref('stg_intake__invoices') }}
 ),
@@ -13,12 +12,8 @@ customers as (
     select * from {{ ref('stg_intake__customers') }}
 ),
 
-read_payment_events as (
+payment_events as (
     select * from {{ ref('stg_events__payment_events') }}
-),
-
-counted as (
-    select * from {{ ref('int_payment_events__understood') }}
 ),
 
 enrollment_events as (
@@ -27,17 +22,6 @@ enrollment_events as (
 
 organizations as (
     select * from {{ ref('stg_contracts__organizations') }}
-),
-
-payment_events as (
-    select
-        read_payment_events.organization_id,
-        read_payment_events.load_id,
-        read_payment_events.source_file,
-        read_payment_events.line_number,
-        coalesce(counted.customer_id, read_payment_events.customer_id) as customer_id
-    from read_payment_events
-    left join counted on read_payment_events.event_number = counted.event_number
 ),
 
 {#- Each with what its columns are null for when they do not hold what they should. -#}

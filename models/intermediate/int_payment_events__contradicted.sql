@@ -72,6 +72,7 @@ paired as (
 keyed as (
     select
         *,
+        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id,
         case
             when is_of_rut then coalesce({{ normalize_rut('customer_id') }}, customer_id)
             else customer_id
@@ -84,8 +85,19 @@ keyed as (
     from paired
 ),
 
-differing as (
-    select *
+contradicted as (
+    select
+        load_id,
+        event_number,
+        event_id,
+        organization_id,
+        payment_id,
+        customer_id,
+        product_id,
+        due_date,
+        channel,
+        currency,
+        debt_id
     from keyed
     where
         has_other_values
@@ -94,61 +106,6 @@ differing as (
         ) }} <> {{ hash_debt(
             'organization_id', 'first_compared_customer_id', 'first_product_id', 'first_due_date'
         ) }}
-),
-
-concerned as (
-    select
-        organization_id,
-        payment_id,
-        load_id
-    from firsts
-    where
-        exists (
-            select 1
-            from differing
-            where
-                differing.organization_id = firsts.organization_id
-                and differing.payment_id = firsts.payment_id
-        )
-),
-
-{{ with_payment_schemes('concerned', 'loads', 'organizations') }},
-
--- The debt is that of the payment's other events, which are all read with one id scheme.
-named as (
-    select
-        differing.load_id,
-        differing.event_number,
-        differing.event_id,
-        differing.organization_id,
-        differing.payment_id,
-        coalesce(
-            case
-                when payment_schemes.load_id is not null
-                    then
-                        {{ normalize_customer_id(
-                            'differing.raw_customer_id', 'payment_schemes.customer_id_scheme'
-                        ) }}
-            end,
-            differing.customer_id
-        ) as customer_id,
-        differing.product_id,
-        differing.due_date,
-        differing.channel,
-        differing.currency
-    from differing
-    left join payment_schemes
-        on
-            differing.organization_id = payment_schemes.organization_id
-            and differing.payment_id = payment_schemes.payment_id
-            and differing.load_id >= payment_schemes.load_id
-),
-
-contradicted as (
-    select
-        *,
-        {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id
-    from named
 )
 
 select * from contradicted

@@ -15,14 +15,10 @@ statuses as (
 ),
 
 loads as (
-    select * from {{ ref('stg_intake__loads') }}
-),
-
-new_loads as (
     select
         load_id,
         contracts
-    from loads
+    from {{ ref('stg_intake__loads') }}
     {{ only_new_loads() }}
 ),
 
@@ -30,22 +26,22 @@ understanding as (
     select
         events.organization_id,
         events.event_id,
-        events.payment_id,
-        new_loads.load_id,
+        loads.load_id,
+        organizations.customer_id_scheme,
         statuses.status,
         row_number() over (
             partition by events.organization_id, events.event_id
-            order by new_loads.load_id
+            order by loads.load_id
         ) as load_rank
     from events
-    inner join new_loads on events.load_id < new_loads.load_id
+    inner join loads on events.load_id < loads.load_id
     inner join organizations
         on
-            new_loads.contracts = organizations.contracts
+            loads.contracts = organizations.contracts
             and events.organization_id = organizations.organization_id
     inner join statuses
         on
-            new_loads.contracts = statuses.contracts
+            loads.contracts = statuses.contracts
             and lower(trim(events.raw_status)) = statuses.raw_status
             and statuses.kind = 'payment'
     where events.status is null
@@ -59,24 +55,6 @@ understanding as (
         )
     {%- endif %}
 ),
-
-concerned as (
-    select
-        organization_id,
-        payment_id,
-        load_id
-    from events
-    where
-        exists (
-            select 1
-            from understanding
-            where
-                understanding.organization_id = events.organization_id
-                and understanding.payment_id = events.payment_id
-        )
-),
-
-{{ with_payment_schemes('concerned', 'loads', 'organizations') }},
 
 understood as (
     select
@@ -96,7 +74,7 @@ understood as (
         events.reason,
         events.occurred_at
     from events
-    inner join new_loads on events.load_id = new_loads.load_id
+    inner join loads on events.load_id = loads.load_id
     where events.status is not null
     union all
     select
@@ -106,7 +84,7 @@ understood as (
         events.organization_id,
         events.payment_id,
         coalesce(
-            {{ normalize_customer_id('events.customer_id', 'payment_schemes.customer_id_scheme') }},
+            {{ normalize_customer_id('events.customer_id', 'understanding.customer_id_scheme') }},
             events.customer_id
         ) as customer_id,
         events.product_id,
@@ -123,10 +101,6 @@ understood as (
         on
             events.organization_id = understanding.organization_id
             and events.event_id = understanding.event_id
-    inner join payment_schemes
-        on
-            events.organization_id = payment_schemes.organization_id
-            and events.payment_id = payment_schemes.payment_id
     where understanding.load_rank = 1
 )
 

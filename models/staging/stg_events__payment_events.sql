@@ -28,7 +28,6 @@ renamed as (
         source.event_id,
         source.organization_id,
         source.payment_id,
-        source.customer_id as raw_customer_id,
         coalesce(
             {{ normalize_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
             trim(source.customer_id)

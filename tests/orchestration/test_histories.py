@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,6 @@ from tests.orchestration.histories import (
     PaymentEvent,
     business_date,
     draw_many,
-    json_line,
 )
 from tests.orchestration.landing_histories import (
     align,
@@ -222,70 +221,6 @@ def test_contracts_that_change_do_not_change_what_was_read_by_them(tmp_path: Pat
     assert query_all(replayed, queries) == told
     run_dbt(home, *BUILD, "--full-refresh")
     assert query_all(home, queries) == told
-
-
-def test_a_payment_is_read_by_the_contract_that_it_began_under_to_its_end(tmp_path: Path) -> None:
-    """R9, R10, R21: the id scheme changes while it is in process, or the contract comes later."""
-    steps = {
-        "to_rut": (("external_id", "rut", "rut"), ("12.345.678-5",) * 3),
-        "from_rut": (("rut", "external_id", "external_id"), ("12.345.678-5", "12345678-5") * 2),
-        "onboarded": ((None, "external_id", "rut"), ("12.345.678-5",) * 3),
-        "returns": (("rut", None, "external_id"), ("012.345.678-5", "12.345.678-5") * 2),
-    }
-    home = Home(tmp_path / "home", tmp_path / "seeds")
-    states = ("in_process", "authorized", "reversed")
-    for number, status in enumerate(states, start=1):
-        contracted, strange = [], ""
-        for name, (schemes, texts) in steps.items():
-            scheme, text = schemes[number - 1], texts[number - 1]
-            history = _nth(_one_payment(name, scheme or "", text, status), number)
-            if scheme:
-                contracted.append(history)
-            else:
-                strange += f"{json_line(name, history.loads[-1].events[0])}\n"
-        shutil.rmtree(home.seeds, ignore_errors=True)
-        write_seeds(home.seeds, contracted)
-        if number == 1:
-            home.create()
-            lend_parse(home)
-        land(home, number, contracted, more_lines=strange)
-        _carry(home)
-        expected = [(name, status) for name in sorted(steps)]
-        if number == 1:
-            expected.remove(("onboarded", status))
-        if number == 2:
-            expected[expected.index(("returns", status))] = ("returns", "in_process")
-        assert query(home, "select organization_id, status from payments order by all") == expected
-    assert query(home, "select organization_id, customer_id from payments order by all") == [
-        ("from_rut", "12345678-5"),
-        ("onboarded", "12.345.678-5"),
-        ("returns", "12345678-5"),
-        ("to_rut", "12.345.678-5"),
-    ]
-    assert query(home, "select * from payments_in_process") == []
-
-    queries = (_DEBTS, _HISTORY, *_DERIVED, "select * from payment_events order by all")
-    before = query_all(home, queries)
-    replayed = Home(tmp_path / "replayed", home.seeds)
-    shutil.copytree(home.landing, replayed.landing)
-    replayed.create()
-    lend_parse(replayed)
-    for _ in states:
-        _carry(replayed)
-    assert query_all(replayed, queries) == before
-    run_dbt(home, *BUILD, "--full-refresh")
-    assert query_all(home, queries) == before
-
-
-def _nth(history: History, number: int) -> History:
-    """Have the event of a history come in another load; debts come in the first alone."""
-    (load,) = history.loads
-    (event,) = load.events
-    event = replace(
-        event, event_id=str(number), occurred_at=event.occurred_at + timedelta(hours=number)
-    )
-    load = Load(invoices=load.invoices if number == 1 else None, events=(event,))
-    return History(history.contract, (*(Load() for _ in range(number - 1)), load))
 
 
 def test_a_load_of_a_version_that_kept_no_words_is_read_by_those_of_its_first_replay(
