@@ -4,11 +4,15 @@ with events as (
     select * from {{ ref('int_payment_events__deduplicated') }}
 ),
 
+understood as (
+    select * from {{ ref('int_payment_events__understood') }}
+),
+
 counted as (
     select
         *,
         {{ hash_debt('organization_id', 'customer_id', 'product_id', 'due_date') }} as debt_id
-    from {{ ref('int_payment_events__understood') }}
+    from understood
 ),
 
 contradicted as (
@@ -35,14 +39,16 @@ concerned as (
         {{ hash_debt(
             'events.organization_id', 'events.customer_id', 'events.product_id', 'events.due_date'
         ) }} as debt_id,
-        counted.debt_id as counted_debt_id,
+        {{ hash_debt(
+            'events.organization_id',
+            'coalesce(understood.customer_id, events.customer_id)',
+            'events.product_id',
+            'events.due_date'
+        ) }} as counted_debt_id,
         events.occurred_at > loads.loaded_at + interval '1' day as is_ahead
     from events
     inner join loads on events.load_id = loads.load_id
-    left join counted
-        on
-            events.organization_id = counted.organization_id
-            and events.event_number = counted.event_number
+    left join understood on events.event_number = understood.event_number
     where
         events.status is null
         or events.occurred_at > loads.loaded_at + interval '1' day
@@ -53,7 +59,7 @@ keyed as (
         *,
         {{ hash_payment('organization_id', 'payment_id', 'debt_id') }} as payment_key,
         -- its customer was as it is written until there was a contract that says how to read it
-        {{ hash_payment('organization_id', 'payment_id', 'coalesce(counted_debt_id, debt_id)') }}
+        {{ hash_payment('organization_id', 'payment_id', 'counted_debt_id') }}
             as counted_payment_key
     from concerned
 ),

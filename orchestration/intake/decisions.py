@@ -40,7 +40,7 @@ class OvertakenError(ToldError):
 
 
 class DecidedError(ToldError):
-    """Somebody has decided otherwise, and no load has taken that yet."""
+    """Somebody has decided otherwise, and that has not been carried out yet."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def check_held(connection: Connection, file_id: str) -> None:
 
 
 def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
-    """Write a decision for the next load; it replaces an earlier decision on the same file.
+    """Write a decision for the next load, where `find` has found none on the same file.
 
     Args:
         home: the installation.
@@ -129,8 +129,10 @@ def read_noted(home: Home) -> list[Decision]:
 
 def find(home: Home, file_id: str) -> Decision | None:
     """What was decided on a file that the published copy still calls held; None if nothing was."""
+    # A load writes its manifest, then it forgets the note.
+    noted = read_noted(home)
     newest = manifests.read_manifest(home, manifests.last_load_id(home))
-    said = [*read_noted(home), *(newest.decisions if newest else ())]
+    said = [*noted, *(newest.decisions if newest else ())]
     return next((each for each in said if each.file_id == file_id), None)
 
 

@@ -102,10 +102,11 @@ def normal_ids(
         is_rut = organization.customer_id_scheme == "rut"
         for place, text in enumerate(texts, start=1):
             if is_rut:
-                ids = Ids(
-                    valid_rut(connection, text),
-                    _find_former(connection, organization.organization_id, text),
-                )
+                former = _find_former(connection, organization.organization_id, text)
+                # Digits that were an id of its own are not taken for the RUT of somebody else.
+                is_number = re.fullmatch("[0-9]+K?", text.strip()) is not None
+                own = None if former and is_number else valid_rut(connection, text)
+                ids = Ids(own, former)
                 if not ids.every and (known := _ask(connection, "normal_id", text)) in erased:
                     ids = Ids(known)
             else:
@@ -122,7 +123,12 @@ def normal_ids(
 
 
 def _find_former(connection: Connection, organization_id: str, text: str) -> tuple[str, ...]:
-    """Find the ids that an organization with RUTs had for a customer before it had them."""
+    """Find the ids that an organization with RUTs had for a customer before it had them.
+
+    One that is a number, and so may be the RUT of somebody else, is found by itself alone.
+    """
+    if not had_scheme(connection, organization_id, "external_id"):
+        return ()
     rows = connection.execute(
         """
         select distinct customer_id
@@ -132,13 +138,28 @@ def _find_former(connection: Connection, organization_id: str, text: str) -> tup
             and not regexp_full_match(customer_id, '[1-9][0-9]*-[0-9K]')
             and (
                 customer_id = main.normal_id(?)
-                or main.valid_rut(customer_id) = main.valid_rut(?)
+                or (
+                    not regexp_full_match(customer_id, '[0-9]+K?')
+                    and main.valid_rut(customer_id) = main.valid_rut(?)
+                )
             )
         order by customer_id
         """,
         [organization_id, text, text],
     ).fetchall()
     return tuple(customer_id for (customer_id,) in rows)
+
+
+def had_scheme(connection: Connection, organization_id: str, scheme: str) -> bool:
+    """Whether an organization has, or had, an id scheme: by its files and its contracts."""
+    return any(
+        connection.execute(
+            f"select 1 from raw.{table}"  # noqa: S608 (a name of ours)
+            " where organization_id = ? and customer_id_scheme = ? limit 1",
+            [organization_id, scheme],
+        ).fetchone()
+        for table in ("intake_files", "contract_organizations")
+    )
 
 
 def valid_rut(connection: Connection, text: str) -> str | None:

@@ -30,6 +30,7 @@ from orchestration.privacy.id_spellings import (
     RUT_DIGITS,
     Persons,
     RefusedError,
+    had_scheme,
     pattern_of,
     spellings,
     valid_rut,
@@ -239,16 +240,8 @@ def _was_a_rut(connection: Connection, persons: Persons, customer_id: str) -> bo
     rut = valid_rut(connection, customer_id)
     if persons.scheme == "rut" or rut is None:
         return False
-    had_ruts = any(
-        connection.execute(
-            f"select 1 from raw.{table}"  # noqa: S608 (a name of ours)
-            " where organization_id = ? and customer_id_scheme = 'rut' limit 1",
-            [persons.organization_id],
-        ).fetchone()
-        for table in ("intake_files", "contract_organizations")
-    )
     spelled = spellings(connection, replace(persons, scheme="rut"), rut)
-    return had_ruts and bool(
+    return had_scheme(connection, persons.organization_id, "rut") and bool(
         connection.execute(
             "select 1 from intermediate.int_customers__named where organization_id = ?"
             " and (customer_id = ? or list_contains(?, loose_id)) limit 1",

@@ -19,6 +19,8 @@ from tests.orchestration.houses import Deposit, House, event_of, xlsx_of
 
 HEADER = ("customer_id", "Nombre")
 DOTTED, ZEROS, RUT, CODE, NUMBER = "12.345.678-5", "012.345.678-5", "12345678-5", "AL-0001", "777"
+# A number of the organization's own that is, with a hyphen, the RUT of somebody else.
+ACCOUNT = "12345674"
 FORMER = [
     HEADER,
     (DOTTED, "Secreta"),
@@ -27,6 +29,7 @@ FORMER = [
     ("AL-0002", "Otra"),
     (NUMBER, "Nadia"),
     ("11.111.111-1", "Otro"),
+    (ACCOUNT, "Nora"),
 ]
 LATTER = [
     ("RUT", "Nombre"),
@@ -34,6 +37,7 @@ LATTER = [
     ("12.345.678-9", "Secreta"),
     ("11.111.111-1", "Otro"),
     ("77-7", "Otra"),
+    ("1.234.567-4", "Rut"),
 ]
 SECRETS = {"Secreta", "Alba", "Nadia"}
 
@@ -85,6 +89,14 @@ def test_an_id_is_read_with_those_that_the_customer_had_before(house: House) -> 
     ]
 
 
+def test_a_number_of_the_organizations_own_is_not_the_rut_of_somebody_else(house: House) -> None:
+    luz = house.organizations["luz"]
+    assert id_spellings.normal_ids(house.home, luz, ["1.234.567-4", ACCOUNT]) == [
+        Ids("1234567-4"),
+        Ids(None, (ACCOUNT,)),
+    ]
+
+
 @pytest.mark.parametrize("text", ["AL-0003", "12.345.678-9"])
 def test_what_is_neither_a_rut_nor_a_former_id_is_refused(house: House, text: str) -> None:
     with pytest.raises(id_spellings.InvalidCustomerIdError) as told:
@@ -118,8 +130,8 @@ def test_the_rows_and_events_of_both_schemes_are_rewritten_and_no_others(house: 
     new = request.pseudonyms[RUT]
     expected = [
         [request.pseudonyms[each] for each in (DOTTED, ZEROS, CODE)]
-        + ["AL-0002", request.pseudonyms[NUMBER], "11.111.111-1"],
-        [new, "borrado", "11.111.111-1", "77-7"],
+        + ["AL-0002", request.pseudonyms[NUMBER], "11.111.111-1", ACCOUNT],
+        [new, "borrado", "11.111.111-1", "77-7", "1.234.567-4"],
     ]
     books = [
         file
