@@ -45,6 +45,20 @@ newest as (
     from loads
 ),
 
+{% if is_incremental() %}
+-- A day that stands twice is written again.
+kept as (
+    select
+        organization_id,
+        business_date
+    from {{ this }}
+    group by
+        organization_id,
+        business_date
+    having count(*) = 1
+),
+{% endif %}
+
 current_days as (
     select
         days.organization_id,
@@ -52,7 +66,7 @@ current_days as (
     from days
     cross join newest
     {%- if is_incremental() %}
-    left join {{ this }} as kept
+    left join kept
         on
             days.organization_id = kept.organization_id
             and days.business_date = kept.business_date
@@ -78,16 +92,22 @@ applied as (
         and status = 'applied'
 ),
 
+-- One of each, also where the newest date and a past one are counted.
+looked_at as (
+    select distinct organization_id
+    from current_days
+),
+
 currencies as (
     select
-        current_days.organization_id,
+        looked_at.organization_id,
         coalesce(applied.currency, organizations.currency) as currency
-    from current_days
+    from looked_at
     left join applied
         on
-            current_days.organization_id = applied.organization_id
+            looked_at.organization_id = applied.organization_id
             and applied.newness = 1
-    left join organizations on current_days.organization_id = organizations.organization_id
+    left join organizations on looked_at.organization_id = organizations.organization_id
 ),
 
 counted as (

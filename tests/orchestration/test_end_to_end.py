@@ -350,7 +350,7 @@ def test_each_documented_question_has_the_documented_answer(
 def test_what_comes_after_the_publication_of_its_date_waits_for_the_next(
     third_day: Installation,
 ) -> None:
-    """Last in this file: it goes on to a fourth date."""
+    """It goes on to a fourth date."""
     files = _outbox_bytes(third_day)
     debt, next_day = andes_seguros_debts()[5], DAYS[2] + timedelta(days=1)
     event = {
@@ -389,6 +389,21 @@ def test_what_comes_after_the_publication_of_its_date_waits_for_the_next(
     assert third_day.query(held) == [("pay-late", 0, DAYS[2], False)]
     after = _outbox_bytes(third_day)
     assert {path: after[path] for path in files} == files
+
+
+def test_a_date_of_before_the_first_is_a_day_of_its_own(third_day: Installation) -> None:
+    """Last in this file: an operator runs a date that nobody ran when it was due."""
+    days = "select organization_id, business_date, base_count from organization_days"
+    former, past = set(third_day.query(days)), DAYS[0] - timedelta(days=1)
+    result = third_day.run(past)
+    assert result.returncode == 0, result.stdout + result.stderr
+    base = third_day.query(
+        "select organization_id, count(*) from debts where is_in_base group by all"
+    )
+    rows = third_day.query(days)
+    assert set(rows) - former == {(name, past, count) for name, count in base}
+    assert former <= set(rows)
+    assert len(rows) == len(former) + len(base)
 
 
 def _rows(
