@@ -25,11 +25,11 @@
     {{ return(statements[0]) }}
 {% endmacro %}
 
-{# A value of a seed as Spark reads it: a text, which is cast, or null. #}
+{# A value of a seed as Spark reads it: a text without blanks around it, which is cast, or null. #}
 {% macro write_literal(value) -%}
     {%- if value is none -%}
         null
     {%- else -%}
-        '{{ value | string | replace("\\", "\\\\") | replace("'", "\\'") }}'
+        '{{ value | string | trim | replace("\\", "\\\\") | replace("'", "\\'") }}'
     {%- endif -%}
 {%- endmacro %}
