@@ -6,9 +6,11 @@ waits while a run holds the warehouse, and survives a crash.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -102,8 +104,8 @@ def check_held(connection: Connection, file_id: str) -> None:
         )
 
 
-def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
-    """Write a decision for the next load, where `find` has found none on the same file.
+def decide(home: Home, file_id: str, decision: str, now: datetime) -> Decision:
+    """Write a decision for the next load, unless there is one on the same file.
 
     Args:
         home: the installation.
@@ -111,10 +113,18 @@ def note(home: Home, file_id: str, decision: str, now: datetime) -> None:
         decision: APPROVED or REFUSED.
         now: the time.
 
+    Returns:
+        The decision that counts: of several people's, the first.
+
     """
-    said = Decision(file_id, decision, now.astimezone(UTC).replace(tzinfo=None))
-    content = json.dumps(asdict(said), default=lambda value: value.isoformat())
-    whole_files.write_whole(home.decisions / f"{file_id}.json", content.encode())
+    with _one_at_a_time(home):
+        former = find(home, file_id)
+        if former is not None:
+            return former
+        said = Decision(file_id, decision, now.astimezone(UTC).replace(tzinfo=None))
+        content = json.dumps(asdict(said), default=lambda value: value.isoformat())
+        whole_files.write_whole(home.decisions / f"{file_id}.json", content.encode())
+        return said
 
 
 def read_noted(home: Home) -> list[Decision]:
@@ -144,6 +154,18 @@ def is_any_noted(home: Home) -> bool:
 def forget(home: Home, file_id: str) -> None:
     """Delete the note of a decision that is in a manifest, or that no longer applies."""
     (home.decisions / f"{file_id}.json").unlink(missing_ok=True)
+
+
+@contextmanager
+def _one_at_a_time(home: Home) -> Iterator[None]:
+    """Keep the other threads and processes that decide waiting."""
+    home.decisions.mkdir(exist_ok=True)
+    folder = os.open(home.decisions, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _notes(home: Home) -> Iterator[Path]:

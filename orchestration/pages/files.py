@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -42,8 +41,6 @@ _CHANGES = {
 }
 _FILE_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _SEE_OTHER = 303
-# Two who decide at once get one decision: the first.
-_one_at_a_time = threading.Lock()
 
 
 def show_list(request: Request) -> Response:
@@ -133,15 +130,14 @@ async def decide(request: Request) -> Response:
 
 
 def _note(home: Home, file_id: str, decision: str) -> None:
-    with _one_at_a_time, opened(home) as reader:
+    with opened(home) as reader:
         if files.read_file(reader, file_id) is None:
             raise HTTPException(404, _("There is no such file."))
         try:
             decisions.check_held(reader.connection, file_id)
         except ToldError as error:
             raise HTTPException(409, str(error)) from error
-        if decisions.find(home, file_id) is None:
-            decisions.note(home, file_id, decision, datetime.now(UTC))
+        decisions.decide(home, file_id, decision, datetime.now(UTC))
 
 
 def _draw_difference(request: Request, file: ReceivedFile) -> Chart:

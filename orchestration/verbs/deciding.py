@@ -66,15 +66,13 @@ def _decide(file_id: str, decision: str) -> None:
         read_contracts(home.seeds)
         with published_copy.reading(home) as published:
             decisions.check_held(published, file_id)
-        former = decisions.find(home, file_id)
-        if former is None:
-            decisions.note(home, file_id, decision, datetime.now(UTC))
-            console.print(f"{file_id}: {decision}, noted", highlight=False)
-        elif former.decision != decision:
+        counts = decisions.decide(home, file_id, decision, datetime.now(UTC))
+        if counts.decision != decision:
             raise DecidedError(
-                f"file {file_id} was {former.decision} at {former.decided_at:%Y-%m-%d %H:%M} UTC:"
+                f"file {file_id} was {counts.decision} at {counts.decided_at:%Y-%m-%d %H:%M} UTC:"
                 " the first decision counts, and the next run carries it out"
             )
+        console.print(f"{file_id}: {decision}, noted", highlight=False)
         with locking.exclusive(home):
             with console.status("carrying out the decision"):
                 runs.run_decisions(home, console.print)

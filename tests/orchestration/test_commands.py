@@ -121,7 +121,7 @@ def test_held_shows_the_difference_that_the_file_would_make(
 def test_who_decides_otherwise_than_somebody_before_is_told_so(
     operator: Operator, held_id: str
 ) -> None:
-    decisions.note(
+    decisions.decide(
         operator.home, held_id, decisions.APPROVED, datetime(2026, 3, 4, 12, 30, tzinfo=UTC)
     )
     result = operator.command("refuse", held_id)

@@ -142,7 +142,7 @@ class TestDeciding:
         page.goto(f"{served.address}{address}?language=en")
         take_picture(page, "held", tmp_path)
         file_id = address.removeprefix("/files/")
-        decisions.note(
+        decisions.decide(
             morning.home, file_id, decisions.REFUSED, datetime(2026, 3, 3, 12, tzinfo=UTC)
         )
         page.goto(f"{served.address}{address}?language=en")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 
 import duckdb
 import pytest
 
 from orchestration.installation.home import Home
 from orchestration.intake.decisions import (
+    APPROVED,
     REFUSED,
     NotHeldError,
     OvertakenError,
     check_held,
-    note,
+    decide,
     read_held,
     read_noted,
 )
@@ -74,7 +77,18 @@ def test_a_file_that_a_newer_one_has_overtaken_is_no_wrong_use(
 
 
 def test_a_note_that_a_load_forgets_while_the_notes_are_read_is_passed_over(home: Home) -> None:
-    note(home, "a", REFUSED, datetime(2026, 3, 3, tzinfo=UTC))
+    decide(home, "a", REFUSED, datetime(2026, 3, 3, tzinfo=UTC))
     # It is listed, and there is nothing to be read.
     (home.decisions / "b.json").symlink_to(home.decisions / "gone")
     assert [each.file_id for each in read_noted(home)] == ["a"]
+
+
+def test_of_all_who_decide_at_once_one_counts_and_each_is_told_which(home: Home) -> None:
+    now = datetime(2026, 3, 3, tzinfo=UTC)
+    for number in range(20):
+        file_id = f"file-{number}"
+        with ThreadPoolExecutor(8) as operators:
+            told = set(
+                operators.map(partial(decide, home, file_id, now=now), [APPROVED, REFUSED] * 4)
+            )
+        assert told == {each for each in read_noted(home) if each.file_id == file_id}

@@ -111,7 +111,7 @@ def test_a_word_that_an_earlier_one_overtakes_comes_too_late(
         operator.correct(THIRD, debts)
         assert operator.run(THIRD) == 1
     older, newer = operator.held()
-    decisions.note(operator.home, newer, decisions.APPROVED, datetime.now(UTC))
+    decisions.decide(operator.home, newer, decisions.APPROVED, datetime.now(UTC))
     said = operator.command("refuse", older)
     assert (said.returncode, said.stderr) == (
         1,
