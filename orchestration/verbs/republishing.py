@@ -35,7 +35,8 @@ def republish(organization_id: str, business_date: datetime) -> None:
             files = outgoing.read_publication(
                 connection, organization.organization_id, business_date.date()
             )
-            changed = ledger.find_changed(connection, files)
+            # An answer may be sent anew in another form: it replaces the former one.
+            changed = ledger.find_changed(connection, [each for each in files if each.is_final])
             why_changed = _find_why(connection, home, organization, changed)
         if not files:
             raise click.BadParameter(
