@@ -51,6 +51,10 @@ def read_rows(
             f"{path.name} is missing in {path.parent}: put it there, or have SALDO_SEEDS name the"
             " folder of the contracts"
         ) from None
+    except PermissionError:
+        raise ContractError(
+            f"{path.name} in {path.parent} may not be read: give Saldo's user the right to"
+        ) from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise ContractError(
             f"{path.name} is not UTF-8 CSV: {error}; save it as CSV in UTF-8"

@@ -29,10 +29,15 @@ _NEWEST_RUNS = 20
 
 
 def find_due_dates(home: Home, organizations: Sequence[Organization], now: datetime) -> list[date]:
-    """Return the business dates to run now, by the inbox checks in the manifests, oldest first."""
+    """Return the business dates to run now, by the inbox checks in the manifests, oldest first.
+
+    However long ago the newest check was, it says which dates have been missed since.
+    """
     since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
     looks = timing.looks_of(manifests.recent_manifests(home, since))
-    return timing.due_dates(organizations, looks, now)
+    return timing.due_dates(
+        organizations, looks or timing.looks_of(manifests.newest_look(home)), now
+    )
 
 
 def is_run_in_flight(instance: dg.DagsterInstance, home: Home) -> bool:

@@ -1,11 +1,13 @@
 """Sensors: runs between the cut-offs, and monitoring of runs."""
 
+import hashlib
 import os
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from orchestration.contracts.organizations import read_organizations
+from orchestration.contracts.tables import ContractError
 from orchestration.defs.in_flight import (
     find_due_dates,
     find_killed_runs,
@@ -16,7 +18,8 @@ from orchestration.defs.jobs import IS_PRODUCTION, business_date
 from orchestration.delivery.attempts import is_delivery_due
 from orchestration.installation.clock import utc_now
 from orchestration.installation.home import Home
-from orchestration.intake import arrivals
+from orchestration.intake import arrivals, timing
+from orchestration.landing import manifests
 from orchestration.reports.run_alerts import send_alert_of
 
 OUTBOX = dg.AssetKey(["outbox", "files"])
@@ -39,7 +42,10 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     home, now = Home.from_environment(), utc_now()
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")
-    organizations = read_organizations(home.seeds)
+    try:
+        organizations = read_organizations(home.seeds)
+    except ContractError as error:
+        return _request_failure(home, error, now)
     # Checking a newer date first would skip a missed one.
     if find_due_dates(home, organizations, now):
         return dg.SkipReason("a cut-off is due, which goes first")
@@ -55,6 +61,19 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         skip_reason=None if dates else "nothing waits for a load",
         cursor=memory.to_json(),
     )
+
+
+def _request_failure(home: Home, error: ContractError, now: datetime) -> dg.SensorResult:
+    """Request a run that fails because of wrong contracts: its failure is told, a sensor's is not.
+
+    Each problem is told once a day. The run is of a date that was run before: if somebody mends the
+    contracts before it begins, it repeats that date.
+    """
+    told = hashlib.sha256(str(error).encode()).hexdigest()[:16]
+    looked = manifests.newest_look(home)
+    day = looked[0].business_date if looked else timing.last_date()
+    request = dg.RunRequest(run_key=f"contracts {now.date()} {told}", partition_key=day.isoformat())
+    return dg.SensorResult(run_requests=[request])
 
 
 @dg.sensor(

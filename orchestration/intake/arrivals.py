@@ -257,7 +257,10 @@ def _mark_spools(home: Home) -> str | None:
 
 
 def _mark_events(home: Home, now: datetime) -> str | None:
-    """Return a mark of the event files written after the newest load that read events."""
+    """Return a mark of the event files that came after the newest load that read events.
+
+    A file that is moved or copied keeps the time of its bytes; its inode has that of the move.
+    """
     recent = manifests.recent_manifests(home, _long_ago(now))
     of_inboxes = [each for each in recent if each.is_of_inboxes]
     if not of_inboxes:
@@ -266,7 +269,9 @@ def _mark_events(home: Home, now: datetime) -> str | None:
     paths = filter(event_files.is_named_as_one, event_files.find(home))
     states = ((path.name, event_files.look_at(path)) for path in paths)
     return _hash(
-        (name, state.st_size) for name, state in states if state and state.st_mtime > loaded_at
+        (name, state.st_size)
+        for name, state in states
+        if state and max(state.st_mtime, state.st_ctime) > loaded_at
     )
 
 

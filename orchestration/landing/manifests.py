@@ -309,6 +309,15 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
     return manifests[::-1]
 
 
+def newest_look(home: Home) -> list[Manifest]:
+    """Read the newest manifest that checked inboxes; an empty list if there is none."""
+    for load_id in reversed(load_ids(home)):
+        manifest = read_manifest(home, load_id)
+        if manifest is not None and manifest.looks:
+            return [manifest]
+    return []
+
+
 def manifest_path(home: Home, load_id: int) -> Path:
     """Return the path of a load's manifest."""
     return home.landing / "_loads" / f"{load_id:08d}.json"

@@ -183,11 +183,19 @@ class TestLooking:
         events = home.events / "today.jsonl"
         events.write_text("{}\n")
         assert look(Memory())[1] == []
-        manifests.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
-        before, after = (datetime(2026, 3, 2, hour, tzinfo=UTC).timestamp() for hour in (7, 9))
+        manifests.write_manifest(home, Manifest(1, datetime(2126, 3, 2, 8), date(2026, 3, 2)))
+        before, after = (datetime(2126, 3, 2, hour, tzinfo=UTC).timestamp() for hour in (7, 9))
         os.utime(events, (before, before))
         assert look(Memory())[1] == []
         os.utime(events, (after, after))
+        assert look(Memory())[1] == [date(2026, 3, 2)]
+
+    def test_events_count_that_were_moved_here_since_with_the_time_of_their_bytes(self, home, look):
+        manifests.write_manifest(home, Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2)))
+        events = home.events / "today.jsonl"
+        events.write_text("{}\n")
+        before = datetime(2026, 3, 2, 7, tzinfo=UTC).timestamp()
+        os.utime(events, (before, before))
         assert look(Memory())[1] == [date(2026, 3, 2)]
 
     def test_events_count_though_operators_decided_since(self, home, look):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -386,6 +387,15 @@ class TestOrganizations:
             path.write_bytes(content)
         (said,) = problems_of(seeds)
         assert said.startswith(problem)
+
+    def test_a_file_that_may_not_be_read_is_one_problem(
+        self, seeds: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who runs as root may read everything: the refusal is the one of the file system."""
+        monkeypatch.setattr(Path, "open", Mock(side_effect=PermissionError))
+        (said,) = problems_of(seeds)
+        assert said.startswith("organization_defaults.csv in ")
+        assert said.endswith("may not be read: give Saldo's user the right to")
 
     def test_a_row_out_of_step_with_the_header_is_reported_without_its_cells(
         self, seeds: Path

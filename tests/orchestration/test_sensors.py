@@ -4,6 +4,7 @@ They are asked as Dagster's daemon asks them, with the instance of an installati
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +23,11 @@ from dagster._core.remote_origin import (
 from dagster._daemon.auto_run_reexecution.auto_run_reexecution import filter_runs_to_should_retry
 from dagster._daemon.auto_run_reexecution.event_log_consumer import EventLogConsumerDaemon
 
+from orchestration.contracts.organizations import read_organizations
 from orchestration.definitions import defs as assemble
 from orchestration.defs import in_flight, sensors
 from orchestration.defs.jobs import verification
+from orchestration.defs.schedules import cut_offs
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import serve
@@ -32,7 +35,7 @@ from orchestration.installation import locking
 from orchestration.installation.clock import utc_now
 from orchestration.installation.home import PROJECT, Home
 from orchestration.landing import manifests
-from orchestration.landing.manifests import Manifest
+from orchestration.landing.manifests import Look, Manifest
 from tests.orchestration.forking import run_module
 from tests.orchestration.installations import Installed
 from tests.orchestration.starting import lend_parse
@@ -357,6 +360,59 @@ class _Restarting(EventLogConsumerDaemon):
     def _tag_as_started_again(self) -> None:
         for run_id in self.found:
             self._instance.add_run_tags(run_id, {"dagster/auto_retry_run_id": "another"})
+
+
+class TestWrongContracts:
+    """Nobody sees that a sensor failed: a run that fails is told."""
+
+    def test_a_run_that_says_so_is_requested_once_a_day(
+        self,
+        ask: Ask,
+        home: Home,
+        instance: dg.DagsterInstance,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        seeds = shutil.copytree(PROJECT / "seeds", tmp_path / "seeds")
+        contracts = seeds / "organizations.csv"
+        contracts.write_text(contracts.read_text().replace(",upsert,", ",both,"))
+        monkeypatch.setenv("SALDO_SEEDS", str(seeds))
+        looked = Manifest(1, datetime(2026, 3, 2, 8), DAY, looks=(Look("lumina", "looked"),))
+        manifests.write_manifest(home, looked)
+        keys = []
+        for now in (datetime(2026, 3, 3, 5, tzinfo=UTC), datetime(2026, 3, 4, 5, tzinfo=UTC)):
+            monkeypatch.setattr(sensors, "utc_now", lambda now=now: now)
+            first, second = (ask(instance, sensors.late_arrivals) for _ in range(2))
+            assert isinstance(first, dg.RunRequest)
+            assert isinstance(second, dg.RunRequest)
+            assert first.run_key == second.run_key
+            assert first.partition_key == DAY.isoformat()
+            keys.append(first.run_key)
+            with dg.build_schedule_context(instance, scheduled_execution_time=now) as context:
+                tick = cut_offs.evaluate_tick(context)
+            assert not tick.run_requests
+            assert str(tick.skip_message).startswith("the contracts are wrong")
+        assert len(set(keys)) == len(keys)
+
+
+class TestMissedDates:
+    """A machine that was off."""
+
+    def test_the_dates_of_a_week_are_run_however_long_it_was_off(self, home: Home) -> None:
+        looked = Manifest(1, datetime(2026, 3, 2, 9), DAY, looks=(Look("lumina", "looked"),))
+        manifests.write_manifest(home, looked)
+        decided = Manifest(2, datetime(2026, 3, 2, 10), DAY)
+        manifests.write_manifest(home, decided)
+        lumina = next(
+            each
+            for each in read_organizations(PROJECT / "seeds")
+            if each.organization_id == "lumina"
+        )
+        for days_off in (7, 8, 9, 40):
+            now = datetime(2026, 3, 2, 9, tzinfo=UTC) + timedelta(days=days_off)
+            assert in_flight.find_due_dates(home, [lumina], now) == [
+                (now - timedelta(days=days)).date() for days in range(6, -1, -1)
+            ]
 
 
 class TestLandedLoads:
