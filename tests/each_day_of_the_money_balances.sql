@@ -66,6 +66,24 @@ unbalanced as (
                 <> coalesce(received.amount, 0)
             )
         )
+),
+
+-- A balance that is not there says nothing of what was received.
+missing as (
+    select
+        received.organization_id,
+        received.currency,
+        cast(null as date) as business_date
+    from received
+    left join balances
+        on
+            received.organization_id = balances.organization_id
+            and received.currency = balances.currency
+    where
+        received.amount <> 0
+        and balances.organization_id is null
 )
 
 select * from unbalanced
+union all
+select * from missing
