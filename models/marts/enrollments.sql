@@ -1,5 +1,5 @@
 -- The state of a payment method by its latest event. It is accepted once its customer is created
--- (R27). A build reads the methods with new events and those that wait.
+-- (R27). A build reads the methods with new events and those that wait for a customer or a status.
 {{ config(materialized='incremental', unique_key='enrollment_key') }}
 
 with events as (
@@ -8,6 +8,10 @@ with events as (
 
 organizations as (
     select * from {{ ref('stg_contracts__organizations_kept') }}
+),
+
+statuses as (
+    select * from {{ ref('stg_contracts__statuses_kept') }}
 ),
 
 loads as (
@@ -30,7 +34,7 @@ touched as (
     union distinct
     select enrollment_key
     from {{ this }}
-    where status = 'waiting'
+    where status = 'waiting' or has_unknown_status
     {%- else %}
     group by events.enrollment_key
     {%- endif %}
@@ -56,9 +60,26 @@ next_contracts as (
     where not events.has_contract
 ),
 
+-- A status that the seed did not list is read by the next contracts whose seed does (R21).
+next_statuses as (
+    select
+        events.organization_id,
+        events.event_id,
+        statuses.status,
+        loads.loaded_at,
+        row_number() over (
+            partition by events.organization_id, events.event_id
+            order by loads.load_id
+        ) as status_rank
+    from events
+    inner join touched on events.enrollment_key = touched.enrollment_key
+    inner join statuses on lower(trim(events.raw_status)) = statuses.raw_status
+    inner join loads on statuses.contracts = loads.contracts and events.load_id < loads.load_id
+    where events.status is null and statuses.kind = 'enrollment'
+),
+
 read_events as (
     select
-        events.load_id,
         events.event_number,
         events.event_id,
         events.enrollment_key,
@@ -77,15 +98,22 @@ read_events as (
         events.type,
         events.products,
         events.raw_status,
-        events.status,
-        events.occurred_at
+        coalesce(events.status, next_statuses.status) as status,
+        events.occurred_at,
+        coalesce(next_statuses.loaded_at, loads.loaded_at) as loaded_at
     from events
     inner join touched on events.enrollment_key = touched.enrollment_key
+    inner join loads on events.load_id = loads.load_id
     left join next_contracts
         on
             events.organization_id = next_contracts.organization_id
             and events.event_id = next_contracts.event_id
             and next_contracts.contract_rank = 1
+    left join next_statuses
+        on
+            events.organization_id = next_statuses.organization_id
+            and events.event_id = next_statuses.event_id
+            and next_statuses.status_rank = 1
 ),
 
 keyed as (
@@ -98,23 +126,21 @@ keyed as (
 -- An event of unknown status does not change its method; a method with only such events waits.
 ranked as (
     select
-        events.*,
-        loads.loaded_at,
-        min(case when events.status is not null then loads.loaded_at end) over (
-            partition by events.enrollment_key, events.id_key
+        *,
+        min(case when status is not null then loaded_at end) over (
+            partition by enrollment_key, id_key
         ) as understood_at,
-        max(case when events.status is null then 1 else 0 end) over (
-            partition by events.enrollment_key
+        max(case when status is null then 1 else 0 end) over (
+            partition by enrollment_key
         ) = 1 as has_unknown_status,
         row_number() over (
-            partition by events.enrollment_key
+            partition by enrollment_key
             order by
-                case when events.status is null then 1 else 0 end,
-                events.occurred_at desc,
-                events.event_number desc
+                case when status is null then 1 else 0 end,
+                occurred_at desc,
+                event_number desc
         ) as event_rank
-    from keyed as events
-    inner join loads on events.load_id = loads.load_id
+    from keyed
 ),
 
 met as (

@@ -26,14 +26,17 @@ looked as (
     inner join loads on looks.load_id = loads.load_id
 ),
 
--- A repetition of the same bytes adds nothing to a day.
+-- A repetition of the same bytes adds nothing to a day, and neither does a file whose date does not
+-- exist: it only came that day.
 received as (
     select
         *,
         row_number() over (
             partition by organization_id, business_date
             order by
-                case when status = 'duplicate' then 0 else load_id end desc,
+                case
+                    when status = 'duplicate' or code = 'invalid_file_date' then 0 else load_id
+                end desc,
                 file_id asc nulls last
         ) as receipt_rank
     from files
@@ -46,8 +49,9 @@ days as (
         looked.business_date,
         case
             when received.file_id is not null then received.status
-            when looked.outcome = 'looked' then 'missing'
-            else 'not_read'
+            when looked.outcome <> 'looked' then 'not_read'
+            when looked.detail is not null then 'waiting'
+            else 'missing'
         end as status,
         received.file_id,
         received.code,

@@ -21,6 +21,7 @@ FILES = dg.AssetKey(["intake_files"])
 DAYS = dg.AssetKey(["intake_days"])
 EVENTS = dg.AssetKey(["refused_event_lines"])
 EXCEPTIONS = dg.AssetKey(["payment_exceptions"])
+STATUSES = dg.AssetKey(["unknown_statuses"])
 IN_PROCESS = dg.AssetKey(["payments_in_process"])
 BALANCE = dg.AssetKey(["daily_balance"])
 _Find = Callable[[Connection, int], Finding]
@@ -32,6 +33,7 @@ _OF_A_LOAD: dict[str, tuple[dg.AssetKey, _Find]] = {
     "every_event_was_read": (EVENTS, findings.find_refused_events),
     "no_file_waits_for_a_decision": (FILES, findings.find_held_files),
     "every_payment_has_a_contract": (EXCEPTIONS, findings.find_payments_without_contract),
+    "every_status_is_known": (STATUSES, findings.find_unknown_statuses),
     "every_payment_in_process_is_in_time": (IN_PROCESS, findings.find_overdue_payments),
 }
 

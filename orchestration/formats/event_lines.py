@@ -260,6 +260,7 @@ def _in_one_form(fields: Mapping[str, str | None]) -> dict[str, str]:
     return {
         "organization_id": _as_organization(fields["organization_id"] or ""),
         "occurred_at": instant.isoformat() if instant else "",
+        "status": " ".join((fields["status"] or "").split()),
     }
 
 

@@ -147,7 +147,7 @@ def _look(
             checked.shared = _find_shared(client, organization, named)
             listing = client.look(organization.inbox_dir)
             checked.files_seen = len(listing.files)
-            checked.left_out = find_misnamed(organization, listing, None, environment)
+            checked.left_out = find_misnamed(organization, listing, (), None, environment)
             checked.notes = _describe(listing)
             arrivals = [
                 arrival

@@ -25,6 +25,7 @@ from orchestration.intake.recognizing import (
     choose,
     find_dated_ahead,
     find_misnamed,
+    find_waiting,
     recognize,
 )
 from orchestration.intake.settling import Sightings, Unsettled, is_as_it_was, is_quiet
@@ -72,6 +73,7 @@ class Looked:
         problems: codes and messages, the worst first.
         files_seen: the number of files there.
         files_waiting: the number of files that wait for another load.
+        waiting: the sentence that the debts file of the date is one of those.
         arriving: notes to delete once a manifest names the files.
 
     """
@@ -82,7 +84,14 @@ class Looked:
     problems: list[tuple[str, str]] = field(default_factory=list)
     files_seen: int = 0
     files_waiting: int = 0
+    waiting: str | None = None
     arriving: list[Arriving] = field(default_factory=list)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the files that were received."""
+        received = [*self.files, *(each.landed for each in self.unsettled)]
+        return {file.file_name for file in received if file.sha256}
 
     def count(self, file: LandedFile, note: Arriving | None) -> None:
         """Add a file that was received completely."""
@@ -96,11 +105,10 @@ class Looked:
 
     def look(self) -> Look:
         """Return the result as the manifest keeps it."""
-        sentences = dict.fromkeys(sentence for _, sentence in self.problems)
         return Look(
             organization_id=self.organization.organization_id,
             outcome=self.problems[0][0] if self.problems else "looked",
-            detail="; ".join(sentences) or None,
+            detail="; ".join(dict.fromkeys(said for _, said in self.problems)) or self.waiting,
             files_seen=self.files_seen,
             files_taken=len(self.files),
             files_waiting=self.files_waiting,
@@ -207,11 +215,8 @@ def begin(
     """
     arguments = (home, organization, seen, business_date, environment, sightings, clock, kept)
     looked = _look_once(*arguments)
-    received = [*looked.files, *(each.landed for each in looked.unsettled)]
-    names = {file.file_name for file in received if file.sha256}
-    if arriving.finds_earlier(home, organization.organization_id, names):
-        # They are taken in their order. The inbox has removed what this look received, which is
-        # noted.
+    if arriving.finds_earlier(home, organization.organization_id, looked.names):
+        # They are taken in their order. The inbox removed what was received here, which is noted.
         return _look_once(*arguments)
     return looked
 
@@ -230,18 +235,16 @@ def _look_once(
     read_limits(environment)
     # A file that was too large is tried again once the limit allows it.
     known = {key: each for key, each in seen.items() if each.sha256 or each.byte_count > limit}
-    looked = Looked(organization)
-    listing = Listing(())
+    looked, listing = Looked(organization), Listing(())
     try:
         with connect(organization, environment, kept=kept) as client:
             listing = client.look(organization.inbox_dir)
             listed_at = clock()
             looked.files_seen = len(listing.files)
             newest = dict(sorted((name, each.received_at) for (_, name), each in seen.items()))
-            former, problems = arriving.find_left(
+            former, looked.problems = arriving.find_left(
                 home, organization.organization_id, listing.files, environment, newest, clock()
             )
-            looked.problems += problems
             remotes = [*former, *listing.files]
             left = find_new(organization, remotes, known, business_date, compares_bytes=True)
             # Files received earlier come first, in their order of receipt (R8).
@@ -260,14 +263,15 @@ def _look_once(
             }
             wanted, had = {"invoices", "payments", manifests.CUSTOMERS}, set[str]()
             while True:
-                chosen, behind = choose(left)
+                chosen, _ = choose(left)
                 arrivals = [
                     arrival
                     for arrival in chosen
                     if arrival.kind in wanted and arrival.remote.name not in had
                 ]
                 if not arrivals:
-                    looked.files_waiting = len(chosen) + behind
+                    looked.files_waiting = len(left)
+                    looked.waiting = find_waiting(left, business_date, environment)
                     break
                 for arrival in arrivals:
                     try:
@@ -293,16 +297,10 @@ def _look_once(
                 left = [each for each in left if each not in arrivals]
     except Exception as error:
         looked.problems.insert(0, _describe(error))
+    names = {name for _, name in seen} | looked.names
     looked.problems += [
-        *find_misnamed(organization, listing, business_date, environment),
-        *find_dated_ahead(
-            organization,
-            listing,
-            {name for _, name in seen},
-            business_date,
-            clock().date(),
-            environment,
-        ),
+        *find_misnamed(organization, listing, names, business_date, environment),
+        *find_dated_ahead(organization, listing, names, business_date, clock().date(), environment),
     ]
     return looked
 

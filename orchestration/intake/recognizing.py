@@ -79,6 +79,7 @@ def _patterns(organization: Organization) -> Mapping[str, str]:
 def find_misnamed(
     organization: Organization,
     listing: Listing,
+    received: Collection[str],
     business_date: date | None,
     environment: Mapping[str, str],
 ) -> list[tuple[str, str]]:
@@ -87,6 +88,7 @@ def find_misnamed(
     Args:
         organization: its patterns name the files.
         listing: the content of its inbox.
+        received: the names of the files that were received.
         business_date: the date; None means any.
         environment: the variables with the secrets, which must be removed from names.
 
@@ -96,7 +98,10 @@ def find_misnamed(
     """
     patterns = _patterns(organization)
     names = [remote.name for remote in listing.files]
-    is_had = any(file_names.is_of_date(patterns["invoices"], name, business_date) for name in names)
+    is_had = any(
+        file_names.is_of_date(patterns["invoices"], name, business_date)
+        for name in (*names, *received)
+    )
     found: list[tuple[str, str]] = []
     near = file_names.find_near_misses(
         tuple(patterns.values()), names, business_date, is_had=is_had
@@ -161,6 +166,23 @@ def find_dated_ahead(
         return []
     told = f"{_list_names(ahead, environment)}: named for a later date, and there is no file of"
     return [("dated_ahead", f"{told} {business_date}: have it renamed if it is that one")]
+
+
+def find_waiting(
+    left: Sequence[Arrival], business_date: date, environment: Mapping[str, str]
+) -> str | None:
+    """Say which debts file of a date waits for another load: it is there, not missing (R18)."""
+    names = [
+        each.remote.name
+        for each in left
+        if each.kind == "invoices"
+        and each.business_date == business_date
+        and each.file_code is None
+    ]
+    if not names:
+        return None
+    told = _list_names(names, environment)
+    return f"{told}: an older debts file goes first, and the next load takes this one"
 
 
 def _list_names(names: Sequence[str], environment: Mapping[str, str]) -> str:

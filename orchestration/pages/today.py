@@ -37,6 +37,7 @@ _KINDS = (
     "left_to_people",
     "too_long",
     "exceptions",
+    "waiting",
     "not_looked",
     "not_yet",
 )
@@ -47,8 +48,8 @@ class Need:
     """Something that an organization's day needs a person for.
 
     Args:
-        kind: one of _KINDS; `refused_events` and `payments_without_contract` are of no
-            organization that has a contract.
+        kind: one of _KINDS; `refused_events`, `payments_without_contract` and
+            `unknown_statuses` are of no organization's day.
         count: of how many files, payments, exceptions or lines of events.
         code: why, as a code.
         message: the same in words.
@@ -130,9 +131,10 @@ def read_lines(reader: Reader, business_date: date, bases: Sequence[Base]) -> li
 
 
 def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
-    """What a date needs a person for that is of no organization with a contract.
+    """What a date needs a person for that is of no organization's day.
 
-    Payments without a contract are told until it is there: their money is in no file.
+    Payments without a contract are told until it is there: their money is in no file. Unknown
+    statuses are told until they are listed: their events do not count.
 
     Args:
         reader: the published copy.
@@ -142,6 +144,7 @@ def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
     counts = {
         "refused_events": days.count_refused_event_lines(reader, business_date),
         "payments_without_contract": days.count_payments_without_contract(reader, business_date),
+        "unknown_statuses": days.count_unknown_statuses(reader, business_date),
     }
     return tuple(Need(kind, count) for kind, count in counts.items() if count)
 
@@ -164,11 +167,16 @@ def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
         needs.append(Need("not_yet", command=f"{run} {business_date}"))
     elif day.status == "missing":
         needs.append(Need("missing", address=page, command=check))
+    if day.status == "waiting":
+        needs.append(Need("waiting", command=f"{run} {business_date}"))
     if day.held_count:
         address = f"/files/{day.oldest_held_file_id}"
         needs.append(Need("held", day.held_count, address=address))
     if day.status == "refused" and day.code != _BY_OPERATOR:
         needs.append(Need("refused", code=day.code, address=f"/files/{day.file_id}"))
+    if day.undated_file_id is not None:
+        address = f"/files/{day.undated_file_id}"
+        needs.append(Need("refused", code="invalid_file_date", address=address))
     if day.inbox_code is not None:
         kind = "near_miss" if day.is_near_miss else "not_read"
         needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))

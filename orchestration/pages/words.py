@@ -29,6 +29,7 @@ WORDS = {
     "superseded": _("superseded"),
     "duplicate": _("duplicate"),
     "missing": _("missing"),
+    "waiting": _("waiting"),
     "not_read": _("not read"),
     "invoices": _("debts"),
     "payments": _("payments"),

@@ -60,6 +60,12 @@ where code = 'unknown_organization' and is_open
 order by organization_id, payment_id
 """
 
+_UNKNOWN_STATUSES = """
+select kind, organization_id, raw_status, event_count as events
+from main.unknown_statuses
+order by organization_id, kind, raw_status
+"""
+
 _DAYS = """
 select organization_id, business_date, status
 from main.intake_days
@@ -166,6 +172,26 @@ def find_payments_without_contract(connection: Connection, _: int = 0) -> Findin
     good = "every payment is of an organization with a contract"
     bad = "payments of organizations without a contract, which are in no file"
     return _find(rows, good, bad, "payments", {"payments_without_contract": len(payments)})
+
+
+def find_unknown_statuses(connection: Connection, _: int = 0) -> Finding:
+    """Find the statuses of events that no seed lists: those events do not count (R21).
+
+    One may say that a payment was given back, or that a payment method is cancelled.
+    """
+    found = warehouse.read_rows(connection, _UNKNOWN_STATUSES)
+    rows = [
+        {
+            **row,
+            "organization_id": shown(row["organization_id"]),
+            "raw_status": shown(row["raw_status"]),
+        }
+        for row in found
+    ]
+    good = "the status of every event is known"
+    bad = "statuses that no seed lists, so that their events do not count"
+    figures = {"events_of_unknown_status": sum(row["events"] for row in found)}
+    return _find(rows, good, bad, "raw_status", figures)
 
 
 def find_missing_files(connection: Connection, load_id: int) -> Finding:

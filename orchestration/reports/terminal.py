@@ -16,7 +16,7 @@ from orchestration.installation import warehouse
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake.checking import Checked
-from orchestration.reports.findings import find_payments_without_contract
+from orchestration.reports.findings import find_payments_without_contract, find_unknown_statuses
 from orchestration.reports.printing import as_text, make_table, say
 
 _DAYS = """
@@ -59,6 +59,16 @@ where code = 'unknown_organization' and is_open and opened_on = $date
 
 _WITHOUT_CONTRACT = (
     "`payment_exceptions` names them (unknown_organization): add the contract, or ask the processor"
+)
+_NEW_UNKNOWN_STATUSES = """
+select raw_status
+from main.unknown_statuses
+where first_loaded_on = $date
+"""
+
+_UNKNOWN_STATUS = (
+    "list each in `payment_statuses.csv` or `enrollment_statuses.csv` of the seeds, and the next"
+    " run counts them"
 )
 _BAD = ("held", "refused", "not read")
 # What to do about a file by status. For "not read", the message says it.
@@ -119,8 +129,8 @@ def show_day(
 
     Returns:
         Whether every server answered, nothing was refused or held, every payment is of an
-        organization with a contract, and every file is delivered or was reported before as possibly
-        received.
+        organization with a contract, the status of every event is known, and every file is
+        delivered or was reported before as possibly received.
 
     """
     parameters = {"date": business_date}
@@ -144,6 +154,10 @@ def show_day(
     if not unclaimed.is_good:
         say(console, f"{unclaimed.sentence}; {_WITHOUT_CONTRACT}")
     is_good = is_good and not warehouse.read_rows(connection, _NEW_WITHOUT_CONTRACT, parameters)
+    unknown = find_unknown_statuses(connection)
+    if not unknown.is_good:
+        say(console, f"{unknown.sentence}; {_UNKNOWN_STATUS}")
+    is_good = is_good and not warehouse.read_rows(connection, _NEW_UNKNOWN_STATUSES, parameters)
     for each in warehouse.read_rows(connection, _DELIVERIES, parameters):
         was_told = each["is_left_to_people"] and each["batch_id"] <= told
         is_of_day = each["business_date"] == business_date and each["attempt_count"] > 0

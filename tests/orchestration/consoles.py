@@ -52,6 +52,11 @@ values
     ('e4', 'unknown_organization', 'lumin', 'stray-3', date '2026-03-02', false),
     ('e5', 'unknown_organization', 'andes', 'stray-4', date '2026-03-03', true)
 """
+UNKNOWN_STATUS = """
+insert into unknown_statuses (kind, organization_id, raw_status, event_count, first_loaded_on)
+values ('enrollment', 'lumina', 'de baja', 7, date '2026-03-02'),
+    ('payment', 'lumina', 'devuelto', 1, date '2026-03-03')
+"""
 # The folder into which the pictures of the documents are taken.
 _PICTURES = "SALDO_PICTURES"
 

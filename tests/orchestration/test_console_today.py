@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from tests.orchestration.consoles import (
     PAYMENTS_WITHOUT_CONTRACT,
     REFUSED_EVENT_LINES,
+    UNKNOWN_STATUS,
     change_copy,
     take_picture,
 )
@@ -102,6 +103,26 @@ def test_payments_of_no_contract_are_told_though_each_organization_is_well(
     ]
     assert "All is well" not in text
     assert "which are in no file: 3." in next_day
+
+
+def test_statuses_that_no_seed_lists_are_told_though_each_organization_is_well(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(morning.home, tmp_path, UNKNOWN_STATUS)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?date=2026-03-02&language=en").text
+        spanish = requests.get(f"{served.address}/today?date=2026-03-02").text
+    assert re.findall(r'<li class="(\w+)">(.*)</li>', text) == [
+        (
+            "unknown_statuses",
+            "Statuses of events that no seed lists, so that their events do not count: 1. The table"
+            " <code>unknown_statuses</code> names them: list each in"
+            " <code>payment_statuses.csv</code> or <code>enrollment_statuses.csv</code> of the"
+            " seeds, and the next run counts them.",
+        )
+    ]
+    assert "All is well" not in text
+    assert "Estados de eventos que ninguna semilla tiene" in spanish
 
 
 def test_a_date_on_which_nothing_was_run_says_how_to_run_it(served: Served, page: Page) -> None:

@@ -239,6 +239,7 @@ EXCEPTIONS = {
         ("payments_file_lines", "stg_intake__loads"),
         ("payments_in_process", "stg_intake__loads"),
         ("refused_event_lines", "stg_intake__loads"),
+        ("unknown_statuses", "stg_intake__loads"),
     },
     "a row is read by the contract that its file came under": {
         ("stg_intake__customers", "stg_intake__files"),
@@ -255,6 +256,8 @@ EXCEPTIONS = {
         ("stg_events__payment_events", "stg_contracts__statuses_kept"),
         ("stg_events__payment_events", "stg_intake__loads"),
         ("enrollments", "stg_contracts__organizations_kept"),
+        ("enrollments", "stg_contracts__statuses_kept"),
+        ("unknown_statuses", "stg_contracts__statuses_kept"),
     },
     "the mart shows what came, and nothing is decided about it in between": {
         ("intake_days", "stg_intake__inbox_looks"),

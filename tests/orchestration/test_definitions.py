@@ -147,6 +147,7 @@ MARTS = {
     "payments_in_process",
     "payments_in_process_ageing",
     "refused_event_lines",
+    "unknown_statuses",
 }
 EXPORTS = {
     "exp_intake_results",
@@ -239,6 +240,7 @@ def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Def
         "every_inbox_was_read",
         "every_payment_has_a_contract",
         "every_payment_in_process_is_in_time",
+        "every_status_is_known",
         "no_file_is_missing",
         "no_file_waits_for_a_decision",
         "no_file_was_refused",

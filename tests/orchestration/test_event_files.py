@@ -365,7 +365,7 @@ def runs(installed: Installed) -> list[tuple[int, str, set[str]]]:
 
     def run(day: date) -> None:
         result = installed.command("run", "--date", day.isoformat())
-        told_of = ("events ", "payments of ")
+        told_of = ("events ", "payments of ", "statuses ")
         said = [line for line in result.stdout.splitlines() if line.startswith(told_of)]
         with duckdb.connect(str(installed.home.analytics), read_only=True) as published:
             payments = published.execute(

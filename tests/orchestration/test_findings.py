@@ -184,6 +184,35 @@ def test_payments_without_a_contract_are_told_by_organization_as_long_as_they_ar
     assert found.is_good
 
 
+def test_a_status_that_no_seed_lists_is_told_in_one_line(connection):
+    """It may say that a payment method is cancelled: nobody else would stop charging it."""
+    connection.execute(
+        """
+        create table unknown_statuses as
+        select * from (values
+            ('payment', 'lumina', 'devuelto a ana@correo.cl', 2),
+            ('enrollment', 'andes', 'de' || chr(27) || 'baja', 3)
+        ) as rows (kind, organization_id, raw_status, event_count)
+        """
+    )
+    found = findings.find_unknown_statuses(connection)
+    assert found.sentence == (
+        "statuses that no seed lists, so that their events do not count: andes (de?baja),"
+        " lumina (devuelto a [mail])"
+    )
+    assert found.rows[0] == {
+        "kind": "enrollment",
+        "organization_id": "andes",
+        "raw_status": "de?baja",
+        "events": "3",
+    }
+    assert found.figures == {"events_of_unknown_status": 5}
+    connection.execute("delete from unknown_statuses")
+    found = findings.find_unknown_statuses(connection)
+    assert found.sentence == "the status of every event is known"
+    assert found.is_good
+
+
 def test_how_many_rows_a_load_refused_is_a_figure_where_no_file_was_refused_too(connection):
     connection.execute(
         """

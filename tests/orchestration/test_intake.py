@@ -276,7 +276,10 @@ class TestLooking:
 
         monkeypatch.setattr(Client, "look", look_then_lose)
         look, files = look_into(home, organization, {}, TODAY, environment, _clock)
-        assert look == Look("lumina", "looked", files_seen=3, files_taken=1, files_waiting=1)
+        waits = (
+            f"{_debts(3).name}: an older debts file goes first, and the next load takes this one"
+        )
+        assert look == Look("lumina", "looked", waits, files_seen=3, files_taken=1, files_waiting=1)
         assert [file.file_name for file in files] == [_debts(2).name]
 
     def test_other_bytes_of_the_same_size_and_second_are_a_new_file(

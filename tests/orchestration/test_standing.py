@@ -39,7 +39,7 @@ READS_WHAT_CAME = {
     *("int_payment_events__contradicted", "int_payment_events__deduplicated"),
     *("int_payment_events__understood", "int_payments__versioned", "int_withdrawals__held"),
     *("intake_files", "intake_rejections", "payment_events", "payments", "refused_event_lines"),
-    *("stg_events__enrollment_events", "stg_events__payment_events"),
+    *("stg_events__enrollment_events", "stg_events__payment_events", "unknown_statuses"),
 }
 # What a model's SQL may look up in the warehouse, or in how dbt was called.
 LOOKS_UP = {

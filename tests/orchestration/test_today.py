@@ -25,6 +25,7 @@ WELL = Day(
     status="applied",
     file_id="f" * 16,
     code=None,
+    undated_file_id=None,
     is_near_miss=False,
     inbox_code=None,
     inbox_message=None,
@@ -118,6 +119,11 @@ PAGE = "/organizations/lumina"
             {"status": "missing", "looked_at": datetime(2026, 3, 3, 7, 59)},
             (Need("not_yet", command=RUN),),
         ),
+        (
+            {"undated_file_id": "e" * 16},
+            (Need("refused", code="invalid_file_date", address="/files/" + "e" * 16),),
+        ),
+        ({"status": "waiting"}, (Need("waiting", command=RUN),)),
         ({"status": None}, (Need("not_looked", command=RUN),)),
     ],
 )
@@ -129,6 +135,7 @@ ORGANIZATION = read_organizations(PROJECT / "seeds")[0]
 NEAR_MISS = find_misnamed(
     ORGANIZATION,
     Listing((RemoteFile("27-11-2026_toku_invoices.csv", 1, None),)),
+    (),
     date(2026, 11, 27),
     {},
 )[0][1]

@@ -492,7 +492,11 @@ class TestManyFiles:
         for number in range(1000):
             place.put(f"{date.fromordinal(TODAY.toordinal() - number)}_toku_invoices.csv")
         look, files = place.look()
-        assert look == Look("lumina", "looked", files_seen=1000, files_taken=1, files_waiting=999)
+        name = f"{TODAY}_toku_invoices.csv"
+        waits = f"{name}: an older debts file goes first, and the next load takes this one"
+        assert look == Look(
+            "lumina", "looked", waits, files_seen=1000, files_taken=1, files_waiting=999
+        )
         assert files[0].business_date.toordinal() == TODAY.toordinal() - 999
 
 

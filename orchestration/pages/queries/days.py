@@ -35,6 +35,14 @@ sent as (
     from organization_days
     where business_date <= $business_date
     group by organization_id
+),
+
+-- Of a date that does not exist: it came on this one, and is not its debts file.
+undated as (
+    select organization_id, min_by(file_id, received_at) as file_id
+    from intake_files
+    where code = 'invalid_file_date' and business_date = $business_date
+    group by organization_id
 )
 
 select
@@ -43,6 +51,7 @@ select
     days.status,
     days.file_id,
     days.code,
+    case when undated.file_id is distinct from days.file_id then undated.file_id end,
     coalesce(days.is_near_miss, false),
     days.inbox_code,
     days.inbox_message,
@@ -71,6 +80,7 @@ left join organization_days as days
         and days.business_date = $business_date
 left join held on organizations.organization_id = held.organization_id
 left join sent on organizations.organization_id = sent.organization_id
+left join undated on organizations.organization_id = undated.organization_id
 order by organizations.name, organizations.organization_id
 """
 
@@ -123,6 +133,12 @@ from (
 ) as unclaimed
 """
 
+_UNKNOWN_STATUSES = """
+select count(*)
+from unknown_statuses
+where first_loaded_on <= $business_date
+"""
+
 
 @dataclass(frozen=True)
 class Dates:
@@ -147,6 +163,7 @@ class Day:
     status: str | None
     file_id: str | None
     code: str | None
+    undated_file_id: str | None
     is_near_miss: bool
     inbox_code: str | None
     inbox_message: str | None
@@ -201,6 +218,11 @@ def count_refused_event_lines(reader: Reader, business_date: date) -> int:
 def count_payments_without_contract(reader: Reader, business_date: date) -> int:
     """How many payments up to a date are still of organizations without a contract (R25)."""
     return reader.row(int, _PAYMENTS_WITHOUT_CONTRACT, business_date=business_date) or 0
+
+
+def count_unknown_statuses(reader: Reader, business_date: date) -> int:
+    """How many statuses of events that came up to a date no seed lists (R21)."""
+    return reader.row(int, _UNKNOWN_STATUSES, business_date=business_date) or 0
 
 
 def read_bases(reader: Reader, business_date: date) -> list[Base]:
