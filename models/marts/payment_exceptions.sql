@@ -127,7 +127,7 @@ told as (
         ranked.file_id as opened_by_file_id,
         ranked.is_still_open as is_open
     from ranked
-    inner join codes on ranked.code = codes.code
+    left join codes on ranked.code = codes.code
     inner join loads on ranked.began_at = loads.loaded_at
     left join payments
         on

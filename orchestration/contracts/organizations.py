@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from orchestration.contracts import event_words
+from orchestration.contracts import code_lists, event_words
 from orchestration.contracts.currencies import CURRENCIES
 from orchestration.contracts.event_words import EVENT_WORD_FILES
 from orchestration.contracts.folders import Account, Folder, find_shared
@@ -182,6 +182,7 @@ def read_contracts(seeds: Path) -> list[Organization]:
         ContractError: a file is wrong by itself, or contradicts another.
 
     """
+    code_lists.check(seeds)
     read_column_aliases(seeds)
     event_words.read_event_words(seeds)
     organizations = read_organizations(seeds)

@@ -388,6 +388,20 @@ class TestOrganizations:
         (said,) = problems_of(seeds)
         assert said.startswith(problem)
 
+    def test_the_lists_of_codes_of_an_older_version_lack_codes(self, tmp_path: Path) -> None:
+        seeds = shutil.copytree(PROJECT / "seeds", tmp_path / "seeds")
+        read_contracts(seeds)
+        path = seeds / "payment_exception_codes.csv"
+        rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        left = [row for row in rows if not row.startswith(("ahead_of_time", "unknown_organ"))]
+        path.write_text("".join(left), encoding="utf-8")
+        with pytest.raises(ContractError) as told:
+            read_contracts(seeds)
+        assert str(told.value) == (
+            "payment_exception_codes.csv: this version has other codes too: ahead_of_time,"
+            f" unknown_organization; add their rows from {PROJECT}/seeds/{path.name}"
+        )
+
     def test_a_file_that_may_not_be_read_is_one_problem(
         self, seeds: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
