@@ -80,7 +80,7 @@ def show(request: Request) -> Response:
         "file.html",
         file=file,
         changes={change: name for change, (name, _color) in _CHANGES.items()},
-        difference=_draw_difference(request, file) if file.kind == "invoices" else None,
+        difference=_draw_difference(request, file) if _has_difference(file) else None,
         decision=decisions.find(home_of(request), file_id) if is_held else None,
         holder=holder(home_of(request)) if is_held else None,
         is_at_work=request.app.state.decider.is_at_work,
@@ -138,6 +138,11 @@ def _note(home: Home, file_id: str, decision: str) -> None:
         except ToldError as error:
             raise HTTPException(409, str(error)) from error
         decisions.decide(home, file_id, decision, datetime.now(UTC))
+
+
+def _has_difference(file: ReceivedFile) -> bool:
+    """Whether the file was compared with the base: of others no difference is kept."""
+    return file.kind == "invoices" and file.status in ("held", "applied")
 
 
 def _draw_difference(request: Request, file: ReceivedFile) -> Chart:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from orchestration.contracts.organizations import FIRST_DATE
+from orchestration.installation.clock import utc_now
 from orchestration.intake import timing
 from orchestration.pages.drawings import draw_all_bases
 from orchestration.pages.languages import marked as _
@@ -123,8 +124,9 @@ def read_lines(reader: Reader, business_date: date, bases: Sequence[Base]) -> li
     """
     base_of = count_bases(bases)
     newest = days.read_dates(reader, business_date).newest or business_date
+    now = utc_now()
     lines = (
-        Line(day, find_needs(day, business_date, newest), base_of.get(day.organization_id, ()))
+        Line(day, find_needs(day, business_date, newest, now), base_of.get(day.organization_id, ()))
         for day in days.list_days(reader, business_date)
     )
     return sorted(lines, key=lambda line: line.rank)
@@ -149,13 +151,14 @@ def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
     return tuple(Need(kind, count) for kind, count in counts.items() if count)
 
 
-def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
+def find_needs(day: Day, business_date: date, newest: date, now: datetime) -> tuple[Need, ...]:
     """What the day of an organization needs a person for, the worst first.
 
     Args:
         day: of the organization.
         business_date: of the day.
         newest: the newest date that was run: its run delivers what is left of any date.
+        now: an instant with a time zone: before its cut-off nobody looks into an inbox.
 
     """
     organization_id = day.organization_id
@@ -163,7 +166,8 @@ def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
     run = "python -m orchestration run --date"
     page = f"/organizations/{organization_id}"
     needs = []
-    if day.status == "missing" and _was_looked_before_cutoff(day, business_date):
+    cutoff = _cutoff_of(day, business_date)
+    if day.status == "missing" and not _is_past(cutoff, day.looked_at):
         needs.append(Need("not_yet", command=f"{run} {business_date}"))
     elif day.status == "missing":
         needs.append(Need("missing", address=page, command=check))
@@ -198,19 +202,19 @@ def find_needs(day: Day, business_date: date, newest: date) -> tuple[Need, ...]:
                 address=f"{page}#exceptions",
             )
         )
-    if day.status is None:
+    if day.status is None and now >= cutoff:
         needs.append(Need("not_looked", command=f"{run} {business_date}"))
     return tuple(needs)
 
 
-def _was_looked_before_cutoff(day: Day, business_date: date) -> bool:
-    """Whether the newest look was too early to miss a file (R18)."""
-    if day.looked_at is None:
-        return True
-    cutoff = datetime.combine(
-        business_date, time.fromisoformat(day.cutoff_time), ZoneInfo(day.time_zone)
-    )
-    return day.looked_at.replace(tzinfo=UTC) < cutoff
+def _cutoff_of(day: Day, business_date: date) -> datetime:
+    cutoff_time, time_zone = time.fromisoformat(day.cutoff_time), ZoneInfo(day.time_zone)
+    return datetime.combine(business_date, cutoff_time, time_zone).astimezone(UTC)
+
+
+def _is_past(cutoff: datetime, looked_at: datetime | None) -> bool:
+    """Whether the newest look was late enough to miss a file (R18)."""
+    return looked_at is not None and looked_at.replace(tzinfo=UTC) >= cutoff
 
 
 def _count_days(since: datetime | None, business_date: date) -> int | None:

@@ -16,13 +16,14 @@ from orchestration.installation import locking
 from orchestration.intake import decisions
 from tests.orchestration.consoles import (
     TUESDAY,
+    change_copy,
     decide,
     file_id_of,
     search,
     take_picture,
 )
 from tests.orchestration.installations import Installed
-from tests.orchestration.serving import Served, follow, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 
 def test_a_file_says_what_it_did_and_which_rows_were_refused(
@@ -109,6 +110,27 @@ def test_an_answer_to_no_file_is_not_there(served: Served, address: str) -> None
 def test_an_address_of_no_file_says_so(served: Served, file_id: str) -> None:
     assert requests.get(f"{served.address}/files/{file_id}").status_code == 404
     assert decide(served, f"/files/{file_id}/decision", "approved").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("changes", "told", "untold"),
+    [
+        ("update_mode = 'upsert'", "what it does not list stays", "is withdrawn, but for debts"),
+        ("currency = 'USD'", r"Accepted</th>.* USD</td>", r"Accepted</th>.* CLP</td>"),
+        ("status = 'refused', withdrawn_count = 0", "refused", "What it"),
+    ],
+    ids=["an upsert file", "another currency", "a refused file"],
+)
+def test_a_page_says_of_a_file_what_is_so_of_that_file(
+    morning: Installed, tmp_path: Path, changes: str, told: str, untold: str
+) -> None:
+    file_id = file_id_of(morning, "colegio_pehuen", TUESDAY)
+    changed = f"update intake_files set {changes} where file_id = '{file_id}'"
+    home = change_copy(morning.home, tmp_path, changed)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/files/{file_id}?language=en").text
+    assert re.search(told, text)
+    assert not re.search(untold, text)
 
 
 class TestDeciding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html import unescape
 
@@ -19,6 +19,7 @@ from orchestration.pages.today import Line, Need, count_bases, find_needs
 from orchestration.servers.remote_files import Listing, RemoteFile
 
 TODAY, NEWEST = date(2026, 3, 3), date(2026, 3, 5)
+NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 WELL = Day(
     organization_id="lumina",
     name="Lumina Energía",
@@ -128,7 +129,14 @@ PAGE = "/organizations/lumina"
     ],
 )
 def test_a_day_needs_what_its_row_says(changes, needs: tuple[Need, ...]) -> None:
-    assert find_needs(replace(WELL, **changes), TODAY, NEWEST) == needs
+    assert find_needs(replace(WELL, **changes), TODAY, NEWEST, NOW) == needs
+
+
+def test_before_its_cut_off_an_inbox_that_nobody_looked_into_needs_nothing() -> None:
+    day = replace(WELL, status=None, looked_at=None)
+    cutoff = datetime(2026, 3, 3, 8, tzinfo=UTC)
+    assert find_needs(day, TODAY, TODAY, cutoff - timedelta(minutes=1)) == ()
+    assert find_needs(day, TODAY, TODAY, cutoff) == (Need("not_looked", command=RUN),)
 
 
 ORGANIZATION = read_organizations(PROJECT / "seeds")[0]
@@ -230,7 +238,7 @@ def test_the_organization_with_the_worst_need_comes_first_and_a_day_that_is_well
         replace(WELL, status="missing", open_exception_count=1),
         replace(WELL, held_count=1),
     ]
-    lines = [Line(day, find_needs(day, TODAY, NEWEST), ()) for day in days]
+    lines = [Line(day, find_needs(day, TODAY, NEWEST, NOW), ()) for day in days]
     assert [days.index(line.day) for line in sorted(lines, key=lambda line: line.rank)] == [
         2,
         3,

@@ -64,7 +64,7 @@ select
     files.byte_count,
     files.encoding,
     files.load_id,
-    organizations.currency,
+    coalesce(files.currency, organizations.currency),
     organizations.max_withdrawal_share
 from intake_files as files
 left join organizations on files.organization_id = organizations.organization_id

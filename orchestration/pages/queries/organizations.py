@@ -43,7 +43,7 @@ select
     organizations.name,
     organizations.currency,
     coalesce(bases.debt_count, 0),
-    coalesce(bases.amount, 0),
+    case when bases.debt_count > 0 then bases.amount else 0 end,
     days.business_date,
     days.status,
     coalesce(waiting.held_count, 0)
