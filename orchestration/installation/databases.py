@@ -68,7 +68,7 @@ def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
 
     """
     return {
-        "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "4GB"),
+        "memory_limit": os.environ.get("SALDO_MEMORY_LIMIT", "3.5GB"),
         "temp_directory": str(home.scratch),
         "autoinstall_known_extensions": "false",
         # A table that is missing would be looked for among the variables of the caller.
