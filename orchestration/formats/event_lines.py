@@ -49,6 +49,8 @@ _YEARS = range(1990, 2101)
 _MAX_AMOUNT = Decimal(10) ** 14
 _DECIMALS_IN_WORDS = {2: "two", 3: "three", 4: "four"}
 _MAX_DIGITS = 40
+# A number with too large an exponent is an arithmetic error of Decimal.
+_NO_JSON = (UnicodeDecodeError, ValueError, RecursionError, ArithmeticError)
 _AMOUNT_CHARACTERS = re.compile(r"[0-9.eE+-]+")
 # The fields about the person, which may be any text. The others describe what happened.
 _FREE = ("customer_id", "reason")
@@ -163,11 +165,15 @@ def _changed(
     }
 
 
+def _parse_json(line: bytes) -> Any:
+    return json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
+
+
 def _as_texts(line: bytes) -> dict[str, Any] | None:
     """Return the fields of a line as text, or None if the line is no JSON object."""
     try:
-        values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
-    except (UnicodeDecodeError, ValueError, RecursionError):
+        values = _parse_json(line)
+    except _NO_JSON:
         return None
     if not isinstance(values, dict):
         return None
@@ -185,8 +191,8 @@ def _as_texts(line: bytes) -> dict[str, Any] | None:
 
 def _read_line(line: bytes, line_number: int) -> Line | Refusal:
     try:
-        values = json.loads(line.decode("utf-8"), parse_float=Decimal, parse_int=Decimal)
-    except (UnicodeDecodeError, ValueError, RecursionError):
+        values = _parse_json(line)
+    except _NO_JSON:
         return Refusal(line_number, "invalid_json", "the line is not one JSON object")
     if not isinstance(values, dict):
         return Refusal(line_number, "invalid_json", "the line is not one JSON object")

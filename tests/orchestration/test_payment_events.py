@@ -222,6 +222,16 @@ class TestRefusals:
             Refusal(1, "invalid_amount", "amount is not a number of at most two decimals")
         ]
 
+    @pytest.mark.parametrize("exponent", ["9999999999999999999", "-9999999999999999999"])
+    @pytest.mark.parametrize("field", ["amount", "trace"])
+    def test_a_number_that_no_decimal_can_be_is_refused(self, tmp_path, exponent, field):
+        number = f'"{field}": 1e{exponent}, "amount": 0'
+        line = _line(amount=0).replace(b'"amount": 0', number.encode())
+        assert _read(tmp_path, line + _line()) == [
+            Refusal(1, "invalid_json", "the line is not one JSON object"),
+            *_read(tmp_path, b"\n" + _line()),
+        ]
+
     @pytest.mark.parametrize("field", FIELDS)
     def test_no_refusal_tells_what_the_line_holds(self, tmp_path, field):
         canary = "19153032-2 ana@example.com"
