@@ -102,7 +102,7 @@
 {% macro looks_negative(text) -%}
     {{ matches(
         'trim(' ~ text ~ ')',
-        '^[^0-9]*[-−][^0-9]*[0-9]|[0-9][^0-9]*[-−][^0-9]*$|^[(].*[0-9].*[)]$'
+        '^[^0-9]*[-−][^0-9]*[0-9]|[0-9][^0-9]*[-−][^0-9]*$|[(][^()]*[0-9][^()]*[)]'
     ) }}
 {%- endmacro %}
 
@@ -113,7 +113,7 @@
 {% macro parse_flag(text) -%}
     case
         when trim({{ text }}) is null or trim({{ text }}) = '' then false
-        when {{ matches('lower(trim(' ~ text ~ '))', '^(true|t|1|si|sí|yes|y|x|verdadero)$') }}
+        when {{ matches('lower(trim(' ~ text ~ '))', '^(true|t|1|s|si\\x{0301}?|sí|yes|y|x|v|verdadero)$') }}
             then true
         when {{ matches('lower(trim(' ~ text ~ '))', '^(false|f|0|no|n|falso)$') }} then false
     end

@@ -713,7 +713,7 @@ def _state_of(event: PaymentEvent) -> str:
     return STATES.get(event.status, "")
 
 
-TRUE_FORMS = ("true", "1", "SÍ", "si", "X", "Verdadero", "yes", "t", "Y")
+TRUE_FORMS = ("true", "1", "SÍ", "si", "SI\u0301", "S", "X", "Verdadero", "v", "yes", "t", "Y")
 FALSE_FORMS = ("", "false", "0", "No", "FALSO", "f", "n")
 
 

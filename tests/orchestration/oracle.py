@@ -24,7 +24,9 @@ import holidays
 if TYPE_CHECKING:
     from tests.orchestration.histories import Contract, Decision, History, IntakeFile, PaymentEvent
 
-TRUE_TEXTS = frozenset({"true", "t", "1", "si", "sí", "yes", "y", "x", "verdadero"})
+TRUE_TEXTS = frozenset(
+    {"true", "t", "1", "s", "si", "sí", "si\u0301", "yes", "y", "x", "v", "verdadero"}
+)
 FALSE_TEXTS = frozenset({"", "false", "f", "0", "no", "n", "falso"})
 LONGEST_ATTRIBUTE = 256
 LONGEST_ID = 256
