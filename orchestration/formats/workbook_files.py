@@ -17,8 +17,10 @@ from orchestration.formats.workbook_cells import FORMULA
 
 LARGEST_FILE_BYTES = 50_000_000
 LARGEST_CONTENT_BYTES = 1_000_000_000
-# The only part that the library keeps in memory as a whole.
+# The library keeps these parts in memory as a whole: the texts of all sheets, and each other part
+# that describes the workbook. The formats of Excel's 65,490 kinds of cells fit.
 LARGEST_TEXTS_BYTES = 200_000_000
+LARGEST_DESCRIPTION_BYTES = 50_000_000
 MOST_PARTS = 1_000
 MOST_COLUMNS = 256
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -67,11 +69,14 @@ def check_parts(path: Path) -> tuple[bool, bool]:
     has_formulas, is_strict = False, False
     with as_unreadable(), zipfile.ZipFile(path) as archive:
         parts = archive.infolist()
-        texts = sum(each.file_size for each in parts if "sharedStrings" in each.filename)
+        sizes = {"texts": 0, "sheet": 0, "description": 0}
+        for each in parts:
+            sizes[_kind_of(each.filename)] += each.file_size
         if (
             len(parts) > MOST_PARTS
-            or sum(each.file_size for each in parts) > LARGEST_CONTENT_BYTES
-            or texts > LARGEST_TEXTS_BYTES
+            or sum(sizes.values()) > LARGEST_CONTENT_BYTES
+            or sizes["texts"] > LARGEST_TEXTS_BYTES
+            or sizes["description"] > LARGEST_DESCRIPTION_BYTES
         ):
             raise unreadable_workbook("workbook_too_large")
         if any(each.flag_bits & 1 for each in parts):
@@ -86,6 +91,16 @@ def check_parts(path: Path) -> tuple[bool, bool]:
                         has_formulas = FORMULA.search(end + chunk) is not None
                         end = chunk[-16:]
     return has_formulas, is_strict
+
+
+def _kind_of(name: str) -> str:
+    """What a part of a workbook is to the memory: a sheet is read bit by bit, pictures never."""
+    name = name.lower()
+    if "sharedstrings" in name:
+        return "texts"
+    is_sheet = "worksheets/" in name and name.endswith(".xml")
+    is_read = name.endswith((".xml", ".rels")) and "pivot" not in name
+    return "description" if is_read and not is_sheet else "sheet"
 
 
 def rename_strict(path: Path) -> BytesIO:

@@ -401,6 +401,22 @@ class TestRefusals:
         with patch.object(workbook_files, "LARGEST_TEXTS_BYTES", 2_000_000):
             assert _refusal(path)[0] == "workbook_too_large"
 
+    @pytest.mark.parametrize(
+        ("part", "is_refused"),
+        [("xl/styles2.xml", True), ("docProps/x.xml", True), ("xl/media/image1.png", False)],
+    )
+    def test_what_describes_the_workbook_has_a_limit_of_its_own(
+        self, tmp_path: Path, part: str, is_refused: bool
+    ) -> None:
+        path = _save(tmp_path / "w", HEADER, ["1", "Ana"])
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(part, bytes(3_000_000))
+        with patch.object(workbook_files, "LARGEST_DESCRIPTION_BYTES", 2_000_000):
+            if is_refused:
+                assert _refusal(path)[0] == "workbook_too_large"
+            else:
+                assert len(_read(path)[1]) == 1
+
     def test_a_part_that_is_larger_than_it_says_is_refused(self, tmp_path: Path) -> None:
         whole = _save(tmp_path / "whole", HEADER, *[["1", "Ana"]] * 500).read_bytes()
         size = len(_sheet_of(whole)).to_bytes(4, "little")
