@@ -5,11 +5,13 @@ from datetime import date
 
 import dagster as dg
 
+from orchestration.contracts.organizations import FIRST_DATE
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.installation import warehouse
+from orchestration.installation.errors import WrongUseError
 from orchestration.installation.project_yaml import RawTable, raw_tables
-from orchestration.intake import loads
+from orchestration.intake import loads, timing
 from orchestration.reports import progress
 
 # A load fills all of `raw` except the ledger, which deliveries write.
@@ -69,16 +71,22 @@ def load(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Take what is new for a business date and copy it into `raw`, in one transaction."""
     home = installation.home()
+    day = date.fromisoformat(context.partition_key)
 
     def say(text: str) -> None:
         context.log.info(text)
         progress.tell(text)
 
     with guarded(), warehouse.connect(home) as connection:
+        # Dagster does not check the tag of a run, and no load can be taken back.
+        if not FIRST_DATE <= day <= timing.last_date():
+            raise WrongUseError(
+                f"{day} cannot be run: dates from {FIRST_DATE} to {timing.last_date()} can"
+            )
         carried = loads.carry_next(
             connection,
             home,
-            date.fromisoformat(context.partition_key),
+            day,
             installation.environment(),
             say=say,
         )

@@ -5,7 +5,7 @@ from datetime import UTC
 
 import dagster as dg
 
-from orchestration.contracts.organizations import read_organizations
+from orchestration.contracts.organizations import read_contracts
 from orchestration.contracts.tables import ContractError
 from orchestration.defs.in_flight import find_due_dates, is_run_in_flight
 from orchestration.defs.jobs import IS_PRODUCTION, business_date, verification
@@ -33,7 +33,7 @@ def cut_offs(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | 
         yield dg.SkipReason("a run is under way")
         return
     try:
-        organizations = read_organizations(home.seeds)
+        organizations = read_contracts(home.seeds)
     except ContractError:
         yield dg.SkipReason("the contracts are wrong: late_arrivals requests a run that says so")
         return

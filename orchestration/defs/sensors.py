@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from orchestration.contracts.organizations import read_organizations
+from orchestration.contracts.organizations import read_contracts
 from orchestration.contracts.tables import ContractError
 from orchestration.defs.in_flight import (
     find_due_dates,
@@ -43,7 +43,7 @@ def late_arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")
     try:
-        organizations = read_organizations(home.seeds)
+        organizations = read_contracts(home.seeds)
     except ContractError as error:
         return _request_failure(home, error, now)
     # Checking a newer date first would skip a missed one.

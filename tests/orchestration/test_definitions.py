@@ -10,7 +10,10 @@ import pytest
 from dagster._config import ConfigType, ConfigTypeKind
 
 from orchestration.definitions import defs as assemble
-from orchestration.installation.home import PROJECT
+from orchestration.defs.intake import load
+from orchestration.defs.resources import Installation
+from orchestration.installation.home import PROJECT, Home
+from orchestration.landing import manifests
 
 RAW = {
     "contract_channels",
@@ -246,6 +249,21 @@ def test_the_checks_are_exactly_the_dbt_data_tests_and_these(definitions: dg.Def
         "no_file_was_refused",
         "the_newest_day_adds_up",
     }
+
+
+@pytest.mark.parametrize("day", ["2023-12-31", "2062-03-02"])
+def test_a_run_of_a_date_that_is_no_partition_takes_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, day: str
+) -> None:
+    """Its tag may have any date: `dagster job launch --tags`."""
+    for name, value in home.environment().items():
+        monkeypatch.setenv(name, value)
+    with (
+        dg.build_asset_context(partition_key=day) as context,
+        pytest.raises(dg.Failure, match=f"{day} cannot be run"),
+    ):
+        list(load(context, installation=Installation()))
+    assert manifests.last_load_id(home) == 0
 
 
 def test_the_job_carries_every_asset_of_ours(definitions: dg.Definitions) -> None:
