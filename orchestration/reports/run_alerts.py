@@ -35,7 +35,8 @@ def alert_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Alert | None:
         if entry.dagster_event is not None
     ]
     if run.status == dg.DagsterRunStatus.FAILURE:
-        lines = tuple(_describe_failures(events))
+        # What its checks found is told now: the next run looks at what is new to it.
+        lines = (*_describe_failures(events), *_describe_checks(events))
         return Alert("failed", f"{what} failed", lines, _find_report(events))
     lines = tuple(_describe_checks(events))
     if not lines:

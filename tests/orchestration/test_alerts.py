@@ -226,6 +226,11 @@ def test_no_mail_no_rut_and_no_secret_is_sent(receiver):
     assert redact("at sc://a:1/;token=t0;user_id=b", {}) == "at sc://a:1/;token=[secret];user_id=b"
 
 
+def test_a_rut_in_a_name_of_a_file_is_not_sent():
+    said = "clientes_12345678-5.xlsx 2026-03-02_toku_12.345.678-k_invoices.csv"
+    assert redact(said, {}) == "clientes_[rut].xlsx 2026-03-02_toku_[rut]_invoices.csv"
+
+
 def test_dates_amounts_and_ids_are_not_taken_for_ruts():
     said = "2026-03-02 12.345,00 run 1234567-89 pay-0001 file 60a4f1d2b3c4d5e6 2.345.678"
     assert redact(said, {}) == said
@@ -253,6 +258,7 @@ class TestRuns:
         *,
         fails: bool,
         finds: bool,
+        then_fails: bool = False,
         report: str | None = None,
         log: io.TextIOBase | None = None,
     ) -> Alert | None:
@@ -271,7 +277,12 @@ class TestRuns:
                 description="files missing: lumina (2026-03-02)",
             )
 
-        definitions = dg.Definitions([files], asset_checks=[no_file_is_missing])
+        @dg.asset(deps=[files])
+        def copy() -> None:
+            if then_fails:
+                raise ValueError("no room")
+
+        definitions = dg.Definitions([files, copy], asset_checks=[no_file_is_missing])
         with dg.DagsterInstance.ephemeral() as instance:
             result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
                 instance=instance, raise_on_error=False, tags={"dagster/partition": "2026-03-02"}
@@ -303,6 +314,15 @@ class TestRuns:
             "failed",
             "the run of 2026-03-02 failed",
             ("step files failed: ValueError: no row for [rut]", WHERE),
+        )
+
+    def test_a_step_that_failed_is_told_with_what_was_found_besides(self):
+        alert = self._run(fails=False, finds=True, then_fails=True)
+        assert alert is not None
+        assert alert.lines == (
+            "step copy failed: ValueError: no room",
+            WHERE,
+            "no_file_is_missing: files missing: lumina (2026-03-02)",
         )
 
     def test_the_log_of_a_run_has_the_traceback_of_a_step_that_failed(self):
