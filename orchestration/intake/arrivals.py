@@ -253,6 +253,7 @@ def _mark_spools(home: Home) -> str | None:
         (name, path.name, path.stat().st_size, path.stat().st_mtime_ns)
         for name in SPOOLS
         for path in sorted((home.root / name).rglob("*.json"))
+        if not path.parent.name.startswith(".")
     )
 
 

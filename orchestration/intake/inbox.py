@@ -15,10 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from orchestration.contracts.organizations import Organization
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.home import Home
-from orchestration.installation.tracing import trace
 from orchestration.intake import arriving
 from orchestration.intake.arriving import Arriving
-from orchestration.intake.receiving import DISK_FULL, Received, file_limit, naive_utc, receive
+from orchestration.intake.receiving import Received, describe, file_limit, naive_utc, receive
 from orchestration.intake.recognizing import (
     ONE_A_LOAD,
     Arrival,
@@ -290,13 +289,13 @@ def _look_once(
                         if is_in_line:
                             _sort(looked, received, arrival.remote, listing, first_seen, clock())
                         else:
-                            looked.forget_later(received.arriving)
+                            _forget_again(home, looked, received)
                     if is_in_line:
                         wanted -= {arrival.kind} & set(ONE_A_LOAD)
                         had.add(arrival.remote.name)
                 left = [each for each in left if each not in arrivals]
     except Exception as error:
-        looked.problems.insert(0, _describe(error))
+        looked.problems.insert(0, describe(error))
     names = {name for _, name in seen} | looked.names
     looked.problems += [
         *find_misnamed(organization, listing, names, business_date, environment),
@@ -336,7 +335,7 @@ def settle(
         for each in left:
             if each.arriving is None:
                 _discard(home, each)
-        looked.problems.insert(0, _describe(error))
+        looked.problems.insert(0, describe(error))
 
 
 def _sort(
@@ -362,6 +361,14 @@ def _sort(
         looked.unsettled.append(again)
 
 
+def _forget_again(home: Home, looked: Looked, received: Received) -> None:
+    """Forget a file that was received before: after an erasure its bytes may be of no manifest."""
+    looked.forget_later(received.arriving)
+    landed = received.file
+    if received.is_first and not manifests.is_stored(home, landed.organization_id, landed.sha256):
+        store.stored_path(home, landed).unlink(missing_ok=True)
+
+
 def _discard(home: Home, unsettled: Unsettled) -> None:
     """Forget a received file; its bytes, too, unless another one that was received has the same."""
     if unsettled.arriving is not None:
@@ -369,14 +376,6 @@ def _discard(home: Home, unsettled: Unsettled) -> None:
     landed = unsettled.landed
     if unsettled.is_first and landed.sha256 not in arriving.named(home, landed.organization_id):
         store.stored_path(home, landed).unlink(missing_ok=True)
-
-
-def _describe(error: Exception) -> tuple[str, str]:
-    if isinstance(error, SftpError):
-        return error.code, str(error)
-    if isinstance(error, OSError) and error.errno in DISK_FULL:
-        return "disk_full", "no space is left on this machine: make room, then run again"
-    return "failed", trace(error)
 
 
 def _is_new(remote: RemoteFile, seen: Seen | None, *, is_compared: bool) -> bool:

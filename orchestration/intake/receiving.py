@@ -13,11 +13,13 @@ from orchestration.contracts.organizations import Organization
 from orchestration.contracts.tables import ContractError
 from orchestration.installation.clock import Clock
 from orchestration.installation.home import Home
+from orchestration.installation.tracing import trace
 from orchestration.intake import arriving
 from orchestration.intake.arriving import Arriving, Left
 from orchestration.intake.recognizing import Arrival
 from orchestration.landing import store
 from orchestration.landing.manifests import LandedFile
+from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import (
     Download,
     RemoteFile,
@@ -25,7 +27,7 @@ from orchestration.servers.remote_files import (
 )
 from orchestration.servers.sftp import Client
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FILE_LIMIT = "4GB"
 
 
@@ -166,3 +168,12 @@ def naive_utc(instant: datetime | None) -> datetime | None:
 
 def _as_naive_utc(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(tzinfo=None)
+
+
+def describe(error: Exception) -> tuple[str, str]:
+    """Return the code and the message of what ended a look."""
+    if isinstance(error, SftpError):
+        return error.code, str(error)
+    if isinstance(error, OSError) and error.errno in _DISK_FULL:
+        return "disk_full", "no space is left on this machine: make room, then run again"
+    return "failed", trace(error)

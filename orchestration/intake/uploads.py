@@ -12,6 +12,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -110,9 +111,11 @@ def read_waiting(home: Home, organizations: Sequence[Organization]) -> list[Uplo
     uploads = []
     for organization in organizations:
         for path in (home.uploads / organization.organization_id).glob(f"[!.]*/{_NOTE}"):
-            note = json.loads(path.read_text(encoding="utf-8"))
-            note["uploaded_at"] = datetime.fromisoformat(note["uploaded_at"])
-            uploads.append(Upload(organization.organization_id, path.parent, **note))
+            # A load may forget an upload while a page reads them.
+            with suppress(FileNotFoundError):
+                note = json.loads(path.read_text(encoding="utf-8"))
+                note["uploaded_at"] = datetime.fromisoformat(note["uploaded_at"])
+                uploads.append(Upload(organization.organization_id, path.parent, **note))
     return sorted(uploads, key=lambda each: (each.uploaded_at, each.folder.name))
 
 

@@ -309,6 +309,15 @@ def recent_manifests(home: Home, since: datetime) -> list[Manifest]:
     return manifests[::-1]
 
 
+def is_stored(home: Home, organization_id: str, sha256: str) -> bool:
+    """Return whether a manifest keeps a file of an organization under its own hash."""
+    return any(
+        (file.organization_id, file.stored_sha256) == (organization_id, sha256)
+        for manifest in read_manifests(home)
+        for file in manifest.files
+    )
+
+
 def newest_look(home: Home) -> list[Manifest]:
     """Read the newest manifest that checked inboxes; an empty list if there is none."""
     for load_id in reversed(load_ids(home)):

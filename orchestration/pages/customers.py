@@ -129,14 +129,19 @@ async def confirm(request: Request) -> Response:
         folder.rename(taken)
     except FileNotFoundError:
         raise _preview_is_gone() from None
-    upload = await run_in_threadpool(
-        uploads.put,
-        home,
-        organization,
-        taken / "workbook.xlsx",
-        kept["file_name"],
-        datetime.now(UTC),
-    )
+    try:
+        upload = await run_in_threadpool(
+            uploads.put,
+            home,
+            organization,
+            taken / "workbook.xlsx",
+            kept["file_name"],
+            datetime.now(UTC),
+        )
+    except Exception:
+        # It can be confirmed again.
+        taken.rename(folder)
+        raise
     shutil.rmtree(taken)
     request.app.state.loader.start(upload.file_id)
     return RedirectResponse(f"{_PATH}/uploads/{upload.file_id}", _SEE_OTHER)

@@ -234,6 +234,7 @@ def _plan(home: Home, request: Request, say: runs.Say) -> Request:
                 home, manifest.load_id, event_range, found, request, tokens, ranges
             )
             lines.update(hashlib.sha256(line.rstrip(b"\r\n")).hexdigest() for line in former)
+    _require_writable(home, lines)
     return replace(
         request,
         is_planned=True,
@@ -244,6 +245,18 @@ def _plan(home: Home, request: Request, say: runs.Say) -> Request:
         lines=sorted(lines),
         row_count=sum(map(len, found.rows.values())) + len(lines),
     )
+
+
+def _require_writable(home: Home, lines: set[str]) -> None:
+    """Check that the files of events with some lines may be written, and keep their time."""
+    for path, content in event_files.read_all(home):
+        if any(_blanked(line, lines) != line for line in content) and not (
+            os.access(path, os.W_OK) and os.geteuid() in (0, path.stat().st_uid)
+        ):
+            raise RefusedError(
+                f"{path.name} in events/ names the person and may not be changed: make it a file of"
+                " Saldo's user, then erase"
+            )
 
 
 def _rewrite(home: Home, request: Request) -> None:
@@ -348,8 +361,9 @@ def _forget_former(home: Home) -> None:
     for aside in home.set_aside.values():
         for path in home.root.glob(f"{aside.name}*"):
             path.unlink()
-    for path in home.uploads.glob("*/.*.gone"):
-        shutil.rmtree(path)
+    for left in (".*.gone", ".*.part"):
+        for path in home.uploads.glob(f"*/{left}"):
+            shutil.rmtree(path)
     for path in home.scratch.glob("*"):
         if path in (home.verifying.root, home.scratch / "preview"):
             continue

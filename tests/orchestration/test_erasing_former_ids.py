@@ -161,6 +161,19 @@ def test_the_rows_and_events_of_both_schemes_are_rewritten_and_no_others(house: 
     assert [json.loads(line)["customer_id"] for line in lines] == [f"00{new}", new]
 
 
+def test_events_that_may_not_be_changed_refuse_an_erasure_before_it_begins(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = _request(house, DOTTED)
+    monkeypatch.setattr(erasure.os, "access", lambda *_: False)
+    with pytest.raises(id_spellings.RefusedError) as told:
+        erasure._plan(house.home, request, lambda _: None)
+    assert str(told.value).endswith(
+        " in events/ names the person and may not be changed: make it a file of Saldo's user, then"
+        " erase"
+    )
+
+
 def _words(path: Path) -> set[str]:
     with zipfile.ZipFile(path) as archive:
         text = "".join(archive.read(name).decode() for name in archive.namelist())

@@ -262,6 +262,15 @@ class TestLooking:
         assert look == Look("lumina", "looked", files_seen=2, files_taken=1)
         assert [file.file_name for file in files] == [_debts(3).name]
 
+    def test_bytes_that_were_erased_since_they_were_received_do_not_stay(
+        self, home, organization, inbox, environment
+    ):
+        self._put(inbox, _debts(2).name)
+        racy = {("invoices", _debts(2).name): _seen(received_at=WRITTEN.replace(tzinfo=None))}
+        look, files = look_into(home, organization, racy, TODAY, environment, _clock)
+        assert (look.outcome, files) == ("looked", [])
+        assert list((home.landing / "lumina").iterdir()) == []
+
     def test_a_debts_file_that_is_gone_again_does_not_keep_back_the_next(
         self, home, organization, inbox, environment, monkeypatch
     ):
