@@ -116,9 +116,11 @@ def _first_records(text: str, delimiter: str) -> Iterator[list[str]]:
 def _read_workbook(
     path: Path, layout: Layout, aliases: Aliases
 ) -> tuple[Sequence[str], Iterable[Sequence[str]]]:
-    """Return the first header that has all required fields, else the one that has most."""
+    """Return the header of the first sheet that has all required fields, else of all: of several
+    rows, the one that has most fields.
+    """
     best: tuple[Sequence[str], Iterable[Sequence[str]]] = ((), ())
-    most = 0
+    most = (False, 0)
     _has_formulas, is_strict = check_parts(path)
     with ExitStack() as stack, as_unreadable():
         # The library refuses the name of a landed file: pass the bytes.
@@ -134,10 +136,11 @@ def _read_workbook(
             ]
             for place, names in enumerate(rows[:HEADER_IS_AMONG]):
                 fields = find_fields(names, layout, aliases)
-                if len(fields) > most:
-                    best, most = (names, rows[place + 1 :]), len(fields)
-                if fields.keys() >= set(REQUIRED[layout.kind]):
-                    return names, rows[place + 1 :]
+                has = (fields.keys() >= set(REQUIRED[layout.kind]), len(fields))
+                if has > most:
+                    best, most = (names, rows[place + 1 :]), has
+            if most[0]:
+                break
     return best
 
 

@@ -288,21 +288,26 @@ def write_anew(
 
 
 def _choose_sheet(workbook: Any, layout: Layout, aliases: Aliases) -> Sheet:
+    """Find the first sheet with a header: of its first rows, the one with most fields."""
     refusal: UnreadableError | None = None
     with as_unreadable():
         visible = [each for each in workbook.worksheets if each.sheet_state == "visible"]
         for worksheet in visible:
+            best: Sheet | None = None
             for number, cells in _first_rows(worksheet):
                 names = tuple(text_of(cell) or "" for cell in cells)
                 try:
                     columns = map_columns(names, layout, aliases)
                 except UnreadableError as error:
-                    if error.code == "doubled_column":
+                    if error.code == "doubled_column" and best is None:
                         raise
                     refusal = refusal or error
                     continue
-                others = (each.title for each in workbook.worksheets if each is not worksheet)
-                return Sheet(worksheet.title, tuple(others), number, columns, names)
+                if best is None or len(columns) > len(best.columns):
+                    others = (each.title for each in workbook.worksheets if each is not worksheet)
+                    best = Sheet(worksheet.title, tuple(others), number, columns, names)
+            if best is not None:
+                return best
     raise refusal or unreadable_workbook("empty_file")
 
 

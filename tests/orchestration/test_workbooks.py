@@ -295,6 +295,18 @@ class TestSheets:
         assert first.attribute_length == 300
         assert (second.attributes, second.attribute_length) == (None, None)
 
+    def test_a_heading_with_the_issuers_name_is_not_the_header(self, tmp_path: Path) -> None:
+        heading = ["RUT:", "76.123.456-0", "Nombre:", "ACME SpA"]
+        path = _save(tmp_path / "w", heading, [], HEADER, ["12345678-5", "Ana", "ana@correo.cl"])
+        sheet, rows = _read(path)
+        assert (sheet.header_row, dict(sheet.columns)) == (
+            3,
+            {"customer_id": 0, "name": 1, "mail": 2},
+        )
+        assert [(row.customer_id, row.name, row.mail) for row in rows] == [
+            ("12345678-5", "Ana", "ana@correo.cl")
+        ]
+
     def test_an_organizations_own_header_names_count(self, tmp_path: Path) -> None:
         own = Aliases({**ALIASES.fields, ("lumina", "customers", "medidor"): "customer_id"})
         _, (row,) = _read(_save(tmp_path / "w", ["Medidor", "Nombre"], ["7", "Ana"]), own)
