@@ -58,8 +58,8 @@
         {{ parse_flag('joined.is_void') }} as is_void,
 
         -- the other columns of the row
-        nullif(trim(joined.name), '') as name,
-        nullif(trim(joined.mail), '') as mail,
+        nullif({{ strip('joined.name') }}, '') as name,
+        nullif({{ strip('joined.mail') }}, '') as mail,
         joined.attributes,
         joined.attribute_length,
         joined.row_hash

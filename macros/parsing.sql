@@ -1,3 +1,17 @@
+{#
+    A text without separators (spaces of any width, no-break spaces) at its ends. Spark's `trim`
+    removes plain spaces alone.
+#}
+{% macro strip(text) -%}
+    {{ return(adapter.dispatch('strip', 'saldo')(text)) }}
+{%- endmacro %}
+
+{% macro default__strip(text) -%}
+    {{ replace_all(text, '^\\p{Zs}+|\\p{Zs}+$', '') }}
+{%- endmacro %}
+
+{% macro duckdb__strip(text) -%} trim({{ text }}) {%- endmacro %}
+
 {# Whether a text matches a regular expression. #}
 {% macro matches(text, pattern) -%}
     {{ return(adapter.dispatch('matches', 'saldo')(text, pattern)) }}
@@ -29,8 +43,8 @@
         when '{{ format }}'
             then
                 case
-                    when length(trim({{ text }})) = {{ length }}
-                        then {{ try_to_date('trim(' ~ text ~ ')', format) }}
+                    when length({{ strip(text) }}) = {{ length }}
+                        then {{ try_to_date(strip(text), format) }}
                 end
         {%- endfor %}
     end
@@ -74,8 +88,8 @@
 {% macro parse_amount(text, decimal_separator, currency) -%}
     {%- set plain -%}
         case
-            when {{ decimal_separator }} = ',' then translate(trim({{ text }}), '.,', ',.')
-            else trim({{ text }})
+            when {{ decimal_separator }} = ',' then translate({{ strip(text) }}, '.,', ',.')
+            else {{ strip(text) }}
         end
     {%- endset -%}
     {%- set forms = {} -%}
@@ -101,7 +115,7 @@
 #}
 {% macro looks_negative(text) -%}
     {{ matches(
-        'trim(' ~ text ~ ')',
+        strip(text),
         '^[^0-9]*[-−][^0-9]*[0-9]|[0-9][^0-9]*[-−][^0-9]*$|[(][^()]*[0-9][^()]*[)]'
     ) }}
 {%- endmacro %}
@@ -112,10 +126,10 @@
 #}
 {% macro parse_flag(text) -%}
     case
-        when trim({{ text }}) is null or trim({{ text }}) = '' then false
-        when {{ matches('lower(trim(' ~ text ~ '))', '^(true|t|1|s|si\\x{0301}?|sí|yes|y|x|v|verdadero)$') }}
+        when {{ strip(text) }} is null or {{ strip(text) }} = '' then false
+        when {{ matches('lower(' ~ strip(text) ~ ')', '^(true|t|1|s|si\\x{0301}?|sí|yes|y|x|v|verdadero)$') }}
             then true
-        when {{ matches('lower(trim(' ~ text ~ '))', '^(false|f|0|no|n|falso)$') }} then false
+        when {{ matches('lower(' ~ strip(text) ~ ')', '^(false|f|0|no|n|falso)$') }} then false
     end
 {%- endmacro %}
 

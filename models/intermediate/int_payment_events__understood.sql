@@ -42,7 +42,7 @@ understanding as (
     inner join statuses
         on
             loads.contracts = statuses.contracts
-            and lower(trim(events.raw_status)) = statuses.raw_status
+            and lower({{ strip('events.raw_status') }}) = statuses.raw_status
             and statuses.kind = 'payment'
     where events.status is null
     {%- if is_incremental() %}

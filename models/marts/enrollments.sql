@@ -73,7 +73,7 @@ next_statuses as (
         ) as status_rank
     from events
     inner join touched on events.enrollment_key = touched.enrollment_key
-    inner join statuses on lower(trim(events.raw_status)) = statuses.raw_status
+    inner join statuses on lower({{ strip('events.raw_status') }}) = statuses.raw_status
     inner join loads on statuses.contracts = loads.contracts and events.load_id < loads.load_id
     where events.status is null and statuses.kind = 'enrollment'
 ),

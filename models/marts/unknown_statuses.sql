@@ -23,7 +23,7 @@ events as (
         organization_id,
         event_id,
         load_id,
-        lower(trim(raw_status)) as raw_status,
+        lower({{ strip('raw_status') }}) as raw_status,
         occurred_at
     from payment_events
     where status is null
@@ -33,7 +33,7 @@ events as (
         organization_id,
         event_id,
         load_id,
-        lower(trim(raw_status)) as raw_status,
+        lower({{ strip('raw_status') }}) as raw_status,
         occurred_at
     from enrollment_events
     where status is null

@@ -26,14 +26,14 @@ renamed as (
         source.payment_method_id,
         coalesce(
             {{ normalize_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
-            trim(source.customer_id)
+            {{ strip('source.customer_id') }}
         ) as customer_id,
 
         -- times
         {{ parse_instant('source.occurred_at') }} as occurred_at,
 
         -- what happened
-        lower(trim(source.type)) as type,
+        lower({{ strip('source.type') }}) as type,
         source.products,
         source.status as raw_status,
         statuses.status,
@@ -53,7 +53,7 @@ renamed as (
     left join statuses
         on
             loads.contracts = statuses.contracts
-            and lower(trim(source.status)) = statuses.raw_status
+            and lower({{ strip('source.status') }}) = statuses.raw_status
             and statuses.kind = 'enrollment'
 )
 

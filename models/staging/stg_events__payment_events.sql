@@ -30,9 +30,9 @@ renamed as (
         source.payment_id,
         coalesce(
             {{ normalize_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
-            trim(source.customer_id)
+            {{ strip('source.customer_id') }}
         ) as customer_id,
-        coalesce({{ spell_id('source.product_id') }}, trim(source.product_id)) as product_id,
+        coalesce({{ spell_id('source.product_id') }}, {{ strip('source.product_id') }}) as product_id,
 
         -- amounts
         cast(source.amount as {{ var('money_type') }}) as amount,
@@ -46,8 +46,8 @@ renamed as (
         source.status as raw_status,
         statuses.status,
         source.reason,
-        trim(source.channel) as channel,
-        coalesce(channels.label, trim(source.channel)) as channel_label,
+        {{ strip('source.channel') }} as channel,
+        coalesce(channels.label, {{ strip('source.channel') }}) as channel_label,
 
         -- whose it is
         organizations.organization_id is not null as has_contract,
@@ -64,12 +64,12 @@ renamed as (
     left join statuses
         on
             loads.contracts = statuses.contracts
-            and lower(trim(source.status)) = statuses.raw_status
+            and lower({{ strip('source.status') }}) = statuses.raw_status
             and statuses.kind = 'payment'
     left join channels
         on
             loads.contracts = channels.contracts
-            and lower(trim(source.channel)) = channels.raw_channel
+            and lower({{ strip('source.channel') }}) = channels.raw_channel
 )
 
 select * from renamed

@@ -36,8 +36,8 @@ renamed as (
         {{ choose_customer_id('joined') }} as customer_id,
 
         -- who it is
-        nullif(trim(joined.name), '') as name,
-        nullif(trim(joined.mail), '') as mail,
+        nullif({{ strip('joined.name') }}, '') as name,
+        nullif({{ strip('joined.mail') }}, '') as mail,
         joined.usable_mail,
 
         -- the other columns of the row

@@ -59,7 +59,7 @@ renamed as (
         {{ parse_date('joined.paid_on', 'joined.date_format') }} as paid_on,
 
         -- the other columns of the row
-        {{ undo_harmless("nullif(trim(joined.channel), '')") }} as channel,
+        {{ undo_harmless('nullif(' ~ strip('joined.channel') ~ ", '')") }} as channel,
         joined.attributes,
         joined.attribute_length
     from joined

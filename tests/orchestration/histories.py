@@ -660,7 +660,7 @@ class _Story:
             return {name: texts[0] for name, texts in forms.items()}
         cells = {name: _pick(self.choices, texts) for name, texts in forms.items()}
         padded = _pick(self.choices, (None, *forms))
-        return {name: f" {text}  " if name == padded else text for name, text in cells.items()}
+        return {name: f" {text}\u00a0 " if name == padded else text for name, text in cells.items()}
 
 
 def _spellings(id_: str) -> Sequence[str]:

@@ -135,7 +135,7 @@ def test_rows_are_read_again_when_the_sql_of_a_rule_is_another(by_hashes) -> Non
 
 # Changes in the SQL of the rules, each of which could give a row another meaning.
 CHANGED_RULES = {
-    "read_invoices": ("nullif(trim(joined.name), '')", "joined.name"),
+    "read_invoices": ("nullif({{ strip('joined.name') }}, '')", "joined.name"),
     "duckdb__compose": ("nfc_normalize({{ text }})", "{{ text }}"),
     "code_invoices": ("amount < 0", "amount <= 0"),
     "find_repeated_keys": ("max(line_number)", "min(line_number)"),
