@@ -28,17 +28,27 @@
 {%- endmacro %}
 
 {#
+    The check digit of a row: empty, not null, if its file has a column for it and the cell is empty.
+#}
+{% macro find_check_digit(rows, files) -%}
+    case
+        when {{ files }}.has_check_digit then coalesce({{ rows }}.check_digit, '')
+        else {{ rows }}.check_digit
+    end
+{%- endmacro %}
+
+{#
     Return the columns for the customer of a row: the id as it is written and, if the check digit
     of a RUT has a column of its own (R12), the digit and the number that it belongs to.
 #}
-{% macro read_customer_id(row, scheme) -%}
+{% macro read_customer_id(row, scheme, check_digit) -%}
     {{ normalize_customer_id(row ~ '.customer_id', scheme) }} as written_id,
     case
-        when {{ scheme }} = 'rut' and {{ row }}.check_digit is not null
-            then nullif(upper(replace({{ normal_id(row ~ '.check_digit') }}, '-', '')), '')
+        when {{ scheme }} = 'rut' and {{ check_digit }} is not null
+            then upper(replace({{ normal_id(check_digit) }}, '-', ''))
     end as check_digit_of_rut,
     case
-        when {{ scheme }} = 'rut' and {{ row }}.check_digit is not null
+        when {{ scheme }} = 'rut' and {{ check_digit }} is not null
             then {{ normal_id(row ~ '.customer_id') }}
     end as number_of_rut
 {%- endmacro %}
@@ -63,11 +73,23 @@
 {#
     Choose the customer of a row. A RUT without a check digit is joined to the digit in its own
     column. If a RUT has a digit, the two digits must be equal, else the id is null. Nine digits are
-    a RUT with its digit, although they may pass for a number of which the digit is right, too.
+    a RUT with its digit, although they may pass for a number of which the digit is right, too. Fewer
+    digits beside an empty cell are nobody's: their last one may pass for the digit of another person.
 #}
 {% macro choose_customer_id(row) -%}
     case
         when {{ row }}.check_digit_of_rut is null then {{ row }}.written_id
+        when {{ row }}.check_digit_of_rut = ''
+            then
+                case
+                    when
+                        {{ matches(row ~ '.number_of_rut', '^[0-9.]*$') }}
+                        and length(
+                            trim(leading '0' from replace({{ row }}.number_of_rut, '.', ''))
+                        ) < 9
+                        then null
+                    else {{ row }}.written_id
+                end
         when
             length({{ row }}.joined_rut) > 10
             and right({{ row }}.written_id, 1) = {{ row }}.check_digit_of_rut

@@ -5,12 +5,12 @@
 {% macro join_contracts(rows, files) -%}
     select
         {%- for column in [
-            'load_id', 'file_id', 'line_number', 'customer_id', 'check_digit', 'product_id',
-            'due_date', 'amount', 'currency', 'is_paid', 'is_void', 'name', 'mail', 'attributes',
-            'attribute_length',
+            'load_id', 'file_id', 'line_number', 'customer_id', 'product_id', 'due_date', 'amount',
+            'currency', 'is_paid', 'is_void', 'name', 'mail', 'attributes', 'attribute_length',
         ] %}
         {{ rows }}.{{ column }},
         {%- endfor %}
+        {{ find_check_digit(rows, files) }} as check_digit,
         {{ files }}.organization_id,
         {{ files }}.customer_id_scheme,
         {{ files }}.currency as contract_currency,
@@ -70,7 +70,7 @@
         from (
             select
                 {{ rows }}.*,
-                {{ read_customer_id(rows, rows ~ '.customer_id_scheme') }},
+                {{ read_customer_id(rows, rows ~ '.customer_id_scheme', rows ~ '.check_digit') }},
                 {{ is_contract_currency(rows ~ '.currency', rows ~ '.contract_currency') }}
                     as is_in_contract_currency
             from {{ rows }}
@@ -185,7 +185,8 @@
         'customer_id', 'check_digit', 'product_id', 'due_date', 'amount', 'currency', 'is_paid',
         'is_void', 'name', 'mail', 'attributes'
     ] -%}
-        {%- do parts.append(rows ~ '.' ~ column) -%}
+        {%- set text = find_check_digit(rows, files) if column == 'check_digit' -%}
+        {%- do parts.append(text or rows ~ '.' ~ column) -%}
     {%- endfor -%}
     {{ hash_texts(parts) }}
 {%- endmacro %}

@@ -41,6 +41,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     digits = [
         (str(number), text_of_rut(number)[-1], f"P-{number}", DUE, "1000") for number in UNLUCKY
     ]
+    # Without its digit, it would be another person.
+    digits.append((str(UNLUCKY[0]), "", "P", DUE, "1000"))
     house.load(
         Deposit("folios", csv_of([folios, *exact[:3], ("C-1", "1,23457E+11", DUE, "1000")])),
         Deposit("mixed", csv_of([("rut", "producto", "vencimiento", "monto", "Moneda"), *mixed])),
@@ -52,6 +54,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
                     ("RUT", "Dígito verificador", "Nombre"),
                     (UNLUCKY[0], text_of_rut(UNLUCKY[0])[-1], "Ana"),
                     (text_of_rut(7_654_321), "x", "Eva"),
+                    (UNLUCKY[1], None, "Nadie"),
                 ]
             ),
             "customers",
@@ -63,6 +66,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
 def test_each_mangled_row_has_its_code(house: House) -> None:
     assert house.refused_rows() == [
         ("digits", "customers", 3, "invalid_rut"),
+        ("digits", "customers", 4, "invalid_rut"),
+        ("digits", "invoices", 2 + len(UNLUCKY), "invalid_rut"),
         ("folios", "invoices", 5, "inexact_id"),
         ("mixed", "invoices", 3, "other_currency"),
         ("mixed", "invoices", 4, "other_currency"),
