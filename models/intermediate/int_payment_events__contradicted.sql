@@ -48,7 +48,8 @@ paired as (
             or events.amount is distinct from firsts.amount
             or events.currency is distinct from firsts.currency
             or lower(events.channel) is distinct from lower(firsts.channel)
-            or lower({{ strip('events.raw_status') }}) is distinct from lower({{ strip('firsts.raw_status') }})
+            or lower({{ strip('events.raw_status') }})
+            is distinct from lower({{ strip('firsts.raw_status') }})
             or events.reason is distinct from firsts.reason
             or events.occurred_at is distinct from firsts.occurred_at
         ) as has_other_values

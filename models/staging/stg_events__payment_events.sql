@@ -32,7 +32,9 @@ renamed as (
             {{ normalize_customer_id('source.customer_id', 'organizations.customer_id_scheme') }},
             {{ strip('source.customer_id') }}
         ) as customer_id,
-        coalesce({{ spell_id('source.product_id') }}, {{ strip('source.product_id') }}) as product_id,
+        coalesce(
+            {{ spell_id('source.product_id') }}, {{ strip('source.product_id') }}
+        ) as product_id,
 
         -- amounts
         cast(source.amount as {{ var('money_type') }}) as amount,

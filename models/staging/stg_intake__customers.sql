@@ -12,7 +12,9 @@ spelled as (
         source.*,
         files.organization_id,
         files.customer_id_scheme,
-        {{ read_customer_id('source', 'files.customer_id_scheme', find_check_digit('source', 'files')) }}
+        {{ read_customer_id(
+            'source', 'files.customer_id_scheme', find_check_digit('source', 'files')
+        ) }}
     from source
     inner join files on source.file_id = files.file_id
 ),

@@ -16,7 +16,9 @@ spelled as (
         files.currency as contract_currency,
         files.decimal_separator,
         files.date_format,
-        {{ read_customer_id('source', 'files.customer_id_scheme', find_check_digit('source', 'files')) }},
+        {{ read_customer_id(
+            'source', 'files.customer_id_scheme', find_check_digit('source', 'files')
+        ) }},
         {{ is_contract_currency('source.currency', 'files.currency') }} as is_in_contract_currency
     from source
     inner join files on source.file_id = files.file_id
