@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from orchestration.contracts.tables import raise_for
+from orchestration.contracts.tables import raise_for, read_rows
 from orchestration.installation.home import PROJECT
 
-CODE_LISTS = ("intake_codes.csv", "payment_exception_codes.csv")
+CODE_LISTS: Mapping[str, Sequence[str]] = {
+    "intake_codes.csv": ("code", "applies_to", "message"),
+    "payment_exception_codes.csv": ("code", "description"),
+}
 
 
 def check(seeds: Path) -> None:
     """Check that the lists have all codes of this version: others are read by nobody (R15, R25).
 
     Args:
-        seeds: the folder of the lists, which may be that of an older version.
+        seeds: the folder of the lists, which may be that of an older version. A list that is not
+            there is dbt's to tell: copies of contracts have none.
 
     Raises:
-        ContractError: a code is missing. Lists all problems.
+        ContractError: a list cannot be read, or a code is missing. Lists all problems.
 
     """
-    raise_for(list(_find_missing(seeds)))
+    raise_for(list(_find_problems(seeds)))
 
 
-def _find_missing(seeds: Path) -> Iterator[str]:
-    for name in CODE_LISTS:
+def _find_problems(seeds: Path) -> Iterator[str]:
+    for name, columns in CODE_LISTS.items():
         if not (seeds / name).exists():
             continue
-        missing = _read_codes(PROJECT / "seeds" / name) - _read_codes(seeds / name)
-        if missing:
+        problems: list[str] = []
+        codes = {row["code"] for _, row in read_rows(seeds / name, columns, problems)}
+        yield from problems
+        own = {row["code"] for _, row in read_rows(PROJECT / "seeds" / name, columns, [])}
+        if missing := own - codes:
             yield (
                 f"{name}: this version has other codes too: {', '.join(sorted(missing))}; add their"
                 f" rows from {PROJECT / 'seeds' / name}"
             )
-
-
-def _read_codes(path: Path) -> set[str]:
-    with path.open(encoding="utf-8-sig", newline="") as source:
-        return {row.get("code", "") for row in csv.DictReader(source)}

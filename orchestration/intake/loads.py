@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from orchestration.contracts import code_lists
 from orchestration.contracts.organizations import read_contracts
 from orchestration.installation import engines, kept_tables, warehouse
 from orchestration.installation.clock import Clock, utc_now
@@ -89,6 +90,7 @@ def carry_landed(
     With an empty warehouse, this replays the landing area, load by load (R10).
 
     Raises:
+        ContractError: the lists of codes are wrong, or of an older version.
         DamagedError: the part of the landing area that it reads is damaged.
         OlderWarehouseError: another version made the warehouse.
         OtherEngineError: another engine did.
@@ -97,6 +99,7 @@ def carry_landed(
     warehouse.check_raw(connection)
     engines.check(connection, home)
     kept_tables.check(connection)
+    code_lists.check(home.seeds)
     kept_tables.note_meaning(connection)
     unfinished = warehouse.unfinished_load_id(connection)
     if unfinished is not None:

@@ -402,6 +402,23 @@ class TestOrganizations:
             f" unknown_organization; add their rows from {PROJECT}/seeds/{path.name}"
         )
 
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("code,applies_to,message\nx,row,sueño".encode("cp1252"), "is not UTF-8 CSV: "),
+            (b"code;applies_to;message", "row 1: missing columns: code, applies_to, message"),
+        ],
+    )
+    def test_a_list_of_codes_that_cannot_be_read_is_one_problem(
+        self, tmp_path: Path, content: bytes, said: str
+    ) -> None:
+        seeds = shutil.copytree(PROJECT / "seeds", tmp_path / "seeds")
+        (seeds / "intake_codes.csv").write_bytes(content)
+        with pytest.raises(ContractError) as told:
+            read_contracts(seeds)
+        assert str(told.value).startswith("intake_codes.csv")
+        assert said in str(told.value)
+
     def test_a_file_that_may_not_be_read_is_one_problem(
         self, seeds: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
