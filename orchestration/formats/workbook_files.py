@@ -21,6 +21,7 @@ LARGEST_CONTENT_BYTES = 1_000_000_000
 # that describes the workbook. The formats of Excel's 65,490 kinds of cells fit.
 LARGEST_TEXTS_BYTES = 200_000_000
 LARGEST_DESCRIPTION_BYTES = 50_000_000
+_NOT_READ = ("pivot", "externallinks/", "calcchain")
 MOST_PARTS = 1_000
 MOST_COLUMNS = 256
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -99,7 +100,7 @@ def _kind_of(name: str) -> str:
     if "sharedstrings" in name:
         return "texts"
     is_sheet = "worksheets/" in name and name.endswith(".xml")
-    is_read = name.endswith((".xml", ".rels")) and "pivot" not in name
+    is_read = name.endswith((".xml", ".rels")) and not any(each in name for each in _NOT_READ)
     return "description" if is_read and not is_sheet else "sheet"
 
 

@@ -28,6 +28,7 @@ from orchestration.formats.file_columns import (
     Column,
     Layout,
     describe_columns,
+    find_fields,
     map_columns,
     name_attributes,
 )
@@ -296,10 +297,15 @@ def _choose_sheet(workbook: Any, layout: Layout, aliases: Aliases) -> Sheet:
             best: Sheet | None = None
             for number, cells in _first_rows(worksheet):
                 names = tuple(text_of(cell) or "" for cell in cells)
+                if best is not None and _is_of_a_customer(names, best):
+                    break
                 try:
                     columns = map_columns(names, layout, aliases)
                 except UnreadableError as error:
-                    if error.code == "doubled_column" and best is None:
+                    most = 0 if best is None else len(best.columns)
+                    if error.code == "doubled_column" and most < len(
+                        find_fields(names, layout, aliases)
+                    ):
                         raise
                     refusal = refusal or error
                     continue
@@ -309,6 +315,15 @@ def _choose_sheet(workbook: Any, layout: Layout, aliases: Aliases) -> Sheet:
             if best is not None:
                 return best
     raise refusal or unreadable_workbook("empty_file")
+
+
+def _is_of_a_customer(texts: Sequence[str], header: Sheet) -> bool:
+    """Whether a row has an id and a name below a header: the header of a table is above it."""
+    customer_id, name = (
+        texts[place] if place < len(texts) else ""
+        for place in (header.columns["customer_id"], header.columns["name"])
+    )
+    return bool(name) and any(character.isdigit() for character in customer_id)
 
 
 def _first_rows(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:

@@ -307,6 +307,19 @@ class TestSheets:
             ("12345678-5", "Ana", "ana@correo.cl")
         ]
 
+    def test_a_header_with_a_doubled_column_is_refused_below_a_heading_too(
+        self, tmp_path: Path
+    ) -> None:
+        heading = ["RUT:", "76.123.456-0", "Nombre:", "ACME SpA"]
+        path = _save(tmp_path / "w", heading, [*HEADER, "Correo"], ["12345678-5", "Ana", "a", "b"])
+        assert _refusal(path)[0] == "doubled_column"
+
+    def test_customers_above_another_header_are_read(self, tmp_path: Path) -> None:
+        path = _save(tmp_path / "w", HEADER[:2], ["12345678-5", "Ana"], HEADER, ["7-6", "Eva", "e"])
+        sheet, rows = _read(path)
+        assert sheet.header_row == 1
+        assert [row.name for row in rows] == ["Ana", "Nombre", "Eva"]
+
     def test_an_organizations_own_header_names_count(self, tmp_path: Path) -> None:
         own = Aliases({**ALIASES.fields, ("lumina", "customers", "medidor"): "customer_id"})
         _, (row,) = _read(_save(tmp_path / "w", ["Medidor", "Nombre"], ["7", "Ana"]), own)
@@ -415,7 +428,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         ("part", "is_refused"),
-        [("xl/styles2.xml", True), ("docProps/x.xml", True), ("xl/media/image1.png", False)],
+        [("xl/styles2.xml", True), ("docProps/x.xml", True), ("xl/calcChain.xml", False)],
     )
     def test_what_describes_the_workbook_has_a_limit_of_its_own(
         self, tmp_path: Path, part: str, is_refused: bool
