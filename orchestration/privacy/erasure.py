@@ -19,6 +19,7 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -40,6 +41,7 @@ from orchestration.privacy.id_spellings import Persons, RefusedError
 from orchestration.privacy.pseudonymizing import Tokens, write_file, write_range
 
 _PRIVATE = 0o600
+_LONGEST_WRITING_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -361,9 +363,13 @@ def _forget_former(home: Home) -> None:
     for aside in home.set_aside.values():
         for path in home.root.glob(f"{aside.name}*"):
             path.unlink()
-    for left in (".*.gone", ".*.part"):
-        for path in home.uploads.glob(f"*/{left}"):
-            shutil.rmtree(path)
+    for path in home.uploads.glob("*/.*.gone"):
+        shutil.rmtree(path)
+    # One that is being written is younger.
+    long_ago = time.time() - _LONGEST_WRITING_SECONDS
+    for path in home.uploads.glob("*/.*.part"):
+        if path.stat().st_mtime < long_ago:
+            shutil.rmtree(path, ignore_errors=True)
     for path in home.scratch.glob("*"):
         if path in (home.verifying.root, home.scratch / "preview"):
             continue

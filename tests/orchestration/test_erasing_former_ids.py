@@ -5,7 +5,9 @@ too: the RUT as it was written, or an id that is no RUT.
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from orchestration.contracts.organizations import read_column_aliases
 from orchestration.formats import workbooks
+from orchestration.installation.home import Home
 from orchestration.landing import manifests, store
 from orchestration.privacy import erasure, id_spellings, persons
 from orchestration.privacy.id_spellings import Ids
@@ -172,6 +175,15 @@ def test_events_that_may_not_be_changed_refuse_an_erasure_before_it_begins(
         " in events/ names the person and may not be changed: make it a file of Saldo's user, then"
         " erase"
     )
+
+
+def test_what_a_killed_upload_left_goes_and_one_that_is_written_stays(home: Home) -> None:
+    for name, age in (("killed", 3600), ("written", 1)):
+        part = home.uploads / "luz" / f".{name}.part"
+        part.mkdir(parents=True)
+        os.utime(part, (time.time() - age,) * 2)
+    erasure._forget_former(home)
+    assert [path.name for path in (home.uploads / "luz").iterdir()] == [".written.part"]
 
 
 def _words(path: Path) -> set[str]:
