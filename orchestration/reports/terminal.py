@@ -128,9 +128,9 @@ def show_day(
         told: the newest batch of deliveries whose outcomes left to people were reported.
 
     Returns:
-        Whether every server answered, nothing was refused or held, every payment is of an
-        organization with a contract, the status of every event is known, and every file is
-        delivered or was reported before as possibly received.
+        Whether every server answered, nothing was refused or held, no payment of the date is of an
+        organization without a contract, no status came first on it that no seed lists, and every
+        file is delivered or was reported before as possibly received.
 
     """
     parameters = {"date": business_date}
