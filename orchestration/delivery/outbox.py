@@ -18,6 +18,7 @@ from orchestration.delivery import ledger
 from orchestration.delivery.ledger import Batch, LedgerError
 from orchestration.delivery.outgoing import (
     DELIVERED,
+    NO_CONTRACT,
     PAYMENTS_FILE,
     PAYMENTS_MANIFEST,
     FileKey,
@@ -190,7 +191,7 @@ class _Sending:
             for file in self._files:
                 self._keep(file)
             if self._organization is None:
-                self._end_others("no_contract", None)
+                self._end_others(NO_CONTRACT, None)
             elif len(self._done) < len(self._files):
                 with connect(self._organization, environment, kept=kept) as client:
                     for file in self._files:

@@ -23,6 +23,7 @@ FileKey = tuple[str, str, int]
 DELIVERED = ("delivered", "already_there")
 # The receiver has or may have the file: only `republish` sends it again.
 LEFT_TO_PEOPLE = ("taken_unread", "unconfirmed")
+NO_CONTRACT = "no_contract"
 PAYMENTS_FILE = "payments_file"
 PAYMENTS_MANIFEST = "payments_manifest"
 # The prefix that the macro make_harmless() adds to a text that a spreadsheet would run.
@@ -87,9 +88,25 @@ def read_undelivered(connection: Connection) -> list[OutgoingFile]:
     """Read the files of finished loads that must be sent, each manifest after its file.
 
     These are the files that no attempt has delivered. A file that the receiver may have is not sent
-    again (R24), unless a `republish` of it was interrupted.
+    again (R24), unless a `republish` of it was interrupted. Without a contract a file is tried
+    once: the ledger then says why it waits, until its organization has a contract again.
     """
-    return _read(connection, "is_due", {})
+    return _read(
+        connection,
+        """
+        is_due
+        and (
+            is_undelivered
+            or (organization_id, file_name, load_id) not in (
+                select (organization_id, file_name, load_id)
+                from raw.deliveries
+                group by organization_id, file_name, load_id
+                having arg_max(outcome, batch_id) = $no_contract
+            )
+        )
+        """,
+        {"no_contract": NO_CONTRACT},
+    )
 
 
 def read_publication(

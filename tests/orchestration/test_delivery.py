@@ -506,6 +506,32 @@ def test_what_the_receiver_may_have_is_sent_again_by_republish_alone(home, publi
     assert read_publication(published, "lumina", date(2026, 3, 3)) == [file, manifest]
 
 
+@pytest.mark.parametrize("outcome", ["unreachable", "unconfirmed"])
+def test_without_a_contract_a_file_is_tried_once_and_again_under_a_new_contract(
+    home, published, lumina, outbox, environment, outcome
+):
+    """R24: here offboarded after a failure, or after a `republish` was killed."""
+    other, *files = read_undelivered(published)
+    _record(published, home, [Delivery(each, outcome, is_in_doubt=True) for each in files])
+    _record(published, home, [Delivery(other, "delivered")])
+    published.execute("delete from marts.main.organizations where organization_id = 'lumina'")
+
+    outcomes = []
+    for _ in range(3):
+        in_doubt = ledger.find_in_doubt(published)
+        deliver(home, read_undelivered(published), [], environment, in_doubt)
+        ledger.restore(published, home)
+        noted = published.execute(
+            "select outcome from raw.deliveries where organization_id = 'lumina' order by batch_id"
+        ).fetchall()
+        outcomes.append([name for (name,) in noted])
+    assert outcomes == [[outcome] * 3 + ["no_contract"] * 3] * 3
+    assert ledger.find_in_doubt(published) == {each.key for each in files}
+
+    published.execute("insert into marts.main.organizations values ('lumina')")
+    assert read_undelivered(published) == files
+
+
 @pytest.mark.parametrize("outcome", [*LEFT, "delivered", "begun"])
 def test_other_bytes_than_the_receiver_may_have_are_never_sent(home, published, outcome):
     _, file, *_ = read_undelivered(published)
