@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-_RUT = re.compile(r"(?<![^\W_])(?<!-)\d{1,2}\.?\d{3}\.?\d{3} ?- ?[\dkK](?![^\W_])(?!-)")
+_RUT = re.compile(r"(?<![^\W_])\d{1,2}\.?\d{3}\.?\d{3} ?- ?[\dkK](?![^\W_])")
 _PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)
 _OTHERS = ("SALDO_ALERT_WEBHOOK", "SPARK_CONNECT_AUTHENTICATE_TOKEN")
 # Within the address of a server.

@@ -229,10 +229,15 @@ def test_no_mail_no_rut_and_no_secret_is_sent(receiver):
 def test_a_rut_in_a_name_of_a_file_is_not_sent():
     said = "clientes_12345678-5.xlsx 2026-03-02_toku_12.345.678-k_invoices.csv"
     assert redact(said, {}) == "clientes_[rut].xlsx 2026-03-02_toku_[rut]_invoices.csv"
+    said = "2026-03-02-pagos-12345678-5.csv 12.345.678-5-2026-03-02.csv"
+    assert redact(said, {}) == "2026-03-02-pagos-[rut].csv [rut]-2026-03-02.csv"
 
 
 def test_dates_amounts_and_ids_are_not_taken_for_ruts():
-    said = "2026-03-02 12.345,00 run 1234567-89 pay-0001 file 60a4f1d2b3c4d5e6 2.345.678"
+    said = (
+        "2026-03-02 12.345,00 run 1234567-89 pay-0001 file 60a4f1d2b3c4d5e6 2.345.678"
+        " 20260302-20260303.csv 12345678-1234-4123-8123-123456789012"
+    )
     assert redact(said, {}) == said
 
 
