@@ -32,6 +32,7 @@ _KINDS = (
     "missing",
     "held",
     "refused",
+    "other_refused",
     "near_miss",
     "not_read",
     "not_delivered",
@@ -178,9 +179,18 @@ def find_needs(day: Day, business_date: date, newest: date, now: datetime) -> tu
         needs.append(Need("held", day.held_count, address=address))
     if day.status == "refused" and day.code != _BY_OPERATOR:
         needs.append(Need("refused", code=day.code, address=f"/files/{day.file_id}"))
-    if day.undated_file_id is not None:
-        address = f"/files/{day.undated_file_id}"
-        needs.append(Need("refused", code="invalid_file_date", address=address))
+    if day.other_refused_count:
+        is_one = day.other_refused_count == 1
+        needs.append(
+            Need(
+                "other_refused",
+                day.other_refused_count,
+                code=day.other_refused_code,
+                address=f"/files/{day.other_refused_file_id}"
+                if is_one
+                else f"/files?organization={organization_id}",
+            )
+        )
     if day.inbox_code is not None:
         kind = "near_miss" if day.is_near_miss else "not_read"
         needs.append(Need(kind, 1, day.inbox_code, day.inbox_message, command=check))

@@ -40,6 +40,40 @@ select
 from unnest([1, 2]) as lines (line_number)
 cross join unnest([1, 2]) as loads (load_id)
 """
+# On Monday payments of one organization were refused, and customers of another and its debts of the
+# day before. The others need nothing: one was refused by an operator, one was sent again and
+# accepted, and one is of Tuesday.
+REFUSED_FILES = """
+insert into intake_files by name
+select
+    intake_files.* replace (
+        refused.file_id as file_id,
+        refused.kind as kind,
+        refused.file_name as file_name,
+        cast(intake_files.business_date + refused.days as date) as business_date,
+        cast(intake_files.loaded_on + refused.days_loaded as date) as loaded_on,
+        intake_files.load_id + refused.loads_later as load_id,
+        refused.status as status,
+        refused.code as code
+    )
+from intake_files
+inner join (
+    values
+    ('andes_seguros', 'a000000000000001', 'payments', 'p.csv', 0, 0, 0, 'refused',
+        'missing_column'),
+    ('lumina', 'a000000000000002', 'customers', 'c.xlsx', 0, 0, 0, 'refused', 'empty_file'),
+    ('lumina', 'a000000000000003', 'invoices', 'd.csv', -1, 0, 1, 'refused', 'missing_column'),
+    ('colegio_pehuen', 'a000000000000004', 'invoices', 'e.csv', -1, 0, 0, 'refused',
+        'refused_by_operator'),
+    ('colegio_pehuen', 'a000000000000005', 'payments', 'f.csv', 0, 0, 0, 'refused', 'empty_file'),
+    ('colegio_pehuen', 'a000000000000006', 'payments', 'f.csv', 0, 0, 1, 'applied', null),
+    ('colegio_pehuen', 'a000000000000007', 'payments', 'g.csv', 1, 1, 0, 'refused', 'empty_file')
+) as refused (
+    organization_id, file_id, kind, file_name, days, days_loaded, loads_later, status, code
+)
+    on intake_files.organization_id = refused.organization_id
+where intake_files.kind = 'invoices' and intake_files.business_date = date '2026-03-02'
+"""
 # Of open payments two are of Monday, of which one has two exceptions, and one is of Tuesday.
 PAYMENTS_WITHOUT_CONTRACT = """
 insert into payment_exceptions (

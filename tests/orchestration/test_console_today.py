@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 from tests.orchestration.consoles import (
     PAYMENTS_WITHOUT_CONTRACT,
     REFUSED_EVENT_LINES,
+    REFUSED_FILES,
     UNKNOWN_STATUS,
     change_copy,
     take_picture,
@@ -123,6 +124,32 @@ def test_statuses_that_no_seed_lists_are_told_though_each_organization_is_well(
     ]
     assert "All is well" not in text
     assert "Estados de eventos que ninguna semilla tiene" in spanish
+
+
+def test_refused_files_beside_the_debts_file_are_told_until_a_later_one_settles_them(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(morning.home, tmp_path, REFUSED_FILES)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?date=2026-03-02&language=en").text
+        spanish = requests.get(f"{served.address}/today?date=2026-03-02").text
+        former_day = requests.get(f"{served.address}/today?date=2026-03-01").text
+    told = [
+        (
+            f"<strong>{name}</strong>: Refused files beside the debts file of the date: {count}."
+            f" The first: <code>{code}</code>",
+            address,
+        )
+        for name, count, code, address in (
+            ("Andes Seguros", 1, "missing_column", "/files/a000000000000001"),
+            ("Lumina Energía", 2, "empty_file", "/files?organization=lumina"),
+        )
+    ]
+    needs = re.findall(r'<li class="other_refused">(.*)\s+<a href="([^"]*)">See it</a>', text)
+    assert needs == told
+    assert "All is well" not in text
+    assert "Archivos rechazados aparte del archivo de deudas de la fecha: 2. El primero:" in spanish
+    assert former_day.count('<li class="other_refused">') == 1
 
 
 def test_a_date_on_which_nothing_was_run_says_how_to_run_it(served: Served, page: Page) -> None:

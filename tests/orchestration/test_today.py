@@ -26,7 +26,9 @@ WELL = Day(
     status="applied",
     file_id="f" * 16,
     code=None,
-    undated_file_id=None,
+    other_refused_count=0,
+    other_refused_file_id=None,
+    other_refused_code=None,
     is_near_miss=False,
     inbox_code=None,
     inbox_message=None,
@@ -121,8 +123,20 @@ PAGE = "/organizations/lumina"
             (Need("not_yet", command=RUN),),
         ),
         (
-            {"undated_file_id": "e" * 16},
-            (Need("refused", code="invalid_file_date", address="/files/" + "e" * 16),),
+            {
+                "other_refused_count": 1,
+                "other_refused_file_id": "e" * 16,
+                "other_refused_code": "invalid_file_date",
+            },
+            (Need("other_refused", code="invalid_file_date", address="/files/" + "e" * 16),),
+        ),
+        (
+            {
+                "other_refused_count": 2,
+                "other_refused_file_id": "e" * 16,
+                "other_refused_code": "missing_column",
+            },
+            (Need("other_refused", 2, "missing_column", address="/files?organization=lumina"),),
         ),
         ({"status": "waiting"}, (Need("waiting", command=RUN),)),
         ({"status": None}, (Need("not_looked", command=RUN),)),

@@ -37,12 +37,32 @@ sent as (
     group by organization_id
 ),
 
--- Of a date that does not exist: it came on this one, and is not its debts file.
-undated as (
-    select organization_id, min_by(file_id, received_at) as file_id
-    from intake_files
-    where code = 'invalid_file_date' and business_date = $business_date
-    group by organization_id
+-- Came on this date or is of it, and is not its debts file. A later file of its name settles it.
+refused as (
+    select
+        files.organization_id,
+        count(*) as file_count,
+        min_by(files.file_id, files.load_id) as file_id,
+        min_by(files.code, files.load_id) as code
+    from intake_files as files
+    left join organization_days as days
+        on
+            files.organization_id = days.organization_id
+            and days.business_date = $business_date
+    left join intake_files as later
+        on
+            files.organization_id = later.organization_id
+            and files.kind = later.kind
+            and files.file_name = later.file_name
+            and later.load_id > files.load_id
+            and later.status <> 'duplicate'
+    where
+        files.status = 'refused'
+        and files.code <> 'refused_by_operator'
+        and $business_date in (files.loaded_on, files.business_date)
+        and files.file_id is distinct from days.file_id
+        and later.file_id is null
+    group by files.organization_id
 )
 
 select
@@ -51,7 +71,9 @@ select
     days.status,
     days.file_id,
     days.code,
-    case when undated.file_id is distinct from days.file_id then undated.file_id end,
+    coalesce(refused.file_count, 0),
+    refused.file_id,
+    refused.code,
     coalesce(days.is_near_miss, false),
     days.inbox_code,
     days.inbox_message,
@@ -80,7 +102,7 @@ left join organization_days as days
         and days.business_date = $business_date
 left join held on organizations.organization_id = held.organization_id
 left join sent on organizations.organization_id = sent.organization_id
-left join undated on organizations.organization_id = undated.organization_id
+left join refused on organizations.organization_id = refused.organization_id
 order by organizations.name, organizations.organization_id
 """
 
@@ -155,7 +177,8 @@ class Day:
 
     What is held, not delivered or left to people is of all dates up to this one: it waits until
     somebody does something. `left_to_people_on` is the oldest date of a file that its receiver may
-    have or not (R24).
+    have or not (R24). What is refused beside the debts file is of this date or came on it; of
+    several files, the id and the code are those of the first.
     """
 
     organization_id: str
@@ -163,7 +186,9 @@ class Day:
     status: str | None
     file_id: str | None
     code: str | None
-    undated_file_id: str | None
+    other_refused_count: int
+    other_refused_file_id: str | None
+    other_refused_code: str | None
     is_near_miss: bool
     inbox_code: str | None
     inbox_message: str | None
