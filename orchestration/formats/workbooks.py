@@ -55,6 +55,7 @@ Change = Callable[[str | None, str], str]
 MOST_ROWS = 1_048_576
 # A title, rows of a logo or a note may be above the header.
 HEADER_IS_AMONG = 20
+_ABOVE_HEADER = "borrado"
 
 
 @dataclass(frozen=True)
@@ -234,7 +235,8 @@ def write_anew(
     """Rewrite the sheet that is read, with other cells in some rows; the others read the same.
 
     Everything that is not read is dropped: other sheets, comments, links, properties, formulas that
-    have a value.
+    have a value. A word takes the place of each text above the header, so that the header is among
+    the first rows again.
 
     Args:
         path: a readable workbook.
@@ -264,6 +266,8 @@ def write_anew(
                 text = text_of(cell)
                 if value is None:
                     value, data_type = ("=1", "f") if is_formula else (None, "n")
+                elif number < workbook.sheet.header_row:
+                    value, data_type = (None, "n") if text is None else (_ABOVE_HEADER, "s")
                 elif number in changes and text is not None and data_type != "e":
                     if field == "customer_id":
                         text = as_shown(cell, text)

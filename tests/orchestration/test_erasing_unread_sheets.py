@@ -1,11 +1,11 @@
-"""A person who is only in what is not read of a workbook: all of that is dropped, as it is when the
-person has a row.
+"""A person who is only in what is not read of a workbook: all of that is dropped or
+replaced, as it is when the person has a row.
 """
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -24,9 +24,12 @@ PERSONS = {"luz": ("12345678-5", "900000000-7"), "agua": ("Ñ & 007-A", "borrado
 ROWS = (("RUT", "Nombre"), ("11.111.111-1", "Otra"), ("22.222.222-2", "Otro"))
 
 
-def _book(*cells: object, state: str = "visible", author: str = "") -> bytes:
-    """A workbook of others, with a sheet that is not read."""
-    workbook = openpyxl.load_workbook(BytesIO(xlsx_of(ROWS)))
+def _book(
+    *cells: object, state: str = "visible", author: str = "", above: Sequence[object] = ()
+) -> bytes:
+    """A workbook of others, with a sheet that is not read; and some cells above the header."""
+    rows = ((*above,), (), *ROWS) if above else ROWS
+    workbook = openpyxl.load_workbook(BytesIO(xlsx_of(rows)))
     sheet = workbook.create_sheet("Bajas")
     sheet.append(cells)
     sheet.sheet_state = state
@@ -41,6 +44,11 @@ NAMING: Mapping[str, tuple[str, bytes, str]] = {
     "another sheet": ("luz", _book("12.345.678-5", "Ana Secreta"), "Secreta"),
     "a number": ("luz", _book(12345678, "Ana Secreta"), "Secreta"),
     "a hidden sheet": ("luz", _book("12345678-5", "Ana", state="hidden"), "12345678"),
+    "above the header": (
+        "luz",
+        _book(above=["Alta pedida por Marta Rojas", "RUT", 12345678, True]),
+        "Rojas",
+    ),
     "the author": ("luz", _book(author="Ana 12.345.678-5"), "12.345.678"),
     "an own id": ("agua", _book("Ñ\u00a0 & 007-A", "Ana Secreta"), "Secreta"),
 }
