@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -19,6 +20,7 @@ import requests
 from orchestration.devtools.demo import installation
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.devtools.loopback_sftp import free_port, serve
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT
 from tests.orchestration.clones import Clone
 from tests.orchestration.installations import Installed
@@ -59,10 +61,32 @@ def test_a_run_fills_the_base_and_the_outbox(installed: Installed) -> None:
     ]
 
 
-def test_the_documentation_is_written(installed: Installed) -> None:
-    result = installed.python("-m", "orchestration.devtools.documentation")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert (installed.home.root / "docs" / "static_index.html").stat().st_size > 0
+def test_the_documentation_is_one_file_with_types_and_is_written_while_a_run_is_at_work(
+    installed: Installed,
+) -> None:
+    scratch = set(installed.home.scratch.iterdir())
+    with warehouse.connect(installed.home):
+        result = installed.python("-m", "orchestration.devtools.documentation")
+    written = installed.home.root / "docs" / "static_index.html"
+    assert (result.returncode, result.stdout) == (0, f"{written}\n"), result.stderr
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+    assert set(installed.home.scratch.iterdir()) == scratch
+    page = written.read_text(encoding="utf-8")
+    assert "Data walks one way" in page
+    assert {"exposure.saldo.payments_file", "exposure.saldo.analytics_copy"} <= set(
+        re.findall(r"exposure\.saldo\.\w+", page)
+    )
+    assert _type_of(page, "due_date") == "DATE"
+    assert _type_of(page, "amount") == "DECIMAL(18,4)"
+    assert str(Path.home()) not in page
+
+
+def _type_of(page: str, column: str) -> str:
+    """The type of a column of the debts, in the catalog that the page holds."""
+    catalog = page[page.index('"model.saldo.debts": {"metadata"') :]
+    found = re.search(rf'"{column}": {{"type": "([^"]+)"', catalog)
+    assert found is not None
+    return found[1]
 
 
 def test_a_workbook_is_previewed_and_loaded(installed: Installed) -> None:
