@@ -7,7 +7,6 @@ for another load.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -153,31 +152,6 @@ def find_new(
             each.remote.name,
         ),
     )
-
-
-def look_into(
-    home: Home,
-    organization: Organization,
-    seen: SeenFiles,
-    business_date: date,
-    environment: Mapping[str, str],
-    clock: Clock = utc_now,
-) -> tuple[Look, list[LandedFile]]:
-    """Check one inbox, and a second time if an upload may be in progress.
-
-    Only the caller has the files: no later check remembers them.
-
-    Raises:
-        ContractError: SALDO_FILE_LIMIT, or a limit of `deadlines`, is not a size or number.
-
-    """
-    sightings = Sightings(home, utc_now())
-    looked = begin(home, organization, seen, business_date, environment, sightings, clock)
-    if looked.unsettled:
-        time.sleep(organization.quiet_seconds)
-        settle(home, looked, environment)
-    arriving.forget(looked.arriving)
-    return looked.look(), looked.files
 
 
 def begin(

@@ -20,7 +20,7 @@ from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import loads
-from orchestration.intake.inbox import Seen, find_new, look_into
+from orchestration.intake.inbox import Seen, find_new
 from orchestration.intake.recognizing import Arrival, choose
 from orchestration.intake.taking import take
 from orchestration.landing import manifests, store
@@ -28,6 +28,7 @@ from orchestration.landing.manifests import LandedFile, Look
 from orchestration.servers.errors import WHAT_TO_DO
 from orchestration.servers.remote_files import Listing, RemoteFile
 from orchestration.servers.sftp import Client
+from tests.orchestration.looking import look_into
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
 TODAY = date(2026, 3, 3)

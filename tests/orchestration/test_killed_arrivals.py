@@ -22,7 +22,7 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo import installation
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation.clock import utc_now
-from orchestration.intake import arriving, checking, inbox
+from orchestration.intake import arriving, checking
 from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
@@ -33,6 +33,7 @@ from orchestration.servers.remote_reading import Attributes
 from orchestration.servers.sftp import Client
 from tests.orchestration.forking import run_module
 from tests.orchestration.houses import House
+from tests.orchestration.looking import look_into
 
 DAY = date(2026, 3, 3)
 NAME = f"{DAY}_toku_invoices.csv"
@@ -70,7 +71,7 @@ class Mailbox:
         """Look into the inbox, without a load."""
         home = self.house.home
         (organization,) = read_organizations(home.seeds)
-        return inbox.look_into(home, organization, {}, DAY, self.server.environment("agua"))
+        return look_into(home, organization, {}, DAY, self.server.environment("agua"))
 
     def outcomes(self) -> list[str]:
         """How the looks of all loads ended."""

@@ -10,6 +10,7 @@ import pytest
 from orchestration.installation.tracing import WHERE, trace
 from orchestration.intake import inbox
 from tests.orchestration.houses import House
+from tests.orchestration.looking import look_into
 
 SECRET = "ana@correo.cl"
 
@@ -44,7 +45,7 @@ def test_an_inbox_that_fails_as_nobody_foresaw_says_where_the_traceback_is(
 
     monkeypatch.setattr(inbox, "connect", fail)
     agua = house.organizations["agua"]
-    looked, files = inbox.look_into(house.home, agua, {}, date(2026, 3, 1), {})
+    looked, files = look_into(house.home, agua, {}, date(2026, 3, 1), {})
     assert (looked.outcome, looked.detail, files) == ("failed", f"LookupError: {WHERE}", [])
     log = capsys.readouterr().err
     assert log.endswith("    raise LookupError(SECRET)\nLookupError\n")

@@ -30,7 +30,7 @@ from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, inbox
 from orchestration.intake.arriving import Arriving
-from orchestration.intake.inbox import Seen, look_into
+from orchestration.intake.inbox import Seen
 from orchestration.landing import store
 from orchestration.landing.manifests import LandedFile, Look
 from orchestration.servers import remote_reading
@@ -39,6 +39,7 @@ from orchestration.servers.errors import WHAT_TO_DO
 from orchestration.servers.remote_files import RemoteFile
 from orchestration.servers.remote_reading import Attributes
 from tests.orchestration.freezing import processes_of
+from tests.orchestration.looking import look_into
 
 TODAY = date(2026, 3, 3)
 WRITTEN = datetime(2026, 3, 3, 7, tzinfo=UTC)
@@ -305,7 +306,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from orchestration.contracts.organizations import read_organizations
 from orchestration.installation.home import Home
-from orchestration.intake.inbox import look_into
+from tests.orchestration.looking import look_into
 import dataclasses
 home, seeds, port, username, inbox = sys.argv[1:]
 organization = dataclasses.replace(
