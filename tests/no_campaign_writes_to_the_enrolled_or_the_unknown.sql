@@ -1,6 +1,7 @@
--- Assumes R27: a campaign writes to created customers with a usable mail and no active method.
--- A row here means that somebody gets mail who has enrolled already, or whose mail is somebody
--- else's or nobody's.
+-- Assumes R27: a campaign writes to created customers, of organizations that have a contract, with
+-- a usable mail and no active method.
+-- A row here means that somebody gets mail who has enrolled already or whose organization has left,
+-- or that the mail is somebody else's or nobody's.
 {{ config(meta={'dagster': {'ref': {'name': 'campaign_contacts'}}}) }}
 
 with contacts as (
@@ -13,6 +14,10 @@ customers as (
 
 enrollments as (
     select * from {{ ref('enrollments') }}
+),
+
+contracts as (
+    select * from {{ ref('organization_contracts') }}
 ),
 
 active as (
@@ -32,10 +37,13 @@ wrong as (
         on
             contacts.organization_id = customers.organization_id
             and contacts.customer_id = customers.customer_id
+    left join contracts on contacts.organization_id = contracts.organization_id
     left join active on customers.customer_key = active.customer_key
     where
         customers.customer_key is null
         or customers.mail_status <> 'usable'
+        or contacts.mail is distinct from customers.mail
+        or contracts.organization_id is null
         or active.customer_key is not null
 )
 

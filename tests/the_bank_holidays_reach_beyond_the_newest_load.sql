@@ -1,6 +1,7 @@
--- Assumes that the calendar of bank holidays covers the dates that are run.
--- A row here means that business days are counted without holidays: run `make bank-holidays` with
--- later years, or payments will be called late on a holiday.
+-- Assumes that the calendar of bank holidays covers the dates that are run, in the country of each
+-- contract.
+-- A row here means that business days of a country are counted without holidays, so payments will
+-- be called late on a holiday: run `make bank-holidays` with later years, or with the country.
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'stg_intake__loads'}}}) }}
 
 with newest_load as (
@@ -8,16 +9,30 @@ with newest_load as (
     from {{ ref('stg_intake__loads') }}
 ),
 
+countries as (
+    select distinct country
+    from {{ ref('organization_contracts') }}
+),
+
 bank_holidays as (
-    select max(holiday_on) as holiday_on
+    select
+        country,
+        max(holiday_on) as holiday_on
     from {{ ref('bank_holidays') }}
+    group by country
 ),
 
 uncovered as (
-    select newest_load.business_date
-    from newest_load
-    cross join bank_holidays
-    where newest_load.business_date > bank_holidays.holiday_on
+    select
+        countries.country,
+        newest_load.business_date,
+        bank_holidays.holiday_on
+    from countries
+    cross join newest_load
+    left join bank_holidays on countries.country = bank_holidays.country
+    where
+        bank_holidays.holiday_on is null
+        or bank_holidays.holiday_on < newest_load.business_date
 )
 
 select * from uncovered
