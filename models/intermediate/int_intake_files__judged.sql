@@ -94,7 +94,8 @@ judged as (
             else screen_code
         end as code,
         case
-            when screen_code = 'contract_changed' and is_maybe_truncated then 'maybe_truncated'
+            when screen_code in ('contract_changed', 'empty_file') and is_maybe_truncated
+                then 'maybe_truncated'
             when may_be_half and trips_breaker then 'too_many_withdrawals'
         end as further_code,
         -- if a file is refused, every row is refused

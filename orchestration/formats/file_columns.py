@@ -16,6 +16,12 @@ from orchestration.contracts.organizations import (
 from orchestration.formats.delimited import Header, Records
 from orchestration.formats.encodings import UnreadableError
 
+# Fields by which no rule decides: two columns for one of them are two attributes.
+_UNDECIDING: Mapping[str, tuple[str, ...]] = {
+    "invoices": ("name", "mail"),
+    "payments": ("channel", "paid_on"),
+    "customers": (),
+}
 LONGEST_ATTRIBUTE_NAME = 256
 LONGEST_SHOWN_NAME = 60
 _SPANISH: Mapping[str, str] = {
@@ -103,7 +109,8 @@ def map_columns(names: Sequence[str], layout: Layout, aliases: Aliases) -> dict[
         aliases: the field that each header name means (R11).
 
     Raises:
-        UnreadableError: a required column is missing, or two columns are one field (R16).
+        UnreadableError: a required column is missing, or two columns are one field by which a rule
+            decides (R16).
 
     """
     found = find_fields(names, layout, aliases)
@@ -123,7 +130,8 @@ def find_fields(
 
     Several columns may mean one field. If one of them does so by the organization's own alias, it
     is the field, and the others are attributes. If a RUT and another customer id are both present,
-    the contract's scheme decides which one is the field.
+    the contract's scheme decides which one is the field. All columns for a field by which no rule
+    decides are attributes if they are several.
 
     Args:
         names: the column names, empty where a column has none.
@@ -149,7 +157,7 @@ def find_fields(
     columns: dict[str, tuple[int, ...]] = {}
     for meaning in FIELDS[layout.kind]:
         positions = own.get(meaning) or of_scheme.get(meaning) or found.get(meaning)
-        if positions:
+        if positions and (len(positions) == 1 or meaning not in _UNDECIDING[layout.kind]):
             columns[meaning] = tuple(positions)
     return columns
 

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from orchestration.contracts.organizations import Aliases, normalize_header
+from orchestration.contracts.organizations import Aliases, normalize_header, read_column_aliases
 from orchestration.formats import limits
 from orchestration.formats.file_columns import Layout
 from orchestration.formats.text_files import (
@@ -31,6 +31,7 @@ from orchestration.formats.text_files import (
     read,
 )
 from orchestration.installation.databases import literal_path, quoted
+from orchestration.installation.home import PROJECT
 from orchestration.installation.row_views import row_tables
 from tests.orchestration.houses import zip_of
 from tests.orchestration.rows import with_dates
@@ -704,6 +705,28 @@ def test_of_a_rut_and_another_id_the_contracts_scheme_says_which_is_the_customer
         assert reading.code == "doubled_column"
     else:
         assert (reading.code, reading.columns["customer_id"]) == (None, customer)
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "doubled"),
+    [
+        ("invoices", ("Nombre", "Nombre cliente"), None),
+        ("invoices", ("mail", "correo"), None),
+        ("payments", ("fecha", "fecha de pago"), None),
+        ("payments", ("canal", "medio de pago"), None),
+        ("invoices", ("pagada", "is_paid"), "doubled_column"),
+        ("payments", ("moneda", "divisa"), "doubled_column"),
+    ],
+)
+def test_two_columns_for_what_no_rule_decides_by_are_attributes(
+    desk: Desk, kind: str, columns: tuple[str, str], doubled: str | None
+) -> None:
+    """Else the payments that an organization took would stay debts for a date that nobody reads."""
+    content = HEADER + f",{columns[0]},{columns[1]}\n1,2,3,4,uno,dos\n".encode()
+    outcome = desk.hand_in(content, kind=kind, aliases=read_column_aliases(PROJECT / "seeds"))
+    assert outcome.reading.code == doubled
+    if doubled is None:
+        assert set(outcome.reading.attribute_columns) == {(columns[0], 4), (columns[1], 5)}
 
 
 def test_unknown_columns_become_attributes_with_sorted_keys_and_no_empty_values(
