@@ -8,10 +8,9 @@ file: then it is reported, and `republish` sends it again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
 
 from orchestration.contracts.organizations import Organization
 from orchestration.delivery import ledger
@@ -23,12 +22,10 @@ from orchestration.delivery.outgoing import (
     PAYMENTS_MANIFEST,
     FileKey,
     OutgoingFile,
-    read_publication,
     read_undelivered,
 )
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.clock import Clock, utc_now
-from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.installation.tracing import trace
 from orchestration.servers.connections import Kept, connect
@@ -155,17 +152,6 @@ def deliver(
             return sending.send(environment, kept)
 
         return [each for some in pool.map(deliver_all, by_organization) for each in some]
-
-
-def renew_copies(
-    connection: Connection, home: Home, organization_id: str, dates: Iterable[date]
-) -> None:
-    """Rewrite the local copies of publications that contain an erased person."""
-    for business_date in dates:
-        for file in read_publication(connection, organization_id, business_date):
-            path = file.path(home)
-            if path is not None and path.exists() and path.read_bytes() != file.content:
-                whole_files.write_whole(path, file.content)
 
 
 class _Sending:

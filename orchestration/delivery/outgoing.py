@@ -125,6 +125,16 @@ def read_publication(
     )
 
 
+def read_payments_files(connection: Connection, business_date: date) -> list[OutgoingFile]:
+    """Read the payments files of a date with their manifests, as finished loads published them."""
+    return _read(
+        connection,
+        "is_published and business_date = $business_date"
+        f" and kind in ('{PAYMENTS_FILE}', '{PAYMENTS_MANIFEST}')",
+        {"business_date": business_date},
+    )
+
+
 def _read(
     connection: Connection, condition: str, parameters: Mapping[str, object]
 ) -> list[OutgoingFile]:

@@ -28,7 +28,7 @@ from typing import BinaryIO
 
 from orchestration import runs
 from orchestration.contracts.organizations import Organization, read_column_aliases
-from orchestration.delivery import outbox, published_copy
+from orchestration.delivery import local_copies, published_copy
 from orchestration.installation import databases, locking, spark, warehouse, whole_files
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
@@ -181,7 +181,7 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
             " where organization_id = ? and list_contains(?, customer_id)",
             [request.organization_id, list(request.pseudonyms.values())],
         ).fetchall()
-        outbox.renew_copies(connection, home, request.organization_id, [day for (day,) in dates])
+        local_copies.renew(connection, home, request.organization_id, [day for (day,) in dates])
         row_files.sweep(connection, home)
         is_balanced = _hash_balance(connection) == request.balance
         load_count = warehouse.last_load_id(connection)

@@ -6,14 +6,11 @@ What only reading cannot find, building everything once more does (refreshing.py
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from orchestration.delivery import ledger, outgoing, published_copy
-from orchestration.delivery.attempts import Attempt
+from orchestration.delivery import local_copies, published_copy
 from orchestration.installation import kept_tables, locking, warehouse
 from orchestration.installation.damage import REPLAY, DamagedError
 from orchestration.installation.databases import Connection, read_whole
@@ -131,7 +128,7 @@ def _compare(connection: Connection, home: Home, remarks: list[str]) -> Iterator
         return
     if not last:
         return
-    yield from _compare_outbox(connection, home)
+    yield from (each.said for each in local_copies.find_damaged(connection, home))
     if not home.analytics.exists():
         return
     tables = published_copy.find_differences(connection, home)
@@ -178,34 +175,3 @@ def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
             if each.code is None
         )
     return rows
-
-
-def _compare_outbox(connection: Connection, home: Home) -> Iterator[str]:
-    """Find local copies of payments files that differ from what was sent, by the ledger.
-
-    A copy may also equal the warehouse's current content, without a person erased since.
-    """
-    sent: dict[Path, list[Attempt]] = {}
-    for _, attempts in ledger.read_attempts(home, after=0):
-        for each in attempts:
-            is_kept = each.kind in (outgoing.PAYMENTS_FILE, outgoing.PAYMENTS_MANIFEST)
-            if is_kept and each.outcome in outgoing.DELIVERED:
-                path = home.outbox / each.organization_id / each.file_name
-                sent.setdefault(path, []).append(each)
-    for path, attempts in sent.items():
-        newest = attempts[-1]
-        again = (
-            f"`python -m orchestration republish {newest.organization_id}"
-            f" {newest.business_date}` writes it again"
-        )
-        if not path.exists():
-            yield f"{path} is missing: {again}"
-            continue
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() in {each.sha256 for each in attempts}:
-            continue
-        published = outgoing.read_publication(
-            connection, newest.organization_id, newest.business_date
-        )
-        if content not in {each.content for each in published if each.path(home) == path}:
-            yield f"{path} is not what was sent: delete it, then {again}"

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from orchestration.contracts.organizations import read_contracts
+from orchestration.delivery import local_copies
 from orchestration.installation import locking, warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import restoring, soundness
@@ -46,7 +47,8 @@ def restore() -> None:
     """Replace damaged files of the landing area with the same bytes from another place.
 
     That is the organizations' inboxes, the folder of events, the contracts and the warehouse. Files
-    of rows are made anew of what landed.
+    of rows are made anew of what landed, and the local copies of payments files of what was
+    published. Nothing is sent.
     """
     console, home = Console(), open_home()
     with told(), locking.exclusive(home):
@@ -57,7 +59,9 @@ def restore() -> None:
             say(console, f"{path} is as it was written again")
         for each in findings:
             say(console, each.said)
-        if not findings:
-            say(console, "what landed is whole")
-            restoring.restore_rows(home, lambda text: say(console, text))
-        sys.exit(1 if findings else 0)
+        if findings:
+            sys.exit(1)
+        say(console, "what landed is whole")
+        restoring.restore_rows(home, lambda text: say(console, text))
+        is_whole = local_copies.restore(home, lambda text: say(console, text))
+        sys.exit(0 if is_whole else 1)

@@ -58,6 +58,7 @@ ROWS = {
         "test_what_was_altered_where_no_load_looks_any_more_is_found"
     ),
     "a payments file in `outbox/`": "test_a_payments_file_that_is_not_what_was_sent",
+    "everything but `landing/`": "test_a_landing_area_alone_is_enough",
     "the disk is full": "test_a_full_disk_is_one_sentence_at_every_stage",
 }
 
@@ -374,13 +375,87 @@ def test_a_payments_file_that_is_not_what_was_sent(damaged: Installed, damage: s
         path.unlink()
     verified = damaged.command("verify")
     assert verified.returncode == 1
-    (line,) = verified.stdout.splitlines()
-    assert line.startswith(f"{path} {damage}: ")
-    assert f"`python -m orchestration republish lumina {DAY}`" in line
-    path.unlink(missing_ok=True)
+    said = f"{path} {damage}: `python -m orchestration restore` writes it again\n"
+    assert verified.stdout == said
+    sent = ledger.batch_ids(damaged.home)
+    restored = damaged.command("restore")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert restored.stdout == f"what landed is whole\n{path} is as it was sent again\n"
+    assert path.read_bytes() == content
+    assert ledger.batch_ids(damaged.home) == sent
+    _is_sound(damaged)
+
+    path.unlink()
     assert damaged.command("republish", "lumina", DAY).returncode == 0
     assert path.read_bytes() == content
     _is_sound(damaged)
+
+
+def test_what_is_in_the_way_of_a_payments_file_is_told(damaged: Installed) -> None:
+    name = f"{DAY}_toku_payments.csv"
+    paths = [damaged.home.outbox / each / name for each in ("andes_seguros", "lumina")]
+    for path in paths:
+        path.unlink()
+    paths[0].mkdir()
+    shutil.rmtree(paths[1].parent)
+    paths[1].parent.write_bytes(b"")
+    ways = [(paths[0], paths[0])]
+    ways += [(paths[1].with_suffix(each), paths[1].parent) for each in (".csv", ".json")]
+    said = [
+        f"{path} is missing: move {way} away, then `python -m orchestration restore` writes it"
+        " again"
+        for path, way in ways
+    ]
+    verified = damaged.command("verify")
+    assert (verified.returncode, sorted(verified.stdout.splitlines())) == (1, sorted(said))
+    restored = damaged.command("restore")
+    assert restored.returncode == 1
+    assert sorted(restored.stdout.splitlines()) == sorted([*said, "what landed is whole"])
+    paths[0].rmdir()
+    paths[1].parent.unlink()
+    assert damaged.command("restore").returncode == 0
+    _is_sound(damaged)
+
+
+@pytest.mark.parametrize("has_contract", [True, False])
+def test_a_landing_area_alone_is_enough(
+    damaged: Installed, whole: Installed, *, has_contract: bool
+) -> None:
+    """The copies of what was sent, too, also to an organization that is no longer one; and nobody
+    is sent anything.
+    """
+    home = damaged.home
+    copies = {path: path.read_bytes() for path in home.outbox.rglob("*.*")}
+    for path in home.root.iterdir():
+        if path.is_dir() and path not in (home.landing, home.seeds):
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
+    if not has_contract:
+        seed = home.seeds / "organizations.csv"
+        rows = seed.read_text("utf-8").splitlines(keepends=True)
+        seed.write_text("".join(row for row in rows if not row.startswith("lumina,")), "utf-8")
+    sent = ledger.batch_ids(home)
+    assert damaged.command("replay").returncode == 0
+    verified = damaged.command("verify", "--quick")
+    assert (verified.returncode, sorted(verified.stdout.splitlines())) == (
+        1,
+        [
+            f"{path} is missing: `python -m orchestration restore` writes it again"
+            for path in sorted(copies)
+        ],
+    )
+    restored = damaged.command("restore")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert sorted(restored.stdout.splitlines()) == sorted(
+        ["what landed is whole", *(f"{path} is as it was sent again" for path in copies)]
+    )
+    assert {path: path.read_bytes() for path in home.outbox.rglob("*.*")} == copies
+    assert ledger.batch_ids(home) == sent
+    if has_contract:
+        _is_as(damaged, whole)
+    else:
+        _is_sound(damaged)
 
 
 # MB that are free, each of which ends at another stage: before Dagster has begun, while rows land,

@@ -639,6 +639,30 @@ def test_what_was_published_is_not_published_again_in_other_words(
     assert site.sent() == {name: former.sent[name] for name in names}
 
 
+def test_a_copy_of_what_was_published_is_restored_without_her(erased: Erased) -> None:
+    site = erased.site
+    local = site.home.outbox / "lumina" / f"{TUESDAY}_toku_payments.csv"
+    manifest = local.with_suffix(".json")
+    kept = local.read_bytes(), manifest.read_bytes()
+    sent = site.sent()
+    for path in (local, manifest):
+        path.unlink()
+    result = site.says("restore")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.splitlines() == [
+        "what landed is whole",
+        *(
+            f"{path} is written again, in other bytes than were sent: a person in it has been"
+            " erased since, or an older version of Saldo had written it"
+            for path in (local, manifest)
+        ),
+    ]
+    assert (local.read_bytes(), manifest.read_bytes()) == kept
+    assert site.sent() == sent
+    verified = site.says("verify", "--quick")
+    assert verified.returncode == 0, verified.stdout
+
+
 @pytest.fixture(scope="module")
 def killed(copies: tuple[Site, Site], erased: Erased) -> Erased:
     """The same in the other copy, killed at every step, and said again until it is done."""
