@@ -193,16 +193,7 @@ def check(
         RefusedError: the first reason against it, with the person's position in the request.
 
     """
-    schemes = connection.execute(
-        "select customer_id_scheme from main.organizations where organization_id = ?",
-        [organization.organization_id],
-    ).fetchall()
-    # The models compare misspelled ids by the scheme of the last build.
-    if schemes != [(organization.customer_id_scheme,)]:
-        raise RefusedError(
-            f"the contract of {organization.organization_id} has another customer_id_scheme than"
-            " the warehouse: run, then erase"
-        )
+    _check_scheme(connection, organization)
     if any((home.uploads / organization.organization_id).glob("[!.]*")):
         raise RefusedError("a workbook waits to be loaded: say `load-uploads`, then erase")
     if arriving.find_whole(home, organization.organization_id):
@@ -233,6 +224,29 @@ def check(
             raise RefusedError(
                 f"customer {place} is not known: look the id up in `customers` or `debts`"
             )
+
+
+def _check_scheme(connection: Connection, organization: Organization) -> None:
+    """Check that the last build had this organization with the id scheme of its contract.
+
+    Raises:
+        RefusedError: it had not: the models compare misspelled ids by the scheme.
+
+    """
+    schemes = connection.execute(
+        "select customer_id_scheme from main.organizations where organization_id = ?",
+        [organization.organization_id],
+    ).fetchall()
+    if not schemes:
+        raise RefusedError(
+            f"the warehouse was built without a contract of {organization.organization_id}:"
+            " `replay`, then erase"
+        )
+    if schemes != [(organization.customer_id_scheme,)]:
+        raise RefusedError(
+            f"the contract of {organization.organization_id} has another customer_id_scheme than"
+            " the warehouse: run, then erase"
+        )
 
 
 def _was_a_rut(connection: Connection, persons: Persons, customer_id: str) -> bool:
