@@ -152,11 +152,10 @@ def _complete(connection: Connection, clock: Clock) -> dict[str, int]:
         "create table published.main.published_at as select ?::timestamp as published_at",
         [clock().astimezone(UTC).replace(tzinfo=None)],
     )
-    rows = {}
-    for table in published_tables():
-        row = connection.execute(f"select count(*) from published.main.{table}").fetchone()  # noqa: S608 (names of ours)
-        rows[table] = int(row[0]) if row else 0
-    return rows
+    return {
+        table: databases.read_value(connection, f"select count(*) from published.main.{table}")  # noqa: S608 (names of ours)
+        for table in published_tables()
+    }
 
 
 @contextmanager

@@ -173,13 +173,13 @@ def copy_rows(
     # The temporary table numbers its rows in order, from some number on.
     index = "file_index::bigint as file_index, " if len(every) > 1 else ""
     selected = f"select {index}* from {source}"  # noqa: S608 (names of ours)
-    _fetch_number(connection, f"create or replace temp table file_rows as {selected}")
+    _fetch(connection, f"create or replace temp table file_rows as {selected}")
     rows = (
         f"select {select_list(table, values)}"  # noqa: S608 (names of ours)
         f" from (select rowid, *, {_cells_sql(first)} from temp.file_rows{where})"
         " cross join (select min(rowid) as first_rowid from temp.file_rows)"
     )
-    copied = _fetch_number(connection, copy_sql(rows, target, compression))
+    ((copied,),) = _fetch(connection, copy_sql(rows, target, compression))
     connection.execute("drop table temp.file_rows")
     record_count = sum(each.record_count for each in every)
     if copied != record_count:
@@ -294,11 +294,6 @@ def _count_lines(
     if [(number, record_count) for number, _, record_count in found] != wanted:
         return None
     return [line_count for _, line_count, _ in found]
-
-
-def _fetch_number(connection: Connection, sql: str) -> int:
-    rows = _fetch(connection, sql)
-    return int(rows[0][0]) if rows else 0
 
 
 def _fetch(connection: Connection, sql: str) -> list[tuple[int, ...]]:

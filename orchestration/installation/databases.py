@@ -116,6 +116,12 @@ def delete(database: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def read_value(connection: Connection, sql: str, parameters: object = None) -> Any:
+    """Return the one value of a query that always has one row, as an aggregate has."""
+    ((value,),) = connection.execute(sql, parameters).fetchall()
+    return value
+
+
 def read_whole(connection: Connection) -> None:
     """Read every row of every table that a connection has, to find out whether all can be read.
 
@@ -148,12 +154,10 @@ def count_rows(connection: Connection) -> dict[tuple[str, str], int]:
         "select schema_name, table_name from duckdb_tables() where not internal"
         " and database_name = current_database()"
     ).fetchall()
-    row_counts: dict[tuple[str, str], int] = {}
-    for schema, name in tables:
-        counted = f'select count(*) from "{schema}"."{name}"'  # noqa: S608 (names of ours)
-        row = connection.execute(counted).fetchone()
-        row_counts[schema, name] = row[0] if row else 0
-    return row_counts
+    return {
+        (schema, name): read_value(connection, f'select count(*) from "{schema}"."{name}"')  # noqa: S608 (names of ours)
+        for schema, name in tables
+    }
 
 
 def fingerprint(
@@ -168,11 +172,11 @@ def fingerprint(
 
     """
     columns = f"* exclude ({', '.join(without)})" if without else "*"
-    row = connection.execute(
+    ((row_count, content),) = connection.execute(
         "select count(*), coalesce(sum(hash(content)::hugeint), 0)"  # noqa: S608 (names of ours)
         f" from (select {columns} from {table}) as content"
-    ).fetchone()
-    return (int(row[0]), int(row[1])) if row else (0, 0)
+    ).fetchall()
+    return int(row_count), int(content)
 
 
 def copy_sql(rows: str, target: Path, compression: str) -> str:

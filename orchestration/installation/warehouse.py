@@ -23,7 +23,7 @@ import duckdb
 
 from orchestration.installation import databases, row_views
 from orchestration.installation.damage import REPLAY, DamagedError, damaged_warehouse, is_of_damage
-from orchestration.installation.databases import Connection, quoted, settings
+from orchestration.installation.databases import Connection, quoted, read_value, settings
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
@@ -244,20 +244,18 @@ def read_rows(
 
 def last_load_id(connection: Connection) -> int:
     """Return the id of the newest load in the warehouse, 0 if it is empty."""
-    row = connection.execute("select coalesce(max(load_id), 0) from raw.loads").fetchone()
-    return int(row[0]) if row else 0
+    return int(read_value(connection, "select coalesce(max(load_id), 0) from raw.loads"))
 
 
 def last_batch_id(connection: Connection) -> int:
     """Return the number of the newest batch of the delivery ledger in it, or 0."""
-    row = connection.execute("select coalesce(max(batch_id), 0) from raw.deliveries").fetchone()
-    return int(row[0]) if row else 0
+    return int(read_value(connection, "select coalesce(max(batch_id), 0) from raw.deliveries"))
 
 
 def last_business_date(connection: Connection) -> date | None:
     """Return the newest business date of a load, or None if the warehouse is empty."""
-    row = connection.execute("select max(business_date) from raw.loads").fetchone()
-    return row[0] if row else None
+    newest: date | None = read_value(connection, "select max(business_date) from raw.loads")
+    return newest
 
 
 def is_built(connection: Connection) -> bool:
@@ -302,18 +300,15 @@ def _older(how: str) -> OlderWarehouseError:
 
 def is_any_load_finished(connection: Connection) -> bool:
     """Return whether a load has been carried through the models."""
-    row = connection.execute(
-        "select exists (select 1 from raw.loads where finished_at is not null)"
-    ).fetchone()
-    return row is not None and bool(row[0])
+    sql = "select exists (select 1 from raw.loads where finished_at is not null)"
+    return bool(read_value(connection, sql))
 
 
 def unfinished_load_id(connection: Connection) -> int | None:
     """Return the load that is in `raw` but did not complete the models, if any."""
-    row = connection.execute(
-        "select min(load_id) from raw.loads where finished_at is null"
-    ).fetchone()
-    return int(row[0]) if row and row[0] is not None else None
+    sql = "select min(load_id) from raw.loads where finished_at is null"
+    first: int | None = read_value(connection, sql)
+    return first
 
 
 def check_together(connection: Connection, home: Home) -> None:
@@ -343,10 +338,8 @@ def check_together(connection: Connection, home: Home) -> None:
 def _max_load_id(connection: Connection, condition: str = "true") -> int:
     """Return the newest load of which a condition holds, 0 if there is none."""
     with suppress(duckdb.CatalogException):  # dbt alone has not made the tables of `raw` yet
-        row = connection.execute(
-            f"select coalesce(max(load_id), 0) from raw.loads where {condition}"  # noqa: S608 (a condition of ours)
-        ).fetchone()
-        return int(row[0]) if row else 0
+        sql = f"select coalesce(max(load_id), 0) from raw.loads where {condition}"  # noqa: S608 (a condition of ours)
+        return int(read_value(connection, sql))
     return 0
 
 

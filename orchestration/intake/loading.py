@@ -20,7 +20,7 @@ from orchestration.contracts.organizations import (
 from orchestration.formats import event_lines
 from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
 from orchestration.installation import warehouse
-from orchestration.installation.databases import Connection
+from orchestration.installation.databases import Connection, read_value
 from orchestration.installation.home import Home
 from orchestration.intake.copying import ROW_TABLES, Copied, copy_files, json_lines
 from orchestration.landing import row_files, store
@@ -126,11 +126,12 @@ def event_positions(connection: Connection) -> dict[str, Position]:
 def next_instant(connection: Connection, now: datetime) -> datetime:
     """Return the time of a new load in UTC without zone: now, but after the previous load."""
     instant = now.astimezone(UTC).replace(tzinfo=None)
-    row = connection.execute(
+    later: datetime = read_value(
+        connection,
         "select greatest(?::timestamp, max(loaded_at) + interval 1 microsecond) from raw.loads",
         [instant],
-    ).fetchone()
-    return row[0] if row and row[0] is not None else instant
+    )
+    return later
 
 
 def _load_contracts(
@@ -290,10 +291,8 @@ def _count_lines(home: Home, event_range: EventRange) -> int:
 
 
 def _last_event_number(connection: Connection, table: str) -> int:
-    row = connection.execute(
-        f"select coalesce(max(event_number), 0) from raw.{table}"  # noqa: S608 (a table of ours)
-    ).fetchone()
-    return int(row[0]) if row else 0
+    sql = f"select coalesce(max(event_number), 0) from raw.{table}"  # noqa: S608 (a table of ours)
+    return int(read_value(connection, sql))
 
 
 def _inserted(
@@ -310,8 +309,5 @@ def _inserted(
 
 
 def _count_rows(connection: Connection, table: str, load_id: int) -> int:
-    row = connection.execute(
-        f"select count(*) from raw.{table} where load_id = ?",  # noqa: S608 (a table of ours)
-        [load_id],
-    ).fetchone()
-    return int(row[0]) if row else 0
+    sql = f"select count(*) from raw.{table} where load_id = ?"  # noqa: S608 (a table of ours)
+    return int(read_value(connection, sql, [load_id]))

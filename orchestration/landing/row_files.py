@@ -164,12 +164,12 @@ def measure(connection: Connection, table: str, path: Path) -> tuple[int, str]:
     texts = ", ".join(
         f"strlen({name}::varchar), ':', {name}::varchar" for name in row_views.names_in_file(table)
     )
-    row = connection.execute(
+    ((row_count, content),) = connection.execute(
         f"select count(*), bit_xor(md5_number(concat({texts})))::varchar"  # noqa: S608 (names of ours)
         " from read_parquet(?, hive_partitioning = false)",
         [literal_path(path)],
-    ).fetchone()
-    return (int(row[0]), str(row[1])) if row else (0, "")
+    ).fetchall()
+    return int(row_count), str(content)
 
 
 def read_listed(connection: Connection) -> list[RowFile]:

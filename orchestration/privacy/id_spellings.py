@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from orchestration.contracts.organizations import Organization
 from orchestration.installation import warehouse
-from orchestration.installation.databases import Connection
+from orchestration.installation.databases import Connection, read_value
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
 
@@ -170,8 +170,8 @@ def valid_rut(connection: Connection, text: str) -> str | None:
 
 
 def _ask(connection: Connection, function: str, text: str) -> str | None:
-    row = connection.execute(f"select main.{function}(?)", [text]).fetchone()
-    return None if row is None or row[0] is None else str(row[0])
+    answer: str | None = read_value(connection, f"select main.{function}(?)", [text])
+    return answer
 
 
 def spellings(connection: Connection, persons: Persons, customer_id: str) -> list[str]:

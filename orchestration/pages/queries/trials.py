@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from orchestration.contracts.organizations import DATE_FORMATS, DECIMAL_SEPARATORS
+from orchestration.installation.databases import read_value
 from orchestration.pages.published import Reader
 
 MOST_REFUSALS = 500
@@ -264,10 +265,10 @@ def find_former(reader: Reader, organization_id: str, kind: str, sha256: str) ->
 
 def find_newest_date(reader: Reader, organization_id: str, kind: str) -> date | None:
     """The newest business date of an applied file."""
-    found = reader.connection.execute(
-        _NEWEST, {"organization_id": organization_id, "kind": kind}
-    ).fetchone()
-    return found[0] if found else None
+    newest: date | None = read_value(
+        reader.connection, _NEWEST, {"organization_id": organization_id, "kind": kind}
+    )
+    return newest
 
 
 def _fit(reader: Reader, kind: str, column: str, words: tuple[str, ...], value: str) -> list[Fit]:
@@ -275,8 +276,6 @@ def _fit(reader: Reader, kind: str, column: str, words: tuple[str, ...], value: 
     fits = []
     for word in words:
         reader.connection.execute(f"update raw.intake_files set {column} = ?", [word])  # noqa: S608
-        found = reader.connection.execute(
-            f"select count({value}) from {_PARSED[kind]}"  # noqa: S608 (names of ours)
-        ).fetchone()
-        fits.append(Fit(word, found[0] if found else 0))
+        counted = f"select count({value}) from {_PARSED[kind]}"  # noqa: S608 (names of ours)
+        fits.append(Fit(word, read_value(reader.connection, counted)))
     return sorted(fits, key=lambda fit: -fit.row_count)
