@@ -9,20 +9,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from orchestration.contracts.folders import Folder, find_shared
-from orchestration.contracts.organizations import (
-    Organization,
-    read_column_aliases,
-    read_organizations,
-)
-from orchestration.formats.delimited import read_header
-from orchestration.formats.encodings import find_encoding
-from orchestration.formats.file_columns import Layout
-from orchestration.formats.text_files import read
+from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.installation import dbt_project, warehouse
+from orchestration.installation.clock import utc_now
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.intake.loads import ErasureUnfinishedError
@@ -152,7 +144,7 @@ def _look(
             arrivals = [
                 arrival
                 for remote in listing.files
-                for arrival in recognize(organization, remote, _now().date())
+                for arrival in recognize(organization, remote, utc_now().date())
                 if arrival.kind == "invoices"
             ]
             if arrivals:
@@ -168,7 +160,9 @@ def _look(
                 with arriving.reading(home, organization.organization_id):
                     if home.erasure.exists():
                         raise ErasureUnfinishedError
-                    received = receive(home, organization, client, newest, _now, limit, trial=trial)
+                    received = receive(
+                        home, organization, client, newest, utc_now, limit, trial=trial
+                    )
                 checked.file = received.file
                 if received.download.is_taken_away:
                     checked.notes.append("gives a file once: this one is kept for the next run")
@@ -214,8 +208,8 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
     files = [each.file for each in found if each.file]
     manifest = Manifest(
         load_id=1,
-        loaded_at=_now().replace(tzinfo=None),
-        business_date=_now().date(),
+        loaded_at=utc_now().replace(tzinfo=None),
+        business_date=utc_now().date(),
         contracts=store.keep_contracts(trial),
         files=tuple(files),
     )
@@ -227,8 +221,18 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
         for checked in found:
             if checked.file is None:
                 continue
-            if checked.file.sha256:
-                checked.columns = _understand(trial, checked.file)
+            checked.columns = [
+                Column(*column)
+                for column in connection.execute(
+                    """
+                    select column_number, column_name, field
+                    from raw.intake_file_columns
+                    where file_id = ?
+                    order by column_number
+                    """,
+                    [checked.file.file_id],
+                ).fetchall()
+            ]
             row = connection.execute(
                 """
                 select encoding, status, code, message, record_count, accepted_count
@@ -263,21 +267,3 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
                     [checked.file.file_id],
                 ).fetchall()
             ]
-
-
-def _understand(trial: Home, file: LandedFile) -> list[Column]:
-    path = store.file_path(trial, file.organization_id, file.sha256)
-    layout = Layout(file.organization_id, file.kind, file.delimiter, file.customer_id_scheme)
-    with read(path, layout, read_column_aliases(trial.seeds), trial.scratch) as reading:
-        if reading.records is None:
-            return []
-        fields = {position: name for name, position in reading.columns.items()}
-    header = read_header(path, find_encoding(path), file.delimiter)
-    return [
-        Column(position + 1, name, fields.get(position))
-        for position, name in enumerate(header.names[: header.named_width])
-    ]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

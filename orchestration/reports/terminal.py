@@ -238,8 +238,7 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             )
             continue
         say(console, f"file: {checked.file.file_name}, {checked.file.byte_count:,} bytes")
-        # A file that is refused by its name has a header, and is not read.
-        if checked.columns and checked.encoding is not None:
+        if checked.columns:
             table = make_table("what the columns mean", ("column", "header", "meaning"))
             for column in checked.columns:
                 meaning = column.field or ("attribute" if column.name else "")
