@@ -62,21 +62,11 @@ _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Event:
-    """One payment event; every field is text."""
+    """One event of a payment or an enrollment; every field is text, and `products` a JSON list."""
 
     line_number: int
     fields: Mapping[str, str | None]
-
-
-@dataclass(frozen=True)
-class Enrollment:
-    """One enrollment event; every field is text, and `products` is a JSON list of texts."""
-
-    line_number: int
-    fields: Mapping[str, str | None]
-
-
-Line = Event | Enrollment
+    kind: str = PAYMENT
 
 
 @dataclass(frozen=True)
@@ -88,7 +78,7 @@ class Refusal:
     message: str
 
 
-def read_lines(path: Path, lines_before: int) -> Iterator[Line | Refusal]:
+def read_lines(path: Path, lines_before: int) -> Iterator[Event | Refusal]:
     """Yield each line of a landed range as an event or a refusal; blank lines are skipped.
 
     Args:
@@ -189,7 +179,7 @@ def _as_texts(line: bytes) -> dict[str, Any] | None:
     return texts
 
 
-def _read_line(line: bytes, line_number: int) -> Line | Refusal:
+def _read_line(line: bytes, line_number: int) -> Event | Refusal:
     try:
         values = _parse_json(line)
     except _NO_JSON:
@@ -225,7 +215,7 @@ def _read_payment(values: Mapping[str, Any], line_number: int) -> Event | Refusa
     )
 
 
-def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Enrollment | Refusal:
+def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Event | Refusal:
     fields = {name: _as_text(values.get(name)) for name in ENROLLMENT_REQUIRED}
     products = values.get("products", [])
     texts = [_as_text(each) for each in products] if isinstance(products, list) else [None]
@@ -234,13 +224,14 @@ def _read_enrollment(values: Mapping[str, Any], line_number: int) -> Enrollment 
         return refusal
     if not all((text or "").strip() and not _LONE_SURROGATE.search(text or "") for text in texts):
         return Refusal(line_number, "invalid_products", "products is not a list of texts")
-    return Enrollment(
+    return Event(
         line_number,
         {
             **fields,
             **_in_one_form(fields),
             "products": json.dumps(texts, ensure_ascii=False),
         },
+        ENROLLMENT,
     )
 
 

@@ -18,7 +18,7 @@ from orchestration.contracts.organizations import (
     read_organizations,
 )
 from orchestration.formats import event_lines
-from orchestration.formats.event_lines import Enrollment, Event, Line, Refusal
+from orchestration.formats.event_lines import ENROLLMENT, PAYMENT, Event, Refusal
 from orchestration.installation import warehouse
 from orchestration.installation.databases import Connection, read_value
 from orchestration.installation.home import Home
@@ -231,7 +231,7 @@ def _load_events(
         return
     numbers = {
         kind: _last_event_number(connection, table)
-        for kind, table in ((Event, "payment_events"), (Enrollment, "enrollment_events"))
+        for kind, table in ((PAYMENT, "payment_events"), (ENROLLMENT, "enrollment_events"))
     }
     with (
         _inserted(connection, home, "payment_events") as add_payment_event,
@@ -240,13 +240,13 @@ def _load_events(
     ):
         for event_range in manifest.events:
             for line in _read_events(home, event_range):
-                if isinstance(line, Event | Enrollment):
-                    numbers[type(line)] += 1
-                    add = add_payment_event if isinstance(line, Event) else add_enrollment_event
+                if isinstance(line, Event):
+                    numbers[line.kind] += 1
+                    add = add_payment_event if line.kind == PAYMENT else add_enrollment_event
                     add(
                         {
                             "load_id": manifest.load_id,
-                            "event_number": numbers[type(line)],
+                            "event_number": numbers[line.kind],
                             "source_file": event_range.source_file,
                             "line_number": line.line_number,
                             **line.fields,
@@ -276,7 +276,7 @@ def _load_events(
     warehouse.insert(connection, "payment_event_ranges", ranges)
 
 
-def _read_events(home: Home, event_range: EventRange) -> Iterator[Line | Refusal]:
+def _read_events(home: Home, event_range: EventRange) -> Iterator[Event | Refusal]:
     if event_range.code is not None:
         yield Refusal(event_range.lines_before, event_range.code, MESSAGES[event_range.code])
         return
