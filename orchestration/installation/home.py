@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.installation import access
-from orchestration.installation.errors import WrongUseError
+from orchestration.installation.errors import WrongUseError, tell
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A home has one of these from its first moment on, or had it before: events, contracts or Dagster's
@@ -186,7 +185,7 @@ class Home:
                 f"{self.root} has files, and none of Saldo: name a new or empty folder, or a home,"
                 " with SALDO_HOME"
             )
-        access.close(self.root, self.analytics, _tell)
+        access.close(self.root, self.analytics, tell)
         for folder in (
             self.landing / "_loads",
             self.events,
@@ -204,7 +203,3 @@ class Home:
         settings = self.dagster / "dagster.yaml"
         if not settings.exists():
             shutil.copyfile(PROJECT / "orchestration" / "dagster.yaml", settings)
-
-
-def _tell(message: str) -> None:
-    sys.stderr.write(f"saldo: {message}\n")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from orchestration.installation.errors import ToldError
+from orchestration.installation.errors import ToldError, tell
 from orchestration.installation.home import Home
 
 WAIT = "SALDO_LOCK_WAIT_SECONDS"
@@ -34,13 +33,21 @@ class WarehouseBusyError(ToldError):
     """Another process holds the warehouse (R29); the message names it."""
 
 
-def _tell(message: str) -> None:
-    sys.stderr.write(f"saldo: {message}\n")
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keep other threads and processes waiting that lock the same folder; make it if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 @contextmanager
 def exclusive(
-    home: Home, *, wait_seconds: float | None = None, say: Callable[[str], None] = _tell
+    home: Home, *, wait_seconds: float | None = None, say: Callable[[str], None] = tell
 ) -> Iterator[None]:
     """Hold a home for one run; a second run reports the holder and waits (R29).
 

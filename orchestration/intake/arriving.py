@@ -7,13 +7,11 @@ the file if the inbox no longer has it. A file that is incomplete then is report
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +21,7 @@ from orchestration.contracts import file_names
 from orchestration.installation import whole_files
 from orchestration.installation.clock import utc_now
 from orchestration.installation.home import Home
+from orchestration.installation.locking import one_at_a_time
 from orchestration.installation.redaction import redact
 from orchestration.landing import store
 from orchestration.servers.errors import SftpError
@@ -131,20 +130,12 @@ def keep(home: Home, organization_id: str, arriving: Arriving, download: Downloa
     return _land(home, organization_id, arriving, download)
 
 
-@contextmanager
-def reading(home: Home, organization_id: str) -> Iterator[None]:
+def reading(home: Home, organization_id: str) -> AbstractContextManager[None]:
     """Lock the files in transfer (R29).
 
     No run takes one that a check is receiving, and no check receives one during an erasure.
     """
-    path = _folder(home, organization_id)
-    path.mkdir(parents=True, exist_ok=True)
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
+    return one_at_a_time(_folder(home, organization_id))
 
 
 def read_left(home: Home, organization_id: str) -> list[Arriving]:

@@ -6,11 +6,9 @@ waits while a run holds the warehouse, and survives a crash.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,6 +18,7 @@ from orchestration.installation import warehouse, whole_files
 from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
+from orchestration.installation.locking import one_at_a_time
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Decision
 
@@ -117,7 +116,7 @@ def decide(home: Home, file_id: str, decision: str, now: datetime) -> Decision:
         The decision that counts: of several people's, the first.
 
     """
-    with _one_at_a_time(home):
+    with one_at_a_time(home.decisions):
         former = find(home, file_id)
         if former is not None:
             return former
@@ -154,18 +153,6 @@ def is_any_noted(home: Home) -> bool:
 def forget(home: Home, file_id: str) -> None:
     """Delete the note of a decision that is in a manifest, or that no longer applies."""
     (home.decisions / f"{file_id}.json").unlink(missing_ok=True)
-
-
-@contextmanager
-def _one_at_a_time(home: Home) -> Iterator[None]:
-    """Keep the other threads and processes that decide waiting."""
-    home.decisions.mkdir(exist_ok=True)
-    folder = os.open(home.decisions, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _notes(home: Home) -> Iterator[Path]:

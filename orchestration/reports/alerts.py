@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from orchestration.installation.errors import tell
 from orchestration.installation.redaction import redact
 
 COMMAND = "SALDO_ALERT_COMMAND"
@@ -89,12 +90,8 @@ def sent_if_raised(title: str) -> Iterator[None]:
     except Exception as error:
         if not getattr(error, "is_sent", False):
             alert = Alert("failed", title, (f"{type(error).__name__}: {error}",))
-            send(alert, os.environ, _say)
+            send(alert, os.environ, tell)
         raise
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"saldo: {text}\n")
 
 
 def _run_command(command: str, content: bytes) -> None:
@@ -119,4 +116,4 @@ def _post(address: str, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    send(Alert("failed", sys.argv[1], tuple(sys.argv[2:])), os.environ, _say)
+    send(Alert("failed", sys.argv[1], tuple(sys.argv[2:])), os.environ, tell)
