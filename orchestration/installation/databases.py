@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -114,6 +115,18 @@ def delete(database: Path) -> None:
     """Delete a database and its logs, or what there is of them."""
     for path in files_of(database):
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def transaction(connection: Connection) -> Iterator[None]:
+    """Keep what the block writes; nothing of it if the block fails."""
+    connection.begin()
+    try:
+        yield
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def read_value(connection: Connection, sql: str, parameters: object = None) -> Any:

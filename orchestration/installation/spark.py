@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from orchestration.installation import locking, standing, warehouse
 from orchestration.installation.damage import REPLAY
-from orchestration.installation.databases import Connection, quoted
+from orchestration.installation.databases import Connection, quoted, transaction
 from orchestration.installation.dbt_project import CONNECT, run_dbt
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
@@ -138,14 +138,9 @@ class Spark:
             }
             _require_all(connection, home, [each for made in tables.values() for each in made])
             for database, made in tables.items():
-                connection.begin()
-                try:
+                with transaction(connection):
                     for table in made:
                         _replace_rows(connection, f"{database}.{table}", _made(home) / table)
-                    connection.commit()
-                except BaseException:
-                    connection.rollback()
-                    raise
         for folder in (_lent(home), _made(home)):
             shutil.rmtree(folder)
 

@@ -20,7 +20,7 @@ from orchestration.contracts.organizations import (
 from orchestration.formats import event_lines
 from orchestration.formats.event_lines import ENROLLMENT, PAYMENT, Event, Refusal
 from orchestration.installation import warehouse
-from orchestration.installation.databases import Connection, read_value
+from orchestration.installation.databases import Connection, read_value, transaction
 from orchestration.installation.home import Home
 from orchestration.intake.copying import ROW_TABLES, Copied, copy_files, json_lines
 from orchestration.landing import row_files, store
@@ -62,8 +62,7 @@ def load(
     words = read_event_words(kept)
     load_id = manifest.load_id
     row_files.sweep_load(connection, home, load_id)
-    connection.begin()
-    try:
+    with transaction(connection):
         loaded = {
             "load_id": load_id,
             "loaded_at": manifest.loaded_at,
@@ -96,10 +95,6 @@ def load(
         warehouse.insert(connection, "intake_file_columns", columns)
         row_files.add_listed(connection, written)
         _load_events(connection, home, manifest)
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
     return {
         table: _count_rows(connection, table, manifest.load_id)
         for table in (

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from orchestration.installation import row_views
 from orchestration.installation.damage import REPLAY, DamagedError
-from orchestration.installation.databases import Connection
+from orchestration.installation.databases import Connection, transaction
 from orchestration.installation.home import Home
 from orchestration.intake import copying
 from orchestration.landing import manifests, row_files
@@ -51,7 +51,7 @@ def require_all(connection: Connection, home: Home, say: Say) -> None:
 
 
 def _require(connection: Connection, home: Home, damaged: Sequence[RowFile], say: Say) -> None:
-    faults = {each: _describe_fault(each, home) for each in damaged}
+    faults = {each: each.describe_fault(home) for each in damaged}
     anew: dict[RowFile, RowFile] = {}
     for load_id in sorted({each.load_id for each in damaged}):
         made = {each.table_name: each for each in _copy_anew(connection, home, load_id)}
@@ -66,8 +66,7 @@ def _require(connection: Connection, home: Home, damaged: Sequence[RowFile], say
             anew[former] = new
     if not anew:
         return
-    connection.begin()
-    try:
+    with transaction(connection):
         for former, new in anew.items():
             connection.execute(
                 "update raw.row_files set sha256 = ?, byte_count = ?"
@@ -75,10 +74,6 @@ def _require(connection: Connection, home: Home, damaged: Sequence[RowFile], say
                 [new.sha256, new.byte_count, former.load_id, former.table_name],
             )
         row_views.show(connection, {former.table_name for former in anew})
-        connection.commit()
-    except BaseException:
-        connection.rollback()
-        raise
     for former, fault in faults.items():
         row_files.sweep_load(connection, home, former.load_id)
         say(f"{fault}: made anew of what landed")
@@ -93,8 +88,3 @@ def _copy_anew(connection: Connection, home: Home, load_id: int) -> list[RowFile
 
 def _content(row_file: RowFile) -> tuple[int, str]:
     return row_file.row_count, row_file.rows_hash
-
-
-def _describe_fault(row_file: RowFile, home: Home) -> str:
-    path = row_file.path(home)
-    return f"{path} {'is not as it was written' if path.exists() else 'is missing'}"

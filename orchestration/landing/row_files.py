@@ -65,6 +65,11 @@ class RowFile:
         """Return whether it is as it was written; reads it once."""
         return self.is_there(home) and is_as_named(self.path(home), self.sha256)
 
+    def describe_fault(self, home: Home) -> str:
+        """Say what is wrong with one that is not whole."""
+        path = self.path(home)
+        return f"{path} {'is not as it was written' if path.exists() else 'is missing'}"
+
 
 class Collected:
     """The rows of a load's files, in several files until all have come.

@@ -143,9 +143,8 @@ def _check_rows(connection: Connection, home: Home) -> Iterator[str]:
     """Find files of rows that are not as they were written."""
     for each in row_files.read_listed(connection):
         if not each.is_whole(home):
-            path = each.path(home)
-            what = "is not as it was written" if path.exists() else "is missing"
-            yield f"{path} {what}: `python -m orchestration restore` makes it anew of what landed"
+            fault = each.describe_fault(home)
+            yield f"{fault}: `python -m orchestration restore` makes it anew of what landed"
 
 
 def _read_loads(connection: Connection) -> set[tuple[object, ...]]:
