@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -267,19 +267,6 @@ def read_column_aliases(seeds: Path) -> Aliases:
             problems.append(problem(COLUMN_ALIASES, line, "alias", alias, allowed))
     raise_for(problems)
     return Aliases(fields)
-
-
-def is_due(organization: Organization, business_date: date, now: datetime) -> bool:
-    """Return whether a date's cut-off has passed in the organization's time zone (R11).
-
-    Args:
-        organization: its cut-off and time zone.
-        business_date: the date to check.
-        now: an instant with a time zone.
-
-    """
-    cutoff = datetime.combine(business_date, organization.cutoff_time, organization.time_zone)
-    return now.timestamp() >= cutoff.timestamp()
 
 
 def _read_defaults(seeds: Path, problems: list[str]) -> tuple[set[str], dict[str, Any]]:

@@ -15,7 +15,8 @@ from hashlib import sha256
 from itertools import repeat
 from pathlib import Path
 
-from orchestration.contracts.organizations import Organization, is_due
+from orchestration.contracts.cutoffs import is_due
+from orchestration.contracts.organizations import Organization
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home

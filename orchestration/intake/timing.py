@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from orchestration.contracts.organizations import TIME_ZONE, Organization, is_due
+from orchestration.contracts.cutoffs import WithCutoff, is_due
+from orchestration.contracts.organizations import TIME_ZONE, Organization
 from orchestration.landing.manifests import Manifest
 from orchestration.servers.ssh import MAY_HEAL
 
@@ -75,7 +76,7 @@ def due_dates(
     )
 
 
-def newest_due_date(organization: Organization, now: datetime) -> date:
+def newest_due_date(organization: WithCutoff, now: datetime) -> date:
     """Return the newest business date whose cut-off has passed, and that runs can have.
 
     East of `TIME_ZONE`, a cut-off may pass before its date has begun there: then it waits for that.

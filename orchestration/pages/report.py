@@ -121,7 +121,6 @@ def write(home: Home, business_date: date | None, language: str = languages.DEFA
             published_at=published_at,
             common=common,
             lines=lines,
-            needing=[line for line in lines if line.needs],
             bases=draw_all_bases(writing, bases),
             drawn=drawn,
         )

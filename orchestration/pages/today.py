@@ -50,9 +50,9 @@ class Need:
     """Something that an organization's day needs a person for.
 
     Args:
-        kind: one of _KINDS; `refused_events`, `payments_without_contract` and
+        kind: one of _KINDS; `not_run`, `refused_events`, `payments_without_contract` and
             `unknown_statuses` are of no organization's day.
-        count: of how many files, payments, exceptions or lines of events.
+        count: of how many files, payments, exceptions, lines of events or dates.
         code: why, as a code.
         message: the same in words.
         since: since when the oldest waits (UTC).
@@ -75,6 +75,18 @@ class Need:
     def file_names(self) -> str:
         """The names of near misses, with which their message begins; empty if it names none."""
         return self.message.partition(": ")[0] if self.message else ""
+
+
+@dataclass(frozen=True)
+class _Cutoff:
+    """When an organization's debts file is due, by its own clocks."""
+
+    cutoff_time: time
+    time_zone: ZoneInfo
+
+    def at(self, business_date: date) -> datetime:
+        """The cut-off of a date (UTC)."""
+        return datetime.combine(business_date, self.cutoff_time, self.time_zone).astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -102,14 +114,20 @@ def show(request: Request) -> Response:
         bases = days.read_bases(reader, business_date)
         lines = read_lines(reader, business_date, bases)
         common = find_common_needs(reader, business_date)
+        published_at = reader.read_published_at()
+    if business_date == dates.newest:
+        common = (
+            *find_dates_not_run([line.day for line in lines], business_date, utc_now()),
+            *common,
+        )
     return render(
         request,
         "today.html",
         business_date=business_date,
+        published_at=published_at,
         dates=dates,
         common=common,
         lines=lines,
-        needing=[line for line in lines if line.needs],
         bases=draw_all_bases(writing_of(request), bases),
     )
 
@@ -152,6 +170,22 @@ def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
     return tuple(Need(kind, count) for kind, count in counts.items() if count)
 
 
+def find_dates_not_run(listed: Sequence[Day], newest: date, now: datetime) -> tuple[Need, ...]:
+    """What the newest date that was run needs a person for if a later one is due.
+
+    Args:
+        listed: the day of each organization.
+        newest: that date.
+        now: an instant with a time zone.
+
+    """
+    due = max((timing.newest_due_date(_cutoff_of(day), now) for day in listed), default=newest)
+    if due <= newest:
+        return ()
+    command = f"python -m orchestration run --date {due}"
+    return (Need("not_run", (due - newest).days, command=command),)
+
+
 def find_needs(day: Day, business_date: date, newest: date, now: datetime) -> tuple[Need, ...]:
     """What the day of an organization needs a person for, the worst first.
 
@@ -167,7 +201,7 @@ def find_needs(day: Day, business_date: date, newest: date, now: datetime) -> tu
     run = "python -m orchestration run --date"
     page = f"/organizations/{organization_id}"
     needs = []
-    cutoff = _cutoff_of(day, business_date)
+    cutoff = _cutoff_of(day).at(business_date)
     if day.status == "missing" and not _is_past(cutoff, day.looked_at):
         needs.append(Need("not_yet", command=f"{run} {business_date}"))
     elif day.status == "missing":
@@ -217,9 +251,8 @@ def find_needs(day: Day, business_date: date, newest: date, now: datetime) -> tu
     return tuple(needs)
 
 
-def _cutoff_of(day: Day, business_date: date) -> datetime:
-    cutoff_time, time_zone = time.fromisoformat(day.cutoff_time), ZoneInfo(day.time_zone)
-    return datetime.combine(business_date, cutoff_time, time_zone).astimezone(UTC)
+def _cutoff_of(day: Day) -> _Cutoff:
+    return _Cutoff(time.fromisoformat(day.cutoff_time), ZoneInfo(day.time_zone))
 
 
 def _is_past(cutoff: datetime, looked_at: datetime | None) -> bool:

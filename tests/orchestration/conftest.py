@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, Page
 from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
 from orchestration.installation.home import PROJECT, Home
-from tests.orchestration.consoles import a_morning
+from orchestration.pages import today
+from tests.orchestration.consoles import MORNING, a_morning
 from tests.orchestration.installations import Installed
 from tests.orchestration.leftovers import unmount
 from tests.orchestration.proxying import find_nginx
@@ -59,8 +60,9 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 
 @pytest.fixture(scope="module")
 def served(morning: Installed) -> Iterator[Served]:
-    """The console of that morning."""
-    with serve_pages(morning.home) as served:
+    """The console of that morning, on that morning."""
+    with pytest.MonkeyPatch.context() as patch, serve_pages(morning.home) as served:
+        patch.setattr(today, "utc_now", lambda: MORNING)
         yield served
 
 

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
@@ -26,6 +26,8 @@ from tests.orchestration.starting import made_once
 # With the exit status of the run of each: what is held is told.
 _DAYS = {date(2026, 3, 2): 0, date(2026, 3, 3): 1}
 TUESDAY = date(2026, 3, 3)
+# After the cut-offs of that date.
+MORNING = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>"
 _HOSTILE_ROW = f"12.345.678-5,{HOSTILE},2026-03-30,1000,,<b>Eva</b> & Cía.,'><img src=x>\n"
 _FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')

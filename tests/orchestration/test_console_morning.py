@@ -18,6 +18,8 @@ from playwright.sync_api import Page
 
 from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation import locking
+from orchestration.pages import today
+from tests.orchestration.consoles import MORNING
 from tests.orchestration.houses import csv_of
 from tests.orchestration.installations import DAY, Deposit, Ran, one_run, organization_of
 from tests.orchestration.oracle import text_of_rut
@@ -115,7 +117,8 @@ def _move_server(path: Path, organization_id: str) -> None:
 
 @pytest.fixture
 def console(tuesday: Ran, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    """The console, whose decisions reach the server."""
+    """The console on that morning, whose decisions reach the server."""
+    monkeypatch.setattr(today, "utc_now", lambda: MORNING)
     for name, value in tuesday.environment.items():
         monkeypatch.setenv(name, value)
     with serve_pages(tuesday.home) as served:

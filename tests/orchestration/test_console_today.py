@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
 from playwright.sync_api import Page
 
+from orchestration.pages import today
 from tests.orchestration.consoles import (
     PAYMENTS_WITHOUT_CONTRACT,
     REFUSED_EVENT_LINES,
@@ -150,6 +152,104 @@ def test_refused_files_beside_the_debts_file_are_told_until_a_later_one_settles_
     assert "All is well" not in text
     assert "Archivos rechazados aparte del archivo de deudas de la fecha: 2. El primero:" in spanish
     assert former_day.count('<li class="other_refused">') == 1
+
+
+def test_the_newest_date_says_that_later_ones_were_not_run(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(today, "utc_now", lambda: datetime(2026, 3, 6, 12, tzinfo=UTC))
+    text = requests.get(f"{served.address}/today?language=en").text
+    former = requests.get(f"{served.address}/today?date=2026-03-02&language=en").text
+    assert re.findall(r'<li class="not_run">(.*)</li>', text) == [
+        "No later date has been run; later dates whose cut-off has passed: 3."
+        " <code>python -m orchestration run --date 2026-03-06</code>"
+    ]
+    assert re.search(r"What was known at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", text)
+    assert "not_run" not in former
+
+
+def test_files_that_were_not_delivered_are_told_though_no_inbox_was_looked_into_on_their_date(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(
+        morning.home,
+        tmp_path,
+        """
+        delete from organization_days where business_date = date '2026-03-02';
+        update deliveries set is_delivered = false, is_undelivered = true
+        where business_date = date '2026-03-02' and organization_id <> 'colegio_pehuen';
+        update deliveries set is_left_to_people = true
+        where business_date = date '2026-03-02' and organization_id = 'andes_seguros';
+        """,
+    )
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?date=2026-03-03&language=en").text
+        former = requests.get(f"{served.address}/today?date=2026-03-01&language=en").text
+    (count,) = morning.query(
+        "select count(*) from deliveries"
+        " where organization_id = 'lumina' and business_date = date '2026-03-02'"
+    )[0]
+    assert count
+    needs = re.findall(r'<li class="(not_delivered|left_to_people)">(.*)\s+<code>(.*)</code>', text)
+    assert needs == [
+        (
+            "not_delivered",
+            f"<strong>Lumina Energía</strong>: Files not delivered: {count}.",
+            "python -m orchestration run --date 2026-03-03",
+        ),
+        (
+            "left_to_people",
+            f"<strong>Andes Seguros</strong>: Files that the receiver may have or not: {count}."
+            " Ask; if they are not there, send them again.",
+            "python -m orchestration republish andes_seguros 2026-03-02",
+        ),
+    ]
+    assert "not_delivered" not in former
+
+
+# Of Tuesday only one organization has been looked into, and no file waits.
+BEFORE_THE_OTHERS = """
+delete from organization_days
+where business_date = date '2026-03-03' and organization_id <> 'andes_seguros';
+update intake_files set status = 'applied' where status = 'held';
+"""
+
+
+def test_before_the_cut_off_of_some_organizations_not_all_is_said_to_be_well(
+    morning: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(today, "utc_now", lambda: datetime(2026, 3, 3, 7, tzinfo=UTC))
+    home = change_copy(morning.home, tmp_path, BEFORE_THE_OTHERS)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?language=en").text
+    assert re.findall(r'<p class="well">(.*)</p>', text) == [
+        "All is well so far: organizations that sent their debts file and were told of their"
+        " payments: 1; not due yet: 2."
+    ]
+
+
+def test_what_is_open_of_an_organization_is_told_before_its_cut_off_too(
+    morning: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(today, "utc_now", lambda: datetime(2026, 3, 3, 7, tzinfo=UTC))
+    opened = """
+    update organization_days set
+        overdue_payment_count = 4,
+        open_exception_count = 5,
+        oldest_exception_at = timestamp '2026-03-01 12:00:00'
+    where business_date = date '2026-03-02' and organization_id = 'lumina'
+    """
+    home = change_copy(morning.home, tmp_path, BEFORE_THE_OTHERS + opened)
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/today?language=en").text
+    assert re.findall(r'<li class="(\w+)"><strong>(.*)</strong>: (.*)', text) == [
+        ("too_long", "Lumina Energía", "Payments in process for too long: 4."),
+        (
+            "exceptions",
+            "Lumina Energía",
+            "Open exceptions: 5, the oldest since 2026-03-01 12:00 UTC (days: 2).",
+        ),
+    ]
 
 
 def test_a_date_on_which_nothing_was_run_says_how_to_run_it(served: Served, page: Page) -> None:

@@ -18,12 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestration.contracts import event_words, organizations
+from orchestration.contracts.cutoffs import is_due
 from orchestration.contracts.event_words import read_event_words
 from orchestration.contracts.organizations import (
     FIELDS,
     REQUIRED,
     Organization,
-    is_due,
     normalize_header,
     read_column_aliases,
     read_contracts,

@@ -15,7 +15,7 @@ from orchestration.installation.home import PROJECT
 from orchestration.intake.recognizing import find_dated_ahead, find_misnamed
 from orchestration.pages.page import environment
 from orchestration.pages.queries.days import Base, Day
-from orchestration.pages.today import Line, Need, count_bases, find_needs
+from orchestration.pages.today import Line, Need, count_bases, find_dates_not_run, find_needs
 from orchestration.servers.remote_files import Listing, RemoteFile
 
 TODAY, NEWEST = date(2026, 3, 3), date(2026, 3, 5)
@@ -151,6 +151,17 @@ def test_before_its_cut_off_an_inbox_that_nobody_looked_into_needs_nothing() -> 
     cutoff = datetime(2026, 3, 3, 8, tzinfo=UTC)
     assert find_needs(day, TODAY, TODAY, cutoff - timedelta(minutes=1)) == ()
     assert find_needs(day, TODAY, TODAY, cutoff) == (Need("not_looked", command=RUN),)
+
+
+def test_the_newest_date_needs_a_run_once_the_cut_off_of_a_later_one_has_passed() -> None:
+    later_there = replace(WELL, organization_id="pacifico", cutoff_time="20:00")
+    cutoff = datetime(2026, 3, 4, 8, tzinfo=UTC)
+    assert find_dates_not_run([later_there, WELL], TODAY, cutoff - timedelta(seconds=1)) == ()
+    assert find_dates_not_run([later_there, WELL], TODAY, cutoff) == (
+        Need("not_run", 1, command="python -m orchestration run --date 2026-03-04"),
+    )
+    assert find_dates_not_run([WELL], TODAY, NOW) == (Need("not_run", 2, command=RUN_NEWEST),)
+    assert find_dates_not_run([], TODAY, NOW) == ()
 
 
 ORGANIZATION = read_organizations(PROJECT / "seeds")[0]

@@ -29,12 +29,20 @@ with held as (
 sent as (
     select
         organization_id,
-        sum(undelivered_file_count) as undelivered_count,
-        sum(left_to_people_file_count) as left_to_people_count,
-        min(case when left_to_people_file_count > 0 then business_date end) as left_to_people_on
-    from organization_days
+        count(case when is_undelivered and not is_left_to_people then 1 end) as undelivered_count,
+        count(case when is_left_to_people then 1 end) as left_to_people_count,
+        min(case when is_left_to_people then business_date end) as left_to_people_on
+    from deliveries
     where business_date <= $business_date
     group by organization_id
+),
+
+-- What is open stays open on a date for which an inbox has not been looked into.
+latest as (
+    select organization_id, overdue_payment_count, open_exception_count, oldest_exception_at
+    from organization_days
+    where business_date <= $business_date
+    qualify row_number() over (partition by organization_id order by business_date desc) = 1
 ),
 
 -- Came on this date or is of it, and is not its debts file. A later file of its name settles it.
@@ -82,9 +90,9 @@ select
     coalesce(sent.undelivered_count, 0),
     coalesce(sent.left_to_people_count, 0),
     sent.left_to_people_on,
-    coalesce(days.overdue_payment_count, 0),
-    coalesce(days.open_exception_count, 0),
-    days.oldest_exception_at,
+    coalesce(latest.overdue_payment_count, 0),
+    coalesce(latest.open_exception_count, 0),
+    latest.oldest_exception_at,
     days.record_count,
     days.rejected_count,
     days.pending_count,
@@ -101,6 +109,7 @@ left join organization_days as days
         organizations.organization_id = days.organization_id
         and days.business_date = $business_date
 left join held on organizations.organization_id = held.organization_id
+left join latest on organizations.organization_id = latest.organization_id
 left join sent on organizations.organization_id = sent.organization_id
 left join refused on organizations.organization_id = refused.organization_id
 order by organizations.name, organizations.organization_id
@@ -176,9 +185,10 @@ class Day:
     """The day of an organization; without a status its inbox was not looked into.
 
     What is held, not delivered or left to people is of all dates up to this one: it waits until
-    somebody does something. `left_to_people_on` is the oldest date of a file that its receiver may
-    have or not (R24). What is refused beside the debts file is of this date or came on it; of
-    several files, the id and the code are those of the first.
+    somebody does something. Exceptions and payments that take too long are those of the newest date
+    up to this one on which its inbox was looked into. `left_to_people_on` is the oldest date of a
+    file that its receiver may have or not (R24). What is refused beside the debts file is of this
+    date or came on it; of several files, the id and the code are those of the first.
     """
 
     organization_id: str
