@@ -81,11 +81,6 @@ def settings(home: Home) -> dict[str, str | bool | int | float | list[str]]:
     }
 
 
-def log_path(database: Path) -> Path:
-    """Return the path of a database's write-ahead log."""
-    return database.with_name(f"{database.name}{_LOGS[0]}")
-
-
 def files_of(database: Path) -> list[Path]:
     """Return the files of a database that exist: itself, then its logs. They belong together."""
     paths = [database.with_name(f"{database.name}{suffix}") for suffix in ("", *_LOGS)]

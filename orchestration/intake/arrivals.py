@@ -233,8 +233,7 @@ def _look_into_inboxes(
             return {}
         business_date = newest_due_date(organization, now)
         new = find_new(organization, listing, seen[organization_id], business_date)
-        arrivals, _ = choose(new)
-        return {organization_id: _mark_arrivals(arrivals)}
+        return {organization_id: _mark_arrivals(choose(new))}
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="arrivals") as pool:
         found = list(pool.map(look_into, organizations))

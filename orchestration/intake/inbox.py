@@ -236,10 +236,9 @@ def _look_once(
             }
             wanted, had = {"invoices", "payments", manifests.CUSTOMERS}, set[str]()
             while True:
-                chosen, _ = choose(left)
                 arrivals = [
                     arrival
-                    for arrival in chosen
+                    for arrival in choose(left)
                     if arrival.kind in wanted and arrival.remote.name not in had
                 ]
                 if not arrivals:

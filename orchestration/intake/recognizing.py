@@ -51,8 +51,8 @@ def recognize(organization: Organization, remote: RemoteFile, business_date: dat
     return []
 
 
-def choose(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], int]:
-    """Choose the new files that a load takes, one per name, and count those that wait for another.
+def choose(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Choose the new files that a load takes, one per name.
 
     Args:
         arrivals: in the order of inbox.find_new().
@@ -65,7 +65,7 @@ def choose(arrivals: Sequence[Arrival]) -> tuple[list[Arrival], int]:
             if arrival.kind == kind:
                 by_name.setdefault(arrival.remote.name, arrival)
         taken += list(by_name.values())[: 1 if kind in ONE_A_LOAD else None]
-    return taken, len(arrivals) - len(taken)
+    return taken
 
 
 def _patterns(organization: Organization) -> Mapping[str, str]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 _BLOCK = 4096
 _VERSION = 12
 _OTHER_VERSION = 60
 _MULTIPLIER = 0xBF58476D1CE4E5B9
+
+
+def log_path(database: Path) -> Path:
+    """The write-ahead log of a database."""
+    return database.with_name(f"{database.name}.wal")
 
 
 def flip(content: bytes, place: int) -> bytes:

@@ -25,7 +25,7 @@ from orchestration.intake import loads
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
 from orchestration.reports import run_alerts
-from tests.orchestration.damaging import UNREADABLE, flip
+from tests.orchestration.damaging import UNREADABLE, flip, log_path
 
 MANIFEST = Manifest(1, datetime(2026, 3, 2, 8), date(2026, 3, 2))
 
@@ -107,7 +107,7 @@ def test_a_database_with_another_byte_anywhere_is_told_or_read_whole(kept: Home)
 
 def test_a_log_with_another_byte_is_told(kept: Home) -> None:
     _leave_a_log(kept)
-    log = databases.log_path(kept.warehouse)
+    log = log_path(kept.warehouse)
     log.write_bytes(flip(log.read_bytes(), log.stat().st_size // 2))
     with pytest.raises(DamagedError) as error, warehouse.connect(kept):
         pass
@@ -116,7 +116,7 @@ def test_a_log_with_another_byte_is_told(kept: Home) -> None:
 
 def test_without_its_log_a_warehouse_is_as_it_was_a_little_earlier(kept: Home) -> None:
     _leave_a_log(kept)
-    databases.log_path(kept.warehouse).unlink()
+    log_path(kept.warehouse).unlink()
     with warehouse.connect(kept) as connection:
         assert connection.execute("select count(*) from many").fetchall() == [(300000,)]
         assert connection.execute("from duckdb_tables() where table_name = 'few'").fetchall() == []
@@ -128,7 +128,7 @@ def test_a_warehouse_is_set_aside_as_it_is_with_its_log(
 ) -> None:
     """What replaces it must not read it, nor take its log for that of the next."""
     _leave_a_log(kept)
-    log = databases.log_path(kept.warehouse)
+    log = log_path(kept.warehouse)
     kept.warehouse.write_bytes(damage(kept.warehouse.read_bytes()))
     former = {
         "marts.before_replay.duckdb": kept.marts.read_bytes(),
@@ -183,7 +183,7 @@ def test_what_was_committed_during_a_killed_checkpoint_stays_with_its_database(
     of_each: dict[Path, list[tuple[int]]] = {}
     for path, aside in kept.set_aside.items():
         _leave_logs(path)
-        assert databases.files_of(path) == [path, databases.log_path(path), _second_log(path)]
+        assert databases.files_of(path) == [path, log_path(path), _second_log(path)]
         of_each[path] = _committed(path)
         databases.copy(path, tmp_path)
         assert _committed(tmp_path / path.name) == of_each[path]
@@ -357,4 +357,4 @@ connection.execute("create table few as select hash(range) as h from range(10)")
 os._exit(0)
 """
     subprocess.run([sys.executable, "-c", script, str(home.warehouse)], check=True)
-    assert databases.log_path(home.warehouse).exists()
+    assert log_path(home.warehouse).exists()

@@ -17,13 +17,13 @@ import pytest
 
 from orchestration.delivery import ledger, outbox, published_copy
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.installation import databases, warehouse
+from orchestration.installation import warehouse
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import PROJECT
 from orchestration.installation.project_yaml import published_tables
 from orchestration.landing import manifests, store
 from tests.orchestration import test_kept_tables, test_refreshing
-from tests.orchestration.damaging import UNREADABLE, flip
+from tests.orchestration.damaging import UNREADABLE, flip, log_path
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.starting import copy_home
 
@@ -271,7 +271,7 @@ connection.execute("update raw.loads set finished_at = null")
 os._exit(0)
 """
     damaged.python("-c", script, str(damaged.home.warehouse))
-    databases.log_path(damaged.home.warehouse).unlink()
+    log_path(damaged.home.warehouse).unlink()
     _is_as(damaged, whole)
 
 
@@ -284,7 +284,7 @@ connection.execute("delete from main.debts")
 os._exit(0)
 """
     damaged.python("-c", script, str(damaged.home.marts))
-    databases.log_path(damaged.home.marts).unlink()
+    log_path(damaged.home.marts).unlink()
     _is_as(damaged, whole)
 
 

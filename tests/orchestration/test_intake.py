@@ -59,7 +59,9 @@ def _seen(**changes: datetime | int) -> Seen:
 
 
 def _choose(organization: Organization, listing: list[RemoteFile], *rest) -> tuple:
-    return choose(find_new(organization, listing, *rest))
+    arrivals = find_new(organization, listing, *rest)
+    chosen = choose(arrivals)
+    return chosen, len(arrivals) - len(chosen)
 
 
 class TestChoosing:
