@@ -12,13 +12,14 @@ loads as (
 coded as (
     select
         customers.*,
-        case
-            when customers.cell_code is not null then customers.cell_code
-            when {{ find_customer_code('customers') }} is not null
-                then {{ find_customer_code('customers') }}
-            when customers.name is null then 'missing_name'
-            when customers.attribute_length > 256 then 'attribute_too_long'
-        end as row_code
+        coalesce(
+            customers.cell_code,
+            {{ find_customer_code('customers') }},
+            case
+                when customers.name is null then 'missing_name'
+                when customers.attribute_length > 256 then 'attribute_too_long'
+            end
+        ) as row_code
     from customers
     inner join loads on customers.load_id = loads.load_id
 ),
