@@ -10,9 +10,10 @@ import errno
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +35,9 @@ CHANGED_BY_DELIVERIES = ("deliveries", "organization_days")
 # What a system or a file system says that cannot copy a file by itself.
 _COPIES_NOTHING = (errno.ENOSYS, errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP)
 _MOST_BYTES_AT_ONCE = 1 << 30
+# The folders of readers for what memory does not hold.
+_SCRATCH = "reading_"
+_SECONDS_OF_A_READER = 86_400
 
 
 def count_loads_to_carry(connection: Connection, home: Home) -> int:
@@ -162,6 +166,9 @@ def _complete(connection: Connection, clock: Clock) -> dict[str, int]:
 def reading(home: Home) -> Iterator[Connection]:
     """Open the published copy, which no run ever locks; before the first load, an empty database.
 
+    It is attached to a database of its own: DuckDB would give all connections of this process to
+    one path the copy that the first of them opened, until none of them is open.
+
     Raises:
         DamagedError: the copy is missing or cannot be read, on opening or later.
 
@@ -172,10 +179,13 @@ def reading(home: Home) -> Iterator[Connection]:
         with duckdb.connect(config=settings(home)) as connection:
             yield connection
         return
-    with (
-        told_of(home.analytics),
-        duckdb.connect(str(home.analytics), read_only=True, config=settings(home)) as connection,
-    ):
+    # Two databases that spill into one folder overwrite what the other has there. DuckDB makes this
+    # one when it needs it, and removes it.
+    scratch = home.scratch / f"{_SCRATCH}{uuid.uuid4().hex}"
+    config = {**settings(home), "temp_directory": str(scratch)}
+    with told_of(home.analytics), duckdb.connect(config=config) as connection:
+        connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
+        connection.execute("use published")
         yield connection
 
 
@@ -228,9 +238,13 @@ def _shows_deliveries(connection: Connection, home: Home) -> bool:
 
 
 def _sweep(home: Home) -> None:
-    """Remove the partial copy of a killed run, with DuckDB's files next to it."""
+    """Remove the partial copy of a killed run, and what killed readers spilled a day ago."""
     for part in home.root.glob(".*.part*"):
         part.unlink(missing_ok=True)
+    for scratch in home.scratch.glob(f"{_SCRATCH}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - scratch.stat().st_mtime > _SECONDS_OF_A_READER:
+                shutil.rmtree(scratch)
 
 
 def _columns(connection: Connection, database: str, table: str) -> list[Any]:

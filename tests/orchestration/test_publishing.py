@@ -110,7 +110,39 @@ def test_its_readers_keep_to_the_settings_of_the_warehouse(
         # Another page may be asked for now.
         with published_copy.reading(published) as third:
             found.append(third.execute(settings).fetchone())
-    assert found == [("61.0 MiB", str(published.scratch), False)] * 3
+    limits, folders, installs = zip(*found, strict=True)
+    assert (set(limits), set(installs)) == ({"61.0 MiB"}, {False})
+    # Two that spill into one folder overwrite what the other has there.
+    assert {Path(folder).parent for folder in folders} == {published.scratch}
+    assert len(set(folders)) == len(folders)
+    assert list(published.scratch.iterdir()) == []
+
+
+def test_two_readers_that_spill_at_once_leave_each_other_alone(
+    published: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALDO_MEMORY_LIMIT", "64MB")
+    whole = "select count(distinct text) from sorted"
+    with published_copy.reading(published) as first, published_copy.reading(published) as second:
+        for reader in (first, second):
+            reader.execute(SPILLS)
+        assert [reader.execute(whole).fetchone() for reader in (first, second)] == [
+            (2_000_000,)
+        ] * 2
+
+
+def test_a_reader_that_stays_open_keeps_no_other_of_its_process_at_the_former_copy(
+    published: Home,
+) -> None:
+    amount = "select amount from debts"
+    with published_copy.reading(published) as paused:
+        _publish(published, SECOND, 2)
+        with published_copy.reading(published) as second:
+            _publish(published, SECOND, 3)
+            with published_copy.reading(published) as third:
+                readers = (paused, second, third)
+                seen = [each.execute(amount).fetchone() for each in readers]
+    assert seen == [(1,), (2,), (3,)]
 
 
 def test_it_can_be_read_while_a_run_holds_the_warehouse(published: Home) -> None:
@@ -478,9 +510,16 @@ def test_a_failure_before_the_swap_leaves_the_former_copy_and_nothing_else(
 def test_what_a_killed_run_left_is_removed_by_the_next(published: Home) -> None:
     (published.root / ".0123456789abcdef.part").write_bytes(b"half a copy")
     (published.root / ".0123456789abcdef.part.wal").write_bytes(b"and its log")
+    spilled, at_work = (published.scratch / f"reading_{name}" for name in ("dead", "alive"))
+    for folder in (spilled, at_work):
+        folder.mkdir()
+        (folder / "duckdb_temp_storage_DEFAULT-0.tmp").touch()
+    long_ago = time.time() - 90_000
+    os.utime(spilled, (long_ago, long_ago))
     _publish(published, SECOND, 2)
     assert _read(published) == (2, datetime(2026, 3, 3, 8))
     assert _parts(published) == []
+    assert list(published.scratch.iterdir()) == [at_work]
 
 
 def test_a_full_disk_leaves_the_former_copy(
