@@ -32,6 +32,7 @@ from orchestration.formats import workbook_files, workbook_template
 from orchestration.installation import whole_files
 from orchestration.installation.home import Home
 from orchestration.intake import trying, uploads
+from orchestration.landing import manifests
 from orchestration.pages import guards, previews
 from orchestration.pages.languages import marked as _
 from orchestration.pages.languages import translate
@@ -157,7 +158,12 @@ async def show_upload(request: Request) -> Response:
     waiting = uploads.read_waiting(home, read_organizations(home.seeds))
     loader = request.app.state.loader
     is_waiting = any(upload.file_id == file_id for upload in waiting)
-    if not found and not is_waiting and not loader.is_started_for(file_id):
+    if not (
+        found
+        or is_waiting
+        or loader.is_started_for(file_id)
+        or await run_in_threadpool(_has_landed, home, file_id)
+    ):
         raise HTTPException(404, _("There is no such upload."))
     return render(
         request,
@@ -249,6 +255,19 @@ def _read_loaded(home: Home, file_id: str | None = None) -> list[UploadedFile]:
         {"file_id": file_id},
     )
     return [UploadedFile(*row) for row in rows]
+
+
+def _has_landed(home: Home, file_id: str) -> bool:
+    """Whether a load that is not published has a workbook: its run failed, and another goes on."""
+    published = _ask(home, "select coalesce(max(load_id), 0) from loads", {})
+    last = published[0][0] if published else 0
+    newer = (each for each in manifests.load_ids(home) if each > last)
+    return any(
+        file.file_id == file_id
+        for manifest in (manifests.read_manifest(home, load_id) for load_id in newer)
+        if manifest is not None
+        for file in manifest.files
+    )
 
 
 def _read_refusals(home: Home, file_id: str) -> Sequence[tuple[Any, ...]]:

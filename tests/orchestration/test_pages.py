@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from unittest.mock import Mock, patch
@@ -17,8 +17,11 @@ import openpyxl
 import pytest
 import requests
 
+from orchestration.contracts.organizations import read_organizations
 from orchestration.formats import workbook_files
+from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import loads, uploads
 from orchestration.pages.languages import catalog
 from orchestration.pages.loader import Loader
 from tests.orchestration.serving import Served, follow, open_browser, open_window, serve_pages
@@ -358,6 +361,25 @@ class TestGuards:
     def test_an_upload_that_nobody_made_is_not_waited_for(self, served: Served) -> None:
         answer = requests.get(f"{served.address}/customers/uploads/{'0' * 16}")
         assert answer.status_code == 404
+
+    def test_an_upload_of_a_load_whose_run_failed_is_waited_for(
+        self, home: Home, tmp_path: Path
+    ) -> None:
+        """The pages were started anew since, and know nothing of the run that they began."""
+        workbook = tmp_path / "clientes.xlsx"
+        workbook.write_bytes(_workbook())
+        upload = uploads.put(
+            home, read_organizations(home.seeds)[0], workbook, workbook.name, datetime.now(UTC)
+        )
+        with warehouse.connect(home) as connection:
+            loads.carry_next(connection, home, date(2026, 3, 2), {})
+        assert not upload.folder.exists()
+        with serve_pages(home) as served:
+            answer = requests.get(
+                f"{served.address}/customers/uploads/{upload.file_id}?language=en"
+            )
+        assert answer.status_code == 200
+        assert "The next run takes it." in answer.text
 
 
 class TestLoading:
