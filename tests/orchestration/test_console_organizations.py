@@ -7,9 +7,10 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Page
 
-from tests.orchestration.consoles import (
-    take_picture,
-)
+from orchestration.pages.published import opened
+from orchestration.pages.queries.pictures import read_pictures
+from tests.orchestration.consoles import change_copy, take_picture
+from tests.orchestration.installations import Installed
 from tests.orchestration.serving import Served, follow, table_rows
 
 
@@ -62,14 +63,7 @@ def test_an_organization_shows_its_base_its_payments_and_its_contract(
             ["2026-03-01", "0", "45,100"],
             ["2026-03-02", "80,500", "0"],
         ],
-        "Recovery by week of due date (CLP)": [
-            ["2026-03-02", "0", "185,400"],
-            ["2026-03-09", "0", "1,019,200"],
-            ["2026-03-16", "0", "850,500"],
-            ["2026-03-23", "0", "1,478,600"],
-            ["2026-03-30", "0", "1,324,600"],
-            ["2026-04-06", "125,600", "742,400"],
-        ],
+        "Recovery by week of due date, the last 12 weeks (CLP)": [["2026-03-02", "0", "185,400"]],
         "The oldest payment in process of each channel, in business days": [
             ["Cargo en cuenta (PAC)", "2"]
         ],
@@ -92,6 +86,42 @@ def test_an_organization_shows_its_base_its_payments_and_its_contract(
         "A debts file replaces the base; one that would withdraw more than 50% of the pending debts"
         " is held."
     ) in page.locator(".contract li").all_inner_texts()
+
+
+# A debt of each of sixteen weeks beside those of the files, the last two due after the date.
+WEEK_AFTER_WEEK = """
+update debts set due_date = due_date - 35 where organization_id = 'lumina';
+insert into debts by name
+select debts.* replace (
+    hash(week)::varchar as debt_id,
+    date '2025-12-01' + cast(week * 7 as integer) as due_date,
+    1000 + week as amount
+)
+from (from debts where organization_id = 'lumina' and status = 'pending' limit 1) as debts
+cross join range(16) as weeks (week)
+"""
+
+
+def test_recovery_is_that_of_the_last_weeks_and_of_none_that_is_still_to_come(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(morning.home, tmp_path, WEEK_AFTER_WEEK)
+    with opened(home) as reader:
+        weeks = read_pictures(reader, ["lumina"])["lumina"].weeks
+    assert [(each.week.isoformat(), each.paid_amount, each.owed_amount) for each in weeks] == [
+        ("2025-12-15", 0, 1002),
+        ("2025-12-22", 0, 1003),
+        ("2025-12-29", 0, 1004),
+        ("2026-01-05", 0, 1005),
+        ("2026-01-12", 0, 1006),
+        ("2026-01-19", 0, 1007),
+        ("2026-01-26", 0, 185_400 + 1008),
+        ("2026-02-02", 0, 1_019_200 + 1009),
+        ("2026-02-09", 0, 850_500 + 1010),
+        ("2026-02-16", 0, 1_478_600 + 1011),
+        ("2026-02-23", 0, 1_324_600 + 1012),
+        ("2026-03-02", 125_600, 742_400 + 1013),
+    ]
 
 
 def test_an_organization_without_a_contract_is_none(served: Served) -> None:

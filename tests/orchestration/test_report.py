@@ -111,7 +111,7 @@ def test_a_report_shows_the_day_and_the_pictures_of_each_organization(
         "Debts in the base when each day ended",
         "What is owed, by age (CLP)",
         "What was paid, by channel and day (CLP)",
-        "Recovery by week of due date (CLP)",
+        "Recovery by week of due date, the last 12 weeks (CLP)",
         "The oldest payment in process of each channel, in business days",
     ]
     assert table_rows(page, "#lumina table.in-process") == [

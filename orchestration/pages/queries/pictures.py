@@ -99,20 +99,25 @@ where counted.currency <> shown.currency and counted.is_in_base
 group by counted.organization_id
 """
 
-_AGEING = """
+# The newest date up to the one asked for on which an inbox was looked into.
+_ASKED = """
 with asked as (
-    select organization_id, max(business_date) as aged_on
+    select organization_id, max(business_date) as looked_on
     from intake_days
     where business_date <= $business_date
     group by organization_id
-),
+)
+"""
+
+_AGEING = f"""
+{_ASKED},
 
 aged as (
     select
         own.organization_id,
         own.debt_count,
         own.amount,
-        coalesce(asked.aged_on, current_date) - own.due_date as days
+        coalesce(asked.looked_on, current_date) - own.due_date as days
     from own
     left join asked on own.organization_id = asked.organization_id
     where own.is_in_base
@@ -129,7 +134,7 @@ select
 from aged
 group by organization_id, bucket
 order by bucket
-"""
+"""  # noqa: S608 (text of ours)
 
 _BALANCES = f"""
 select
@@ -171,15 +176,20 @@ order by ageing.too_long_count desc, ageing.channel_label, ageing.currency
 """
 
 _RECOVERY = f"""
+{_ASKED}
+
 select
-    organization_id,
-    cast(date_trunc('week', due_date) as date) as week,
-    sum(case when status = 'paid' then amount else 0 end),
-    sum(case when is_in_base then amount else 0 end)
+    own.organization_id,
+    cast(date_trunc('week', own.due_date) as date) as week,
+    sum(case when own.status = 'paid' then own.amount else 0 end),
+    sum(case when own.is_in_base then own.amount else 0 end)
 from own
-where status = 'paid' or is_in_base
-group by organization_id, week
-qualify row_number() over (partition by organization_id order by week desc) <= {_WEEKS}
+left join asked on own.organization_id = asked.organization_id
+where
+    (own.status = 'paid' or own.is_in_base)
+    and week <= coalesce(asked.looked_on, current_date)
+group by own.organization_id, week
+qualify row_number() over (partition by own.organization_id order by week desc) <= {_WEEKS}
 order by week
 """  # noqa: S608 (a number of ours)
 
@@ -309,7 +319,7 @@ def read_pictures(
     balances = ask(Balance, _BALANCES, business_date=business_date)
     paid = ask(Paid, _PAID, business_date=business_date)
     in_process = ask(InProcess, _IN_PROCESS) if ended_at is None else None
-    weeks = ask(Week, _RECOVERY)
+    weeks = ask(Week, _RECOVERY, business_date=business_date)
     others = ask(int, _OTHER_CURRENCIES)
     return {
         each: Pictures(
