@@ -6,6 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -15,16 +16,23 @@ from starlette.staticfiles import StaticFiles
 
 from orchestration.contracts.tables import ContractError
 from orchestration.formats.workbook_files import LARGEST_FILE_BYTES
-from orchestration.installation.damage import DamagedError
+from orchestration.installation.damage import DamagedError, DiskFullError, explain
+from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import holder
 from orchestration.intake.trying import NotTriedError, OlderBaseError
 from orchestration.pages import customers, files, find, organizations, runs, today, trying
-from orchestration.pages.guards import ForgedFormError, OwnNames, SecurityHeaders, SizeLimit
+from orchestration.pages.guards import (
+    HEADERS,
+    ForgedFormError,
+    OwnNames,
+    SecurityHeaders,
+    SizeLimit,
+)
 from orchestration.pages.languages import marked as _
 from orchestration.pages.loader import Loader
 from orchestration.pages.page import home_of, render, render_error
-from orchestration.pages.published import NotPublishedError, OlderCopyError
+from orchestration.pages.published import EngineError, NotPublishedError, OlderCopyError
 
 # The navigation, in order.
 PAGES = (
@@ -44,6 +52,9 @@ _TOO_LARGE = (
     f"El archivo tiene más de {_MOST_MEGABYTES} MB: vuelva atrás y divídalo. /"
     f" The file is larger than {_MOST_MEGABYTES} MB: go back and split it."
 )
+
+# What may be of this machine or its settings.
+_EXPLAINED = (OSError, EngineError, ToldError)
 
 # What the framework itself says of an address, in its own words.
 _OF_ADDRESSES = {
@@ -83,8 +94,11 @@ def create_app(home: Home) -> Starlette:
             OlderCopyError: _say_older_copy,
             OlderBaseError: _say_older_copy,
             NotTriedError: _say_not_tried,
+            **dict.fromkeys(_EXPLAINED, _explain),
+            Exception: _say_failed,
         },
     )
+    customers.forget_old(home)
     app.state.home = home
     app.state.pages = PAGES
     app.state.loader = Loader(home)
@@ -112,6 +126,32 @@ async def _say_forged(request: Request, __: Exception) -> Response:
         _("This form is not from here"),
         _("Open the page anew and send the form from there. Nothing was changed."),
     )
+
+
+async def _explain(request: Request, error: Exception) -> Response:
+    """Say what is wrong with this machine or its settings; anything else is a failure."""
+    told = await run_in_threadpool(explain, error, home_of(request))
+    if told is None:
+        raise error
+    is_full = isinstance(told, DiskFullError)
+    title = _("The disk is full") if is_full else _("That did not work")
+    return render_error(request, 500, title, str(told))
+
+
+async def _say_failed(request: Request, __: Exception) -> Response:
+    """The error itself is raised again, for the log."""
+    answer = render_error(
+        request,
+        500,
+        _("That did not work"),
+        _(
+            "This page could not be made. Try again; if it fails again, the output of"
+            " `python -m orchestration pages` says why."
+        ),
+    )
+    # It is answered outside of all that is about the pages.
+    answer.headers.update(HEADERS)
+    return answer
 
 
 async def _say_damaged(request: Request, error: Exception) -> Response:

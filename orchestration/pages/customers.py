@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -68,6 +69,7 @@ class UploadedFile:
 async def show_form(request: Request) -> Response:
     """The form, and what was uploaded before."""
     home = home_of(request)
+    forget_old(home)
     trying.prepare(home)
     organizations = read_organizations(home.seeds)
     return render(
@@ -151,6 +153,7 @@ async def confirm(request: Request) -> Response:
 async def show_upload(request: Request) -> Response:
     """What became of an upload; asks again by itself while it waits."""
     home = home_of(request)
+    forget_old(home)
     file_id = request.path_params["file_id"]
     if not _FILE_ID.fullmatch(file_id):
         raise HTTPException(404, _("There is no such upload."))
@@ -186,7 +189,7 @@ def _find_organization(home: Home, organization_id: str) -> Organization:
 
 def _keep_preview(home: Home, organization: Organization, file: UploadFile, token: str) -> None:
     """Store a workbook and its preview until it is confirmed or forgotten."""
-    _forget_old(home)
+    forget_old(home)
     part = _folder(home, token).with_name(f".{token}.part")
     part.mkdir(parents=True)
     try:
@@ -214,6 +217,7 @@ def _keep_preview(home: Home, organization: Organization, file: UploadFile, toke
 def _read_kept(home: Home, token: str) -> dict[str, Any]:
     if not _TOKEN.fullmatch(token):
         raise _preview_is_gone()
+    forget_old(home)
     try:
         text = (_folder(home, token) / "preview.json").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -232,11 +236,13 @@ def _folder(home: Home, token: str) -> Path:
     return home.scratch / "previews" / token
 
 
-def _forget_old(home: Home) -> None:
-    """Delete previews that nobody confirmed: they hold names and mails."""
+def forget_old(home: Home) -> None:
+    """Delete previews that nobody confirmed within an hour: they hold names and mails."""
     for folder in (home.scratch / "previews").glob("*"):
-        if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        # Another request may delete it, or confirm it.
+        with suppress(FileNotFoundError):
+            if time.time() - folder.stat().st_mtime > _KEPT_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _read_loaded(home: Home, file_id: str | None = None) -> list[UploadedFile]:

@@ -18,6 +18,8 @@ from orchestration.installation.home import Home
 from orchestration.landing import manifests
 
 Row = TypeVar("Row")
+# What the engine of the copy raises.
+EngineError = duckdb.Error
 
 
 class NotPublishedError(Exception):
