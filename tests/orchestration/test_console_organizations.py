@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import requests
@@ -9,9 +10,9 @@ from playwright.sync_api import Page
 
 from orchestration.pages.published import opened
 from orchestration.pages.queries.pictures import read_pictures
-from tests.orchestration.consoles import change_copy, take_picture
+from tests.orchestration.consoles import TUESDAY, change_copy, file_id_of, take_picture
 from tests.orchestration.installations import Installed
-from tests.orchestration.serving import Served, follow, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 
 def test_the_list_of_organizations_leads_to_what_waits(served: Served, page: Page) -> None:
@@ -122,6 +123,51 @@ def test_recovery_is_that_of_the_last_weeks_and_of_none_that_is_still_to_come(
         ("2026-02-23", 0, 1_324_600 + 1012),
         ("2026-03-02", 125_600, 742_400 + 1013),
     ]
+
+
+# Two contracts have another currency now. No file in it has been applied, one is held.
+CHANGED_CURRENCIES = """
+update organizations set currency = 'USD' where organization_id <> 'andes_seguros';
+update intake_files set currency = 'USD' where status = 'held';
+"""
+
+
+def test_until_a_file_in_another_currency_is_applied_debts_are_shown_in_theirs(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(morning.home, tmp_path, CHANGED_CURRENCIES)
+    held = file_id_of(morning, "colegio_pehuen", TUESDAY)
+    with serve_pages(home) as served:
+        listed, lumina, file = (
+            requests.get(f"{served.address}/{path}?language=en").text
+            for path in ("organizations", "organizations/lumina", f"files/{held}")
+        )
+    assert re.findall(r'<td class="number">([\d,]+ \w+)</td>', listed) == [
+        "4,294,300 CLP",
+        "2,795,900 CLP",
+        "5,600,700 CLP",
+    ]
+    assert re.findall(r"<li><b>(\d+)</b> ([\w ]+)<br>(.*)</li>", lumina) == [
+        ("119", "pending", "5,569,300 CLP"),
+        ("1", "in process", "31,400 CLP"),
+        ("2", "paid", "125,600 CLP"),
+        ("5", "withdrawn", "163,900 CLP"),
+    ]
+    assert "What is owed, by age (CLP)" in lumina
+    assert "No debts file of it has been applied" not in lumina
+    assert "The base has 59 debts now, 2,795,900 CLP;" in file
+
+
+def test_debts_that_are_all_in_another_currency_are_not_said_to_be_none(
+    morning: Installed, tmp_path: Path
+) -> None:
+    home = change_copy(
+        morning.home, tmp_path, "update debts set currency = 'USD' where organization_id = 'lumina'"
+    )
+    with serve_pages(home) as served:
+        text = requests.get(f"{served.address}/organizations/lumina?language=en").text
+    assert "120 debts of the base are in another currency than CLP" in text
+    assert "No debts file of it has been applied" not in text
 
 
 def test_an_organization_without_a_contract_is_none(served: Served) -> None:

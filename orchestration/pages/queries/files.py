@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from orchestration.pages.published import Reader
+from orchestration.pages.queries.organizations import OWN_CURRENCIES
 
 MOST_FILES = 100
 MOST_REFUSALS = 200
@@ -158,14 +159,20 @@ _ANSWER_LINES = {
     "summary": "select line from intake_summary_lines($file_id) order by line_number",
 }
 
-_BASE = """
+_BASE = f"""
+with own as ({OWN_CURRENCIES})
+
 select
     count(*) as debt_count,
-    count(case when status = 'pending' then 1 end) as pending_count,
-    sum(case when currency = $currency then amount end) as amount
+    count(case when debts.status = 'pending' then 1 end) as pending_count,
+    sum(
+        case when debts.currency = coalesce(own.currency, $currency) then debts.amount end
+    ) as amount,
+    coalesce(any_value(own.currency), $currency) as currency
 from debts
-where organization_id = $organization_id and is_in_base
-"""
+left join own on debts.organization_id = own.organization_id
+where debts.organization_id = $organization_id and debts.is_in_base
+"""  # noqa: S608 (text of ours)
 
 
 @dataclass(frozen=True)
@@ -303,11 +310,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Base:
-    """The debts of an organization that are in the base now; the amount is of its own currency."""
+    """The debts of an organization that are in the base now; the amount is of its own currency.
+
+    An organization that has left has that of its file.
+    """
 
     debt_count: int
     pending_count: int
     amount: Decimal | None
+    currency: str | None
 
 
 def list_files(reader: Reader, organization_id: str) -> list[ListedFile]:

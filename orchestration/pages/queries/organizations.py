@@ -10,14 +10,32 @@ from orchestration.pages.published import Reader
 
 MOST_EXCEPTIONS = 100
 
-_LISTED = """
-with bases as (
+# A contract that changes the currency holds the next file (R11). Until one is applied, the debts
+# are in that of the file before.
+OWN_CURRENCIES = """
+select
+    organizations.organization_id,
+    coalesce(applied.currency, organizations.currency) as currency
+from organizations
+left join (
+    select organization_id, arg_max(currency, load_id) as currency
+    from intake_files
+    where kind = 'invoices' and status = 'applied'
+    group by organization_id
+) as applied
+    on organizations.organization_id = applied.organization_id
+"""
+
+_LISTED = f"""
+with own as ({OWN_CURRENCIES}),
+
+bases as (
     select
         debts.organization_id,
         count(*) as debt_count,
-        sum(case when debts.currency = organizations.currency then debts.amount end) as amount
+        sum(case when debts.currency = own.currency then debts.amount end) as amount
     from debts
-    inner join organizations on debts.organization_id = organizations.organization_id
+    inner join own on debts.organization_id = own.organization_id
     where debts.is_in_base
     group by debts.organization_id
 ),
@@ -41,18 +59,19 @@ waiting as (
 select
     organizations.organization_id,
     organizations.name,
-    organizations.currency,
+    own.currency,
     coalesce(bases.debt_count, 0),
     case when bases.debt_count > 0 then bases.amount else 0 end,
     days.business_date,
     days.status,
     coalesce(waiting.held_count, 0)
 from organizations
+inner join own on organizations.organization_id = own.organization_id
 left join bases on organizations.organization_id = bases.organization_id
 left join days on organizations.organization_id = days.organization_id
 left join waiting on organizations.organization_id = waiting.organization_id
 order by organizations.name, organizations.organization_id
-"""
+"""  # noqa: S608 (text of ours)
 
 _CONTRACTS = """
 select
@@ -85,7 +104,7 @@ limit {MOST_EXCEPTIONS}
 
 @dataclass(frozen=True)
 class ListedOrganization:
-    """An organization in the list, with its base and its newest day."""
+    """An organization in the list, with its base and its newest day; amounts in its currency."""
 
     organization_id: str
     name: str

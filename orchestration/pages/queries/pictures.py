@@ -8,14 +8,14 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from orchestration.pages.published import Reader, Row
+from orchestration.pages.queries.organizations import OWN_CURRENCIES
 
 _DAYS = 30
 _WEEKS = 12
 
-_SHOWN = """
+_SHOWN = f"""
 create temp table shown as
-select organization_id, currency
-from organizations
+from ({OWN_CURRENCIES})
 where list_contains($organization_ids, organization_id)
 """
 
@@ -271,11 +271,12 @@ class Week:
 
 @dataclass(frozen=True)
 class Pictures:
-    """All that is drawn of an organization, in its own currency.
+    """All that is drawn of an organization, in the currency of its debts.
 
     What is in process is known as it is now: it is None for a past date.
     """
 
+    currency: str
     bases: list[Base]
     statuses: list[Part]
     ageing: list[Part]
@@ -321,8 +322,10 @@ def read_pictures(
     in_process = ask(InProcess, _IN_PROCESS) if ended_at is None else None
     weeks = ask(Week, _RECOVERY, business_date=business_date)
     others = ask(int, _OTHER_CURRENCIES)
+    currencies = ask(str, "from shown")
     return {
         each: Pictures(
+            currency=currencies[each][0],
             bases=bases[each],
             statuses=statuses[each],
             ageing=ageing[each],
