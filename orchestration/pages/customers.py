@@ -72,12 +72,15 @@ async def show_form(request: Request) -> Response:
     forget_old(home)
     trying.prepare(home)
     organizations = read_organizations(home.seeds)
+    loaded = await run_in_threadpool(_read_loaded, home)
     return render(
         request,
         "customers.html",
         organizations=organizations,
         waiting=uploads.read_waiting(home, organizations),
-        loaded=await run_in_threadpool(_read_loaded, home),
+        loaded=loaded[:_UPLOADS_SHOWN],
+        most_loaded=_UPLOADS_SHOWN,
+        has_all_loaded=len(loaded) <= _UPLOADS_SHOWN,
         most_megabytes=workbook_files.LARGEST_FILE_BYTES // 1_000_000,
     )
 
@@ -246,7 +249,7 @@ def forget_old(home: Home) -> None:
 
 
 def _read_loaded(home: Home, file_id: str | None = None) -> list[UploadedFile]:
-    """The workbooks loaded last, or one of them, from the published copy."""
+    """The workbooks loaded last, one more than is shown, or one of them."""
     rows = _ask(
         home,
         f"""
@@ -256,7 +259,7 @@ def _read_loaded(home: Home, file_id: str | None = None) -> list[UploadedFile]:
         from intake_files
         where kind = 'customers' and file_id = coalesce($file_id, file_id)
         order by received_at desc
-        limit {_UPLOADS_SHOWN}
+        limit {_UPLOADS_SHOWN + 1}
         """,  # noqa: S608 (a number of ours)
         {"file_id": file_id},
     )

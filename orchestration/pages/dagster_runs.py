@@ -22,7 +22,7 @@ _DEFAULT_PORT = 3000
 _HOST = "127.0.0.1"
 _LOADS = dg.AssetKey(["raw", "loads"])
 # More than the loads that a page lists: a load that was killed has several.
-_MOST_RUNS = 100
+MOST_RUNS = 100
 _ANSWER_SECONDS = 0.2
 
 
@@ -67,8 +67,8 @@ def read_runs() -> list[Run]:
     """
     try:
         with dg.DagsterInstance.get() as instance:
-            carried = instance.fetch_materializations(_LOADS, limit=_MOST_RUNS).records
-            records = instance.get_run_records(limit=_MOST_RUNS)
+            carried = instance.fetch_materializations(_LOADS, limit=MOST_RUNS).records
+            records = instance.get_run_records(limit=MOST_RUNS)
     except Exception as error:
         raise UnreadableRunsError(type(error).__name__) from error
     loads = {

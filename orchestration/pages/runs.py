@@ -54,7 +54,8 @@ def show(request: Request) -> Response:
             if load_id is None and run.load_id is None and run.status != _ENDED_WELL
         ],
         trouble=trouble,
-        has_runs=bool(runs),
+        most_runs=dagster_runs.MOST_RUNS,
+        has_all_runs=len(runs) < dagster_runs.MOST_RUNS,
         interface=dagster_runs.find_user_interface(os.environ),
         most=loads.MOST_LOADS,
     )

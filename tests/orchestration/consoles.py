@@ -30,7 +30,7 @@ TUESDAY = date(2026, 3, 3)
 MORNING = datetime(2026, 3, 3, 12, tzinfo=UTC)
 HOSTILE = "<script>alert(1)</script>"
 _HOSTILE_ROW = f"12.345.678-5,{HOSTILE},2026-03-30,1000,,<b>Eva</b> & Cía.,'><img src=x>\n"
-_FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
+FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 # Two lines that two loads of Monday could not read.
 REFUSED_EVENT_LINES = """
 insert into refused_event_lines (
@@ -153,7 +153,7 @@ def decide(
 ) -> requests.Response:
     """Decide as the form of a page does, with another token if one is given."""
     browser = requests.Session()
-    match = _FORM_TOKEN.search(browser.get(f"{served.address}/customers").text)
+    match = FORM_TOKEN.search(browser.get(f"{served.address}/customers").text)
     assert match is not None
     return browser.post(
         served.address + address,

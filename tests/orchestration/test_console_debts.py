@@ -10,13 +10,15 @@ import requests
 from playwright.sync_api import Page
 
 from tests.orchestration.consoles import (
+    FORM_TOKEN,
     HOSTILE,
+    change_copy,
     debt_id_of,
     search,
     take_picture,
 )
 from tests.orchestration.installations import Installed
-from tests.orchestration.serving import Served, follow, table_rows
+from tests.orchestration.serving import Served, follow, serve_pages, table_rows
 
 
 @pytest.mark.parametrize(
@@ -154,3 +156,48 @@ def test_texts_of_an_organization_stay_texts(
 def test_an_address_of_no_debt_says_so(served: Served, debt_id: str) -> None:
     answer = requests.get(f"{served.address}/debts/{debt_id}")
     assert answer.status_code == 404
+
+
+# Enough of each that a page does not show all of them.
+MANY = """
+insert into intake_files by name
+select
+    intake_files.* replace (
+        hash(number)::varchar as file_id, 'customers' as kind, 'muchos.xlsx' as file_name
+    )
+from (from intake_files limit 1) as intake_files
+cross join range(250) as numbers (number);
+insert into payments by name
+select payments.* replace (hash(number)::varchar as payment_key, 'pago' as payment_id)
+from (from payments limit 1) as payments
+cross join range(251) as numbers (number);
+"""
+
+
+def test_what_is_not_shown_of_many_is_counted(morning: Installed, tmp_path: Path) -> None:
+    home = change_copy(morning.home, tmp_path, MANY)
+    with serve_pages(home) as served:
+        browser = requests.Session()
+        match = FORM_TOKEN.search(browser.get(f"{served.address}/find?language=en").text)
+        assert match is not None
+        hints = [
+            re.findall(
+                r'<p class="hint">(.*)</p>',
+                browser.post(f"{served.address}/find", {"q": text, "form_token": match[1]}).text,
+            )
+            for text in ("muchos.xlsx", "pago")
+        ]
+        uploaded = browser.get(f"{served.address}/customers?language=en").text
+    assert hints == [["The first 200 of 250."], ["The first 200 of 251."]]
+    assert "The newest 10; the page Files has the others." in uploaded
+    assert uploaded.count("muchos.xlsx") == 10
+
+
+def test_what_is_shown_whole_has_no_hint(served: Served) -> None:
+    browser = requests.Session()
+    match = FORM_TOKEN.search(browser.get(f"{served.address}/find?language=en").text)
+    assert match is not None
+    text = browser.post(f"{served.address}/find", {"q": "pay-0001", "form_token": match[1]}).text
+    assert "pay-0001</td>" in text
+    assert "The first" not in text
+    assert "The newest 10" not in browser.get(f"{served.address}/customers").text

@@ -15,6 +15,7 @@ from playwright.sync_api import Page
 
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Manifest
+from orchestration.pages import dagster_runs
 from orchestration.pages.dagster_runs import UserInterface, find_user_interface
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.serving import Served, follow, serve_pages, table_rows
@@ -135,6 +136,17 @@ def test_a_storage_of_dagster_that_cannot_be_read_is_told_and_hides_no_load(
     settings.write_bytes(former)
     assert "Dagster's record of runs cannot be read" in page.locator(".message").inner_text()
     assert [row[0] for row in table_rows(page, "table.loads")] == ["2", "1"]
+
+
+def test_runs_that_are_not_asked_for_any_more_are_told(
+    served: Served, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hint = "Only the newest {} runs of Dagster are linked here; its own page has the others."
+    page.goto(f"{served.address}/runs?load=1&language=en")
+    assert hint.format(100) not in page.locator("main").inner_text()
+    monkeypatch.setattr(dagster_runs, "MOST_RUNS", 2)
+    page.goto(f"{served.address}/runs?load=1&language=en")
+    assert hint.format(2) in page.locator("main").inner_text()
 
 
 def test_links_lead_to_the_proxy_or_to_the_port_of_this_machine() -> None:

@@ -15,7 +15,9 @@ _RUT = re.compile(r"0*(\d{1,9})-?([\dkK])", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{8,64}", re.ASCII)
 
 _FILES = f"""
-select file_id, organization_id, kind, file_name, business_date, status
+select
+    file_id, organization_id, kind, file_name, business_date, status,
+    count(*) over () as found_count
 from intake_files
 where
     lower(file_name) in (lower($text), lower($normal))
@@ -26,7 +28,9 @@ limit {MOST_FOUND}
 """  # noqa: S608 (a number of ours)
 
 _PAYMENTS = f"""
-select organization_id, payment_id, status, amount, currency, occurred_at, debt_id
+select
+    organization_id, payment_id, status, amount, currency, occurred_at, debt_id,
+    count(*) over () as found_count
 from payments
 where list_contains($spellings, payment_id)
 order by organization_id, due_date, payment_key
@@ -168,7 +172,7 @@ order by
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file that a search names."""
+    """A file that a search names; `found_count` is how many it does."""
 
     file_id: str
     organization_id: str
@@ -176,11 +180,15 @@ class FoundFile:
     file_name: str
     business_date: date
     status: str
+    found_count: int
 
 
 @dataclass(frozen=True)
 class FoundPayment:
-    """A payment that a search names; no file need have listed its debt."""
+    """A payment that a search names; no file need have listed its debt.
+
+    `found_count` is how many the search names.
+    """
 
     organization_id: str
     payment_id: str
@@ -189,6 +197,7 @@ class FoundPayment:
     currency: str
     occurred_at: datetime
     debt_id: str
+    found_count: int
 
 
 @dataclass(frozen=True)
