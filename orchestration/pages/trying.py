@@ -49,7 +49,6 @@ from orchestration.pages.page import Page, home_of, render, writing_of
 from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
 from orchestration.pages.queries.trials import (
-    Base,
     Change,
     Named,
     Refusal,
@@ -135,7 +134,7 @@ class Tried:
     codes: list[RefusedRows]
     refusals: list[Refusal]
     changes: Mapping[str, Change]
-    base: Base
+    base_count: int
     named: Named | None
     advice: Advice
 
@@ -260,7 +259,7 @@ def _judge(
             codes=trials.count_refusals(reader, kind),
             refusals=trials.read_refusals(reader, kind),
             changes=trials.read_changes(reader, kind),
-            base=trials.read_base(reader),
+            base_count=trials.count_base(reader),
             named=trials.read_named(reader) if kind == "payments" else None,
             advice=advise(home, reader, organization, kind, content, named_for, has_base=has_base),
         )

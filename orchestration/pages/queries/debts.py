@@ -95,7 +95,6 @@ select
     debts.amount,
     debts.currency,
     debts.status,
-    debts.is_in_base,
     debts.kept_because,
     debts.paid_because,
     debts.file_status,
@@ -103,8 +102,7 @@ select
     debts.attributes,
     debts.version_file_id,
     files.file_name,
-    debts.version_line_number,
-    debts.updated_at
+    debts.version_line_number
 from debts
 left join intake_files as files on debts.version_file_id = files.file_id
 where debts.debt_id = $debt_id
@@ -259,7 +257,6 @@ class Debt:
     amount: Decimal
     currency: str
     status: str
-    is_in_base: bool
     kept_because: str | None
     paid_because: str | None
     file_status: str
@@ -268,7 +265,6 @@ class Debt:
     version_file_id: str
     file_name: str | None
     version_line_number: int
-    updated_at: datetime
 
 
 @dataclass(frozen=True)

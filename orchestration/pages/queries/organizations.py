@@ -75,7 +75,7 @@ order by organizations.name, organizations.organization_id
 
 _CONTRACTS = """
 select
-    organization_id, name, country, customer_id_scheme, update_mode, payment_flow, currency,
+    organization_id, name, customer_id_scheme, update_mode, payment_flow, currency,
     time_zone, cutoff_time, invoices_pattern, payments_pattern, delimiter, decimal_separator,
     date_format, max_withdrawal_share, max_rejected_share
 from organizations
@@ -122,7 +122,6 @@ class Contract:
 
     organization_id: str
     name: str
-    country: str
     customer_id_scheme: str
     update_mode: str
     payment_flow: str

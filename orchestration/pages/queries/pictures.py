@@ -140,9 +140,8 @@ _BALANCES = f"""
 select
     days.organization_id, days.business_date, days.opening_count, days.new_count,
     days.returned_count, days.paid_count, days.withdrawn_count, days.void_count,
-    days.closing_count, days.opening_amount, days.new_amount, days.returned_amount,
-    days.changed_amount, days.paid_amount, days.withdrawn_amount, days.void_amount,
-    days.closing_amount, days.received_amount, days.published_amount, days.closing_held_amount
+    days.closing_count, days.closing_amount, days.received_amount, days.published_amount,
+    days.closing_held_amount
 from daily_balance as days
 inner join shown
     on days.organization_id = shown.organization_id and days.currency = shown.currency
@@ -224,13 +223,6 @@ class Balance:
     withdrawn_count: int
     void_count: int
     closing_count: int
-    opening_amount: Decimal
-    new_amount: Decimal
-    returned_amount: Decimal
-    changed_amount: Decimal
-    paid_amount: Decimal
-    withdrawn_amount: Decimal
-    void_amount: Decimal
     closing_amount: Decimal
     received_amount: Decimal
     published_amount: Decimal

@@ -69,10 +69,9 @@ group by change
 """
 
 _BASE = """
-select
-    count(*) as debt_count,
-    count(case when status in ('pending', 'in_process') then 1 end) as base_count
+select count(*)
 from staging.stg_base__debts
+where status in ('pending', 'in_process')
 """
 
 _NAMED = """
@@ -86,7 +85,7 @@ where payments.rejection_code is null
 """
 
 _FORMER = """
-select file_id, file_name, business_date, status
+select file_id, file_name, status
 from intake_files
 where organization_id = $organization_id and kind = $kind and sha256 = $sha256
 order by received_at desc, file_id
@@ -151,14 +150,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Base:
-    """How many debts of the organization are known, and how many are in the base."""
-
-    debt_count: int
-    base_count: int
-
-
-@dataclass(frozen=True)
 class Named:
     """Which debts the accepted rows of an organization's own payments name."""
 
@@ -181,7 +172,6 @@ class FormerFile:
 
     file_id: str
     file_name: str
-    business_date: date
     status: str
 
 
@@ -234,10 +224,9 @@ def read_changes(reader: Reader, kind: str) -> dict[str, Change]:
     return {each.change: each for each in reader.rows(Change, sql)} if sql else {}
 
 
-def read_base(reader: Reader) -> Base:
-    """The debts that the file meets."""
-    (base,) = reader.rows(Base, _BASE)
-    return base
+def count_base(reader: Reader) -> int:
+    """How many debts of the organization are in the base."""
+    return int(read_value(reader.connection, _BASE))
 
 
 def read_named(reader: Reader) -> Named:
