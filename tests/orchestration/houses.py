@@ -34,18 +34,20 @@ _WITHOUT_TESTS = ("--exclude-resource-type", "test")
 
 @dataclass(frozen=True)
 class Deposit:
-    """A file of an organization, for the business date of its load.
+    """A file of an organization.
 
     Args:
         organization_id: whose.
         content: its bytes.
         kind: `invoices`, `payments` or `customers`.
+        business_date: the date in its name, if not that of its load.
 
     """
 
     organization_id: str
     content: bytes
     kind: str = "invoices"
+    business_date: date | None = None
 
 
 def csv_of(rows: Sequence[Sequence[str]], delimiter: str = ",") -> bytes:
@@ -156,7 +158,7 @@ class House:
             lend_parse(self.home)
         self.number += 1
         day = FIRST_DAY + timedelta(days=self.number - 1)
-        files = [self._land(deposit, day) for deposit in deposits]
+        files = [self._land(deposit, deposit.business_date or day) for deposit in deposits]
         lines = "".join(f"{json.dumps(event)}\n" for event in events).encode()
         name = f"load_{self.number:02d}.jsonl"
         (self.home.events / name).write_bytes(lines)
