@@ -114,15 +114,11 @@ def is_as_it_was(client: Client, folder: str, unsettled: Unsettled) -> bool:
     """Return whether a received file is unchanged, or gone, in its folder (R13).
 
     Raises:
-        SftpError: the errors of Client.find, Client.look and Client.download.
+        SftpError: the errors of Client.find and Client.download.
 
     """
     remote = unsettled.remote
     found = client.find(folder, remote.name)
-    if found is not None and found.size is None and found.modified_at is None:
-        # Some servers answer like this if a file is missing; their listings tell.
-        listed = client.list_files(folder)
-        found = next((file for file in listed if file.name == remote.name), None)
     if found is None:
         return True
     if remote.modified_at is not None:

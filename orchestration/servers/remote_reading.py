@@ -204,6 +204,26 @@ def read_attributes(sftp: SftpClient, path: str) -> Attributes:
     return Attributes()
 
 
+def find_attributes(sftp: SftpClient, path: str, most_names: int, most_bytes: int) -> Attributes:
+    """Read the attributes of a file; where the server gives none, its folder's listing tells.
+
+    Some servers answer only that something failed if a file is missing.
+
+    Raises:
+        FileNotFoundError: the file does not exist.
+        ListingTooLongError: as read_folder().
+
+    """
+    found = read_attributes(sftp, path)
+    if found.size is not None or found.modified_at is not None:
+        return found
+    folder, _, name = path.rpartition("/")
+    for listed, attributes in read_folder(sftp, folder or "/", most_names, most_bytes):
+        if listed == name.encode():
+            return attributes
+    raise FileNotFoundError(errno.ENOENT, "no such file")
+
+
 def read_folder(
     sftp: SftpClient, folder: str, most_names: int, most_bytes: int
 ) -> Iterator[tuple[bytes, Attributes]]:

@@ -65,7 +65,7 @@ class Client:
         self._deadline = deadline
         deadline.watch(self._sftp.get_channel().get_transport().close)
         with suppress(SftpError), translated("asking for a sign of life"):
-            self._ask_for(".")
+            remote_reading.read_attributes(self._sftp, ".")
             return True
         return False
 
@@ -108,13 +108,10 @@ class Client:
             SftpError: `timed_out`, `connection_lost`, `server_failed`, `no_permission`.
 
         """
-        try:
-            found = self._ask(join_path(folder, name))
-        except SftpError as error:
-            if error.code == "gone":
-                return None
-            raise
-        return None if found.is_file is False else as_remote_file(name.encode(), found)
+        found = self._ask_unless_gone(join_path(folder, name))
+        if found is None or found.is_file is False:
+            return None
+        return as_remote_file(name.encode(), found)
 
     def resolve(self, path: str) -> str:
         """Resolve a path on the server: without links and `..`.
@@ -174,10 +171,7 @@ class Client:
             try:
                 again = self._receive(path, size, None, most_bytes)
             except SftpError as error:
-                # Some servers say of a file that is gone that something failed.
-                if error.code in _BREAKS or (
-                    error.code != "gone" and self._ask_unless_gone(path) is not None
-                ):
+                if not self._is_gone(path, error):
                     raise
                 return Download(*received, is_taken_away=True)
             if again != received:
@@ -238,7 +232,7 @@ class Client:
                             target.write(content[start : start + _CHUNK])
                     return self._publish(part, path, len(content), sha256, may_replace=may_replace)
                 except FileNotFoundError:
-                    self._ask_for(folder)
+                    remote_reading.read_attributes(self._sftp, folder)
                     return "taken_unread"
         except SftpError as error:
             error.has_left_nothing = self._takes_back(part, error)
@@ -266,7 +260,7 @@ class Client:
                     return "whole"
             if self._is_there(join_path(folder, partial_name(name, sha256))):
                 return "begun"
-            self._ask_for(folder)
+            remote_reading.read_attributes(self._sftp, folder)
         return None
 
     def _publish(
@@ -293,7 +287,7 @@ class Client:
         except OSError:
             # An extension of OpenSSH, which not every server supports.
             self._ask_for(part)
-            with suppress(FileNotFoundError):
+            if self._is_there(path):
                 self._sftp.remove(path)
             self._sftp.rename(part, path)
 
@@ -313,23 +307,29 @@ class Client:
         except TooLargeError:
             return False
         except SftpError as error:
-            if error.code == "gone":
+            if self._is_gone(path, error):
                 raise FileNotFoundError from None
             raise
 
-    def _is_there(self, path: str) -> bool:
-        try:
-            self._ask_for(path)
-        except FileNotFoundError:
+    def _is_gone(self, path: str, error: SftpError) -> bool:
+        """Return whether a file could not be read because it is gone; some servers do not say."""
+        if error.code in _BREAKS:
             return False
-        return True
+        return error.code == "gone" or self._ask_unless_gone(path) is None
+
+    def _is_there(self, path: str) -> bool:
+        with suppress(FileNotFoundError):
+            self._ask_for(path)
+            return True
+        return False
 
     def _ask_for(self, path: str) -> Attributes:
-        return remote_reading.read_attributes(self._sftp, path)
+        most = self._limits.listed_names
+        return remote_reading.find_attributes(self._sftp, path, most, most * BYTES_A_NAME)
 
     def _ask(self, path: str) -> Attributes:
         with translated(_DOWNLOADING, missing="gone"):
-            return remote_reading.read_attributes(self._sftp, path)
+            return self._ask_for(path)
 
     def _ask_unless_gone(self, path: str) -> Attributes | None:
         try:

@@ -9,6 +9,7 @@ and password.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -340,6 +341,11 @@ class _Files(paramiko.SFTPServerInterface):
         # What is written into an outbox is not taken away by reading it back.
         self.kept = tuple(str(path) for path in bent.root.glob("**/outbox"))
 
+    def _refuse(self, error: OSError) -> int:
+        if self.bends.fails_for_missing and error.errno == errno.ENOENT:
+            return paramiko.SFTP_FAILURE
+        return paramiko.SFTPServer.convert_errno(error.errno)
+
     def canonicalize(self, path):
         return str(self._root / path)
 
@@ -350,9 +356,7 @@ class _Files(paramiko.SFTPServerInterface):
         try:
             state = Path(path).stat(follow_symlinks=is_followed)
         except OSError as error:
-            if self.bends.fails_for_missing:
-                return paramiko.SFTP_FAILURE
-            return paramiko.SFTPServer.convert_errno(error.errno)
+            return self._refuse(error)
         attributes = paramiko.SFTPAttributes.from_stat(state)
         if not stat.S_ISREG(state.st_mode):
             return attributes
@@ -397,7 +401,7 @@ class _Files(paramiko.SFTPServerInterface):
         try:
             descriptor = os.open(local, flags & ~os.O_APPEND, 0o644)
         except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno)
+            return self._refuse(error)
         mode = "r+b" if flags & os.O_RDWR else "wb" if flags & os.O_WRONLY else "rb"
         return _Handle(flags, self, local, os.fdopen(descriptor, mode))
 
@@ -405,7 +409,7 @@ class _Files(paramiko.SFTPServerInterface):
         try:
             Path(self._local(path)).unlink()
         except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno)
+            return self._refuse(error)
         return paramiko.SFTP_OK
 
     def rename(self, oldpath, newpath):
@@ -414,9 +418,12 @@ class _Files(paramiko.SFTPServerInterface):
         try:
             Path(self._local(oldpath)).rename(self._local(newpath))
         except OSError as error:
-            return paramiko.SFTPServer.convert_errno(error.errno)
+            return self._refuse(error)
         return paramiko.SFTP_OK
 
     def posix_rename(self, oldpath, newpath):
-        Path(self._local(oldpath)).replace(self._local(newpath))
+        try:
+            Path(self._local(oldpath)).replace(self._local(newpath))
+        except OSError as error:
+            return self._refuse(error)
         return paramiko.SFTP_OK

@@ -22,10 +22,14 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo import installation
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation.clock import utc_now
+from orchestration.installation.home import Home
 from orchestration.intake import arriving, checking
 from orchestration.intake.loads import ErasureUnfinishedError
+from orchestration.intake.receiving import receive
+from orchestration.intake.recognizing import Arrival
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import LandedFile, Look
+from orchestration.servers.connections import connect
 from orchestration.servers.deadlines import Deadline
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Download, RemoteFile
@@ -280,6 +284,19 @@ def test_what_a_server_without_sizes_still_had_after_the_first_reading_is_not_kn
     assert (looked.outcome, files) == ("half_received", [])
 
 
+@pytest.mark.parametrize("has_size", [True, False])
+def test_what_its_server_removed_is_whole_though_it_fails_for_missing_names(
+    mailbox: Mailbox, has_size: bool
+) -> None:
+    mailbox.server.bends.fails_for_missing = True
+    mailbox.server.bends.has_size = has_size
+    mailbox.put()
+    looked, (file,) = mailbox.look()
+    assert looked.outcome == "looked"
+    assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
+    assert mailbox.left() == []
+
+
 @pytest.mark.parametrize("code", ["server_failed", "no_permission"])
 @pytest.mark.parametrize("is_there", [False, True])
 def test_what_its_server_removed_is_whole_however_it_refuses_a_second_reading(
@@ -381,6 +398,45 @@ def test_what_a_check_has_read_is_landed_by_the_next_run(mailbox: Mailbox) -> No
     (file,) = mailbox.landed()
     assert store.stored_path(home, file).read_bytes() == CONTENT
     assert mailbox.left() == []
+
+
+@pytest.mark.parametrize("fails_for_missing", [True, False])
+@pytest.mark.parametrize("is_read_once", [True, False])
+def test_a_check_keeps_what_it_has_read_if_the_inbox_has_it_no_more(
+    mailbox: Mailbox, tmp_path: Path, is_read_once: bool, fails_for_missing: bool
+) -> None:
+    mailbox.server.bends.is_read_once = is_read_once
+    mailbox.server.bends.fails_for_missing = fails_for_missing
+    trial = Home(tmp_path / "trial", mailbox.house.home.seeds)
+    assert _read_for(trial, mailbox, limit=10**9).sha256 == sha256(CONTENT).hexdigest()
+    (lent,) = (trial.landing / "agua").iterdir()
+    assert lent.read_bytes() == CONTENT
+    kept = arriving.find_whole(mailbox.house.home, "agua")
+    assert [each.sha256 for each in kept] == [sha256(CONTENT).hexdigest()] * is_read_once
+
+
+@pytest.mark.parametrize("fails_for_missing", [True, False])
+@pytest.mark.parametrize("is_read_once", [True, False])
+def test_a_check_notes_a_file_that_it_found_too_large_if_the_inbox_has_it_no_more(
+    mailbox: Mailbox, tmp_path: Path, is_read_once: bool, fails_for_missing: bool
+) -> None:
+    mailbox.server.bends.has_size = False
+    mailbox.server.bends.is_read_once = is_read_once
+    mailbox.server.bends.fails_for_missing = fails_for_missing
+    trial = Home(tmp_path / "trial", mailbox.house.home.seeds)
+    assert _read_for(trial, mailbox, limit=9).file_code == "file_too_large"
+    assert [path.suffix for path in mailbox.left()] == [".json"] * is_read_once
+
+
+def _read_for(trial: Home, mailbox: Mailbox, limit: int) -> LandedFile:
+    """Receive what the mailbox has for a trial, as a check does."""
+    mailbox.put()
+    home = mailbox.house.home
+    (organization,) = read_organizations(home.seeds)
+    with connect(organization, mailbox.server.environment("agua")) as client:
+        (remote,) = client.list_files("inbox")
+        arrival = Arrival("invoices", DAY, remote)
+        return receive(home, organization, client, arrival, utc_now, limit, trial=trial).file
 
 
 @pytest.mark.parametrize(

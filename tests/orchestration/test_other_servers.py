@@ -24,7 +24,13 @@ from orchestration.contracts.tables import ContractError
 from orchestration.installation.home import PROJECT
 from orchestration.servers.connections import connect
 from orchestration.servers.errors import SftpError
-from orchestration.servers.remote_files import RemoteFile, StillGrowingError, TooLargeError
+from orchestration.servers.remote_files import (
+    NameTakenError,
+    RemoteFile,
+    StillGrowingError,
+    TooLargeError,
+    partial_name,
+)
 from orchestration.servers.sftp import Client
 
 LUMINA = read_organizations(PROJECT / "seeds")[0]
@@ -140,6 +146,9 @@ class TestAttributes:
             ({"extra_size": -3}, 1, MODIFIED_AT),
             ({"knows_lstat": False}, 4, MODIFIED_AT),
             ({"longest_read": 3}, 4, MODIFIED_AT),
+            ({"fails_for_missing": True}, 4, MODIFIED_AT),
+            ({"fails_for_missing": True, "has_size": False}, None, MODIFIED_AT),
+            ({"fails_for_missing": True, "extra_size": 3, "has_time": False}, 7, None),
         ],
     )
     @pytest.mark.parametrize("is_read_once", [False, True])
@@ -237,6 +246,56 @@ class TestAttributes:
         with place.client() as client:
             assert client.upload("outbox", NAME, b"paid") == "delivered"
             assert client.upload("outbox", NAME, b"paid") == "already_there"
+
+
+class TestMissingNames:
+    """Servers that say of a missing name only that something failed: listings tell (R24)."""
+
+    def test_a_name_that_is_free_gets_its_file_once(self, beside):
+        place = beside(fails_for_missing=True)
+        path = place.server.root / "outbox" / NAME
+        with place.client() as client:
+            assert client.find_upload("outbox", NAME, b"paid") is None
+            assert client.upload("outbox", NAME, b"paid") == "delivered"
+            assert client.upload("outbox", NAME, b"paid") == "already_there"
+            assert client.find_upload("outbox", NAME, b"paid") == "whole"
+            with pytest.raises(NameTakenError):
+                client.upload("outbox", NAME, b"else")
+        assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [
+            (NAME, b"paid")
+        ]
+
+    @pytest.mark.parametrize("there", [None, b"former"])
+    @pytest.mark.parametrize("knows_posix_rename", [True, False])
+    def test_a_file_that_may_be_replaced_is(self, beside, monkeypatch, there, knows_posix_rename):
+        place = beside(fails_for_missing=True)
+        path = place.server.root / "outbox" / NAME
+        if there is not None:
+            path.write_bytes(there)
+        with place.client() as client:
+            if not knows_posix_rename:
+                monkeypatch.setattr(client._sftp, "posix_rename", _unsupported)
+            assert client.upload("outbox", NAME, b"paid", may_replace=True) == "delivered"
+        assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [
+            (NAME, b"paid")
+        ]
+
+    def test_a_file_that_is_taken_at_once_is_taken_unread(self, beside):
+        place = beside(fails_for_missing=True, takes_at_close=True)
+        with place.client() as client:
+            assert client.upload("outbox", NAME, b"paid") == "taken_unread"
+        assert list((place.server.root / "outbox").iterdir()) == []
+
+    def test_an_upload_that_has_begun_is_found(self, beside):
+        place = beside(fails_for_missing=True)
+        part = partial_name(NAME, hashlib.sha256(b"paid").hexdigest())
+        (place.server.root / "outbox" / part).write_bytes(b"pa")
+        with place.client() as client:
+            assert client.find_upload("outbox", NAME, b"paid") == "begun"
+
+
+def _unsupported(*_: object) -> None:
+    raise OSError("unsupported")
 
 
 class TestOutstandingReads:

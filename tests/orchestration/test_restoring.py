@@ -94,9 +94,14 @@ def test_other_bytes_are_not_taken_for_what_is_damaged(
     assert {each.path for each in soundness.check_landing(landed)} == set(paths)
 
 
+@pytest.mark.parametrize("fails_for_missing", [True, False])
 @pytest.mark.parametrize("has", ["the same", "as many other bytes", "more bytes"])
 def test_what_an_inbox_gives_once_waits_for_the_next_run_if_it_is_something_else(
-    landed: Home, make_organization: MakeOrganization, tmp_path: Path, has: str
+    landed: Home,
+    make_organization: MakeOrganization,
+    tmp_path: Path,
+    has: str,
+    fails_for_missing: bool,
 ) -> None:
     """R13: a correction would be lost, and nobody would know that there had been one."""
     manifest = manifests.read_manifest(landed, 2)
@@ -111,6 +116,7 @@ def test_what_an_inbox_gives_once_waits_for_the_next_run_if_it_is_something_else
     }[has]
     _spoil(path)
     with _giving_once(tmp_path, make_organization, file.file_name, content) as (lumina, server):
+        server.bends.fails_for_missing = fails_for_missing
         restored = restoring.restore(landed, [lumina], server.environment("lumina"))
         waiting = [each.name for each in (server.root / "inbox").iterdir()]
     assert restored == ([path] if has == "the same" else [])
