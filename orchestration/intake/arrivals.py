@@ -186,31 +186,31 @@ def look(
 def read_seen(
     home: Home, organization_ids: Sequence[str], now: datetime
 ) -> dict[str, dict[tuple[str, str], Seen]]:
-    """Read the newest receipt of each file name, from the published copy and the newest manifests.
-
-    A file that changed within the resolution of its server's clock counts as received: the next
-    cut-off compares its bytes.
-    """
-    long_since = datetime.max
+    """Read the newest receipt of each file name, from the published copy and newest manifests."""
     seen: dict[str, dict[tuple[str, str], Seen]] = {name: {} for name in organization_ids}
     if home.analytics.exists():
         with published_copy.reading(home) as connection:
             rows = connection.execute(
                 """
-                select organization_id, kind, file_name, byte_count, sha256, modified_at
+                select
+                    organization_id, kind, file_name, byte_count, sha256, modified_at, received_at
                 from intake_files
                 where list_contains(?, organization_id)
                 order by load_id
                 """,
                 [list(organization_ids)],
             ).fetchall()
-        for organization_id, kind, name, size, sha256, modified_at in rows:
-            seen[organization_id][kind, name] = Seen(size, sha256, modified_at, long_since)
+        for organization_id, kind, name, *receipt in rows:
+            seen[organization_id][kind, name] = Seen(*receipt)
     for manifest in manifests.recent_manifests(home, _long_ago(now)):
         for file in manifest.files:
             if file.organization_id in seen:
                 seen[file.organization_id][file.kind, file.file_name] = Seen(
-                    file.byte_count, file.sha256, file.modified_at, long_since, file.listed_size
+                    file.byte_count,
+                    file.sha256,
+                    file.modified_at,
+                    file.received_at,
+                    file.listed_size,
                 )
     return seen
 

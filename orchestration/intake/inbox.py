@@ -36,7 +36,7 @@ from orchestration.servers.remote_files import Listing, RemoteFile
 
 # Servers' times have whole seconds: a file changed during its download may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
-# If a server gives no times, files of this many days are received again and compared.
+# If a server's times tell nothing, files of this many days are received again and compared.
 _DAYS_COMPARED = 7
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _STILL_UPLOADED = ("still_growing", "the file changed while Saldo waited for its upload to end")
@@ -129,7 +129,8 @@ def find_new(
         seen: the newest receipt of each (kind, name).
         business_date: files named for later dates stay.
         compares_bytes: whether received files of the last days are received again and compared, if
-            the inbox gives no time for them (R13).
+            their times tell nothing (R13): there are none, or the files were received in the moment
+            that they were written, or before it by a clock that is ahead.
 
     """
     first_compared = business_date - timedelta(days=_DAYS_COMPARED)
@@ -362,7 +363,7 @@ def _is_new(remote: RemoteFile, seen: Seen | None, *, is_compared: bool) -> bool
         return is_compared
     if modified_at != seen.modified_at:
         return True
-    return seen.received_at - modified_at < _CLOCK_GRAIN
+    return is_compared and seen.received_at - modified_at < _CLOCK_GRAIN
 
 
 def _is_same_receipt(former: Seen, landed: LandedFile) -> bool:

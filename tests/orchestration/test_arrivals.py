@@ -160,7 +160,8 @@ class TestLooking:
                 create table intake_files as
                 select
                     'lumina' as organization_id, 'invoices' as kind, ? as file_name,
-                    3 as byte_count, '00' as sha256, ?::timestamp as modified_at, 1 as load_id
+                    3 as byte_count, '00' as sha256, ?::timestamp as modified_at,
+                    timestamp '2026-01-05 08:00' as received_at, 1 as load_id
                 """,
                 [path.name, modified_at],
             )

@@ -137,7 +137,20 @@ class TestChoosing:
         received_at = WRITTEN.replace(tzinfo=None) + timedelta(seconds=seconds)
         seen = {("invoices", _debts(3).name): _seen(received_at=received_at)}
         expected = [Arrival("invoices", TODAY, _debts(3))] if is_taken else []
-        assert _choose(LUMINA, [_debts(3)], seen, TODAY) == (expected, 0)
+        assert find_new(LUMINA, [_debts(3)], seen, TODAY, compares_bytes=True) == expected
+        assert find_new(LUMINA, [_debts(3)], seen, TODAY) == []
+
+    @pytest.mark.parametrize("seconds", [-86400, 1])
+    def test_it_is_read_again_for_a_week_and_no_longer(self, seconds):
+        """The clock of its server may be ahead for ever: today's file would never have its turn."""
+        received_at = WRITTEN.replace(tzinfo=None) + timedelta(seconds=seconds)
+        seen = {("invoices", _debts(3).name): _seen(received_at=received_at)}
+        read_again = [
+            find_new(LUMINA, [_debts(3)], seen, TODAY + timedelta(days=days), compares_bytes=True)
+            for days in (0, 6, 7)
+        ]
+        expected = [Arrival("invoices", TODAY, _debts(3))]
+        assert read_again == [expected, expected, []]
 
 
 class TestLooking:
@@ -209,6 +222,28 @@ class TestLooking:
         ]
         assert self._landed_names(home) == sorted([f"lumina/{SHA256}", f"lumina/{other}"])
         assert store.file_path(home, "lumina", other).read_bytes() == b"other"
+
+    @pytest.mark.parametrize(("days", "is_found"), [(0, True), (6, True), (7, False)])
+    @pytest.mark.parametrize("content", [b"x", b"y"])
+    def test_what_a_clock_that_is_ahead_has_dated_is_received_again_for_a_week(
+        self, home, organization, inbox, environment, monkeypatch, days, is_found, content
+    ):
+        self._put(inbox, _debts(3).name, content)
+        received_at = RECEIVED - timedelta(days=1)
+        seen = {("invoices", _debts(3).name): _seen(received_at=received_at)}
+        download, received = Client.download, []
+
+        def count(client, folder, file, *rest):
+            received.append(file.name)
+            return download(client, folder, file, *rest)
+
+        monkeypatch.setattr(Client, "download", count)
+        day = TODAY + timedelta(days=days)
+        look, files = look_into(home, organization, seen, day, environment, _clock)
+        assert received == [_debts(3).name] * is_found
+        is_other = is_found and content != b"x"
+        assert [file.sha256 for file in files] == [hashlib.sha256(content).hexdigest()] * is_other
+        assert (look.outcome, look.files_waiting) == ("looked", 0)
 
     @pytest.mark.parametrize(
         "odd", ["..", "..\n", " ; rm -rf *", "'; drop table raw.loads; --", "\\..\\..\\x", "ñ😀"]
