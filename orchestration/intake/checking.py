@@ -173,7 +173,7 @@ def _look(
 
 def _describe(listing: Listing) -> list[str]:
     notes: list[str] = []
-    if any(file.modified_at is None for file in listing.files):
+    if any(not file.has_time for file in listing.files):
         notes.append("gives no times: files of the last week are received again and compared")
     if any(file.size is None for file in listing.files):
         notes.append("gives no sizes: each file is received twice and compared")

@@ -359,7 +359,7 @@ def _is_new(remote: RemoteFile, seen: Seen | None, *, is_compared: bool) -> bool
     if remote.size not in (None, size):
         return True
     modified_at = naive_utc(remote.modified_at)
-    if modified_at is None or remote.modified_at == _LONG_AGO:
+    if modified_at is None or not remote.has_time:
         return is_compared
     if modified_at != seen.modified_at:
         return True

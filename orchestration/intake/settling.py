@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from orchestration.installation.home import Home
@@ -22,7 +22,6 @@ from orchestration.servers.sftp import Client
 
 # The maximum quiet time of a file is a day.
 _FORGOTTEN_AFTER = timedelta(days=2)
-_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,11 @@ class Sightings:
     def note(self, organization_id: str, file: RemoteFile, now: datetime) -> datetime:
         """Record that a file is seen now; return when it was first seen in this state.
 
-        An inbox may have its turn long after the run began.
+        An inbox may have its turn long after the run began. Without its time, a file may have
+        changed since another look found the same of it: then it is seen for the first time.
         """
+        if not file.has_time:
+            return now
         return self._first.setdefault(_hash(organization_id, file), now)
 
     def write(self) -> None:
@@ -86,7 +88,7 @@ def is_quiet(
     """
     if not quiet or now - first_seen >= quiet:
         return True
-    if clock is None or file.modified_at is None or file.modified_at <= _NO_TIME:
+    if clock is None or file.modified_at is None or not file.has_time:
         return False
     return clock - file.modified_at >= quiet
 
@@ -121,7 +123,7 @@ def is_as_it_was(client: Client, folder: str, unsettled: Unsettled) -> bool:
     found = client.find(folder, remote.name)
     if found is None:
         return True
-    if remote.modified_at is not None:
+    if remote.has_time:
         return (found.size, found.modified_at) == (remote.size, remote.modified_at)
     # Without a time, compare the bytes.
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_reading import (
     Attributes,
     as_instant,
 )
+
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class StillGrowingError(SftpError):
@@ -36,6 +38,11 @@ class RemoteFile:
     size: int | None
     modified_at: datetime | None
     is_named_in_utf8: bool = True
+
+    @property
+    def has_time(self) -> bool:
+        """Whether the server gives its time; some give 1970 instead of none."""
+        return self.modified_at is not None and self.modified_at > _NO_TIME
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -73,6 +75,15 @@ class TestSightings:
         for other in (dataclasses.replace(file, size=2), dataclasses.replace(file, name="x")):
             assert later.note("lumina", other, NOW + MINUTE) == NOW + MINUTE
         assert later.note("andes_seguros", file, NOW + MINUTE) == NOW + MINUTE
+
+    @pytest.mark.parametrize("modified_at", [None, datetime(1970, 1, 1, tzinfo=UTC)])
+    def test_a_file_without_a_time_may_have_changed_since_and_is_not_remembered(
+        self, home, modified_at
+    ):
+        file = RemoteFile(NAME, 1, modified_at)
+        sightings = Sightings(home, NOW)
+        for now in (NOW, NOW + MINUTE):
+            assert sightings.note("lumina", file, now) == now
 
     def test_no_name_is_in_what_is_remembered(self, home):
         sightings = Sightings(home, NOW)
@@ -228,6 +239,38 @@ class TestWaiting:
             manifest, _ = take([organization], server.environment("lumina"), meanwhile=path.unlink)
         assert manifest.looks == (Look("lumina", "looked", files_seen=1, files_taken=1),)
         assert [file.file_name for file in manifest.files] == [NAME]
+
+    @pytest.mark.parametrize("says_1970", [False, True])
+    def test_a_file_without_a_time_is_taken_once_its_bytes_stand_still(
+        self, take, make_organization, tmp_path, says_1970
+    ):
+        """However often it was seen: another look may have found other bytes."""
+        bends = Bends(has_time=says_1970, has_size=says_1970)
+        with serve_bent(tmp_path / "bent", tmp_path / "keys", bends) as server:
+            path = server.root / "inbox" / NAME
+            path.parent.mkdir()
+
+            def put(content: bytes) -> None:
+                path.write_bytes(content)
+                os.utime(path, (0, 0))
+
+            put(b"a")
+            organization = make_organization(
+                quiet_seconds=1,
+                sftp_port=server.port,
+                sftp_username=USERNAME,
+                inbox_dir="inbox",
+            )
+            environment = server.environment("lumina")
+            for content in (b"b", b"c"):
+                manifest, _ = take(
+                    [organization], environment, meanwhile=functools.partial(put, content)
+                )
+                assert [look.outcome for look in manifest.looks] == ["still_growing"]
+            manifest, told = take([organization], environment)
+        assert len(told) == 1
+        (file,) = manifest.files
+        assert file.sha256 == hashlib.sha256(b"c").hexdigest()
 
     def test_an_old_file_is_taken_at_once(self, take, organizations, inboxes):
         (inboxes[0] / NAME).write_bytes(b"x")
