@@ -295,7 +295,8 @@ def forget_halves(home: Home, organization_id: str) -> None:
 def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | None:
     """Move the bytes that a previous run received to the landing area; None if incomplete.
 
-    If the run ended during the transfer, only the expected number of bytes is known.
+    If the run ended during the transfer, only the expected number of bytes is known; if the
+    transfer failed after the last byte, that is known, too.
     """
     if not _is_whole(home, organization_id, arriving):
         return None
@@ -318,9 +319,7 @@ def _is_whole(home: Home, organization_id: str, arriving: Arriving) -> bool:
 
 
 def _has_all_bytes(arriving: Arriving) -> bool:
-    if arriving.remote.size is None:
-        return arriving.is_read_to_end
-    return arriving.part.stat().st_size == arriving.remote.size
+    return arriving.is_read_to_end or arriving.part.stat().st_size == arriving.remote.size
 
 
 def _land(home: Home, organization_id: str, arriving: Arriving, download: Download) -> Arriving:

@@ -189,10 +189,12 @@ def test_of_a_server_that_breaks_off_what_is_not_whole_is_told_until_it_has_been
     assert mailbox.left() == []
 
 
-@pytest.mark.parametrize("has_size", [True, False])
+@pytest.mark.parametrize(
+    "size", [{}, {"has_size": False}, {"extra_size": 3}, {"extra_size": -3}], ids=str
+)
 @pytest.mark.parametrize("outcome", ["connection_lost", "server_failed", "no_permission"])
 def test_what_was_whole_before_the_server_broke_off_is_landed_by_the_next_look(
-    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, outcome: str, has_size: bool
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, outcome: str, size: dict[str, Any]
 ) -> None:
     ask, asked = Client._ask, 0
 
@@ -206,7 +208,8 @@ def test_what_was_whole_before_the_server_broke_off_is_landed_by_the_next_look(
         client._sftp.get_channel().get_transport().close()
         return ask(client, path)
 
-    mailbox.server.bends.has_size = has_size
+    for name, value in size.items():
+        setattr(mailbox.server.bends, name, value)
     mailbox.put()
     with monkeypatch.context() as once:
         once.setattr(Client, "_ask", break_off)
