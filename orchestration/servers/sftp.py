@@ -229,7 +229,9 @@ class Client:
                         begin()
                         target.set_pipelined(True)
                         for start in range(0, len(content), _CHUNK):
-                            target.write(content[start : start + _CHUNK])
+                            chunk = content[start : start + _CHUNK]
+                            self._deadline.allow(len(chunk))
+                            target.write(chunk)
                     return self._publish(part, path, len(content), sha256, may_replace=may_replace)
                 except FileNotFoundError:
                     remote_reading.read_attributes(self._sftp, folder)

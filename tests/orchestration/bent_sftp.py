@@ -63,6 +63,7 @@ class Bends:
         untrue_length: how many bytes more an answer to a read says to have than it has.
         extra_bytes: how many bytes more than asked for an answer to a read has.
         seconds_a_byte: how long it waits before each byte of an answer to a read.
+        seconds_a_write: how long it takes for what one request writes.
         seconds_a_name: how long it waits before each name of a listing.
         is_endless: whether a listing never ends.
         announced_names: how many names a listing announces and does not have.
@@ -85,6 +86,7 @@ class Bends:
     untrue_length: int = 0
     extra_bytes: int = 0
     seconds_a_byte: float = 0
+    seconds_a_write: float = 0
     seconds_a_name: float = 0
     is_endless: bool = False
     announced_names: int = 0
@@ -321,6 +323,10 @@ class _Handle(paramiko.SFTPHandle):
 
     def stat(self):
         return self._files.stat(self._path)
+
+    def write(self, offset, data):
+        time.sleep(self._files.bends.seconds_a_write)
+        return super().write(offset, data)
 
     def close(self):
         super().close()

@@ -453,6 +453,23 @@ class TestLimits:
             " SALDO_LOOK_SECONDS if it is only slow",
         )
 
+    def test_a_large_file_may_be_sent_for_a_second_more_each_megabyte(self, beside):
+        place = beside(seconds_a_write=0.03)
+        content = BIG[: 32768 * 100]  # 3 seconds
+        with place.client(SALDO_LOOK_SECONDS="2") as client:
+            assert client.upload("outbox", NAME, content) == "delivered"
+        assert (place.server.root / "outbox" / NAME).read_bytes() == content
+
+    def test_a_server_that_takes_longer_than_that_for_a_file_is_left(self, beside):
+        place = beside(seconds_a_write=0.2)
+        with (
+            pytest.raises(SftpError) as raised,
+            place.client(SALDO_LOOK_SECONDS="1") as client,
+        ):
+            client.upload("outbox", NAME, BIG[: 32768 * 40])
+        assert raised.value.code == "timed_out"
+        assert not (place.server.root / "outbox" / NAME).exists()
+
     def test_as_many_names_as_are_allowed_are_listed(self, beside):
         place = beside()
         for number in range(100):
