@@ -46,11 +46,12 @@ def receiving(home: Home, organization_id: str) -> Iterator[tuple[BinaryIO, Path
 
 
 def keep(home: Home, organization_id: str, part: Path, sha256: str) -> Path:
-    """Sync received bytes to the disk, then rename them to their hash."""
+    """Sync received bytes to the disk, then rename them to their hash and sync the folder."""
     with part.open("rb+") as content:
         os.fsync(content.fileno())
     path = file_path(home, organization_id, sha256)
     part.replace(path)
+    sync_folder(path.parent)
     return path
 
 
@@ -72,7 +73,6 @@ def keep_anew(home: Home, folder: str, write: Callable[[IO[bytes]], None]) -> st
         with part.open("rb") as written:
             sha256 = hashlib.file_digest(written, "sha256").hexdigest()
         keep(home, folder, part, sha256)
-    sync_folder(home.landing / folder)
     return sha256
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import stat
 from datetime import date, datetime
 from pathlib import Path
 
@@ -105,6 +107,24 @@ class TestReceiving:
             store.keep(home, "lumina", part, sha256)
         assert _names(home.landing / "lumina") == [sha256]
         assert store.file_path(home, "lumina", sha256).read_bytes() == content
+
+    def test_bytes_are_on_the_disk_before_they_have_their_name_and_then_their_name_is(
+        self, home, monkeypatch
+    ):
+        """A manifest that names them is on the disk soon after (R29)."""
+        fsync, synced = os.fsync, []
+
+        def note(descriptor: int) -> None:
+            is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+            synced.append((is_folder, _names(home.landing / "lumina")))
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", note)
+        with store.receiving(home, "lumina") as (target, part):
+            target.write(b"a")
+            target.flush()
+            store.keep(home, "lumina", part, "ab" * 32)
+        assert synced == [(False, [part.name]), (True, ["ab" * 32])]
 
     def test_the_same_bytes_again_are_kept_once(self, home):
         for _ in range(2):
