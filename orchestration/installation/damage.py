@@ -19,6 +19,7 @@ from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 
 REPLAY = "`python -m orchestration replay`"
+PUBLISHES = "`python -m orchestration run` publishes it again"
 HAVE_AGAIN = (
     "`python -m orchestration restore` has it again if it can be had,"
     " else put it back from a backup"
@@ -86,17 +87,19 @@ def full_disk(folder: Path) -> DiskFullError:
 
 @contextmanager
 def told_of(path: Path) -> Iterator[None]:
-    """Turn errors of a damaged database into one that names it and says what to do.
+    """Turn errors of a damaged published copy into one that names it and says what to do.
 
     Raises:
-        DamagedError: the database is damaged.
+        DamagedError: the copy is damaged.
 
     """
     try:
         yield
     except duckdb.Error as error:
         if is_of_damage(error):
-            raise damaged_database(path) from None
+            raise DamagedError(
+                f"{path} is damaged, or of another version of DuckDB: {PUBLISHES}"
+            ) from None
         raise
 
 

@@ -83,7 +83,7 @@ class TestBeforeTheFirstDay:
         with serve_pages(new_home) as served:
             text = requests.get(f"{served.address}/find").text
         assert "ninguna ejecución publicó el resultado" in text
-        assert "python -m orchestration replay" in text
+        assert "python -m orchestration run" in text
 
     def test_a_first_run_at_work_is_waited_for(self, new_home: Home) -> None:
         with serve_pages(new_home) as served, locking.exclusive(new_home):
@@ -95,7 +95,7 @@ class TestBeforeTheFirstDay:
         with serve_pages(new_home) as served:
             answer = requests.get(f"{served.address}/find")
         assert answer.status_code == 500
-        assert "replay" in answer.text
+        assert "python -m orchestration run" in answer.text
         assert "Un archivo de esta instalación está dañado" in answer.text
 
     def test_a_copy_of_an_older_version_says_so(self, new_home: Home) -> None:

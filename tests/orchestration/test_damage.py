@@ -45,10 +45,12 @@ def kept(home: Home) -> Home:
 
 
 def _said(path: Path) -> str:
-    return (
-        f"{path} is damaged, or of another version of DuckDB:"
-        " `python -m orchestration replay` makes it anew from the landing area"
+    remedy = (
+        "run` publishes it again"
+        if path.name == "analytics.duckdb"
+        else "replay` makes it anew from the landing area"
     )
+    return f"{path} is damaged, or of another version of DuckDB: `python -m orchestration {remedy}"
 
 
 @pytest.mark.parametrize("damage", UNREADABLE.values(), ids=UNREADABLE)

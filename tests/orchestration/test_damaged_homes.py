@@ -29,6 +29,7 @@ from tests.orchestration.starting import copy_home
 
 DAY = DAYS[0].isoformat()
 REPLAY = "`python -m orchestration replay` makes it anew"
+PUBLISHES = "`python -m orchestration run` publishes it again"
 # The rows of the page, and the tests that show them.
 ROWS = {
     "a file, events or contracts in `landing/`": "test_changed_bytes_are_never_replayed",
@@ -347,7 +348,7 @@ def test_a_lost_warehouse(damaged: Installed, whole: Installed) -> None:
 def test_a_damaged_copy_is_told_and_replaced(damaged: Installed, whole: Installed) -> None:
     path = damaged.home.analytics
     content = path.read_bytes()
-    said = f"{path} is damaged, or of another version of DuckDB: {REPLAY} from the landing area"
+    said = f"{path} is damaged, or of another version of DuckDB: {PUBLISHES}"
     verbs = [("held",), ("approve", "0123456789abcdef"), ("refuse", "0123456789abcdef")]
     for verb, damage in zip(verbs * 3, UNREADABLE.values(), strict=False):
         path.write_bytes(damage(content))
@@ -356,14 +357,31 @@ def test_a_damaged_copy_is_told_and_replaced(damaged: Installed, whole: Installe
     assert (verified.returncode, verified.stdout) == (1, f"{said}\n")
     assert damaged.command("replay").returncode == 0
     _is_as(damaged, whole)
+    # Nothing is new: a run publishes all the same.
+    path.write_bytes(UNREADABLE["of another version"](content))
+    assert damaged.command("run", "--date", DAY).returncode == 0
+    assert _published(damaged) == _published(whole)
+    _is_sound(damaged)
 
 
-def test_a_lost_copy(damaged: Installed) -> None:
+def _published(installed: Installed) -> dict[str, list[tuple[object, ...]]]:
+    """All but what a run changes that finds nothing new: that it has looked."""
+    with published_copy.reading(installed.home) as connection:
+        tables = _tables(connection)
+    for name in ("intake_days", "loads", "organization_days"):
+        del tables[name]
+    return tables
+
+
+def test_a_lost_copy(damaged: Installed, whole: Installed) -> None:
     damaged.home.analytics.unlink()
-    said = f"{damaged.home.analytics} is missing: {REPLAY}"
+    said = f"{damaged.home.analytics} is missing: {PUBLISHES}"
     _fails(damaged.command("held"), said)
     verified = damaged.command("verify")
     assert (verified.returncode, verified.stdout) == (1, f"{said}\n")
+    assert damaged.command("run", "--date", DAY).returncode == 0
+    assert _published(damaged) == _published(whole)
+    _is_sound(damaged)
 
 
 @pytest.mark.parametrize("damage", ["is missing", "is not what was sent"])
