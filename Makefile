@@ -64,7 +64,7 @@ lock: ## pin what pyproject.toml asks for
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group bench --output-file requirements-bench.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --group spark --constraints requirements-dev.txt --output-file requirements-spark.txt
 
-bank-holidays: $(VENV)/ready ## write seeds/bank_holidays.csv from the library
+bank-holidays: $(VENV)/ready ## write bank_holidays.csv into SALDO_SEEDS from the library
 	python -m orchestration.devtools.bank_holidays
 
 clean: ## all but what SALDO_HOME holds

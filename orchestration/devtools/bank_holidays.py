@@ -1,7 +1,7 @@
 """The bank holidays that business days exclude (R25), from the `holidays` library.
 
-`make bank-holidays` writes them to a seed, so that the models need only SQL. A test fails when the
-library has a holiday that the seed lacks.
+`make bank-holidays` writes them to a seed, so that the models need only SQL: to that of the folder
+that SALDO_SEEDS names. A test fails when the library has a holiday that the project's seed lacks.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import csv
 import io
 from pathlib import Path
 
+import click
 import holidays
 
-from orchestration.installation.home import PROJECT
+from orchestration.installation.home import Home
 
 COUNTRIES = ("CL",)
 YEARS = range(2024, 2037)
-SEED = PROJECT / "seeds" / "bank_holidays.csv"
+SEED = "bank_holidays.csv"
 
 
 def seed_text() -> str:
@@ -32,10 +33,12 @@ def seed_text() -> str:
     return text.getvalue()
 
 
-def write(path: Path = SEED) -> None:
-    """Write the seed."""
+def write(seeds: Path) -> Path:
+    """Write the seed into a folder, and return its path."""
+    path = seeds / SEED
     path.write_text(seed_text(), encoding="utf-8")
+    return path
 
 
 if __name__ == "__main__":
-    write()
+    click.echo(write(Home.from_environment().seeds))
