@@ -6,10 +6,8 @@ as in a run, so the result is that of a run. Nothing changes in the installation
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from orchestration.contracts.folders import Folder, find_shared
 from orchestration.contracts.organizations import Organization, read_organizations
@@ -20,6 +18,7 @@ from orchestration.intake import arriving, loading
 from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.intake.receiving import file_limit, receive
 from orchestration.intake.recognizing import find_misnamed, recognize
+from orchestration.intake.trial_homes import trial_home
 from orchestration.landing import store
 from orchestration.landing.manifests import LandedFile, Manifest
 from orchestration.servers.connections import connect
@@ -116,9 +115,7 @@ def check(
         ErasureUnfinishedError: a file would bring back a person who is being erased.
 
     """
-    with tempfile.TemporaryDirectory(prefix="check-", dir=home.scratch) as folder:
-        trial = Home(Path(folder), home.seeds)
-        trial.create()
+    with trial_home(home, "check") as trial:
         named = [folder for each in read_organizations(home.seeds) for folder in each.folders]
         found = [_look(home, trial, each, named, environment) for each in organizations]
         if any(each.file for each in found):

@@ -17,10 +17,13 @@ from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
-from orchestration.intake import loading, rebuilding, soundness, taking
+from orchestration.intake import loading, rebuilding, soundness, taking, trial_homes
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import Manifest
 from orchestration.landing.sealing import missing
+
+# Copies of files that a run reads, as `tempfile` names them.
+_COPIES = "tmp*"
 
 
 class ErasureUnfinishedError(ToldError):
@@ -73,6 +76,7 @@ def carry_next(
     if home.erasure.exists():
         raise ErasureUnfinishedError
     store.sweep(home)
+    trial_homes.sweep(home, (*trial_homes.LEFT, _COPIES))
     contracts = store.keep_contracts(home)
     organizations = read_contracts(store.contracts_path(home, contracts))
     manifest = taking.take(

@@ -13,9 +13,7 @@ import csv
 import hashlib
 import json
 import shutil
-import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,17 +32,15 @@ from orchestration.installation.databases import Connection, quoted, settings
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
 from orchestration.intake import loading
+from orchestration.intake.trial_homes import trial_home
 from orchestration.landing import store
 from orchestration.landing.manifests import LandedFile, Manifest
 
 # What judges a file, and what its rows are read as.
 _SELECTED = ("+int_intake_files__judged", "stg_intake__invoices")
-_PREFIX = "try-"
 _LOAD_ID = 1
 # The tables of former loads that the models compare a file with.
 _BASE = ("debts", "customers")
-# A process that was killed left its folder; a file is tried in seconds.
-_LEFT_SECONDS = 3600
 
 
 class NotTriedError(Exception):
@@ -111,16 +107,6 @@ def prepare(home: Home) -> None:
     """Have the models compiled in the background, unless they are."""
     if not _compiled and not _compiling.locked():
         threading.Thread(target=compiled_models, args=(home,), daemon=True).start()
-
-
-@contextmanager
-def trial_home(home: Home) -> Iterator[Home]:
-    """A home for one file, with the contracts of the installation, removed when the block ends."""
-    _sweep(home)
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=home.scratch) as root:
-        trial = Home(Path(root), home.seeds)
-        trial.create()
-        yield trial
 
 
 @contextmanager
@@ -235,7 +221,7 @@ def _told() -> Iterator[None]:
 
 
 def _compile(home: Home) -> Models:
-    with trial_home(home) as trial:
+    with trial_home(home, "try") as trial:
         with warehouse.connect(trial) as connection:
             # The models look whether there was a former load.
             for name in _BASE:
@@ -270,10 +256,3 @@ def _compile(home: Home) -> Models:
             for name in order
         ),
     )
-
-
-def _sweep(home: Home) -> None:
-    """Delete what a killed process left: files are about persons."""
-    for folder in home.scratch.glob(f"{_PREFIX}*"):
-        if time.time() - folder.stat().st_mtime > _LEFT_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -19,6 +19,7 @@ from orchestration.installation import warehouse
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import trying
+from orchestration.intake.trial_homes import trial_home
 from orchestration.landing import manifests
 
 MOST_ROWS_SHOWN = 500
@@ -128,7 +129,7 @@ def make_preview(
     except UnreadableError:
         sheet = None
     with (
-        trying.trial_home(home) as trial,
+        trial_home(home, "try") as trial,
         trying.judged(
             home,
             trial,

@@ -39,6 +39,7 @@ from orchestration.formats.file_columns import Layout
 from orchestration.formats.samples import Sample
 from orchestration.installation.home import Home
 from orchestration.intake import trying
+from orchestration.intake.trial_homes import trial_home
 from orchestration.landing.manifests import CUSTOMERS
 from orchestration.pages import guards
 from orchestration.pages.advice import Advice, advise, find_date
@@ -208,7 +209,7 @@ def _read_form(home: Home, form: FormData) -> Asked:
 
 
 def _try(home: Home, asked: Asked, file: UploadFile) -> Tried:
-    with _one_at_a_time, trying.trial_home(home) as made:
+    with _one_at_a_time, trial_home(home, "try") as made:
         trial = made
         if not asked.organization_id:
             trial = Home(made.root, made.root / "contracts")

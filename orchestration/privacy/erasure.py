@@ -32,7 +32,7 @@ from orchestration.delivery import local_copies, published_copy
 from orchestration.installation import databases, locking, spark, warehouse, whole_files
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
-from orchestration.intake import arriving, loading
+from orchestration.intake import arriving, loading, trial_homes
 from orchestration.landing import event_files, manifests, row_files, store
 from orchestration.landing.event_files import Position
 from orchestration.landing.manifests import LandedFile
@@ -370,17 +370,11 @@ def _forget_former(home: Home) -> None:
     for path in home.uploads.glob("*/.*.part"):
         if path.stat().st_mtime < long_ago:
             shutil.rmtree(path, ignore_errors=True)
-    for path in home.scratch.glob("*"):
-        if path in (home.verifying.root, home.scratch / "preview"):
-            continue
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    preview = Home(home.scratch / "preview", home.seeds)
+    trial_homes.sweep(home, ["*"], spared=(home.verifying.root, preview.root))
     if home.verifying.root.exists():
         with locking.exclusive(home.verifying):
             locking.empty(home.verifying)
-    preview = Home(home.scratch / "preview", home.seeds)
     if preview.root.exists():
         with locking.exclusive(preview):
             for path in (preview.warehouse, preview.marts):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -24,6 +23,7 @@ from orchestration.formats.samples import Sample
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from orchestration.intake import trying
+from orchestration.intake.trial_homes import trial_home
 from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of, zip_of
@@ -127,7 +127,7 @@ class TestWhatIsSaid:
         content = tmp_path / "second.csv"
         content.write_bytes(SECOND)
         with (
-            trying.trial_home(house.home) as trial,
+            trial_home(house.home, "try") as trial,
             trying.judged(
                 house.home,
                 trial,
@@ -184,7 +184,7 @@ class TestWhatIsSaid:
         content.write_bytes(FIRST)
         with (
             pytest.raises(trying.NotTriedError, match=r"^ConversionException$") as raised,
-            trying.trial_home(house.home) as trial,
+            trial_home(house.home, "try") as trial,
             trying.judged(
                 house.home,
                 trial,
@@ -198,16 +198,6 @@ class TestWhatIsSaid:
         ):
             connection.execute("select cast(amount || customer_id as integer) from raw.invoices")
         assert raised.value.__suppress_context__
-
-    def test_what_a_killed_trial_left_is_deleted_by_a_later_one(self, tmp_path: Path) -> None:
-        home = Home(tmp_path / "home", PROJECT / "seeds")
-        home.create()
-        for name in ("try-old", "try-now"):
-            (home.scratch / name).mkdir()
-        os.utime(home.scratch / "try-old", (0, 0))
-        with trying.trial_home(home):
-            pass
-        assert list(home.scratch.iterdir()) == [home.scratch / "try-now"]
 
 
 class TestColumns:
