@@ -6,7 +6,7 @@ from functools import cache
 
 from dagster_dbt import DbtProject
 
-from orchestration.installation.dbt_project import is_stale, project_folder, run_dbt
+from orchestration.installation.dbt_project import is_parsed, parse, project_folder
 from orchestration.installation.home import PROJECT, Home
 
 
@@ -24,6 +24,6 @@ def project() -> DbtProject:
         fcntl.flock(lock, fcntl.LOCK_EX)
         folder = project_folder(home)
         found = DbtProject(folder, target_path=home.root / "target", profiles_dir=PROJECT)
-        if is_stale(found.manifest_path, folder):
-            run_dbt(home, "parse", "--quiet")
+        if not is_parsed(home):
+            parse(home)
     return found

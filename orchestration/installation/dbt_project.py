@@ -1,4 +1,4 @@
-"""The dbt project: its folder, whether its manifest is current, and dbt's command line."""
+"""The dbt project: its folder, its manifest and whether that is current, and dbt's command line."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 
+from orchestration.installation import whole_files
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.redaction import redact
 
@@ -84,26 +85,60 @@ def project_folder(home: Home) -> Path:
     return folder
 
 
-def is_stale(manifest: Path, folder: Path) -> bool:
-    """Return whether a file of the project is newer than dbt's manifest of it."""
-    if not manifest.exists():
-        return True
-    parsed_at = manifest.stat().st_mtime
-    return any(path.stat().st_mtime > parsed_at for path in _source_files(folder))
+def is_parsed(home: Home) -> bool:
+    """Return whether dbt's manifest is of the project as it is now.
+
+    Times do not tell: an upgrade that is unpacked with the times of its files may be older than the
+    manifest.
+    """
+    noted = _parsed_path(home)
+    return (
+        noted.exists()
+        and noted.with_name("manifest.json").exists()
+        and noted.read_text() == _hash_sources(home)
+    )
+
+
+def parse(home: Home) -> None:
+    """Have dbt write a manifest of the project, and note what it is of.
+
+    Raises:
+        subprocess.CalledProcessError: dbt failed; its output is on the terminal.
+
+    """
+    sources = _hash_sources(home)
+    run_dbt(home, "parse", "--quiet")
+    note_parsed(home, sources)
+
+
+def note_parsed(home: Home, sources: str | None = None) -> None:
+    """Note that dbt's manifest is of these files of the project, or of those that there are now."""
+    content = _hash_sources(home) if sources is None else sources
+    whole_files.write_whole(_parsed_path(home), content.encode())
+
+
+def _parsed_path(home: Home) -> Path:
+    return home.root / "target" / "manifest.sources"
 
 
 def fingerprint(home: Home) -> str:
-    """Return a hash of all that the SQL of a build depends on besides the warehouse: the text of
-    each file of the project, its seeds too, the versions of dbt and DuckDB, and the variables that
-    say how dbt works.
+    """Return a hash of all that the SQL of a build depends on besides the warehouse: the files of
+    the project, its seeds too, the versions of dbt and DuckDB, and the variables that say how dbt
+    works.
     """
+    content = sha256(_hash_sources(home).encode())
+    for name, value in sorted(os.environ.items()):
+        if name.startswith("DBT_") or name == "SALDO_TARGET":
+            content.update(f"{name}={value}\n".encode())
+    return content.hexdigest()
+
+
+def _hash_sources(home: Home) -> str:
+    """Return a hash of the text of each file of the project, and of the versions of dbt."""
     folder = project_folder(home)
     content = sha256()
     for package in _PACKAGES:
         content.update(f"{package} {metadata.version(package)}\n".encode())
-    for name, value in sorted(os.environ.items()):
-        if name.startswith("DBT_") or name == "SALDO_TARGET":
-            content.update(f"{name}={value}\n".encode())
     texts = {_name_in_project(path): path.read_bytes() for path in _source_files(folder)}
     for name, text in sorted(texts.items()):
         content.update(f"{name} {len(text)}\n".encode() + text)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-from orchestration.installation.dbt_project import project_folder
+from orchestration.installation.dbt_project import note_parsed, project_folder
 from orchestration.installation.home import PROJECT, Home
 
 # The variable that names the folder; tests/conftest.py makes it.
@@ -63,6 +63,7 @@ def lend_parse(home: Home) -> None:
     parsed = made_once("parsed", _parse)
     _move_parse(parsed, parsed, home, _PARSED)
     shutil.copyfile(parsed / _MANIFEST, home.root / _MANIFEST)
+    note_parsed(home)
 
 
 def copy_home(former: Home, root: Path) -> Home:
@@ -85,7 +86,7 @@ def keep_parse(former: Home, home: Home) -> None:
     parsed = made_once("parsed", _parse)
     for path in former.root.glob("target/**/partial_parse.msgpack"):
         _move_parse(parsed, former.root, home, path.relative_to(former.root))
-    (home.root / _MANIFEST).touch()
+    note_parsed(home)
 
 
 def copy_warehouse(former: Home, home: Home) -> None:
