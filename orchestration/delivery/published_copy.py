@@ -22,7 +22,7 @@ import duckdb
 
 from orchestration.installation import access, databases, warehouse
 from orchestration.installation.clock import Clock, utc_now
-from orchestration.installation.damage import PUBLISHES, DamagedError, told_of
+from orchestration.installation.damage import DamagedError, told_of
 from orchestration.installation.databases import Connection, files_of, fingerprint, quoted, settings
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
@@ -175,7 +175,10 @@ def reading(home: Home) -> Iterator[Connection]:
     """
     if not home.analytics.exists():
         if manifests.load_ids(home):
-            raise DamagedError(f"{home.analytics} is missing: {PUBLISHES}")
+            raise DamagedError(
+                f"{home.analytics} is missing: nothing has been published yet, or it was lost;"
+                " `python -m orchestration run` publishes it"
+            )
         with duckdb.connect(config=settings(home)) as connection:
             yield connection
         return

@@ -231,6 +231,16 @@ def test_what_another_version_made_before_the_first_load_is_put_away(
         assert loads.carry_landed(connection, home) is None
 
 
+def test_before_the_first_run_has_ended_nothing_is_said_to_be_lost_for_sure(home: Home) -> None:
+    manifests.write_manifest(home, MANIFEST)
+    with pytest.raises(DamagedError) as error, published_copy.reading(home):
+        pass
+    assert str(error.value) == (
+        f"{home.analytics} is missing: nothing has been published yet, or it was lost;"
+        " `python -m orchestration run` publishes it"
+    )
+
+
 def test_a_warehouse_that_cannot_be_read_before_the_first_load_is_put_away(home: Home) -> None:
     """Of a home that has published, it stays: the landing area may be what is lost."""
     home.warehouse.write_bytes(b"of another version of DuckDB" * 1000)

@@ -375,7 +375,10 @@ def _published(installed: Installed) -> dict[str, list[tuple[object, ...]]]:
 
 def test_a_lost_copy(damaged: Installed, whole: Installed) -> None:
     damaged.home.analytics.unlink()
-    said = f"{damaged.home.analytics} is missing: {PUBLISHES}"
+    said = (
+        f"{damaged.home.analytics} is missing: nothing has been published yet, or it was lost;"
+        " `python -m orchestration run` publishes it"
+    )
     _fails(damaged.command("held"), said)
     verified = damaged.command("verify")
     assert (verified.returncode, verified.stdout) == (1, f"{said}\n")
