@@ -189,7 +189,10 @@ def test_a_service_that_cannot_start_for_want_of_room_fails_and_its_unit_tells(
     assert (alert["level"], alert["title"], alert["lines"]) == (
         "failed",
         f"{name} has failed and stays down",
-        [f"see: journalctl --unit {name}; then: systemctl start {name}"],
+        [
+            f"see: journalctl --unit {name}; then: systemctl reset-failed {name} && systemctl start"
+            f" {name}"
+        ],
     )
 
 

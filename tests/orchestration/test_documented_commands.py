@@ -60,6 +60,11 @@ RUN = {
     ],
     "test_a_server_is_installed_and_asked_to_run_past_dates": [
         "cd /opt/saldo",
+        "mkdir -p /etc/saldo/seeds /etc/saldo/keys",
+        "cp seeds/*.csv /etc/saldo/seeds",
+        "sed -i '2,$d' /etc/saldo/seeds/organizations.csv",
+        "sed -i '/^andes_seguros,/d' /etc/saldo/seeds/column_aliases.csv",
+        "touch /etc/saldo/known_hosts",
         "set -a; . /etc/saldo/environment; set +a",
         'pwd > "$(echo .venv/lib/python3*/site-packages)/saldo.pth"',
         "dagster job backfill --job business_date --from 2026-03-02 --to 2026-03-31 --noprompt",
@@ -74,13 +79,28 @@ NOT_RUN = {
         "needs Java, downloads PySpark: `make test-spark` runs it",
         "test_make_installs_pyspark_where_spark_is_asked_for",
     ),
-    "make run DATE=...": ("as with a date", "test_a_day_is_run_for_real_and_read"),
+    "make pages SALDO_HOME=data/trial": (
+        "as with SALDO_HOME=data/demo, in an empty folder",
+        "TestDeciding",
+    ),
+    "python -m orchestration VERB": ("stands for each verb", None),
+    "python -m orchestration pages": ("is what `make pages` runs", "TestDeciding"),
+    **dict.fromkeys(
+        (
+            "python -m orchestration run --date DATE",
+            "python -m orchestration report --date 2026-03-02",
+        ),
+        ("is what make runs", "test_a_day_is_run_for_real_and_read"),
+    ),
     **dict.fromkeys(
         ("dbt build", "dbt test", "dbt docs generate"),
         ("in a clone of its own", "test_a_fresh_clone_is_built_without_a_row_of_raw"),
     ),
     "dbt test --select test_type:unit": ("in a home", "test_every_dbt_unit_test_passes"),
-    "make bank-holidays": ("writes a seed", "test_the_seed_is_what_the_library_says"),
+    "make bank-holidays SALDO_SEEDS=FOLDER": (
+        "writes a seed",
+        "test_it_is_written_where_the_contracts_of_the_installation_are",
+    ),
     "python -m orchestration upload-customers lumina clientes.xlsx": (
         "needs a workbook",
         "test_an_upload_creates_customers_and_says_which_rows_it_refused",
@@ -112,17 +132,29 @@ NOT_RUN = {
         "as the Makefile does it, with the packages of the tests besides",
         "test_the_demo_sets_everything_up_and_prints_its_days",
     ),
-    "ssh -L 3000:127.0.0.1:3000 saldo@HOST": (
+    "ssh -L 3000:127.0.0.1:3000 ACCOUNT@HOST": (
         "needs a host; a tunnel's end has another port",
         "test_a_page_asks_under_each_name_of_this_machine_and_at_the_end_of_a_tunnel",
     ),
-    "ssh -L 8600:127.0.0.1:8600 saldo@HOST": (
+    "ssh -L 8600:127.0.0.1:8600 ACCOUNT@HOST": (
         "needs a host",
         "test_a_foreign_name_for_this_machine_is_not_answered",
     ),
     "ssh-keyscan -p PORT HOST": ("OpenSSH's own", None),
-    "systemctl enable --now saldo-daemon saldo-webserver": ("needs systemd", None),
-    "systemctl start saldo-daemon": ("needs systemd", None),
+    **dict.fromkeys(
+        (
+            "systemctl daemon-reload",
+            "systemctl enable --now saldo-daemon saldo-webserver saldo-pages",
+            "systemctl reset-failed saldo-daemon && systemctl start saldo-daemon",
+            "systemctl restart saldo-daemon saldo-pages",
+            "systemctl stop saldo-daemon saldo-webserver saldo-pages",
+        ),
+        ("needs systemd", None),
+    ),
+    "systemctl start saldo-alert@test": (
+        "needs systemd",
+        "test_a_service_that_cannot_start_for_want_of_room_fails_and_its_unit_tells",
+    ),
     "systemd-analyze security": ("needs systemd", None),
     "dagster dev": ("is what not to do", None),
     "dagster run delete": ("Dagster's own", None),
@@ -391,7 +423,6 @@ def test_a_server_is_installed_and_asked_to_run_past_dates(inhabited: Demo, tmp_
     clone = inhabited.clone
     places = {
         "/opt/saldo": str(clone.folder),
-        "/etc/saldo/seeds": str(clone.folder / "seeds"),
         "/etc/saldo": str(tmp_path),
         "/var/lib/saldo": str(tmp_path / "kept"),
     }
@@ -411,7 +442,13 @@ def test_a_server_is_installed_and_asked_to_run_past_dates(inhabited: Demo, tmp_
             "set -e\n"
             "cd /opt/saldo\n"
             'pwd > "$(echo .venv/lib/python3*/site-packages)/saldo.pth"\n'
+            "mkdir -p /etc/saldo/seeds /etc/saldo/keys\n"
+            "cp seeds/*.csv /etc/saldo/seeds\n"
+            "sed -i '2,$d' /etc/saldo/seeds/organizations.csv\n"
+            "sed -i '/^andes_seguros,/d' /etc/saldo/seeds/column_aliases.csv\n"
+            "touch /etc/saldo/known_hosts\n"
             "set -a; . /etc/saldo/environment; set +a\n"
+            "python -m orchestration check --offline\n"
             "python -m orchestration.home\n"
             "dagster instance migrate\n"
             "dagster job backfill --job business_date --from 2026-03-02 --to 2026-03-31 --noprompt"
