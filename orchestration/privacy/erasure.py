@@ -177,9 +177,10 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
     runs.run_landed(home, lambda _: None)
     with warehouse.connect(home) as connection:
         dates = connection.execute(
-            "select distinct business_date from main.payments_file_lines"
-            " where organization_id = ? and list_contains(?, customer_id)",
-            [request.organization_id, list(request.pseudonyms.values())],
+            "select distinct business_date from main.payments_file_lines where organization_id = ?"
+            " and (list_contains(?, customer_id) or starts_with(customer_id, ?))",
+            # A payment under a misspelled id is published with it.
+            [request.organization_id, list(request.pseudonyms.values()), persons.ERASED],
         ).fetchall()
         local_copies.renew(connection, home, request.organization_id, [day for (day,) in dates])
         row_files.sweep(connection, home)

@@ -37,6 +37,7 @@ from orchestration.privacy.id_spellings import (
 )
 
 LONGEST = 256  # characters of an id, and of an attribute
+ERASED = "borrado-"  # what tokens, and ids of an organization's own, begin with
 _CHUNK = 1 << 20
 _OVERLAP = 4096
 _OF_PERSONS = """
@@ -297,7 +298,7 @@ def _draw_pseudonym(connection: Connection, persons: Persons, customer_id: str) 
         body = str(9 * 10 ** (RUT_DIGITS - 1) + secrets.randbelow(10 ** (RUT_DIGITS - 1)))
         ruts = (f"{body}-{digit}" for digit in CHECK_DIGITS)
         return next(rut for rut in ruts if valid_rut(connection, rut))
-    pseudonym = f"borrado-{secrets.token_hex(8)}"
+    pseudonym = f"{ERASED}{secrets.token_hex(8)}"
     # An id that was refused as too long must stay too long.
     return pseudonym.ljust(LONGEST + 1, "x") if len(customer_id) > LONGEST else pseudonym
 

@@ -28,7 +28,7 @@ from orchestration.installation.home import Home
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import EventRange, LandedFile
 from orchestration.privacy.id_spellings import Persons, RefusedError, pattern_of
-from orchestration.privacy.persons import LONGEST, Found, Row
+from orchestration.privacy.persons import ERASED, LONGEST, Found, Row
 
 # The fields about the debt; all others are personal data.
 _KEPT = (
@@ -56,7 +56,7 @@ class Tokens:
         """Return the token of a text; a text too long for an attribute gets a token that is too
         long.
         """
-        token = f"borrado-{hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:16]}"
+        token = f"{ERASED}{hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:16]}"
         return token.ljust(LONGEST + 1, "x") if len(text) > LONGEST else token
 
     def change_cells(

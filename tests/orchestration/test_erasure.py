@@ -185,7 +185,11 @@ EVENTS = {
         # as people type it: nobody's debt, and a payment all the same
         _event(2, TUESDAY, DASHED, "LUZ-901", "rejected"),
     ],
-    WEDNESDAY: [_event(3, WEDNESDAY, PAYING, "LUZ-990", "in_process")],
+    WEDNESDAY: [
+        _event(3, WEDNESDAY, PAYING, "LUZ-990", "in_process"),
+        # published under the id as it is misspelled, on a day on which nothing else of hers is
+        _event(7, WEDNESDAY, WRONG_DIGIT, "LUZ-907", "authorized"),
+    ],
 }
 MARTAS_ROWS = {
     MONDAY: [
