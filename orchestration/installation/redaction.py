@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import TextIO
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
-_RUT = re.compile(r"(?<![^\W_])\d{1,2}\.?\d{3}\.?\d{3} ?- ?[\dkK](?![^\W_])")
+_RUT = re.compile(r"(?<![^\W_])(\d{1,2}\.?\d{3}\.?\d{3}) ?- ?([\dkK])(?![^\W_])")
+# The check digit of a RUT, by the remainder modulo 11.
+_CHECK_DIGITS = "0K987654321"
 _PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)
 _OTHERS = ("SALDO_ALERT_WEBHOOK", "SPARK_CONNECT_AUTHENTICATE_TOKEN")
 # Within the address of a server.
@@ -40,9 +42,21 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
         for secret in secrets:
             text = text.replace(secret, "[secret]")
         text = _TOKEN.sub("token=[secret]", text)
-        return _RUT.sub("[rut]", _MAIL.sub("[mail]", text))
+        return _RUT.sub(_without_rut, _MAIL.sub("[mail]", text))
 
     return redact
+
+
+def _without_rut(found: re.Match[str]) -> str:
+    """Return what replaces a RUT; after a hyphen, only its check digit tells it from a date."""
+    is_after_hyphen = found.string[found.start() - 1 : found.start()] == "-"
+    return found[0] if is_after_hyphen and not _has_check_digit(*found.groups()) else "[rut]"
+
+
+def _has_check_digit(body: str, digit: str) -> bool:
+    digits = map(int, reversed(body.replace(".", "")))
+    total = sum((2 + place % 6) * each for place, each in enumerate(digits))
+    return _CHECK_DIGITS[total % 11] == digit.upper()
 
 
 def redact(text: str, environment: Mapping[str, str]) -> str:

@@ -240,6 +240,7 @@ def test_dates_amounts_and_ids_are_not_taken_for_ruts():
     said = (
         "2026-03-02 12.345,00 run 1234567-89 pay-0001 file 60a4f1d2b3c4d5e6 2.345.678"
         " 20260302-20260303.csv 12345678-1234-4123-8123-123456789012"
+        " deudas-20260302-1.csv OP-20260302-1"
     )
     assert redact(said, {}) == said
 
