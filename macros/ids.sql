@@ -22,12 +22,17 @@
     case
         when {{ is_plain_id(id) }} then {{ id }}
         when {{ to_normal_id(id) }} <> ''
-            then {{ replace_all(id, '^' ~ blanks() ~ '+|' ~ blanks() ~ '+$', '') }}
+            then {{ replace_all(id, '^' ~ blanks() ~ '+|' ~ at_the_end(blanks()), '') }}
     end
 {%- endmacro %}
 
-{# Whether an id is printable ASCII with single spaces inside and no mark before it. #}
-{% macro is_plain_id(id) -%} {{ matches(id, '^[!-&(-<>-~]( ?[!-~])*$') }} {%- endmacro %}
+{#
+    Whether an id is printable ASCII with single spaces inside and no mark before it. Java would take
+    a deeper stack for each repeat of a group of two lengths, and fail at a long text.
+#}
+{% macro is_plain_id(id) -%}
+    {{ matches(id, '^[!-&(-<>-~][ -~]*$') }} and {{ id }} not like '%  %' and {{ id }} not like '% '
+{%- endmacro %}
 
 {#
     The code that says why an id is not the original one, or null (R15). A spreadsheet turned it
@@ -36,7 +41,7 @@
 #}
 {% macro find_mangled_code(id) -%}
     case
-        when {{ matches(id, '[0-9].*[eE].*[0-9]|^[^0-9A-Za-z]*#|�') }}
+        when {{ matches(id, '^[^0-9]*[0-9][^eE]*[eE][^0-9]*[0-9]|^[^0-9A-Za-z]*#|�') }}
             then
                 case
                     when {{ matches(normal_id(id), '^#([¡¿]?(' ~ [

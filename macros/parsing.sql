@@ -7,10 +7,24 @@
 {%- endmacro %}
 
 {% macro default__strip(text) -%}
-    {{ replace_all(text, '^\\p{Zs}+|\\p{Zs}+$', '') }}
+    {{ replace_all(text, '^\\p{Zs}+|' ~ at_the_end('\\p{Zs}'), '') }}
 {%- endmacro %}
 
 {% macro duckdb__strip(text) -%} trim({{ text }}) {%- endmacro %}
+
+{#
+    The pattern of all characters of a class at the end of a text. Java would try it again at each of
+    many characters that are not at the end.
+#}
+{% macro at_the_end(characters) -%}
+    {{ return(adapter.dispatch('at_the_end', 'saldo')(characters)) }}
+{%- endmacro %}
+
+{% macro default__at_the_end(characters) -%}
+    {{ return('(?<!' ~ characters ~ ')' ~ characters ~ '+$') }}
+{%- endmacro %}
+
+{% macro duckdb__at_the_end(characters) -%} {{ return(characters ~ '+$') }} {%- endmacro %}
 
 {# Whether a text matches a regular expression. #}
 {% macro matches(text, pattern) -%}
@@ -114,10 +128,11 @@
     after them, or in parentheses. Null if there is no text.
 #}
 {% macro looks_negative(text) -%}
-    {{ matches(
-        strip(text),
-        '^[^0-9]*[-−][^0-9]*[0-9]|[0-9][^0-9]*[-−][^0-9]*$|^[^0-9]*[(][^()]*[0-9][^()]*[)][^0-9]*$'
-    ) }}
+    {{ matches(strip(text), [
+        '^[^-−0-9]*[-−][^0-9]*[0-9]',
+        '[0-9][^-−0-9]*[-−][^0-9]*$',
+        '^[^0-9]*[(][^()0-9]*[0-9][^()]*[)][^0-9]*$',
+    ] | join('|')) }}
 {%- endmacro %}
 
 {#

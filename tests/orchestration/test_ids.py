@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from orchestration.delivery import published_copy
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT, Home
 from orchestration.privacy import id_spellings, persons
+from tests.orchestration.building import dbt_output
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of
 
 BLANKS = " \t\u00a0\u1680\u2000\u2003\u2007\u2009\u202f\u205f\u2028\u2029\u3000\u2800\u3164"
@@ -129,6 +131,57 @@ def test_what_is_taken_off_an_id_and_what_stays(
     connection: duckdb.DuckDBPyConnection, text: str, normal: str
 ) -> None:
     assert _normal(connection, text) == normal
+
+
+@pytest.fixture(scope="module")
+def says(plain: House) -> Iterator[Callable[[str, str], bool]]:
+    """Ask a macro whether something is so of a text."""
+    macros = ("is_plain_id", "find_mangled_code", "looks_negative")
+    asked = ", ".join(f"({{{{ {name}('text') }}}}) as {name}" for name in macros)
+    options = ("--quiet", "--no-write-json", "--target", "scratch")
+    compiled = dbt_output(plain.home, "compile", *options, "--inline", f"select {asked}")
+    assert compiled.returncode == 0, compiled.stdout + compiled.stderr
+    sql = compiled.stdout[compiled.stdout.index("select ") :]
+
+    with duckdb.connect() as connection:
+
+        def say(macro: str, text: str) -> bool:
+            row = connection.execute(
+                f"select {macro} from (select ? as text) cross join lateral ({sql})", [text]
+            ).fetchone()
+            assert row is not None
+            return row[0] not in (None, False)
+
+        yield say
+
+
+@given(text=st.text("aA'= ~-1Ñ\n\u00a0", max_size=9))
+@settings(max_examples=400, deadline=None)
+def test_an_id_is_plain_as_a_group_of_two_lengths_would_say(
+    says: Callable[[str, str], bool], text: str
+) -> None:
+    assert says("is_plain_id", text) == bool(re.fullmatch(r"[!-&(-<>-~]( ?[!-~])*", text))
+
+
+@given(text=st.text("0123456789eE+-., ", max_size=9))
+@settings(max_examples=400, deadline=None)
+def test_an_id_is_a_rounded_number_as_its_whole_form_says(
+    says: Callable[[str, str], bool], text: str
+) -> None:
+    form = r"[+-]?[0-9]+([.,][0-9]* ?[eE] ?[+-]?| ?[eE] ?[+]) ?[0-9]+"
+    normal = re.sub(" +", " ", text).strip()
+    assert says("find_mangled_code", text) == bool(re.fullmatch(form, normal))
+
+
+@given(text=st.text("01-\u2212() x.", max_size=9))
+@settings(max_examples=400, deadline=None)
+def test_an_amount_looks_negative_as_patterns_that_look_back_would_say(
+    says: Callable[[str, str], bool], text: str
+) -> None:
+    before, after = r"^[^0-9]*[-\u2212][^0-9]*[0-9]", r"[0-9][^0-9]*[-\u2212][^0-9]*$"
+    within = r"^[^0-9]*[(][^()]*[0-9][^()]*[)][^0-9]*$"
+    expected = any(re.search(each, text) for each in (before, after, within))
+    assert says("looks_negative", text) == expected
 
 
 def test_the_key_of_a_plain_debt_is_the_hash_of_its_text(

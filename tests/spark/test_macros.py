@@ -1,0 +1,61 @@
+"""What macros say on Spark of texts as no sample has them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from orchestration.installation.home import PROJECT
+from tests.spark.spark_engine import SparkEngine
+
+# A quote that is not closed makes such a cell. What looks at each character for each takes minutes.
+LONG = 300_000
+_PATIENCE_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkEngine:
+    """The tables of `raw`, which are empty."""
+    return SparkEngine.of(tmp_path_factory.mktemp("macros") / "spark", PROJECT / "seeds")
+
+
+def _ask(spark: SparkEngine, expression: str, text: str) -> object:
+    """What SQL with macros says of a text, which is SQL as well."""
+    compiled = spark.invoke("compile", "--inline", f"select {expression} as said from texts")
+    spark.session.sql(f"select {text} as text").createOrReplaceTempView("texts")
+    ((said,),) = spark.session.sql(compiled.results[0].node.compiled_code).collect()
+    return said
+
+
+@pytest.mark.parametrize(
+    ("expression", "text", "said"),
+    [
+        ("{{ is_plain_id('text') }}", "concat(repeat('a b', {long}), 'c')", True),
+        ("length({{ spell_id('text') }})", "repeat('a b', {long})", 3 * LONG),
+        ("length({{ spell_id('text') }})", "concat('ñ', repeat(' ', {long}), 'ñ ')", LONG + 2),
+        ("length({{ strip('text') }})", "concat(' a', repeat(' ', {long}), 'a ')", LONG + 2),
+        ("length({{ normal_id('text') }})", "concat('ñ', repeat(' ñ', {long}))", 2 * LONG + 1),
+        ("{{ find_mangled_code('text') }}", "repeat('1', {long})", None),
+        (
+            "{{ find_mangled_code('text') }}",
+            "concat('1,5', repeat('0', {long}), 'E+3')",
+            "inexact_id",
+        ),
+        ("{{ looks_negative('text') }}", "concat('1', repeat('-', {long}), '1')", False),
+        ("{{ looks_negative('text') }}", "concat('(', repeat('1', {long}))", False),
+        ("{{ looks_negative('text') }}", "concat(repeat('-', {long}), '1')", True),
+        ("{{ parse_amount('text', \"'.'\", \"'CLP'\") }}", "repeat('1', {long})", None),
+        (
+            "{{ parse_amount('text', \"'.'\", \"'CLP'\") }}",
+            "concat('1', repeat(',111', {long} div 10))",
+            None,
+        ),
+    ],
+)
+def test_a_long_text_is_read_at_once(
+    spark: SparkEngine, expression: str, text: str, said: object
+) -> None:
+    asked_at = time.monotonic()
+    assert _ask(spark, expression, text.format(long=LONG)) == said
+    assert time.monotonic() < asked_at + _PATIENCE_SECONDS
