@@ -46,18 +46,19 @@
 {% macro as_java_pattern(pattern) -%} (?d){{ pattern | replace('$', '\\z') }} {%- endmacro %}
 
 {#
-    Parse a text as a date in one of the forms that a contract may name (R11), else null. Each form
-    has one length, so `2026-1-2` or a date with a time is refused, not guessed.
+    Parse a text as a date in one of the forms that a contract may name (R11), else null. It has each
+    digit of the form, so `2026-1-2` or a date with a time is refused, not guessed. The engines would
+    take one digit for two, or a tab behind them, otherwise than each other.
 #}
 {% macro parse_date(text, date_format) -%}
     case {{ date_format }}
-        {%- for format, length in [
-            ('YYYY-MM-DD', 10), ('DD-MM-YYYY', 10), ('DD/MM/YYYY', 10), ('YYYYMMDD', 8)
-        ] %}
+        {%- for format in ['YYYY-MM-DD', 'DD-MM-YYYY', 'DD/MM/YYYY', 'YYYYMMDD'] %}
+        {%- set digits = format
+            | replace('YYYY', '[0-9]{4}') | replace('MM', '[0-9]{2}') | replace('DD', '[0-9]{2}') %}
         when '{{ format }}'
             then
                 case
-                    when length({{ strip(text) }}) = {{ length }}
+                    when {{ matches(strip(text), '^' ~ digits ~ '$') }}
                         then {{ try_to_date(strip(text), format) }}
                 end
         {%- endfor %}

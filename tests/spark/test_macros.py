@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 
 import pytest
 
@@ -18,6 +19,15 @@ _PATIENCE_SECONDS = 60
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkEngine:
     """The tables of `raw`, which are empty."""
     return SparkEngine.of(tmp_path_factory.mktemp("macros") / "spark", PROJECT / "seeds")
+
+
+# By form: texts, and the dates that they are.
+DATES = {
+    "YYYY-MM-DD": {"2026-03-05": date(2026, 3, 5), "2026-02-30": None, "2026-3-5\t\t": None},
+    "DD-MM-YYYY": {"05-03-2026": date(2026, 3, 5), "5-03-2026\t": None, "32-03-2026": None},
+    "DD/MM/YYYY": {"05/03/2026": date(2026, 3, 5), "1/03/2026\t": None, "5/003/2026": None},
+    "YYYYMMDD": {"20260305": date(2026, 3, 5), "2026305\n": None, "20261305": None},
+}
 
 
 def _ask(spark: SparkEngine, expression: str, text: str) -> object:
@@ -59,3 +69,10 @@ def test_a_long_text_is_read_at_once(
     asked_at = time.monotonic()
     assert _ask(spark, expression, text.format(long=LONG)) == said
     assert time.monotonic() < asked_at + _PATIENCE_SECONDS
+
+
+def test_a_date_has_each_digit_of_its_form(spark: SparkEngine) -> None:
+    for form, texts in DATES.items():
+        for text, expected in texts.items():
+            said = _ask(spark, f"{{{{ parse_date('text', \"'{form}'\") }}}}", repr(text))
+            assert said == expected, (form, text)
