@@ -37,13 +37,16 @@
     parquet.`{{ env_var('SALDO_SPARK_LENT') }}/{{ table }}.parquet`
 {%- endmacro %}
 
-{# Stop a build whose engine has other loads than the warehouse, beside the one that was lent. #}
+{#
+    Stop a build whose engine has other loads than the warehouse. The one that was lent is not there
+    yet, or is what a killed run left of it, with the same time.
+#}
 {% macro require_former_loads(load_id) -%}
     {%- set others = run_query(
         'select count(*) from raw.loads as former full outer join ' ~ lent('loads') ~ ' as lent'
         ~ ' on former.load_id = lent.load_id and former.loaded_at = lent.loaded_at'
-        ~ ' where (former.load_id is null or lent.load_id is null)'
-        ~ ' and coalesce(former.load_id, lent.load_id) <> ' ~ load_id
+        ~ ' where lent.load_id is null'
+        ~ ' or (former.load_id is null and lent.load_id <> ' ~ load_id ~ ')'
     ).rows[0][0] -%}
     {%- if others -%}
         {{ exceptions.raise_compiler_error(

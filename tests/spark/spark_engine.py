@@ -191,6 +191,9 @@ class SparkEngine:
 
 
 def _failed(results: Iterable[Any]) -> str:
+    # What an operation came to has no node.
     return "\n".join(
-        f"{each.node.name}: {each.message}" for each in results if each.status not in _GOOD
+        f"{getattr(each, 'node', each).unique_id}: {each.message}"
+        for each in results
+        if each.status not in _GOOD
     )

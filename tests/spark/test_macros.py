@@ -1,18 +1,21 @@
-"""What macros say on Spark of texts as no sample has them."""
+"""What macros say on Spark of texts as no sample has them, and when they stop a build."""
 
 from __future__ import annotations
 
 import time
 from datetime import date
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from orchestration.installation.home import PROJECT
-from tests.spark.spark_engine import SparkEngine
+from tests.spark.spark_engine import BuildError, SparkEngine
 
 # A quote that is not closed makes such a cell. What looks at each character for each takes minutes.
 LONG = 300_000
 _PATIENCE_SECONDS = 60
+LOADED_AT = "2026-03-02 10:00:00"
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +79,50 @@ def test_a_date_has_each_digit_of_its_form(spark: SparkEngine) -> None:
         for text, expected in texts.items():
             said = _ask(spark, f"{{{{ parse_date('text', \"'{form}'\") }}}}", repr(text))
             assert said == expected, (form, text)
+
+
+@pytest.mark.parametrize(
+    ("lent", "former", "is_built_upon"),
+    [
+        ((1, 2), (1,), True),
+        ((1, 2), (1, 2), True),
+        ((1,), (), True),
+        ((1, 2), (), False),
+        ((1,), (1, 2), False),
+        ((1, 2), (1, 2, 3), False),
+        # The newest load is of another life: of another time.
+        ((1, 2), (1, -2), False),
+    ],
+)
+def test_upon_tables_with_other_loads_than_the_warehouse_nothing_is_built(
+    spark: SparkEngine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    lent: tuple[int, ...],
+    former: tuple[int, ...],
+    *,
+    is_built_upon: bool,
+) -> None:
+    """Payments that only one of them has would be lost, or told twice."""
+    with duckdb.connect() as connection:
+        rows = ", ".join(f"({load}, timestamptz '{LOADED_AT}+00')" for load in lent)
+        connection.execute(
+            f"copy (from (values {rows}) as loads (load_id, loaded_at))"
+            f" to '{tmp_path / 'loads.parquet'}' (format parquet)"
+        )
+    spark.session.sql("delete from raw.loads")
+    for load in former:
+        loaded_at = LOADED_AT if load > 0 else "2026-03-03 10:00:00"
+        spark.session.sql(
+            "insert into raw.loads (load_id, loaded_at, business_date, contracts)"
+            f" values ({abs(load)}, timestamp '{loaded_at}', date '2026-03-02', 'x')"
+        )
+    monkeypatch.setenv("SALDO_SPARK_LENT", str(tmp_path))
+    check = ("run-operation", "require_former_loads", "--args", f"{{load_id: {max(lent)}}}")
+    if is_built_upon:
+        spark.invoke(*check)
+    else:
+        with pytest.raises(BuildError, match="require_former_loads"):
+            spark.invoke(*check)
+        assert "have not the loads of this warehouse" in capfd.readouterr().out
