@@ -15,6 +15,7 @@ from orchestration.installation import (
     damage,
     databases,
     dbt_forks,
+    engines,
     kept_tables,
     spark,
     warehouse,
@@ -120,6 +121,19 @@ def replay(home: Home, say: Say) -> list[LoadRun]:
     return run_landed(home, say)
 
 
+def require_engine(home: Home) -> None:
+    """Check that what built the models of the former loads can build them now.
+
+    Raises:
+        OtherEngineError: SALDO_TARGET names another engine.
+        ToldError: it cannot run here, or what a killed run asked of it cannot be ended.
+
+    """
+    spark.end_session(home)
+    with warehouse.connect(home) as connection:
+        engines.check(connection, home)
+
+
 def set_aside(home: Home, say: Say) -> None:
     """Move the warehouse away, so that all landed loads run again.
 
@@ -130,12 +144,14 @@ def set_aside(home: Home, say: Say) -> None:
     Raises:
         DamagedError: the landing area is damaged, or a warehouse without loads; nothing has
             changed.
-        NoSparkError: what a killed run asked of a cluster cannot be ended; nothing has changed.
+        ToldError: what is to build them cannot run here, or what a killed run asked of a cluster
+            cannot be ended; nothing has changed.
 
     """
     soundness.require_landing(home)
     if not manifests.load_ids(home) and not _is_unusable(home):
         return
+    engines.chosen().require(home)
     spark.forget(home)
     row_files.forget_all(home)
     for former, aside in home.set_aside.items():

@@ -124,7 +124,7 @@ def check(connection: Connection, home: Home) -> None:
     former = row[0] if row else DuckDB.name
     if former != place:
         raise OtherEngineError(
-            f"the models of this warehouse are built on {former}, and would be on {place}"
-            f" (SALDO_TARGET): {REPLAY} builds all of them there"
+            f"the models of this warehouse are built on {former}, and would be on {place}: set"
+            f" SALDO_TARGET to what it was, or {REPLAY} builds all of them there"
         )
     wanted.require(home)

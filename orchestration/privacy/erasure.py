@@ -91,12 +91,11 @@ def erase(
 
     Raises:
         InvalidCustomerIdError: an id cannot belong to this organization.
-        NoSparkError: a run that was killed may be writing on Spark; nothing has changed.
+        ToldError: what builds the models cannot run, or is another engine; nothing has changed.
         RefusedError: one of them cannot be erased now; nothing has changed.
         RunFailedError: the warehouse could not be rebuilt. Run `erase` again to continue.
 
     """
-    spark.end_session(home)
     done = finish(home, say) if is_unfinished(home) else None
     places: dict[str, int] = {}
     erased = (
@@ -113,6 +112,7 @@ def erase(
         return
     if runs.is_recovery_due(home):
         raise RefusedError("a run has not ended: run again, then erase")
+    runs.require_engine(home)
     request = Request(
         organization.organization_id,
         organization.customer_id_scheme,
@@ -145,13 +145,15 @@ def finish(home: Home, say: runs.Say) -> Request:
         The request.
 
     Raises:
-        NoSparkError: a run that was killed may be writing on Spark; nothing has changed.
+        ToldError: what builds the models cannot run, or is another engine; nothing has changed.
         RefusedError: a file cannot be rewritten; nothing has changed.
         RunFailedError: the warehouse could not be rebuilt. Run `erase` again to continue.
 
     """
     spark.end_session(home)
     request = Request(**json.loads(home.erasure.read_text()))
+    if not request.is_planned:
+        runs.require_engine(home)
     with arriving.reading(home, request.organization_id):
         return _finish(home, request, say)
 

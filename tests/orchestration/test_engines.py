@@ -5,10 +5,12 @@ What needs Spark itself is in `tests/spark`.
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -211,6 +213,37 @@ def test_a_session_that_this_python_cannot_end_is_told_and_nothing_is_changed(
     assert home.spark.exists()
     assert home.warehouse.exists()
     assert not home.erasure.exists()
+    assert _bytes_below(home.landing) == landed
+
+
+def test_where_the_engine_cannot_run_or_is_another_one_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    monkeypatch.setenv("SALDO_TARGET", "spark")
+    monkeypatch.setattr(spark, "find_spec", lambda _: None)
+    landed = _bytes_below(home.landing)
+    lumina = next(
+        each for each in read_organizations(home.seeds) if each.organization_id == "lumina"
+    )
+
+    def say(_: str) -> None: ...
+
+    with pytest.raises(NoSparkError, match="this Python has no PySpark"):
+        runs.set_aside(home, say)
+    for begun in (False, True):
+        if begun:
+            request = erasure.Request("lumina", "rut", {"19153032-2": "borrado-1"})
+            home.erasure.write_text(json.dumps(asdict(request)))
+        with pytest.raises(
+            engines.OtherEngineError,
+            match=r"built on duckdb.*: set SALDO_TARGET to what it was, or .* replay",
+        ):
+            erasure.erase(home, lumina, ["19153032-2"], say)
+        assert home.erasure.exists() is begun
+
+    assert home.warehouse.exists()
     assert _bytes_below(home.landing) == landed
 
 
