@@ -39,6 +39,8 @@ _SESSION = "DBT_ENV_SECRET_SPARK_SESSION"
 _NOT_IN_PATHS = "[]{}*?`'\\"
 _VIEWS = "config.materialized:view"
 _TABLES = ("build", "--empty", "--exclude-resource-type", "test", "--exclude-resource-type")
+# What a Java that was killed leaves of its work in the folder for it.
+_LEFT_BY_JAVA = ("blockmgr-*", "spark-*")
 # A view over tables without rows must not be made by `--empty`, or it has none for ever.
 _IN_NEW_WAREHOUSE = ((*_TABLES, "unit_test"), ("run", "--select", _VIEWS))
 _IN_WAREHOUSE = (("run", "--select", _VIEWS), (*_TABLES, "unit_test", "--exclude", _VIEWS))
@@ -97,9 +99,13 @@ class Spark:
     def lend(self, connection: Connection, home: Home) -> Mapping[str, str]:
         """Write what the newest load brought as Parquet files.
 
-        A warehouse in which nothing is built begins without any table on Spark.
+        A warehouse in which nothing is built begins without any table on Spark. What a run that was
+        killed has left is deleted.
         """
         end_session(home)
+        for pattern in _LEFT_BY_JAVA:
+            for left in home.scratch.glob(pattern):
+                shutil.rmtree(left, ignore_errors=True)
         if not warehouse.is_built(connection):
             forget(home)
         home.spark.mkdir(exist_ok=True)

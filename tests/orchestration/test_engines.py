@@ -247,6 +247,17 @@ def test_where_the_engine_cannot_run_or_is_another_one_nothing_is_changed(
     assert _bytes_below(home.landing) == landed
 
 
+def test_what_a_killed_java_left_is_deleted_before_the_next_build(tmp_path: Path) -> None:
+    with install(tmp_path, Installed, 1) as installed:
+        home = installed.home
+    for name in ("blockmgr-1/0a", "spark-2/pyspark-3", "another/1"):
+        (home.scratch / name).mkdir(parents=True)
+    with warehouse.connect(home) as connection:
+        Spark().lend(connection, home)
+    assert {path.name for path in home.scratch.iterdir()} >= {"another", "lent_to_spark"}
+    assert not [*home.scratch.glob("blockmgr-*"), *home.scratch.glob("spark-*")]
+
+
 def _bytes_below(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
