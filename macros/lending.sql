@@ -72,15 +72,15 @@
             {%- set table = api.Relation.create(
                 database=node.database, schema=node.schema, identifier=node.alias
             ) -%}
+            {%- set rows = 'cast(null as bigint) as row_count' -%}
             {%- if load_relation(table) is not none -%}
                 {%- do run_query(
                     'insert overwrite directory \'' ~ folder ~ '/' ~ table ~ '\' using parquet'
                     ~ ' select * from ' ~ table
                 ) -%}
-                {%- do counts.append(
-                    'select \'' ~ table ~ '\' as made, count(*) as row_count from ' ~ table
-                ) -%}
+                {%- set rows = 'count(*) as row_count from ' ~ table -%}
             {%- endif -%}
+            {%- do counts.append('select \'' ~ table ~ '\' as made, ' ~ rows) -%}
         {%- endfor -%}
         {%- do run_query(
             'insert overwrite directory \'' ~ folder ~ '/counts\' using parquet '

@@ -42,7 +42,7 @@ _TABLES = ("build", "--empty", "--exclude-resource-type", "test", "--exclude-res
 # What a Java that was killed leaves of its work in the folder for it.
 _LEFT_BY_JAVA = ("blockmgr-*", "spark-*")
 # A view over tables without rows must not be made by `--empty`, or it has none for ever.
-_IN_NEW_WAREHOUSE = ((*_TABLES, "unit_test"), ("run", "--select", _VIEWS))
+_WITH_NEW_TABLES = ((*_TABLES, "unit_test"), ("run", "--select", _VIEWS))
 _IN_WAREHOUSE = (("run", "--select", _VIEWS), (*_TABLES, "unit_test", "--exclude", _VIEWS))
 # Of the hashes of rows, which are read by builds alone, and are texts on Spark: they stay there.
 _HASH = "UHUGEINT"
@@ -130,19 +130,26 @@ class Spark:
         """
         end_session(home)
         with warehouse.connect(home) as connection:
-            is_new = not warehouse.is_any_load_finished(connection)
+            counts = _counts(connection, _made(home))
+            has_all = warehouse.is_any_load_finished(connection) and (
+                counts.keys() <= _names(connection)
+            )
             stands = bool(standing.choose_nodes(connection, home, project))
         if not stands:
-            _make_tables(home, is_new=is_new)
+            _make_tables(home, _IN_WAREHOUSE if has_all else _WITH_NEW_TABLES)
         with warehouse.connect(home) as connection:
+            # A table of a model that is no more has no number of rows, and stays as it is.
             tables = {
-                database: _tables(connection, database)
+                database: [
+                    each for each in _tables(connection, database) if not counts or each in counts
+                ]
                 for database in (
                     connection.execute("select current_database()").fetchall()[0][0],
                     "marts",
                 )
             }
-            _require_all(connection, home, [each for made in tables.values() for each in made])
+            made_tables = [each for made in tables.values() for each in made]
+            _require_all(connection, home, made_tables, counts)
             for database, made in tables.items():
                 with transaction(connection):
                     for table in made:
@@ -291,10 +298,10 @@ def _made(home: Home) -> Path:
     return home.scratch / "made_by_spark"
 
 
-def _make_tables(home: Home, *, is_new: bool) -> None:
+def _make_tables(home: Home, steps: Sequence[Sequence[str]]) -> None:
     try:
         with locking.lent_to_children(home):
-            for arguments in _IN_NEW_WAREHOUSE if is_new else _IN_WAREHOUSE:
+            for arguments in steps:
                 run_dbt(home, *arguments, "--quiet", is_silent=True)
     except subprocess.CalledProcessError:
         raise NotBroughtBackError(
@@ -314,7 +321,17 @@ def _tables(connection: Connection, database: str) -> list[str]:
     return [name for (name,) in found if name not in warehouse.NOTES]
 
 
-def _require_all(connection: Connection, home: Home, tables: Sequence[str]) -> None:
+def _names(connection: Connection) -> set[str]:
+    """Return schema and name of each table and view."""
+    found = connection.execute(
+        "select table_schema || '.' || table_name from information_schema.tables"
+    )
+    return {name for (name,) in found.fetchall()}
+
+
+def _require_all(
+    connection: Connection, home: Home, tables: Sequence[str], counts: Mapping[str, int | None]
+) -> None:
     """Check that Spark gave back all rows of all tables, before any is replaced.
 
     Raises:
@@ -327,7 +344,6 @@ def _require_all(connection: Connection, home: Home, tables: Sequence[str]) -> N
             f"Spark has no {', '.join(missing)}: run again; if that does not help, {REPLAY} makes"
             " everything anew"
         )
-    counts = _counts(connection, folder)
     for table in tables:
         files = folder / table / "*.parquet"
         brought = _count(connection, f"from read_parquet({quoted(files)})") if _is_any(files) else 0
@@ -339,8 +355,8 @@ def _require_all(connection: Connection, home: Home, tables: Sequence[str]) -> N
             )
 
 
-def _counts(connection: Connection, made: Path) -> dict[str, int]:
-    """Return how many rows each table has on Spark."""
+def _counts(connection: Connection, made: Path) -> dict[str, int | None]:
+    """Return how many rows each table of the models has on Spark; None where there is none."""
     files = made / "counts" / "*.parquet"
     if not _is_any(files):
         return {}

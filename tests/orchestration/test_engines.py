@@ -320,11 +320,37 @@ def test_rows_that_were_lost_on_the_way_or_are_there_twice_are_told_and_no_row_i
     assert brought == former
 
 
-@pytest.mark.parametrize("is_finished", [False, True])
-def test_tables_are_made_before_views_until_a_load_has_been_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_finished: bool
+def test_a_table_of_a_model_that_is_no_more_is_not_asked_for_and_stays(
+    lent: Lent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A kill in the first load leaves some tables; a finished one all, which views stand upon."""
+    home, _, former = lent
+    monkeypatch.setattr(spark, "run_dbt", lambda *_, **__: None)
+    with warehouse.connect(home) as connection:
+        _make_as_spark_does(connection, home.scratch / "made_by_spark")
+        connection.execute("create table main.of_no_model as select 1 as kept")
+
+    Spark().bring_back(home, "another project")
+
+    with warehouse.connect(home) as connection:
+        brought = _read(connection)
+    assert brought.pop("warehouse.main.of_no_model") == [(1,)]
+    differing = {name for name, rows in brought.items() if rows != former[name]}
+    assert differing == {"marts.main.debts", *WITH_HASHES}
+
+
+@pytest.mark.parametrize(
+    ("is_finished", "is_without_a_table"), [(False, False), (True, False), (True, True)]
+)
+def test_tables_are_made_before_views_unless_all_are_there_and_a_load_has_been_finished(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_finished: bool,
+    is_without_a_table: bool,
+) -> None:
+    """A kill in the first load leaves some tables; a finished one all, which views stand upon,
+    unless the project has a new one.
+    """
     with install(tmp_path, Installed, 1) as installed:
         home = installed.home
     with warehouse.connect(home) as connection:
@@ -332,12 +358,15 @@ def test_tables_are_made_before_views_until_a_load_has_been_finished(
             connection.execute("update raw.loads set finished_at = null")
         Spark().lend(connection, home)
         _make_as_spark_does(connection, home.scratch / "made_by_spark")
+        if is_without_a_table:
+            connection.execute("drop table intermediate.int_balances__moved")
     said: list[str] = []
     monkeypatch.setattr(spark, "run_dbt", lambda _, verb, *others, **more: said.append(verb))
 
     Spark().bring_back(home, "another project")
 
-    assert said == (["run", "build"] if is_finished else ["build", "run"])
+    is_first = is_without_a_table or not is_finished
+    assert said == (["build", "run"] if is_first else ["run", "build"])
 
 
 def test_make_installs_pyspark_where_spark_is_asked_for() -> None:
