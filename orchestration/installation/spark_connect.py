@@ -137,8 +137,8 @@ def not_ended(home: Home, why: str) -> NoSparkError:
     server = json.loads(home.spark_session.read_text("utf-8"))["server"]
     return NoSparkError(
         f"what a former run asked of the Spark Connect server at {server} may be at work there, and"
-        f" cannot be ended ({why}): name that server with SALDO_SPARK_REMOTE, or restart it; delete"
-        f" {home.spark_session} if it is gone for good"
+        f" cannot be ended ({why}): name that server with SALDO_SPARK_REMOTE; or restart it, unless"
+        f" it is gone for good, and delete {home.spark_session}"
     )
 
 
