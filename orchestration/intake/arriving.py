@@ -104,6 +104,9 @@ def _keep_after(error: Exception, arriving: Arriving) -> None:
         # The disk may be full: what was read cannot be trusted, and its room is needed.
         arriving.part.unlink(missing_ok=True)
         return
+    if not arriving.part.exists():
+        # It was not wanted, and may be gone all the same: the next check tells.
+        return
     is_read = arriving.part.stat().st_size > 0 or error.has_read_all or error.code in MAY_HEAL
     may_be_lost = is_read or (arriving.is_taken_away and error.code != "gone")
     if isinstance(error, StillGrowingError) or not may_be_lost:
@@ -319,7 +322,14 @@ def _is_whole(home: Home, organization_id: str, arriving: Arriving) -> bool:
 
 
 def _has_all_bytes(arriving: Arriving) -> bool:
-    return arriving.is_read_to_end or arriving.part.stat().st_size == arriving.remote.size
+    """Whether a part is the whole file.
+
+    Where its number of bytes is not the listed one, the file may have grown while it was read and
+    been removed then; but an inbox that gives files once may list the size of another form.
+    """
+    if arriving.part.stat().st_size == arriving.remote.size:
+        return True
+    return arriving.is_read_to_end and (arriving.remote.size is None or arriving.is_taken_away)
 
 
 def _land(home: Home, organization_id: str, arriving: Arriving, download: Download) -> Arriving:

@@ -140,9 +140,9 @@ def find_new(
         for arrival in recognize(organization, remote, business_date)
         if arrival.business_date <= business_date
         and _is_new(
-            remote,
+            arrival,
             seen.get((arrival.kind, remote.name)),
-            is_compared=compares_bytes and arrival.business_date > first_compared,
+            first_compared if compares_bytes else date.max,
         )
     ]
     return sorted(
@@ -352,9 +352,13 @@ def _discard(home: Home, unsettled: Unsettled) -> None:
         store.stored_path(home, landed).unlink(missing_ok=True)
 
 
-def _is_new(remote: RemoteFile, seen: Seen | None, *, is_compared: bool) -> bool:
+def _is_new(arrival: Arrival, seen: Seen | None, compared_after: date) -> bool:
     if seen is None:
         return True
+    remote = arrival.remote
+    # Of an impossible date it is as old as its receipt.
+    dated = seen.received_at.date() if arrival.file_code else arrival.business_date
+    is_compared = dated > compared_after
     size = seen.byte_count if seen.size is None else seen.size
     if remote.size not in (None, size):
         return True

@@ -1,7 +1,8 @@
 """Decide whether a file is complete, or its upload has only stalled (R13).
 
 A stalled upload looks like a finished one. A file is quiet when two checks at least `quiet_seconds`
-apart found it unchanged, or when it is that old by its own server's clock. The time when a file was
+apart found it unchanged, or when it is that old by its own server's clock; without a time it is
+received twice. The time when a file was
 first seen in its current state is remembered between loads, by a hash instead of its name (R30).
 """
 
@@ -86,11 +87,14 @@ def is_quiet(
         clock: a time that its server's clock has reached, or None if unknown.
 
     """
-    if not quiet or now - first_seen >= quiet:
+    if not quiet:
         return True
-    if clock is None or file.modified_at is None or not file.has_time:
+    if file.modified_at is None or not file.has_time:
+        # Only its bytes tell, once they have been received again.
         return False
-    return clock - file.modified_at >= quiet
+    if now - first_seen >= quiet:
+        return True
+    return clock is not None and clock - file.modified_at >= quiet
 
 
 def _read(path: Path, now: datetime) -> dict[str, datetime]:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 import socket
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import duckdb
@@ -151,6 +151,15 @@ class TestChoosing:
         ]
         expected = [Arrival("invoices", TODAY, _debts(3))]
         assert read_again == [expected, expected, []]
+
+    @pytest.mark.parametrize(("days", "is_found"), [(0, True), (6, True), (7, False)])
+    def test_a_name_with_a_day_of_no_calendar_is_as_old_as_its_receipt(self, days, is_found):
+        remote = _remote("2026-02-30_toku_invoices.csv", modified_at=None)
+        received_at = datetime.combine(TODAY, time())
+        seen = {("invoices", remote.name): _seen(received_at=received_at)}
+        day = TODAY + timedelta(days=days)
+        expected = [Arrival("invoices", day, remote, "invalid_file_date")] * is_found
+        assert find_new(LUMINA, [remote], seen, day, compares_bytes=True) == expected
 
 
 class TestLooking:

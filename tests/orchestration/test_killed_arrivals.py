@@ -210,6 +210,8 @@ def test_what_was_whole_before_the_server_broke_off_is_landed_by_the_next_look(
 
     for name, value in size.items():
         setattr(mailbox.server.bends, name, value)
+    mailbox.put(MORE)
+    mailbox.look()
     mailbox.put()
     with monkeypatch.context() as once:
         once.setattr(Client, "_ask", break_off)
@@ -219,6 +221,40 @@ def test_what_was_whole_before_the_server_broke_off_is_landed_by_the_next_look(
     assert looked.outcome == "looked"
     assert store.stored_path(mailbox.house.home, file).read_bytes() == CONTENT
     assert mailbox.left() == []
+
+
+def _break_off(home: Home, remote: RemoteFile, content: bytes | None) -> None:
+    """Receive all of a file, or drop what was received of it, before its server says no more."""
+    with arriving.receiving(home, "agua", remote) as (target, begun):
+        error = SftpError("connection_lost", "no answer")
+        if content is None:
+            begun.part.unlink()
+        else:
+            target.write(content)
+            target.flush()
+            error.has_read_all = True
+        raise error
+
+
+def test_what_may_have_grown_while_it_was_read_is_not_taken_for_whole(tmp_path: Path) -> None:
+    """It may have been removed then: only of a mailbox is the listed size another form's."""
+    home, remote = Home(tmp_path, tmp_path), RemoteFile(NAME, 2, None)
+    for gives_once in (False, True):
+        with pytest.raises(SftpError, match="no answer"):
+            _break_off(home, remote, b"abc")
+        left, problems = arriving.find_left(home, "agua", [], {}, {}, utc_now())
+        assert [code for code, _ in problems] == ([] if gives_once else ["half_received"])
+        assert [each.download.byte_count for each in left.values()] == [3] * gives_once
+        arriving.forget(arriving.read_left(home, "agua"))
+        (home.landing / "_arriving" / "agua.gives_once").touch()
+
+
+def test_what_was_not_wanted_and_may_be_gone_is_told_by_the_next_look(tmp_path: Path) -> None:
+    home, remote = Home(tmp_path, tmp_path), RemoteFile(NAME, None, None)
+    with pytest.raises(SftpError, match="no answer"):
+        _break_off(home, remote, None)
+    _, problems = arriving.find_left(home, "agua", [], {}, {}, utc_now())
+    assert [code for code, _ in problems] == ["half_received"]
 
 
 @pytest.mark.parametrize("most_chunks", [0, 1])

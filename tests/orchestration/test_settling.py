@@ -56,10 +56,13 @@ def test_a_file_is_quiet_by_two_looks_or_by_its_servers_clock(
     assert is_quiet(timedelta(seconds=quiet), file, first_seen, NOW, clock) is expected
 
 
-def test_a_file_without_a_time_is_quiet_by_two_looks_alone():
-    file = RemoteFile(NAME, 1, None)
+@pytest.mark.parametrize("modified_at", [None, datetime(1970, 1, 1, tzinfo=UTC)])
+def test_a_file_without_a_time_is_quiet_by_its_bytes_alone(modified_at):
+    """However long its download took, and those before it."""
+    file = RemoteFile(NAME, 1, modified_at)
     assert not is_quiet(MINUTE, file, NOW, NOW, NOW)
-    assert is_quiet(MINUTE, file, NOW - MINUTE, NOW, None)
+    assert not is_quiet(MINUTE, file, NOW - MINUTE, NOW, NOW)
+    assert is_quiet(timedelta(0), file, NOW, NOW, None)
 
 
 class TestSightings:
