@@ -257,11 +257,19 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
             say(console, f"the whole file: {checked.status} ({checked.code}): {checked.message}")
 
 
-def show_uploads(console: Console, connection: Connection, load_ids: Sequence[int]) -> bool:
-    """Print the results of the workbooks in some loads, and their refused rows.
+def show_uploads(
+    console: Console, connection: Connection, load_ids: Sequence[int], file_ids: Sequence[str]
+) -> dict[str, str]:
+    """Print the results of workbooks, and their refused rows.
+
+    Args:
+        console: the terminal.
+        connection: the warehouse.
+        load_ids: all workbooks of these loads are shown.
+        file_ids: these are shown whichever load took them.
 
     Returns:
-        Whether none of the workbooks was refused.
+        The status of each workbook by its id.
 
     """
     files = connection.execute(
@@ -270,10 +278,12 @@ def show_uploads(console: Console, connection: Connection, load_ids: Sequence[in
             file_id, organization_id, file_name, status, message, new_count, changed_count,
             unchanged_count, rejected_count
         from main.intake_files
-        where kind = 'customers' and list_contains(?, load_id)
+        where
+            kind = 'customers'
+            and (list_contains(?, load_id) or list_contains(?, file_id))
         order by load_id, organization_id
         """,
-        [list(load_ids)],
+        [list(load_ids), list(file_ids)],
     ).fetchall()
     for file_id, organization_id, file_name, status, message, *counts in files:
         said = "" if message is None else f" ({message})"
@@ -288,4 +298,4 @@ def show_uploads(console: Console, connection: Connection, load_ids: Sequence[in
             [file_id],
         ).fetchall():
             say(console, f"  row {line_number}: {code}: {row_message}")
-    return all(file[3] != "refused" for file in files)
+    return {file_id: status for file_id, _, _, status, *_ in files}

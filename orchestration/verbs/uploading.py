@@ -28,22 +28,39 @@ def upload_customers(organization_id: str, workbook: Path) -> None:
     console, home = Console(), open_home()
     with told():
         organization = find_organization(read_contracts(home.seeds), organization_id)
-        uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
-        sys.exit(0 if _run_uploads(console, home) else 1)
+        own = uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
+        statuses = _run_uploads(console, home, own)
+    # What was loaded on the way is shown, too; the exit status is that of this workbook.
+    sys.exit(0 if statuses.get(own.file_id, "refused") != "refused" else 1)
 
 
 @click.command()
 def load_uploads() -> None:
     """Load the workbooks that wait; the pages start this when an operator has confirmed one."""
     with told(), alerts.sent_if_raised("workbooks of customers could not be loaded"):
-        is_good = _run_uploads(Console(), open_home())
-    sys.exit(0 if is_good else 1)
+        statuses = _run_uploads(Console(), open_home())
+    sys.exit(1 if "refused" in statuses.values() else 0)
 
 
-def _run_uploads(console: Console, home: Home) -> bool:
-    """Load the waiting workbooks and print the results; return whether none was refused."""
+def _run_uploads(console: Console, home: Home, own: uploads.Upload | None = None) -> dict[str, str]:
+    """Load the waiting workbooks and print the results.
+
+    Args:
+        console: the terminal.
+        home: the installation.
+        own: the upload of this command, which another one may load while this one waits.
+
+    Returns:
+        What became of each workbook, by its id in `intake_files`.
+
+    """
     with locking.exclusive(home):
         with console.status("loading what was uploaded"):
             done = runs.run_uploads(home, console.print)
         with warehouse.connect(home) as connection:
-            return terminal.show_uploads(console, connection, [run.load_id for run in done])
+            return terminal.show_uploads(
+                console,
+                connection,
+                [run.load_id for run in done],
+                [own.file_id] if own is not None else [],
+            )

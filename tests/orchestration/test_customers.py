@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import openpyxl
 import pytest
 
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.installation import warehouse
+from orchestration.installation import locking, warehouse
 from orchestration.installation.home import PROJECT, Home
 from tests.orchestration.building import run_dbt
 from tests.orchestration.installations import Installed, install
@@ -354,6 +356,30 @@ def test_a_workbook_with_too_many_refused_rows_changes_nothing(second_upload: Cu
         ["  row 13", " missing_name"],
     ]
     assert second_upload.tables() == before
+
+
+def test_each_of_two_uploads_is_told_by_its_own_command_whichever_loads_both(
+    second_upload: Customers, tmp_path: Path
+) -> None:
+    home = second_upload.home
+    good = _save(tmp_path / "buenos.xlsx", [["RUT", "Nombre"], [LUZ, "Luz Soto"]])
+    bad = _save(tmp_path / "malos.xlsx", [["Nombre"], ["Nadie"]])
+
+    def upload(path: str) -> subprocess.CompletedProcess[str]:
+        return second_upload.python("-m", "orchestration", "upload-customers", "lumina", path)
+
+    with ThreadPoolExecutor() as commands:
+        with locking.exclusive(home):
+            told = [commands.submit(upload, path) for path in (good, bad)]
+            deadline = time.monotonic() + 120
+            while len(list(home.uploads.glob("lumina/[!.]*"))) < len(told):
+                assert time.monotonic() < deadline, "the workbooks were not handed over"
+                time.sleep(0.1)
+        accepted, refused = (each.result() for each in told)
+    assert accepted.returncode == 0, accepted.stdout + accepted.stderr
+    assert "lumina buenos.xlsx: applied; customers: 1 new" in accepted.stdout
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert "lumina malos.xlsx: refused (" in refused.stdout
 
 
 def test_wrong_use_is_told_apart(installed: Customers, tmp_path: Path) -> None:
