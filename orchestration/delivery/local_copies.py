@@ -91,38 +91,52 @@ def find_damaged(connection: Connection, home: Home) -> Iterator[Damaged]:
 def restore(home: Home, say: Callable[[str], None]) -> bool:
     """Write the copies again that are missing or have changed; nothing is sent.
 
-    Nothing is done for a warehouse that cannot be used: a replay makes it anew.
+    A warehouse that cannot be used knows none of them: a replay makes it anew.
 
     Args:
         home: the installation; the caller holds its lock.
-        say: called with a sentence for each copy.
+        say: called with a sentence for each copy, or with one on all of them.
 
     Returns:
-        Whether each of them could be written.
+        Whether each of them could be looked at and written.
 
     Raises:
+        DamagedError: the ledger is damaged.
         WarehouseBusyError: another process has the warehouse open.
 
     """
+    with suppress(DamagedError, warehouse.OlderWarehouseError):
+        if home.warehouse.exists():
+            with warehouse.reading(home) as reader:
+                warehouse.check_raw(reader)
+                kept_tables.check(reader)
+                warehouse.check_together(reader, home)
+                if warehouse.is_built(reader):
+                    return _write_damaged(reader, home, say)
+    if not _read_sent(home):
+        return True
+    say(
+        f"the copies in {home.outbox} were not all looked at, as no warehouse could be asked:"
+        " `python -m orchestration replay`, then `python -m orchestration restore`"
+    )
+    return False
+
+
+def _write_damaged(connection: Connection, home: Home, say: Callable[[str], None]) -> bool:
+    """Write the damaged copies again; return whether each of them could be written."""
     is_whole = True
-    if not home.warehouse.exists():
-        return is_whole
-    with suppress(DamagedError, warehouse.OlderWarehouseError), warehouse.reading(home) as reader:
-        warehouse.check_raw(reader)
-        kept_tables.check(reader)
-        warehouse.check_together(reader, home)
-        for each in find_damaged(reader, home) if warehouse.is_built(reader) else ():
-            if each.file is None or each.in_the_way:
-                is_whole = False
-                say(each.said)
-                continue
-            whole_files.write_whole(each.path, each.file.content)
-            say(
-                f"{each.path} is as it was sent again"
-                if each.is_as_sent
-                else f"{each.path} is written again, in other bytes than were sent: a person in it"
-                " has been erased since, or an older version of Saldo had written it"
-            )
+    for each in find_damaged(connection, home):
+        if each.file is None or each.in_the_way:
+            is_whole = False
+            say(each.said)
+            continue
+        whole_files.write_whole(each.path, each.file.content)
+        say(
+            f"{each.path} is as it was sent again"
+            if each.is_as_sent
+            else f"{each.path} is written again, in other bytes than were sent: a person in it"
+            " has been erased since, or an older version of Saldo had written it"
+        )
     return is_whole
 
 

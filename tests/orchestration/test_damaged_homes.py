@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.delivery import ledger, outbox, published_copy
+from orchestration.delivery import ledger, local_copies, outbox, published_copy
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import warehouse
 from orchestration.installation.damage import DamagedError
@@ -436,6 +436,47 @@ def test_what_is_in_the_way_of_a_payments_file_is_told(damaged: Installed) -> No
     paths[1].parent.unlink()
     assert damaged.command("restore").returncode == 0
     _is_sound(damaged)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        "",
+        "alter table raw.deliveries rename to former_deliveries",
+        "drop table marts.main.intake_files",
+        "update marts.main.finished_load set load_id = 9",
+    ],
+    ids=["lost", "damaged", "older", "not built", "of two loads"],
+)
+def test_copies_that_no_warehouse_can_be_asked_about_are_told(
+    damaged: Installed, change: str | None
+) -> None:
+    home = damaged.home
+    shutil.rmtree(home.outbox)
+    if change:
+        with warehouse.connect(home) as connection:
+            connection.execute(change)
+    elif change is None:
+        home.warehouse.unlink()
+    else:
+        home.warehouse.write_bytes(b"")
+    told = (
+        f"the copies in {home.outbox} were not all looked at, as no warehouse could be asked:"
+        " `python -m orchestration replay`, then `python -m orchestration restore`"
+    )
+    said: list[str] = []
+    assert not local_copies.restore(home, said.append)
+    assert said == [told]
+    if change is None:
+        restored = damaged.command("restore")
+        assert (restored.returncode, restored.stderr) == (1, "")
+        assert restored.stdout.splitlines() == ["what landed is whole", told]
+    # A new home has sent nothing, and no copy is missing.
+    for each in ledger.batch_ids(home):
+        ledger.batch_path(home, each).unlink()
+    assert local_copies.restore(home, said.append)
+    assert said == [told]
 
 
 @pytest.mark.parametrize("has_contract", [True, False])
