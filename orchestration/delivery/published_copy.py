@@ -23,7 +23,14 @@ import duckdb
 from orchestration.installation import access, databases, warehouse
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.damage import DamagedError, told_of
-from orchestration.installation.databases import Connection, files_of, fingerprint, quoted, settings
+from orchestration.installation.databases import (
+    Connection,
+    files_of,
+    fingerprint,
+    quoted,
+    read_value,
+    settings,
+)
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
 from orchestration.installation.project_yaml import published_tables
@@ -38,6 +45,8 @@ _MOST_BYTES_AT_ONCE = 1 << 30
 # The folders of readers for what memory does not hold.
 _SCRATCH = "reading_"
 _SECONDS_OF_A_READER = 86_400
+# Of the memory that the writer may have, as several pages may be read beside a run.
+_SHARE_OF_A_READER = 0.25
 
 
 def count_loads_to_carry(connection: Connection, home: Home) -> int:
@@ -157,7 +166,7 @@ def _complete(connection: Connection, clock: Clock) -> dict[str, int]:
         [clock().astimezone(UTC).replace(tzinfo=None)],
     )
     return {
-        table: databases.read_value(connection, f"select count(*) from published.main.{table}")  # noqa: S608 (names of ours)
+        table: read_value(connection, f"select count(*) from published.main.{table}")  # noqa: S608 (names of ours)
         for table in published_tables()
     }
 
@@ -167,7 +176,8 @@ def reading(home: Home) -> Iterator[Connection]:
     """Open the published copy, which no run ever locks; before the first load, an empty database.
 
     It is attached to a database of its own: DuckDB would give all connections of this process to
-    one path the copy that the first of them opened, until none of them is open.
+    one path the copy that the first of them opened, until none of them is open. Each has a quarter
+    of SALDO_MEMORY_LIMIT.
 
     Raises:
         DamagedError: the copy is missing or cannot be read, on opening or later.
@@ -187,6 +197,8 @@ def reading(home: Home) -> Iterator[Connection]:
     scratch = home.scratch / f"{_SCRATCH}{uuid.uuid4().hex}"
     config = {**settings(home), "temp_directory": str(scratch)}
     with told_of(home.analytics), duckdb.connect(config=config) as connection:
+        limit, unit = read_value(connection, "select current_setting('memory_limit')").split()
+        connection.execute(f"set memory_limit = '{float(limit) * _SHARE_OF_A_READER}{unit}'")
         connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
         connection.execute("use published")
         yield connection

@@ -95,10 +95,10 @@ def test_a_copy_says_when_it_was_published(published: Home) -> None:
     assert _read(published) == (1, datetime(2026, 3, 2, 8))
 
 
-def test_its_readers_keep_to_the_settings_of_the_warehouse(
+def test_its_readers_keep_to_a_quarter_of_the_memory_and_to_the_settings_of_the_warehouse(
     published: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SALDO_MEMORY_LIMIT", "64MB")
+    monkeypatch.setenv("SALDO_MEMORY_LIMIT", "256MB")
     settings = (
         "select current_setting('memory_limit'), current_setting('temp_directory'),"
         " current_setting('autoinstall_known_extensions')"
@@ -121,7 +121,7 @@ def test_its_readers_keep_to_the_settings_of_the_warehouse(
 def test_two_readers_that_spill_at_once_leave_each_other_alone(
     published: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SALDO_MEMORY_LIMIT", "64MB")
+    monkeypatch.setenv("SALDO_MEMORY_LIMIT", "256MB")
     whole = "select count(distinct text) from sorted"
     with published_copy.reading(published) as first, published_copy.reading(published) as second:
         for reader in (first, second):
