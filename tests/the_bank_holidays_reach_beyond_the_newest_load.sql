@@ -1,7 +1,9 @@
 -- Assumes that the calendar of bank holidays covers the dates that are run, in the country of each
 -- contract.
 -- A row here means that business days of a country are counted without holidays, so payments will
--- be called late on a holiday: run `make bank-holidays` with later years, or with the country.
+-- be called late on a holiday: run `make bank-holidays`, which writes the countries of the
+-- contracts. Add a country that it does not know to `bank_holidays.csv` by hand. For later years,
+-- change YEARS in `orchestration/devtools/bank_holidays.py` first.
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'stg_intake__loads'}}}) }}
 
 with newest_load as (

@@ -53,7 +53,7 @@ IMPORTS = {
         "runs",
         "servers",
     },
-    "devtools": {"installation", "verbs"},
+    "devtools": {"contracts", "installation", "verbs"},
     "__main__": set(),
 }
 # Who knows DuckDB by name (R33): the warehouse, the reading of bytes, trials, the published copy.
