@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -171,7 +171,7 @@ def find_common_needs(reader: Reader, business_date: date) -> tuple[Need, ...]:
 
 
 def find_dates_not_run(listed: Sequence[Day], newest: date, now: datetime) -> tuple[Need, ...]:
-    """What the newest date that was run needs a person for if a later one is due.
+    """What the newest date that was run needs a person for if later ones are due, the next first.
 
     Args:
         listed: the day of each organization.
@@ -182,7 +182,7 @@ def find_dates_not_run(listed: Sequence[Day], newest: date, now: datetime) -> tu
     due = max((timing.newest_due_date(_cutoff_of(day), now) for day in listed), default=newest)
     if due <= newest:
         return ()
-    command = f"python -m orchestration run --date {due}"
+    command = f"python -m orchestration run --date {newest + timedelta(days=1)}"
     return (Need("not_run", (due - newest).days, command=command),)
 
 

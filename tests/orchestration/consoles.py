@@ -68,7 +68,7 @@ inner join (
     ('colegio_pehuen', 'a000000000000004', 'invoices', 'e.csv', -1, 0, 0, 'refused',
         'refused_by_operator'),
     ('colegio_pehuen', 'a000000000000005', 'payments', 'f.csv', 0, 0, 0, 'refused', 'empty_file'),
-    ('colegio_pehuen', 'a000000000000006', 'payments', 'f.csv', 0, 0, 1, 'applied', null),
+    ('colegio_pehuen', 'a000000000000006', 'payments', 'F.CSV', 0, 0, 1, 'applied', null),
     ('colegio_pehuen', 'a000000000000007', 'payments', 'g.csv', 1, 1, 0, 'refused', 'empty_file')
 ) as refused (
     organization_id, file_id, kind, file_name, days, days_loaded, loads_later, status, code

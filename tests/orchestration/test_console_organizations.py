@@ -89,7 +89,7 @@ def test_an_organization_shows_its_base_its_payments_and_its_contract(
     ) in page.locator(".contract li").all_inner_texts()
 
 
-# A debt of each of sixteen weeks beside those of the files, the last two due after the date.
+# A debt of each of fifteen weeks beside those of the files, the last two due after the date.
 WEEK_AFTER_WEEK = """
 update debts set due_date = due_date - 35 where organization_id = 'lumina';
 insert into debts by name
@@ -100,6 +100,7 @@ select debts.* replace (
 )
 from (from debts where organization_id = 'lumina' and status = 'pending' limit 1) as debts
 cross join range(16) as weeks (week)
+where week <> 5
 """
 
 
@@ -113,7 +114,6 @@ def test_recovery_is_that_of_the_last_weeks_and_of_none_that_is_still_to_come(
         ("2025-12-15", 0, 1002),
         ("2025-12-22", 0, 1003),
         ("2025-12-29", 0, 1004),
-        ("2026-01-05", 0, 1005),
         ("2026-01-12", 0, 1006),
         ("2026-01-19", 0, 1007),
         ("2026-01-26", 0, 185_400 + 1008),

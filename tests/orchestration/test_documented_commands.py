@@ -146,7 +146,7 @@ NOT_RUN = {
             "systemctl daemon-reload",
             "systemctl enable --now saldo-daemon saldo-webserver saldo-pages",
             "systemctl reset-failed saldo-daemon && systemctl start saldo-daemon",
-            "systemctl restart saldo-daemon saldo-pages",
+            "systemctl restart saldo-daemon saldo-webserver saldo-pages",
             "systemctl stop saldo-daemon saldo-webserver saldo-pages",
         ),
         ("needs systemd", None),

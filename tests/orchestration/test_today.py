@@ -160,7 +160,9 @@ def test_the_newest_date_needs_a_run_once_the_cut_off_of_a_later_one_has_passed(
     assert find_dates_not_run([later_there, WELL], TODAY, cutoff) == (
         Need("not_run", 1, command="python -m orchestration run --date 2026-03-04"),
     )
-    assert find_dates_not_run([WELL], TODAY, NOW) == (Need("not_run", 2, command=RUN_NEWEST),)
+    assert find_dates_not_run([WELL], TODAY, NOW) == (
+        Need("not_run", 2, command="python -m orchestration run --date 2026-03-04"),
+    )
     assert find_dates_not_run([], TODAY, NOW) == ()
 
 

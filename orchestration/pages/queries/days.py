@@ -61,7 +61,7 @@ refused as (
         on
             files.organization_id = later.organization_id
             and files.kind = later.kind
-            and files.file_name = later.file_name
+            and lower(files.file_name) = lower(later.file_name)
             and later.load_id > files.load_id
             and later.status <> 'duplicate'
     where

@@ -187,8 +187,8 @@ left join asked on own.organization_id = asked.organization_id
 where
     (own.status = 'paid' or own.is_in_base)
     and week <= coalesce(asked.looked_on, current_date)
+    and week > coalesce(asked.looked_on, current_date) - {7 * _WEEKS}
 group by own.organization_id, week
-qualify row_number() over (partition by own.organization_id order by week desc) <= {_WEEKS}
 order by week
 """  # noqa: S608 (a number of ours)
 
