@@ -13,6 +13,7 @@ from typing import TextIO
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _RUT = re.compile(r"(?<![^\W_])(\d{1,2}\.?\d{3}\.?\d{3}) ?- ?([\dkK])(?![^\W_])")
+_DATE = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 # The check digit of a RUT, by the remainder modulo 11.
 _CHECK_DIGITS = "0K987654321"
 _PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)
@@ -48,9 +49,9 @@ def redactor(environment: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _without_rut(found: re.Match[str]) -> str:
-    """Return what replaces a RUT; after a hyphen, only its check digit tells it from a date."""
-    is_after_hyphen = found.string[found.start() - 1 : found.start()] == "-"
-    return found[0] if is_after_hyphen and not _has_check_digit(*found.groups()) else "[rut]"
+    """Return what replaces a RUT; only the check digit tells it from a date such as 20260302-1."""
+    body, digit = found.groups()
+    return found[0] if _DATE.fullmatch(body) and not _has_check_digit(body, digit) else "[rut]"
 
 
 def _has_check_digit(body: str, digit: str) -> bool:

@@ -154,6 +154,9 @@ def finish(home: Home, say: runs.Say) -> Request:
     request = Request(**json.loads(home.erasure.read_text()))
     if not request.is_planned:
         runs.require_engine(home)
+        if runs.is_recovery_due(home):
+            # A replay may have been killed meanwhile: all that landed is looked through.
+            runs.run_landed(home, lambda _: None)
     with arriving.reading(home, request.organization_id):
         return _finish(home, request, say)
 
