@@ -126,7 +126,7 @@ def _compare(connection: Connection, home: Home, remarks: list[str]) -> Iterator
     if last < manifests.last_load_id(home) or warehouse.unfinished_load_id(connection) is not None:
         remarks.append(_WAITING)
         return
-    if not last:
+    if not last or not warehouse.is_built(connection):
         return
     yield from (each.said for each in local_copies.find_damaged(connection, home))
     if not home.analytics.exists():
