@@ -162,7 +162,7 @@ def test_the_newest_date_says_that_later_ones_were_not_run(
     former = requests.get(f"{served.address}/today?date=2026-03-02&language=en").text
     assert re.findall(r'<li class="not_run">(.*)</li>', text) == [
         "No later date has been run; later dates whose cut-off has passed: 3."
-        " <code>python -m orchestration run --date 2026-03-06</code>"
+        " <code>python -m orchestration run --date 2026-03-04</code>"
     ]
     assert re.search(r"What was known at 20\d\d-\d\d-\d\d \d\d:\d\d UTC", text)
     assert "not_run" not in former
