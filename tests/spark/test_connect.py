@@ -106,10 +106,22 @@ def test_a_statement_that_cannot_be_waited_for_is_told(home: Home, root: Path, r
     sql = f"select reflect('java.lang.Thread', 'sleep', {_SECONDS}000L) as waited"
     sql = f"insert overwrite directory '{home.root / 'written'}' using parquet {sql}"
     left_at_work(root, remote + spark_connect.begin(home, remote), sql)
+    with pytest.raises(NoSparkError, match=r"may be at work there, and cannot be ended"):
+        spark_connect.end(home, remote)
+    assert home.spark_session.exists()
+
+
+def test_a_server_that_cannot_say_any_more_what_it_interrupted_is_told_until_the_note_is_deleted(
+    home: Home, remote: str
+) -> None:
+    """It was restarted after it had been asked: no run can know whether a statement has ended."""
+    spark_connect.begin(home, remote)
+    noted = json.loads(home.spark_session.read_text("utf-8"))
+    home.spark_session.write_text(json.dumps({**noted, "is_interrupted": True}))
     for _ in range(2):
         with pytest.raises(
             NoSparkError,
-            match=r"may be at work there, and cannot be ended .*; or restart it, .* and delete ",
+            match=r"did not say what it had interrupted.*; or restart it, .* and delete .*_session",
         ):
             spark_connect.end(home, remote)
         assert home.spark_session.exists()
