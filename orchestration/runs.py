@@ -226,13 +226,13 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
         # Its libraries are imported while Dagster's are.
         stack.enter_context(dbt_forks.lent())
         stack.enter_context(progress.listening(say_meanwhile))
-        with _told_of_dagster(home):
+        with _explaining_dagster_errors(home):
             job = stack.enter_context(opened_job(home))
         while not is_done():
             is_recovery = is_recovery_due(home)
             if is_recovery:
                 say("carrying a load through that landed before")
-            with _told_of_dagster(home), _Log(log) as output:
+            with _explaining_dagster_errors(home), _Log(log) as output:
                 failure = job.run(business_date, output)
             if failure is not None:
                 log_line = (
@@ -251,7 +251,7 @@ def _run(home: Home, business_date: date, say: Say, is_done: Callable[[], bool])
 
 
 @contextmanager
-def _told_of_dagster(home: Home) -> Iterator[None]:
+def _explaining_dagster_errors(home: Home) -> Iterator[None]:
     """Explain in one sentence why Dagster failed: a full disk, or settings that it cannot read."""
     try:
         yield

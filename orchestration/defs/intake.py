@@ -75,7 +75,7 @@ def load(
 
     def say(text: str) -> None:
         context.log.info(text)
-        progress.tell(text)
+        progress.send(text)
 
     with guarded(), warehouse.connect(home) as connection:
         # Dagster does not check the tag of a run, and no load can be taken back.

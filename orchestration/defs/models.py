@@ -28,7 +28,7 @@ from orchestration.reports import progress
 _TABLE_NAME = "dagster/table_name"
 
 
-# The tables of previous runs that a build reads; see Rooms.get_asset_spec.
+# The tables of previous runs that a build reads; see SaldoDbtTranslator.get_asset_spec.
 _FORMER = {
     "base/debts": "The debts as the former load left them, for a new file to be compared with.",
     "base/debts_history": "The versions of the debts as they were when the build began.",
@@ -51,7 +51,7 @@ former = [
 ]
 
 
-class Rooms(DagsterDbtTranslator):
+class SaldoDbtTranslator(DagsterDbtTranslator):
     """Groups assets by their folder."""
 
     def get_asset_spec(
@@ -194,7 +194,7 @@ def _describe_test(node: Mapping[str, Any]) -> str:
 @dbt_assets(
     manifest=project().manifest_path,
     project=project(),
-    dagster_dbt_translator=Rooms(),
+    dagster_dbt_translator=SaldoDbtTranslator(),
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,
     pool="warehouse",
@@ -215,7 +215,7 @@ def models(
 
     def say(text: str) -> None:
         context.log.info(text)
-        progress.tell(text)
+        progress.send(text)
 
     engine = engines.chosen()
     # Nobody reads the manifest that dbt would write; writing it takes longer than reading it.
@@ -229,7 +229,7 @@ def models(
             if not context.is_subset:
                 chosen = engine.choose_nodes(connection, home, project_now)
             lent = engine.lend(connection, home)
-        with locking.lent_to_children(home), row_views.told_checked(), _variables(lent):
+        with locking.lent_to_children(home), row_views.with_rows_checked(), _variables(lent):
             # Only one run at a time: the last run's artifacts are enough.
             target = home.root / "target" / "build"
             invocation = dbt.cli([*arguments, *chosen], context=context, target_path=target)

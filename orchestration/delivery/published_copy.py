@@ -22,7 +22,7 @@ import duckdb
 
 from orchestration.installation import access, databases, warehouse
 from orchestration.installation.clock import Clock, utc_now
-from orchestration.installation.damage import DamagedError, told_of
+from orchestration.installation.damage import DamagedError, naming_damaged_copy
 from orchestration.installation.databases import (
     Connection,
     files_of,
@@ -196,7 +196,7 @@ def reading(home: Home) -> Iterator[Connection]:
     # one when it needs it, and removes it.
     scratch = home.scratch / f"{_SCRATCH}{uuid.uuid4().hex}"
     config = {**settings(home), "temp_directory": str(scratch)}
-    with told_of(home.analytics), duckdb.connect(config=config) as connection:
+    with naming_damaged_copy(home.analytics), duckdb.connect(config=config) as connection:
         limit, unit = read_value(connection, "select current_setting('memory_limit')").split()
         connection.execute(f"set memory_limit = '{float(limit) * _SHARE_OF_A_READER}{unit}'")
         connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
@@ -217,7 +217,7 @@ def find_differences(connection: Connection, home: Home) -> list[str]:
         DamagedError: the copy cannot be read.
 
     """
-    with told_of(home.analytics):
+    with naming_damaged_copy(home.analytics):
         connection.execute(f"attach {quoted(home.analytics)} as published (read_only)")
         try:
             return [

@@ -18,9 +18,9 @@ import holidays
 from orchestration.contracts.organizations import read_organizations
 from orchestration.contracts.tables import raise_for, read_rows
 from orchestration.installation import whole_files
-from orchestration.installation.errors import tell
+from orchestration.installation.errors import warn_operator
 from orchestration.installation.home import Home
-from orchestration.verbs.common import told
+from orchestration.verbs.common import exit_on_user_error
 
 YEARS = range(2024, 2037)
 SEED = "bank_holidays.csv"
@@ -72,5 +72,5 @@ def _read_days(country: str) -> list[tuple[str, ...]]:
 
 
 if __name__ == "__main__":
-    with told():
-        click.echo(write(Home.from_environment().seeds, tell))
+    with exit_on_user_error():
+        click.echo(write(Home.from_environment().seeds, warn_operator))

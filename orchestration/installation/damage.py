@@ -86,7 +86,7 @@ def full_disk(folder: Path) -> DiskFullError:
 
 
 @contextmanager
-def told_of(path: Path) -> Iterator[None]:
+def naming_damaged_copy(path: Path) -> Iterator[None]:
     """Turn errors of a damaged published copy into one that names it and says what to do.
 
     Raises:

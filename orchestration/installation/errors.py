@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 
-def tell(message: str) -> None:
+def warn_operator(message: str) -> None:
     """Write a line for the operator beside what the command prints."""
     sys.stderr.write(f"saldo: {message}\n")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.installation import access
-from orchestration.installation.errors import WrongUseError, tell
+from orchestration.installation.errors import WrongUseError, warn_operator
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A home has one of these from its first moment on, or had it before: events, contracts or Dagster's
@@ -185,7 +185,7 @@ class Home:
                 f"{self.root} has files, and none of Saldo: name a new or empty folder, or a home,"
                 " with SALDO_HOME"
             )
-        access.close(self.root, self.analytics, tell)
+        access.close(self.root, self.analytics, warn_operator)
         for folder in (
             self.landing / "_loads",
             self.events,

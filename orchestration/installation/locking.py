@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from orchestration.installation.errors import ToldError, tell
+from orchestration.installation.errors import ToldError, warn_operator
 from orchestration.installation.home import Home
 
 WAIT = "SALDO_LOCK_WAIT_SECONDS"
@@ -47,7 +47,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive(
-    home: Home, *, wait_seconds: float | None = None, say: Callable[[str], None] = tell
+    home: Home, *, wait_seconds: float | None = None, say: Callable[[str], None] = warn_operator
 ) -> Iterator[None]:
     """Hold a home for one run; a second run reports the holder and waits (R29).
 

@@ -92,7 +92,7 @@ class UnusableHomeError(WrongUseError):
 
 
 @contextmanager
-def told_checked() -> Iterator[None]:
+def with_rows_checked() -> Iterator[None]:
     """Tell the dbt that is started in this context that the files it may read were compared."""
     os.environ[CHECKED] = "1"
     try:

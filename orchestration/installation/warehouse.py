@@ -106,7 +106,7 @@ def _opened(home: Home, *, is_read_only: bool) -> Iterator[Connection]:
     try:
         if not is_read_only and not home.warehouse.exists():
             _forget_rest(home)
-        with _busy_told(home.warehouse):
+        with _naming_the_holder(home.warehouse):
             connection = duckdb.connect(
                 str(home.warehouse), read_only=is_read_only, config=settings(home)
             )
@@ -125,7 +125,7 @@ def _opened(home: Home, *, is_read_only: bool) -> Iterator[Connection]:
 
 
 def _attach_marts(connection: Connection, home: Home, options: str = "") -> None:
-    with _busy_told(home.marts):
+    with _naming_the_holder(home.marts):
         connection.execute(f"attach {quoted(home.marts)} as marts{options}")
     connection.execute(f"set search_path = '{SEARCHED}'")
 
@@ -147,7 +147,7 @@ def marts_closed(connection: Connection, home: Home) -> Iterator[None]:
 
 
 @contextmanager
-def _busy_told(path: Path) -> Iterator[None]:
+def _naming_the_holder(path: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.IOException as error:

@@ -27,7 +27,7 @@ import duckdb
 from orchestration.contracts.organizations import Organization
 from orchestration.formats.text_files import RowsRefusedError
 from orchestration.installation import warehouse
-from orchestration.installation.damage import told_of
+from orchestration.installation.damage import naming_damaged_copy
 from orchestration.installation.databases import Connection, quoted, settings
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
@@ -159,7 +159,11 @@ def judged(
     shutil.copyfile(content, path)
     contracts = store.keep_contracts(trial)
     manifest = Manifest(_LOAD_ID, instant, business_date, contracts, files=(file,))
-    with _told(), told_of(home.analytics), duckdb.connect(config=settings(trial)) as connection:
+    with (
+        _without_quoted_rows(),
+        naming_damaged_copy(home.analytics),
+        duckdb.connect(config=settings(trial)) as connection,
+    ):
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("attach ':memory:' as warehouse")
         connection.execute("attach ':memory:' as marts")
@@ -208,7 +212,7 @@ def _show_base(
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _without_quoted_rows() -> Iterator[None]:
     """Turn an error of the database, whose text may quote rows, into one that does not."""
     try:
         yield

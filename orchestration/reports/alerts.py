@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from orchestration.installation.errors import tell
+from orchestration.installation.errors import warn_operator
 from orchestration.installation.redaction import redact
 
 COMMAND = "SALDO_ALERT_COMMAND"
@@ -90,7 +90,7 @@ def sent_if_raised(title: str) -> Iterator[None]:
     except Exception as error:
         if not getattr(error, "is_sent", False):
             alert = Alert("failed", title, (f"{type(error).__name__}: {error}",))
-            send(alert, os.environ, tell)
+            send(alert, os.environ, warn_operator)
         raise
 
 
@@ -116,4 +116,4 @@ def _post(address: str, content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    send(Alert("failed", sys.argv[1], tuple(sys.argv[2:])), os.environ, tell)
+    send(Alert("failed", sys.argv[1], tuple(sys.argv[2:])), os.environ, warn_operator)

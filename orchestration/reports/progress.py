@@ -11,7 +11,7 @@ from contextlib import contextmanager
 _listeners: list[Callable[[str], None]] = []
 
 
-def tell(text: str) -> None:
+def send(text: str) -> None:
     """Send a message to all listeners."""
     for listener in _listeners:
         listener(text)

@@ -93,7 +93,9 @@ def find_differences(copy: Home) -> Iterator[str]:
 
     """
     before = _fingerprints(copy)
-    with _said_by_dbt(copy, "the models could not be built once more from all that landed"):
+    with _explaining_dbt_failures(
+        copy, "the models could not be built once more from all that landed"
+    ):
         run_dbt(copy, "build", "--full-refresh", *_MODELS, *_EVERY_ROW, is_silent=True)
     after = _fingerprints(copy)
     differing = [table for table in before if after.get(table) != before[table]]
@@ -114,7 +116,7 @@ def _find_failures(copy: Home) -> Iterator[str]:
     """Run dbt's tests over every row."""
     results = copy.root / "target" / "run_results.json"
     results.unlink(missing_ok=True)
-    with _said_by_dbt(copy, "dbt's tests could not be run over all rows"):
+    with _explaining_dbt_failures(copy, "dbt's tests could not be run over all rows"):
         try:
             run_dbt(
                 copy, "test", *_EVERY_ROW, "--exclude-resource-type", "unit_test", is_silent=True
@@ -136,7 +138,7 @@ def _read_failures(results: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _said_by_dbt(copy: Home, what: str) -> Iterator[None]:
+def _explaining_dbt_failures(copy: Home, what: str) -> Iterator[None]:
     """Let dbt hold the copy as long as it lives, and tell it if it failed."""
     try:
         with locking.lent_to_children(copy):

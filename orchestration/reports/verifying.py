@@ -106,11 +106,11 @@ def verify(home: Home) -> Verified:
         yield from ()
 
     for look in (read_warehouse, read_copy):
-        findings += [each for each in _told(look) if each not in findings]
+        findings += [each for each in _as_sentences(look) if each not in findings]
     return Verified(tuple(findings), tuple(remarks), len(load_ids), _WAITING not in remarks)
 
 
-def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
+def _as_sentences(look: Callable[[], Iterator[str]]) -> Iterator[str]:
     try:
         yield from look()
     except (DamagedError, warehouse.OlderWarehouseError) as error:

@@ -11,7 +11,7 @@ from rich.console import Console
 from orchestration.contracts.organizations import read_contracts
 from orchestration.intake import checking
 from orchestration.reports import terminal
-from orchestration.verbs.common import find_organization, open_home, told
+from orchestration.verbs.common import exit_on_user_error, find_organization, open_home
 
 
 @click.command()
@@ -20,7 +20,7 @@ from orchestration.verbs.common import find_organization, open_home, told
 def check(organization_id: str | None, offline: bool) -> None:
     """Try contracts and servers, and tell what the newest files would change; changes nothing."""
     console, home = Console(), open_home()
-    with told():
+    with exit_on_user_error():
         organizations = read_contracts(home.seeds)
         if offline:
             console.print(f"{len(organizations)} contracts can be used", highlight=False)

@@ -24,7 +24,7 @@ def open_home() -> Home:
     Before that, the variables are checked that all verbs work by.
     """
     home = Home.from_environment()
-    with told():
+    with exit_on_user_error():
         variables.check(os.environ)
         home.create()
     os.environ.update(home.environment())
@@ -46,7 +46,7 @@ def find_organization(organizations: Sequence[Organization], organization_id: st
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def exit_on_user_error() -> Iterator[None]:
     """Print errors that a user can fix in one sentence, and exit with their status."""
     try:
         yield

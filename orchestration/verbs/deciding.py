@@ -18,14 +18,14 @@ from orchestration.intake import decisions
 from orchestration.intake.decisions import DecidedError, HeldFile, OvertakenError
 from orchestration.reports import alerts
 from orchestration.reports.printing import as_text, make_table, say
-from orchestration.verbs.common import open_home, told
+from orchestration.verbs.common import exit_on_user_error, open_home
 
 
 @click.command()
 def held() -> None:
     """List the files that wait for a decision, with the difference that they would make."""
     console, home = Console(), open_home()
-    with told():
+    with exit_on_user_error():
         with published_copy.reading(home) as published:
             files = decisions.read_held(published)
         _show_held(console, files)
@@ -50,7 +50,10 @@ def refuse(file_id: str) -> None:
 def load_decisions() -> None:
     """Carry out the decisions that wait; the pages start this when an operator has decided."""
     console, home = Console(), open_home()
-    with told(), alerts.sent_if_raised("decisions on held files could not be carried out"):
+    with (
+        exit_on_user_error(),
+        alerts.sent_if_raised("decisions on held files could not be carried out"),
+    ):
         read_contracts(home.seeds)
         with locking.exclusive(home):
             runs.run_decisions(home, console.print)
@@ -62,7 +65,7 @@ def _decide(file_id: str, decision: str) -> None:
     Of two people who decide on the same file, the first one counts.
     """
     console, home = Console(), open_home()
-    with told():
+    with exit_on_user_error():
         read_contracts(home.seeds)
         with published_copy.reading(home) as published:
             decisions.check_held(published, file_id)

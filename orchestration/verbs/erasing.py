@@ -8,7 +8,7 @@ from rich.console import Console
 from orchestration.contracts.organizations import read_contracts
 from orchestration.installation import locking
 from orchestration.privacy import erasure
-from orchestration.verbs.common import find_organization, not_copied, open_home, told
+from orchestration.verbs.common import exit_on_user_error, find_organization, not_copied, open_home
 
 
 @click.command()
@@ -20,7 +20,7 @@ def erase(organization_id: str | None, customer_ids: tuple[str, ...]) -> None:
     Without arguments: complete an unfinished erasure.
     """
     console, home = Console(), open_home()
-    with told(), locking.exclusive(home), not_copied(home):
+    with exit_on_user_error(), locking.exclusive(home), not_copied(home):
         organizations = read_contracts(home.seeds)
         if organization_id is None:
             if not erasure.is_unfinished(home):

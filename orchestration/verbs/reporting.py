@@ -8,7 +8,7 @@ import click
 
 from orchestration.pages import languages
 from orchestration.pages import report as reports
-from orchestration.verbs.common import DATE, open_home, told
+from orchestration.verbs.common import DATE, exit_on_user_error, open_home
 
 
 @click.command()
@@ -24,6 +24,6 @@ from orchestration.verbs.common import DATE, open_home, told
 )
 def report(business_date: datetime | None, language: str) -> None:
     """Write the pictures of a business date as one HTML file, to print or attach."""
-    with told():
+    with exit_on_user_error():
         day = business_date.date() if business_date else None
         click.echo(reports.write(open_home(), day, language).path)

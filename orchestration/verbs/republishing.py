@@ -18,7 +18,7 @@ from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.landing import manifests
 from orchestration.reports import terminal
-from orchestration.verbs.common import DATE, find_organization, open_home, told
+from orchestration.verbs.common import DATE, exit_on_user_error, find_organization, open_home
 
 
 @click.command()
@@ -27,7 +27,7 @@ from orchestration.verbs.common import DATE, find_organization, open_home, told
 def republish(organization_id: str, business_date: datetime) -> None:
     """Put the payments file of a date into the outbox again, with the same bytes."""
     console, home = Console(), open_home()
-    with told(), locking.exclusive(home):
+    with exit_on_user_error(), locking.exclusive(home):
         organization = find_organization(read_contracts(home.seeds), organization_id)
         with warehouse.connect(home) as connection:
             kept_tables.check(connection)

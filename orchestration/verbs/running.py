@@ -19,7 +19,7 @@ from orchestration.intake import receiving
 from orchestration.reports import alerts, terminal
 from orchestration.reports.printing import say
 from orchestration.servers import deadlines
-from orchestration.verbs.common import DATE, not_copied, open_home, told
+from orchestration.verbs.common import DATE, exit_on_user_error, not_copied, open_home
 
 
 @click.command()
@@ -31,7 +31,7 @@ def run(business_date: datetime | None) -> None:
     days = business_dates.get_partition_keys()
     if day.isoformat() not in days:
         raise click.BadParameter(f"{day} cannot be run: dates from {days[0]} to {days[-1]} can")
-    with told(), alerts.sent_if_raised(f"the run of {day} did not happen"):
+    with exit_on_user_error(), alerts.sent_if_raised(f"the run of {day} did not happen"):
         home = open_home()
         read_contracts(home.seeds)
         receiving.file_limit(os.environ)
@@ -47,7 +47,7 @@ def replay() -> None:
     """Build the warehouse anew from the landing area; the former one is set aside."""
     console, home = Console(), open_home()
     with (
-        told(),
+        exit_on_user_error(),
         locking.exclusive(home),
         not_copied(home),
         console.status("replaying the landing area"),

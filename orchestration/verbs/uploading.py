@@ -15,7 +15,7 @@ from orchestration.installation import locking, warehouse
 from orchestration.installation.home import Home
 from orchestration.intake import uploads
 from orchestration.reports import alerts, terminal
-from orchestration.verbs.common import find_organization, open_home, told
+from orchestration.verbs.common import exit_on_user_error, find_organization, open_home
 
 
 @click.command()
@@ -26,7 +26,7 @@ from orchestration.verbs.common import find_organization, open_home, told
 def upload_customers(organization_id: str, workbook: Path) -> None:
     """Create and update customers from a workbook of an organization."""
     console, home = Console(), open_home()
-    with told():
+    with exit_on_user_error():
         organization = find_organization(read_contracts(home.seeds), organization_id)
         own = uploads.put(home, organization, workbook, workbook.name, datetime.now(UTC))
         statuses = _run_uploads(console, home, own)
@@ -37,7 +37,7 @@ def upload_customers(organization_id: str, workbook: Path) -> None:
 @click.command()
 def load_uploads() -> None:
     """Load the workbooks that wait; the pages start this when an operator has confirmed one."""
-    with told(), alerts.sent_if_raised("workbooks of customers could not be loaded"):
+    with exit_on_user_error(), alerts.sent_if_raised("workbooks of customers could not be loaded"):
         statuses = _run_uploads(Console(), open_home())
     sys.exit(1 if "refused" in statuses.values() else 0)
 

@@ -15,7 +15,7 @@ from orchestration.installation.home import Home
 from orchestration.intake import restoring, soundness
 from orchestration.reports import verifying
 from orchestration.reports.printing import say
-from orchestration.verbs.common import open_home, told
+from orchestration.verbs.common import exit_on_user_error, open_home
 
 
 @click.command()
@@ -26,7 +26,7 @@ def verify(*, quick: bool) -> None:
     The models are built once more beside the warehouse, and dbt's tests look at all rows.
     """
     console, home = Console(), open_home()
-    with told():
+    with exit_on_user_error():
         with console.status("reading all that is kept" if quick else "building all once more"):
             verified = _read(home) if quick else verifying.verify_whole(home)
         for each in (*verified.findings, *verified.remarks):
@@ -51,7 +51,7 @@ def restore() -> None:
     published. Nothing is sent.
     """
     console, home = Console(), open_home()
-    with told(), locking.exclusive(home):
+    with exit_on_user_error(), locking.exclusive(home):
         with console.status("looking for the same bytes"):
             restored = restoring.restore(home, read_contracts(home.seeds), os.environ)
             findings = soundness.check_landing(home, *warehouse.peek_numbers(home))

@@ -7,7 +7,7 @@ import os
 import click
 
 from orchestration.pages.webserver import serve
-from orchestration.verbs.common import open_home, told
+from orchestration.verbs.common import exit_on_user_error, open_home
 
 
 @click.command()
@@ -23,5 +23,5 @@ from orchestration.verbs.common import open_home, told
 def webserver(port: int, with_daemon: bool) -> None:
     """Serve Dagster's user interface on this machine, to its own pages alone."""
     open_home()
-    with told():
+    with exit_on_user_error():
         serve(port, os.environ, with_daemon=with_daemon)

@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource
 
-from orchestration.defs.models import Rooms
+from orchestration.defs.models import SaldoDbtTranslator
 from orchestration.defs.resources import Dbt
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation.home import PROJECT, Home
@@ -28,7 +28,7 @@ from tests.orchestration.installations import Installed, install
     [
         (Dbt, DbtCliResource, {"_cli_version", "_initialize_dbt_core_adapter"}),
         (
-            Rooms,
+            SaldoDbtTranslator,
             DagsterDbtTranslator,
             {"get_asset_spec", "get_asset_check_spec", "get_owners", "get_group_name"},
         ),
