@@ -20,16 +20,16 @@
 #}
 {% macro select_result_lines(answers, rejections) -%}
 {%- set columns = [
-    ('linea', 'cast(told.row_number as ' ~ dbt.type_string() ~ ')'),
-    ('codigo', 'told.code'),
-    ('mensaje', make_harmless('told.message')),
-    ('cliente', make_harmless('told.customer_id_text')),
-    ('producto', make_harmless('told.product_id_text')),
-    ('vencimiento', make_harmless('told.due_date_text')),
-    ('monto', make_harmless_unless_number('told.amount_text')),
+    ('linea', 'cast(answer_rows.row_number as ' ~ dbt.type_string() ~ ')'),
+    ('codigo', 'answer_rows.code'),
+    ('mensaje', make_harmless('answer_rows.message')),
+    ('cliente', make_harmless('answer_rows.customer_id_text')),
+    ('producto', make_harmless('answer_rows.product_id_text')),
+    ('vencimiento', make_harmless('answer_rows.due_date_text')),
+    ('monto', make_harmless_unless_number('answer_rows.amount_text')),
 ] %}
 
-with told as (
+with answer_rows as (
     select
         file_id,
         1 as line_number,
@@ -68,16 +68,16 @@ file_lines as (
     from {{ answers }}
     union all
     select
-        told.file_id,
-        told.line_number,
+        answer_rows.file_id,
+        answer_rows.line_number,
         concat(
             {%- for name, value in columns %}
             {{ quote_field(value, answers ~ '.delimiter') }}
             {{- ", " ~ answers ~ ".delimiter," if not loop.last }}
             {%- endfor %}
         ) as line
-    from told
-    inner join {{ answers }} on told.file_id = {{ answers }}.file_id
+    from answer_rows
+    inner join {{ answers }} on answer_rows.file_id = {{ answers }}.file_id
 )
 
 select * from file_lines

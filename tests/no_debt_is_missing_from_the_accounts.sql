@@ -32,7 +32,7 @@ owed as (
         debts.status
 ),
 
-told as (
+accounted as (
     select
         organization_id,
         'pending' as status,
@@ -54,21 +54,24 @@ told as (
 
 differing as (
     select
-        coalesce(owed.organization_id, told.organization_id) as organization_id,
-        coalesce(owed.status, told.status) as status,
+        coalesce(owed.organization_id, accounted.organization_id) as organization_id,
+        coalesce(owed.status, accounted.status) as status,
         owed.debt_count,
-        told.debt_count as told_count,
+        accounted.debt_count as accounted_count,
         owed.amount,
-        told.amount as told_amount
+        accounted.amount as accounted_amount
     from owed
-    full outer join told
+    full outer join accounted
         on
-            owed.organization_id = told.organization_id
-            and owed.status = told.status
+            owed.organization_id = accounted.organization_id
+            and owed.status = accounted.status
     where
-        coalesce(owed.debt_count, 0) <> coalesce(told.debt_count, 0)
-        or coalesce(owed.amount, 0) <> coalesce(told.amount, 0)
-        or (told.status = 'pending' and owed.oldest_due_date is distinct from told.oldest_due_date)
+        coalesce(owed.debt_count, 0) <> coalesce(accounted.debt_count, 0)
+        or coalesce(owed.amount, 0) <> coalesce(accounted.amount, 0)
+        or (
+            accounted.status = 'pending'
+            and owed.oldest_due_date is distinct from accounted.oldest_due_date
+        )
 )
 
 select * from differing

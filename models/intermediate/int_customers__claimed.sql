@@ -28,7 +28,7 @@ organizations as (
     select * from {{ ref('stg_contracts__organizations') }}
 ),
 
-told as (
+published as (
     select
         organization_id,
         payment_id,
@@ -73,14 +73,14 @@ claims as (
         payments.customer_id,
         'untold' as reason
     from payments
-    left join told
+    left join published
         on
-            payments.organization_id = told.organization_id
-            and payments.payment_id = told.payment_id
-            and payments.debt_id = told.debt_id
+            payments.organization_id = published.organization_id
+            and payments.payment_id = published.payment_id
+            and payments.debt_id = published.debt_id
     where
-        payments.received_amount - payments.reversed_amount <> coalesce(told.amount, 0)
-        or (payments.status = 'authorized' and told.amount is null)
+        payments.received_amount - payments.reversed_amount <> coalesce(published.amount, 0)
+        or (payments.status = 'authorized' and published.amount is null)
     union all
     select
         lines.organization_id,

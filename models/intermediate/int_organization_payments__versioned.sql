@@ -118,7 +118,7 @@ keys as (
 ),
 
 -- A currency without a valid row left has one row without a file.
-told as (
+rows_so_far as (
     select
         moments.debt_id,
         currencies.currency,
@@ -164,7 +164,7 @@ summed as (
             as has_all_amounts,
         max(case when newness = 1 and takes_back then 1 else 0 end) = 1 as is_taken_back,
         max(case when newness = 1 and not takes_back then 1 else 0 end) = 1 as is_paid_last
-    from told
+    from rows_so_far
     group by debt_id, currency, load_id
 ),
 

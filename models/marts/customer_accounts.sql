@@ -66,7 +66,7 @@ owed as (
         debts.normal_id
 ),
 
-told as (
+known_touched as (
     select known.*
     from known
     {%- if is_incremental() %}
@@ -79,27 +79,27 @@ told as (
 
 everyone as (
     select
-        coalesce(owed.organization_id, told.organization_id) as organization_id,
-        coalesce(told.customer_id, owed.customer_id) as customer_id,
-        told.name,
-        told.mail,
+        coalesce(owed.organization_id, known_touched.organization_id) as organization_id,
+        coalesce(known_touched.customer_id, owed.customer_id) as customer_id,
+        known_touched.name,
+        known_touched.mail,
         coalesce(owed.pending_count, 0) as pending_count,
         coalesce(owed.pending_amount, 0) as pending_amount,
         owed.oldest_due_date,
         coalesce(owed.in_process_count, 0) as in_process_count,
         coalesce(owed.in_process_amount, 0) as in_process_amount,
         coalesce(owed.other_currency_count, 0) as other_currency_count,
-        coalesce(told.active_method_count, 0) as active_method_count,
-        coalesce(told.waiting_method_count, 0) as waiting_method_count,
-        coalesce(told.is_created, false) as is_created,
+        coalesce(known_touched.active_method_count, 0) as active_method_count,
+        coalesce(known_touched.waiting_method_count, 0) as waiting_method_count,
+        coalesce(known_touched.is_created, false) as is_created,
         owed.normal_id is not null as is_owing,
-        coalesce(told.is_reachable, false) as is_reachable,
-        coalesce(told.is_campaign_contact, false) as is_campaign_contact
+        coalesce(known_touched.is_reachable, false) as is_reachable,
+        coalesce(known_touched.is_campaign_contact, false) as is_campaign_contact
     from owed
-    full outer join told
+    full outer join known_touched
         on
-            owed.organization_id = told.organization_id
-            and owed.normal_id = told.normal_id
+            owed.organization_id = known_touched.organization_id
+            and owed.normal_id = known_touched.normal_id
 ),
 
 accounts as (

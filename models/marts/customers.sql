@@ -3,7 +3,7 @@
 -- from all their rows ever, so the result does not depend on the order of builds (R9).
 {{ config(materialized='incremental', unique_key='customer_key') }}
 
-with told as (
+with customer_rows as (
     select * from {{ ref('int_customers__checked') }}
 ),
 
@@ -16,9 +16,9 @@ loads as (
 ),
 
 touched as (
-    select distinct told.customer_key
-    from told
-    inner join loads on told.load_id = loads.load_id
+    select distinct customer_rows.customer_key
+    from customer_rows
+    inner join loads on customer_rows.load_id = loads.load_id
     {%- if is_incremental() %}
     where loads.is_current
     {%- endif %}
@@ -26,23 +26,23 @@ touched as (
 
 applied as (
     select
-        told.customer_key,
-        told.organization_id,
-        told.customer_id,
-        told.name,
-        told.mail,
-        told.mail_status,
-        told.attributes,
-        told.file_id,
-        told.load_id,
+        customer_rows.customer_key,
+        customer_rows.organization_id,
+        customer_rows.customer_id,
+        customer_rows.name,
+        customer_rows.mail,
+        customer_rows.mail_status,
+        customer_rows.attributes,
+        customer_rows.file_id,
+        customer_rows.load_id,
         standing.judged_at
-    from told
+    from customer_rows
     inner join standing
         on
-            told.file_id = standing.file_id
+            customer_rows.file_id = standing.file_id
             and standing.verdict = 'applied'
-    inner join touched on told.customer_key = touched.customer_key
-    where told.rejection_code is null
+    inner join touched on customer_rows.customer_key = touched.customer_key
+    where customer_rows.rejection_code is null
 ),
 
 mailed as (

@@ -14,7 +14,7 @@ loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
 
-told as (
+files_described as (
     select
         files.file_id,
         files.organization_id,
@@ -53,4 +53,4 @@ told as (
     left join codes as further_codes on standing.further_code = further_codes.code
 )
 
-select * from told
+select * from files_described

@@ -82,7 +82,7 @@ rejected as (
     where customers.rejection_code is not null
 ),
 
-told as (
+rejections_described as (
     select
         rejected.file_id,
         rejected.line_number,
@@ -103,4 +103,4 @@ told as (
     left join codes on rejected.rejection_code = codes.code
 )
 
-select * from told
+select * from rejections_described

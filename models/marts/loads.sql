@@ -35,7 +35,7 @@ decided as (
     group by load_id
 ),
 
-told as (
+event_lines as (
     select
         load_id,
         cast(sum(line_count) as bigint) as event_line_count
@@ -68,12 +68,12 @@ counted as (
         coalesce(received.refused_file_count, 0) as refused_file_count,
         coalesce(received.idle_file_count, 0) as idle_file_count,
         coalesce(decided.decision_count, 0) as decision_count,
-        coalesce(told.event_line_count, 0) as event_line_count
+        coalesce(event_lines.event_line_count, 0) as event_line_count
     from loads
     left join looked on loads.load_id = looked.load_id
     left join received on loads.load_id = received.load_id
     left join decided on loads.load_id = decided.load_id
-    left join told on loads.load_id = told.load_id
+    left join event_lines on loads.load_id = event_lines.load_id
 )
 
 select * from counted

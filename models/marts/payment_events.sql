@@ -10,7 +10,7 @@ loads as (
     {{ only_new_loads() }}
 ),
 
-told as (
+events_described as (
     select
         events.event_number,
         events.event_id,
@@ -35,4 +35,4 @@ told as (
     inner join loads on events.load_id = loads.load_id
 )
 
-select * from told
+select * from events_described

@@ -76,7 +76,7 @@ repetitions as (
         debt_id
 ),
 
-told as (
+exceptions_described as (
     select
         md5(concat(ranked.code, '|', ranked.organization_id, '|', ranked.subject)) as exception_id,
         ranked.code,
@@ -154,4 +154,4 @@ told as (
     where ranked.beginning = 1
 )
 
-select * from told
+select * from exceptions_described

@@ -6,7 +6,7 @@ loads as (
     select * from {{ ref('stg_intake__loads') }}
 ),
 
-told as (
+lines_described as (
     select
         lines.source_file,
         lines.line_number,
@@ -19,4 +19,4 @@ told as (
     inner join loads on lines.load_id = loads.load_id
 )
 
-select * from told
+select * from lines_described

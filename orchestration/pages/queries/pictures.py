@@ -154,14 +154,16 @@ order by days.business_date
 
 _PAID = f"""
 select
-    told.organization_id, told.paid_on, coalesce(told.channel, ''), count(*), sum(told.amount)
-from payments_file_lines as told
+    lines.organization_id, lines.paid_on, coalesce(lines.channel, ''), count(*), sum(lines.amount)
+from payments_file_lines as lines
 inner join shown
-    on told.organization_id = shown.organization_id and told.currency = shown.currency
-where told.business_date <= $business_date and told.status = 'autorizado'
-group by told.organization_id, told.paid_on, told.channel
-qualify dense_rank() over (partition by told.organization_id order by told.paid_on desc) <= {_DAYS}
-order by told.paid_on, told.channel
+    on lines.organization_id = shown.organization_id and lines.currency = shown.currency
+where lines.business_date <= $business_date and lines.status = 'autorizado'
+group by lines.organization_id, lines.paid_on, lines.channel
+qualify dense_rank() over (
+    partition by lines.organization_id order by lines.paid_on desc
+) <= {_DAYS}
+order by lines.paid_on, lines.channel
 """  # noqa: S608 (a number of ours)
 
 _IN_PROCESS = """
