@@ -22,12 +22,11 @@ from orchestration.installation import (
 )
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import decisions, soundness, uploads
 from orchestration.landing import manifests, row_files
 from orchestration.landing.sealing import missing
 from orchestration.reports import progress
-
-Say = Callable[[str], None]
 
 
 class RunFailedError(ToldError):

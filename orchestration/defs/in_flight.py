@@ -8,6 +8,7 @@ import dagster as dg
 
 from orchestration.contracts.organizations import Organization
 from orchestration.installation import locking
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.home import Home
 from orchestration.intake import timing
 from orchestration.landing import manifests
@@ -33,7 +34,7 @@ def find_due_dates(home: Home, organizations: Sequence[Organization], now: datet
 
     However long ago the newest check was, it says which dates have been missed since.
     """
-    since = now.replace(tzinfo=None) - timedelta(days=timing.MAX_DAYS_BACK + 1)
+    since = naive_utc(now) - timedelta(days=timing.MAX_DAYS_BACK + 1)
     looks = timing.looks_of(manifests.recent_manifests(home, since))
     return timing.due_dates(
         organizations, looks or timing.looks_of(manifests.newest_look(home)), now

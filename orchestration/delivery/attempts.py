@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from orchestration.delivery.outgoing import FileKey, OutgoingFile
+from orchestration.installation.clock import naive_utc
 
 BEGUN = "begun"
 _DELIVER_AGAIN_AFTER = timedelta(minutes=30)
@@ -52,7 +53,7 @@ class Attempt:
             load_id=file.load_id,
             sha256=file.sha256,
             byte_count=len(file.content),
-            attempted_at=attempted_at.astimezone(UTC).replace(tzinfo=None),
+            attempted_at=naive_utc(attempted_at),
             outcome=outcome,
             detail=detail,
             is_in_doubt=is_in_doubt,

@@ -7,7 +7,7 @@ same bytes again (R23), but without the persons who have been erased since.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +19,7 @@ from orchestration.installation import kept_tables, warehouse, whole_files
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 
 _ANEW = "`python -m orchestration restore` writes it again"
 
@@ -88,7 +89,7 @@ def find_damaged(connection: Connection, home: Home) -> Iterator[Damaged]:
                 )
 
 
-def restore(home: Home, say: Callable[[str], None]) -> bool:
+def restore(home: Home, say: Say) -> bool:
     """Write the copies again that are missing or have changed; nothing is sent.
 
     A warehouse that cannot be used knows none of them: a replay makes it anew.
@@ -122,7 +123,7 @@ def restore(home: Home, say: Callable[[str], None]) -> bool:
     return False
 
 
-def _write_damaged(connection: Connection, home: Home, say: Callable[[str], None]) -> bool:
+def _write_damaged(connection: Connection, home: Home, say: Say) -> bool:
     """Write the damaged copies again; return whether each of them could be written."""
     is_whole = True
     for each in find_damaged(connection, home):

@@ -14,14 +14,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC
 from pathlib import Path
 from typing import IO, Any
 
 import duckdb
 
 from orchestration.installation import access, databases, warehouse
-from orchestration.installation.clock import Clock, utc_now
+from orchestration.installation.clock import Clock, naive_utc, utc_now
 from orchestration.installation.damage import DamagedError, naming_damaged_copy
 from orchestration.installation.databases import (
     Connection,
@@ -163,7 +162,7 @@ def _complete(connection: Connection, clock: Clock) -> dict[str, int]:
         connection.execute(f"create table published.main.{table} as from warehouse.main.{table}")
     connection.execute(
         "create table published.main.published_at as select ?::timestamp as published_at",
-        [clock().astimezone(UTC).replace(tzinfo=None)],
+        [naive_utc(clock())],
     )
     return {
         table: read_value(connection, f"select count(*) from published.main.{table}")  # noqa: S608 (names of ours)

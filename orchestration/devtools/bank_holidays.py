@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -18,8 +17,8 @@ import holidays
 from orchestration.contracts.organizations import read_organizations
 from orchestration.contracts.tables import raise_for, read_rows
 from orchestration.installation import whole_files
-from orchestration.installation.errors import warn_operator
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say, warn_operator
 from orchestration.verbs.common import exit_on_user_error
 
 YEARS = range(2024, 2037)
@@ -27,7 +26,7 @@ SEED = "bank_holidays.csv"
 _COLUMNS = ("country", "holiday_on", "name")
 
 
-def write(seeds: Path, say: Callable[[str], None]) -> Path:
+def write(seeds: Path, say: Say) -> Path:
     """Write the seed into the folder of the contracts, and return its path.
 
     The rows of the contracts' countries are replaced; those of other countries stay.

@@ -27,7 +27,7 @@ from orchestration.formats.file_columns import (
     map_columns,
 )
 from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
-from orchestration.installation.databases import Connection, copy_sql, literal_path
+from orchestration.installation.databases import Connection, copy_sql, literal_path, quoted
 from orchestration.installation.project_yaml import RawTable
 from orchestration.installation.row_views import select_list
 
@@ -154,7 +154,7 @@ def copy_rows(
     every = list(filled.values())
     first, reading = every[0], next(iter(readings.values()))
     source = f"read_csv({_paths_sql(every)}, {_options_sql(first)})"
-    where = f" where r0 is distinct from {_text(FILLER)}" if first.has_fillers else ""
+    where = f" where r0 is distinct from {quoted(FILLER)}" if first.has_fillers else ""
     line_counts = _count_lines(connection, source, where, every)
     if line_counts is None:
         raise RecordCountMismatchError
@@ -162,7 +162,7 @@ def copy_rows(
     begins = accumulate(line_counts[:-1], initial=0)
     shifts = [str(each.first_line - begin) for each, begin in zip(every, begins, strict=True)]
     values = {
-        "file_id": _of_file_sql(list(map(_text, filled))),
+        "file_id": _of_file_sql(list(map(quoted, filled))),
         "line_number": f"rowid - first_rowid + {_of_file_sql(shifts)}",
         **{name: f"c{position}" for name, position in reading.columns.items()},
     }
@@ -208,7 +208,7 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
 
 
 def _paths_sql(every: Sequence[Records]) -> str:
-    return f"[{', '.join(_text(literal_path(each.path)) for each in every)}]"
+    return f"[{', '.join(quoted(literal_path(each.path)) for each in every)}]"
 
 
 def _options_sql(records: Records) -> str:
@@ -219,7 +219,7 @@ def _options_sql(records: Records) -> str:
         "auto_detect": "false",
         "header": "false",
         "skip": str(records.skipped_lines),
-        "delim": _text(records.delimiter),
+        "delim": quoted(records.delimiter),
         "quote": "''",
         "escape": "''",
         "comment": "''",
@@ -254,13 +254,13 @@ def _cells_sql(records: Records) -> str:
 def _unescaped_sql(cell: str) -> str:
     plain = cell
     for character, written in reversed(ESCAPES.items()):
-        plain = f"replace({plain}, {_text(written)}, {_text(character)})"
-    return f"case when contains({cell}, {_text(ESCAPE)}) then {plain} else {cell} end"
+        plain = f"replace({plain}, {quoted(written)}, {quoted(character)})"
+    return f"case when contains({cell}, {quoted(ESCAPE)}) then {plain} else {cell} end"
 
 
 def _attributes_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
     members = ", ".join(
-        f"{_text(json.dumps(name, ensure_ascii=False) + ':')} || to_json(c{position})"
+        f"{quoted(json.dumps(name, ensure_ascii=False) + ':')} || to_json(c{position})"
         for name, position in attribute_columns
     )
     return f"'{{' || nullif(concat_ws(',', {members}), '') || '}}'"
@@ -304,7 +304,3 @@ def _fetch(connection: Connection, sql: str) -> list[tuple[int, ...]]:
     except duckdb.Error as error:
         refusal = RowsRefusedError(type(error).__name__)
     raise refusal  # outside of the handler, so that DuckDB's error is not its context
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

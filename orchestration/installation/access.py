@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from orchestration.installation.errors import WrongUseError
+from orchestration.installation.messages import Say
 
 _OTHERS = 0o077
 # The group may pass through the folder, but not list it.
@@ -27,7 +28,7 @@ class ForeignHomeError(WrongUseError):
     """The home belongs to another user, or this user is not in the group that may read it."""
 
 
-def close(root: Path, copy: Path, say: Callable[[str], None]) -> None:
+def close(root: Path, copy: Path, say: Say) -> None:
     """Remove the access of others from a home, and report it.
 
     The folder and its direct entries are checked each time: nobody can reach what is below closed

@@ -11,3 +11,8 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return this machine's time, in UTC."""
     return datetime.now(UTC)
+
+
+def naive_utc(instant: datetime) -> datetime:
+    """Convert an instant to UTC without zone, as the warehouse keeps it."""
+    return instant.astimezone(UTC).replace(tzinfo=None)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import glob
 import os
-import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -148,12 +148,12 @@ def read_whole(connection: Connection) -> None:
 
 def literal_path(path: Path) -> str:
     """Escape a path so that DuckDB sees no pattern in it."""
-    return re.sub(r"[*?\[]", lambda match: f"[{match[0]}]", str(path.resolve()))
+    return glob.escape(str(path.resolve()))
 
 
-def quoted(path: Path) -> str:
-    """Write a path as a text of SQL."""
-    return "'" + str(path).replace("'", "''") + "'"
+def quoted(value: str | Path) -> str:
+    """Write a text or a path as a text of SQL."""
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def count_rows(connection: Connection) -> dict[tuple[str, str], int]:

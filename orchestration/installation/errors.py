@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-
-def warn_operator(message: str) -> None:
-    """Write a line for the operator beside what the command prints."""
-    sys.stderr.write(f"saldo: {message}\n")
-
 
 class ToldError(Exception):
     """The message says what is wrong, where, and what to do; the command exits with 1."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestration.installation import access
-from orchestration.installation.errors import WrongUseError, warn_operator
+from orchestration.installation.errors import WrongUseError
+from orchestration.installation.messages import warn_operator
 
 PROJECT = Path(__file__).resolve().parents[2]
 # A home has one of these from its first moment on, or had it before: events, contracts or Dagster's

@@ -11,14 +11,15 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from orchestration.installation.errors import ToldError, warn_operator
+from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say, warn_operator
 
 WAIT = "SALDO_LOCK_WAIT_SECONDS"
 _DEFAULT_WAIT_SECONDS = 1800.0
@@ -47,7 +48,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive(
-    home: Home, *, wait_seconds: float | None = None, say: Callable[[str], None] = warn_operator
+    home: Home, *, wait_seconds: float | None = None, say: Say = warn_operator
 ) -> Iterator[None]:
     """Hold a home for one run; a second run reports the holder and waits (R29).
 
@@ -124,7 +125,7 @@ def holder(home: Home) -> str | None:
         return _describe(lock)
 
 
-def _acquire(lock: IO[str], home: Home, wait_seconds: float, say: Callable[[str], None]) -> None:
+def _acquire(lock: IO[str], home: Home, wait_seconds: float, say: Say) -> None:
     patience_ends = time.monotonic() + wait_seconds
     has_said = False
     while not _try(lock):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
@@ -22,11 +22,13 @@ from uuid import UUID
 import duckdb
 
 from orchestration.installation import databases, row_views
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.damage import REPLAY, DamagedError, damaged_warehouse, is_of_damage
 from orchestration.installation.databases import Connection, quoted, read_value, settings
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.locking import WarehouseBusyError
+from orchestration.installation.messages import Say
 from orchestration.installation.project_yaml import raw_tables
 
 # The steps of a run wait equally long.
@@ -72,7 +74,7 @@ def create_raw(connection: Connection) -> None:
     row_views.show_missing(connection)
 
 
-def wait_until_free(home: Home, say: Callable[[str], None]) -> None:
+def wait_until_free(home: Home, say: Say) -> None:
     """Wait until no other process, such as a reader, has the warehouse open (R29).
 
     Args:
@@ -227,7 +229,7 @@ def insert(connection: Connection, table: str, rows: Sequence[Mapping[str, objec
 def _as_text(value: object) -> str:
     """Convert a value without a JSON type to text for DuckDB; instants become UTC."""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        return str(value.astimezone(UTC).replace(tzinfo=None))
+        return str(naive_utc(value))
     if isinstance(value, date | Decimal):
         return str(value)
     raise TypeError(f"raw holds no {type(value).__name__}")

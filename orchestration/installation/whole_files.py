@@ -1,7 +1,8 @@
-"""Write files atomically: whole or absent, even if the machine stops."""
+"""Write files atomically: whole or absent, even if the machine stops; and hash whole files."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
         os.fsync(target.fileno())
     part.replace(path)
     sync_folder(path.parent)
+
+
+def hash_of(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def sync_folder(path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from orchestration.contracts.organizations import Organization
 from orchestration.delivery import published_copy
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.home import Home
 from orchestration.intake.inbox import Seen, find_new
 from orchestration.intake.recognizing import Arrival, choose
@@ -276,7 +277,7 @@ def _mark_events(home: Home, now: datetime) -> str | None:
 
 
 def _long_ago(now: datetime) -> datetime:
-    return now.astimezone(UTC).replace(tzinfo=None) - timedelta(days=MAX_DAYS_BACK + 1)
+    return naive_utc(now) - timedelta(days=MAX_DAYS_BACK + 1)
 
 
 def _hash(facts: Iterable[tuple[Any, ...]]) -> str | None:

@@ -7,7 +7,6 @@ the file if the inbox no longer has it. A file that is incomplete then is report
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -306,8 +305,7 @@ def _take(home: Home, organization_id: str, arriving: Arriving) -> Download | No
     part, sha256, byte_count = arriving.part, arriving.sha256, arriving.byte_count
     if sha256 is None:
         byte_count = part.stat().st_size
-        with part.open("rb") as content:
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        sha256 = whole_files.hash_of(part)
     download = Download(sha256, byte_count, is_taken_away=True)
     if part.exists():
         _land(home, organization_id, arriving, download)

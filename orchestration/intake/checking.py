@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from orchestration.contracts.folders import Folder, find_shared
 from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.installation import dbt_project, warehouse
-from orchestration.installation.clock import utc_now
+from orchestration.installation.clock import naive_utc, utc_now
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.intake.loads import ErasureUnfinishedError
@@ -205,7 +205,7 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
     files = [each.file for each in found if each.file]
     manifest = Manifest(
         load_id=1,
-        loaded_at=utc_now().replace(tzinfo=None),
+        loaded_at=naive_utc(utc_now()),
         business_date=utc_now().date(),
         contracts=store.keep_contracts(trial),
         files=tuple(files),

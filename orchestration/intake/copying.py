@@ -238,7 +238,7 @@ def json_lines(
         if names:
             columns = ", ".join(f"{name}: '{_JSON_TYPES.get(name, 'varchar')}'" for name in names)
             take(
-                f"read_json({quoted(Path(literal_path(path)))}, format = 'newline_delimited',"
+                f"read_json({quoted(literal_path(path))}, format = 'newline_delimited',"
                 f" columns = {{{columns}}}, maximum_object_size = {max(longest, 1 << 24)})",
                 names,
             )

@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 from orchestration.installation import warehouse, whole_files
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError, WrongUseError
 from orchestration.installation.home import Home
@@ -120,7 +121,7 @@ def decide(home: Home, file_id: str, decision: str, now: datetime) -> Decision:
         former = find(home, file_id)
         if former is not None:
             return former
-        said = Decision(file_id, decision, now.astimezone(UTC).replace(tzinfo=None))
+        said = Decision(file_id, decision, naive_utc(now))
         content = json.dumps(asdict(said), default=lambda value: value.isoformat())
         whole_files.write_whole(home.decisions / f"{file_id}.json", content.encode())
         return said

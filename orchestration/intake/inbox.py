@@ -16,7 +16,13 @@ from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.home import Home
 from orchestration.intake import arriving
 from orchestration.intake.arriving import Arriving
-from orchestration.intake.receiving import Received, describe, file_limit, naive_utc, receive
+from orchestration.intake.receiving import (
+    Received,
+    describe,
+    file_limit,
+    modification_time,
+    receive,
+)
 from orchestration.intake.recognizing import (
     ONE_A_LOAD,
     Arrival,
@@ -362,7 +368,7 @@ def _is_new(arrival: Arrival, seen: Seen | None, compared_after: date) -> bool:
     size = seen.byte_count if seen.size is None else seen.size
     if remote.size not in (None, size):
         return True
-    modified_at = naive_utc(remote.modified_at)
+    modified_at = modification_time(remote)
     if modified_at is None or not remote.has_time:
         return is_compared
     if modified_at != seen.modified_at:

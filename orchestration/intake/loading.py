@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from orchestration.contracts.organizations import (
 from orchestration.formats import event_lines
 from orchestration.formats.event_lines import ENROLLMENT, PAYMENT, Event, Refusal
 from orchestration.installation import warehouse
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.databases import Connection, read_value, transaction
 from orchestration.installation.home import Home
 from orchestration.intake.copying import ROW_TABLES, Copied, copy_files, json_lines
@@ -120,7 +121,7 @@ def event_positions(connection: Connection) -> dict[str, Position]:
 
 def next_instant(connection: Connection, now: datetime) -> datetime:
     """Return the time of a new load in UTC without zone: now, but after the previous load."""
-    instant = now.astimezone(UTC).replace(tzinfo=None)
+    instant = naive_utc(now)
     later: datetime = read_value(
         connection,
         "select greatest(?::timestamp, max(loaded_at) + interval 1 microsecond) from raw.loads",

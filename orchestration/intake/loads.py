@@ -6,7 +6,7 @@ manifest that is not in `raw` yet. Only then is anything new taken (R29).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -17,6 +17,7 @@ from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.databases import Connection
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import loading, rebuilding, soundness, taking, trial_homes
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import Manifest
@@ -55,7 +56,7 @@ def carry_next(
     business_date: date,
     environment: Mapping[str, str],
     clock: Clock = utc_now,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = lambda _: None,
 ) -> CarriedLoad:
     """Load the next load into `raw`: an unfinished one, one that only landed, or a new one.
 
@@ -87,7 +88,7 @@ def carry_next(
 
 
 def carry_landed(
-    connection: Connection, home: Home, say: Callable[[str], None] = lambda _: None
+    connection: Connection, home: Home, say: Say = lambda _: None
 ) -> CarriedLoad | None:
     """Load the oldest landed load that is not finished into `raw`, or return None.
 

@@ -7,18 +7,17 @@ verdicts, debts and hashes of the warehouse were made of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from orchestration.installation import row_views
 from orchestration.installation.damage import REPLAY, DamagedError
 from orchestration.installation.databases import Connection, transaction
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import copying
 from orchestration.landing import manifests, row_files
 from orchestration.landing.row_files import RowFile
 from orchestration.landing.sealing import missing
-
-Say = Callable[[str], None]
 
 
 def require_to_read(connection: Connection, home: Home, say: Say) -> None:

@@ -7,11 +7,11 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from orchestration.contracts.organizations import Organization
 from orchestration.contracts.tables import ContractError
-from orchestration.installation.clock import Clock
+from orchestration.installation.clock import Clock, naive_utc
 from orchestration.installation.home import Home
 from orchestration.installation.tracing import trace
 from orchestration.intake import arriving
@@ -128,8 +128,8 @@ def receive(
         business_date=arrival.business_date,
         sha256=download.sha256,
         byte_count=download.byte_count,
-        modified_at=naive_utc(remote.modified_at),
-        received_at=_as_naive_utc(clock()),
+        modified_at=modification_time(remote),
+        received_at=naive_utc(clock()),
         file_code=file_code,
         listed_size=None if remote.size == download.byte_count else remote.size,
     )
@@ -161,13 +161,9 @@ def _lend(
         begun.forget()
 
 
-def naive_utc(instant: datetime | None) -> datetime | None:
-    """Convert an instant to UTC without zone; None stays None."""
-    return None if instant is None else _as_naive_utc(instant)
-
-
-def _as_naive_utc(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(tzinfo=None)
+def modification_time(remote: RemoteFile) -> datetime | None:
+    """Return when a file was modified, in UTC without zone; None if the server does not say."""
+    return None if remote.modified_at is None else naive_utc(remote.modified_at)
 
 
 def describe(error: Exception) -> tuple[str, str]:

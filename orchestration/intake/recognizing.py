@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from orchestration.contracts import file_names
 from orchestration.contracts.file_names import InvalidFileDateError, file_date
 from orchestration.contracts.organizations import Organization
+from orchestration.installation.messages import list_some
 from orchestration.installation.redaction import redact
 from orchestration.landing import manifests
 from orchestration.servers.remote_files import Listing, RemoteFile
@@ -186,6 +187,4 @@ def find_waiting(
 
 
 def _list_names(names: Sequence[str], environment: Mapping[str, str]) -> str:
-    told = ", ".join(file_names.shown(name) for name in names[:_MOST_NAMES_TOLD])
-    more = len(names) - _MOST_NAMES_TOLD
-    return redact(told if more <= 0 else f"{told} and {more} more", environment)
+    return redact(list_some(list(map(file_names.shown, names)), _MOST_NAMES_TOLD), environment)

@@ -8,7 +8,7 @@ rows in the files that they came in. The rest, such as a manifest, must come fro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from itertools import groupby
@@ -20,6 +20,7 @@ from orchestration.delivery.attempts import Attempt
 from orchestration.installation import warehouse, whole_files
 from orchestration.installation.databases import Connection, DatabaseError
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import arriving, rebuilding, soundness
 from orchestration.intake.loads import ErasureUnfinishedError
 from orchestration.landing import manifests, row_files, store
@@ -69,7 +70,7 @@ def restore(
     return sorted(damaged - _find_damaged(home))
 
 
-def restore_rows(home: Home, say: Callable[[str], None]) -> None:
+def restore_rows(home: Home, say: Say) -> None:
     """Make files of rows anew that are damaged or missing, and remove what is none of them (R31).
 
     Nothing is done for a warehouse that cannot be read, or that lists none: a replay makes it anew.

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from codecs import BOM_UTF8
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from hashlib import sha256
 from itertools import repeat
 from pathlib import Path
@@ -20,6 +21,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say, list_some
 from orchestration.installation.warehouse import last_load_id
 from orchestration.intake import arriving, decisions, inbox, uploads
 from orchestration.intake.inbox import Looked, Seen, SeenFiles
@@ -42,7 +44,7 @@ def take(
     business_date: date,
     environment: Mapping[str, str],
     clock: Clock = utc_now,
-    say: Callable[[str], None] = lambda _: None,
+    say: Say = lambda _: None,
 ) -> Manifest:
     """Land what is new for a business date and write the manifest of the next load.
 
@@ -60,28 +62,17 @@ def take(
 
     """
     load_id, loaded_at = last_load_id(connection) + 1, next_instant(connection, clock())
+    new_manifest = partial(Manifest, load_id, loaded_at, business_date, contracts)
     decided = _choose_decisions(connection, home)
     if decided:
-        manifest = Manifest(
-            load_id,
-            loaded_at,
-            business_date,
-            contracts,
-            decisions=tuple(decided),
-        )
+        manifest = new_manifest(decisions=tuple(decided))
         manifests.write_manifest(home, manifest)
         for decision in decided:
             decisions.forget(home, decision.file_id)
         return manifest
     uploaded, waiting = uploads.land(connection, home, organizations, business_date)
     if uploaded:
-        manifest = Manifest(
-            load_id,
-            loaded_at,
-            business_date,
-            contracts,
-            files=tuple(uploaded),
-        )
+        manifest = new_manifest(files=tuple(uploaded))
         manifests.write_manifest(home, manifest)
     for upload in waiting:
         uploads.forget(upload)
@@ -91,11 +82,7 @@ def take(
     results = _look_into_all(
         home, due, _read_seen_files(connection), business_date, environment, clock, say
     )
-    manifest = Manifest(
-        load_id,
-        loaded_at,
-        business_date,
-        contracts,
+    manifest = new_manifest(
         looks=tuple(looked.look() for looked in results),
         files=tuple(
             _refuse_ours(connection, home, [file for looked in results for file in looked.files])
@@ -154,7 +141,7 @@ def _look_into_all(
     business_date: date,
     environment: Mapping[str, str],
     clock: Clock,
-    say: Callable[[str], None],
+    say: Say,
 ) -> list[Looked]:
     """Check the inboxes, then wait once for all files that may be incomplete (R13)."""
     sightings = Sightings(home, clock())
@@ -182,10 +169,8 @@ def _look_into_all(
         ready_at = max(file.ready_at for looked in unsettled for file in looked.unsettled)
         seconds = max((ready_at - clock()).total_seconds(), 0)
         to_settle = [looked.organization for looked in unsettled]
-        names = [each.organization_id for each in to_settle]
-        told = ", ".join(names[:_MOST_TOLD])
-        more = "" if len(names) <= _MOST_TOLD else f" and {len(names) - _MOST_TOLD} more"
-        say(f"waiting {seconds:.0f} seconds: files of {told}{more} may still be uploaded")
+        names = list_some([each.organization_id for each in to_settle], _MOST_TOLD)
+        say(f"waiting {seconds:.0f} seconds: files of {names} may still be uploaded")
         time.sleep(seconds)
         with (
             Kept(to_settle, environment) as kept,

@@ -10,14 +10,13 @@ Not here: what only a run knows, which has the former files of the organization.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,12 @@ import duckdb
 from orchestration.contracts.organizations import Organization
 from orchestration.formats.text_files import RowsRefusedError
 from orchestration.installation import warehouse
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.damage import naming_damaged_copy
 from orchestration.installation.databases import Connection, quoted, settings
 from orchestration.installation.dbt_project import run_dbt
 from orchestration.installation.home import Home
+from orchestration.installation.whole_files import hash_of
 from orchestration.intake import loading
 from orchestration.intake.trial_homes import trial_home
 from orchestration.landing import store
@@ -143,7 +144,7 @@ def judged(
 
     """
     models = compiled_models(home)
-    instant = now.astimezone(UTC).replace(tzinfo=None)
+    instant = naive_utc(now)
     file = LandedFile.of(
         organization,
         kind=kind,
@@ -182,12 +183,6 @@ def read_messages(seeds: Path) -> dict[str, str]:
     """Read the messages for organizations, in Spanish, by code (R15, R16)."""
     with (seeds / "intake_codes.csv").open(encoding="utf-8", newline="") as source:
         return {row["code"]: row["message"] for row in csv.DictReader(source)}
-
-
-def hash_of(path: Path) -> str:
-    """Return the sha256 of a file."""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _show_base(

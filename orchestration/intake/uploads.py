@@ -14,11 +14,12 @@ import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 from orchestration.contracts.organizations import Organization
 from orchestration.installation import whole_files
+from orchestration.installation.clock import naive_utc
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.landing import manifests, store
@@ -78,7 +79,7 @@ def put(
 
     """
     content = source.read_bytes()
-    uploaded_at = now.astimezone(UTC).replace(tzinfo=None)
+    uploaded_at = naive_utc(now)
     name = f"{uploaded_at:%Y%m%dT%H%M%S%f}_{uuid.uuid4().hex[:8]}"
     folder = home.uploads / organization.organization_id / name
     upload = Upload(

@@ -8,7 +8,6 @@ reads a file compares it with its hash first.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import uuid
@@ -21,7 +20,7 @@ from pathlib import Path
 from orchestration.installation import row_views, warehouse
 from orchestration.installation.databases import Connection, copy_sql, literal_path, quoted
 from orchestration.installation.home import Home
-from orchestration.installation.whole_files import sync_folder
+from orchestration.installation.whole_files import hash_of, sync_folder
 from orchestration.landing.sealing import is_as_named
 
 # Of a file that another one is made of.
@@ -117,14 +116,13 @@ class Collected:
         part = next(iter(parts))
         if list(parts.values()) != [_KEPT]:
             part = self._new_part(table)
-            listed = ", ".join(quoted(Path(literal_path(each))) for each in parts)
+            listed = ", ".join(quoted(literal_path(each)) for each in parts)
             rows = f"from read_parquet([{listed}], hive_partitioning = false)"
             self._connection.execute(copy_sql(rows, part, _KEPT))
         row_count, rows_hash = measure(self._connection, table, part)
         with part.open("rb+") as content:
             os.fsync(content.fileno())
-            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-            byte_count = content.tell()
+        sha256, byte_count = hash_of(part), part.stat().st_size
         part.chmod(0o600)
         row_file = RowFile(self._load_id, table, sha256, byte_count, row_count, rows_hash)
         part.replace(row_file.path(self._home))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.installation.damage import HAVE_AGAIN, DamagedError
+from orchestration.installation.whole_files import hash_of
 
 _CHECKSUM = "checksum"
 
@@ -64,8 +65,7 @@ def read_sealed(path: Path) -> Any:
 def is_as_named(path: Path, sha256: str) -> bool:
     """Return whether a file exists and its bytes have this hash."""
     try:
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest() == sha256
+        return hash_of(path) == sha256
     except FileNotFoundError:
         return False
 

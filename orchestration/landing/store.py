@@ -19,7 +19,7 @@ from typing import IO, BinaryIO
 from orchestration.contracts.event_words import EVENT_WORD_FILES
 from orchestration.contracts.organizations import CONTRACT_FILES
 from orchestration.installation.home import Home
-from orchestration.installation.whole_files import sync_folder, write_whole
+from orchestration.installation.whole_files import hash_of, sync_folder, write_whole
 from orchestration.landing.manifests import EVENTS, LandedFile, read_manifests
 from orchestration.landing.sealing import changed, missing
 
@@ -70,8 +70,7 @@ def keep_anew(home: Home, folder: str, write: Callable[[IO[bytes]], None]) -> st
     with receiving(home, folder) as (target, part):
         write(target)
         target.flush()
-        with part.open("rb") as written:
-            sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+        sha256 = hash_of(part)
         keep(home, folder, part, sha256)
     return sha256
 

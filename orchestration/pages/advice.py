@@ -16,7 +16,7 @@ from orchestration.contracts.organizations import DELIMITERS, Organization
 from orchestration.formats import samples
 from orchestration.formats.encodings import GZIP, ZIP
 from orchestration.installation.home import Home
-from orchestration.intake import trying
+from orchestration.installation.whole_files import hash_of
 from orchestration.landing.manifests import CUSTOMERS
 from orchestration.pages.published import NotPublishedError, Reader, opened
 from orchestration.pages.queries import trials
@@ -114,7 +114,7 @@ def _find_former(
     try:
         with opened(home) as published:
             return (
-                trials.find_former(published, organization_id, kind, trying.hash_of(content)),
+                trials.find_former(published, organization_id, kind, hash_of(content)),
                 trials.find_newest_date(published, organization_id, kind),
             )
     except NotPublishedError:

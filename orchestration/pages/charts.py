@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 Number = int | float | Decimal
-Say = Callable[[Number], str]
+Write = Callable[[Number], str]
 
 _WIDTH, _HEIGHT = 640, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 8, 10, 26
@@ -88,13 +88,13 @@ class Chart:
     is_lying: bool = False
 
 
-def draw_columns(heads: Sequence[str], series: Sequence[Series], say: Say) -> Chart:
+def draw_columns(heads: Sequence[str], series: Sequence[Series], write: Write) -> Chart:
     """A column for each label, its series one upon the other.
 
     Args:
         heads: the labels, in order.
         series: the lowest first.
-        say: writes a number.
+        write: writes a number.
 
     """
     totals = [sum(float(each.values[place]) for each in series) for place in range(len(heads))]
@@ -116,7 +116,7 @@ def draw_columns(heads: Sequence[str], series: Sequence[Series], say: Say) -> Ch
             floor -= height
             if height:
                 x = round(_LEFT + place * step + step * (1 - _FILL) / 2, 2)
-                title = f"{head} · {each.name}: {say(value)}"
+                title = f"{head} · {each.name}: {write(value)}"
                 bars.append(
                     Bar(x, round(floor, 2), round(step * _FILL, 2), height, each.color, title)
                 )
@@ -128,7 +128,7 @@ def draw_columns(heads: Sequence[str], series: Sequence[Series], say: Say) -> Ch
         bars=tuple(bars),
         lines=lines,
         names=tuple(
-            Label(_LEFT - 6, line + 4, say(tick)) for line, tick in zip(lines, ticks, strict=True)
+            Label(_LEFT - 6, line + 4, write(tick)) for line, tick in zip(lines, ticks, strict=True)
         ),
         labels=tuple(
             Label(round(_LEFT + (place + 0.5) * step, 2), _HEIGHT - 8, head)
@@ -137,19 +137,19 @@ def draw_columns(heads: Sequence[str], series: Sequence[Series], say: Say) -> Ch
         ),
         series=tuple(series),
         heads=tuple(heads),
-        cells=_cells(heads, series, say),
+        cells=_cells(heads, series, write),
     )
 
 
 def draw_rows(
-    heads: Sequence[str], series: Series, say: Say, colors: Sequence[int] | None = None
+    heads: Sequence[str], series: Series, write: Write, colors: Sequence[int] | None = None
 ) -> Chart:
     """A lying bar for each label, with its number beside it.
 
     Args:
         heads: the labels, the uppermost first.
         series: the numbers.
-        say: writes a number.
+        write: writes a number.
         colors: of each bar; that of the series if left out.
 
     """
@@ -160,9 +160,9 @@ def draw_rows(
         y = place * (_ROW_HEIGHT + _ROW_GAP)
         width = round(float(value) / most * plot, 2)
         color = colors[place] if colors else series.color
-        bars.append(Bar(_NAME_WIDTH, y, width, _ROW_HEIGHT, color, f"{head}: {say(value)}"))
+        bars.append(Bar(_NAME_WIDTH, y, width, _ROW_HEIGHT, color, f"{head}: {write(value)}"))
         names.append(Label(_NAME_WIDTH - 8, y + 15, head))
-        labels.append(Label(_NAME_WIDTH + width + 8, y + 15, say(value)))
+        labels.append(Label(_NAME_WIDTH + width + 8, y + 15, write(value)))
     return Chart(
         width=_WIDTH,
         height=max(len(heads) * (_ROW_HEIGHT + _ROW_GAP) - _ROW_GAP, 1),
@@ -172,13 +172,15 @@ def draw_rows(
         labels=tuple(labels),
         series=(series,),
         heads=tuple(heads),
-        cells=_cells(heads, [series], say),
+        cells=_cells(heads, [series], write),
         is_lying=True,
     )
 
 
-def _cells(heads: Sequence[str], series: Sequence[Series], say: Say) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(say(each.values[place]) for each in series) for place in range(len(heads)))
+def _cells(
+    heads: Sequence[str], series: Sequence[Series], write: Write
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(write(each.values[place]) for each in series) for place in range(len(heads)))
 
 
 def _ticks(most: float, least: float) -> list[float]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import dagster as dg
 
+from orchestration.installation.clock import naive_utc
 from orchestration.pages.guards import read_origins
 
 _ORIGINS = "SALDO_UI_ORIGINS"
@@ -81,7 +82,7 @@ def read_runs() -> list[Run]:
             run_id=each.dagster_run.run_id,
             status=each.dagster_run.status.value,
             business_date=each.dagster_run.tags.get("dagster/partition"),
-            created_at=each.create_timestamp.astimezone(UTC).replace(tzinfo=None),
+            created_at=naive_utc(each.create_timestamp),
             load_id=loads.get(each.dagster_run.run_id),
         )
         for each in records

@@ -22,7 +22,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,8 +29,10 @@ from orchestration import runs
 from orchestration.contracts.organizations import Organization, read_column_aliases
 from orchestration.delivery import local_copies, published_copy
 from orchestration.installation import databases, locking, spark, warehouse, whole_files
+from orchestration.installation.clock import naive_utc, utc_now
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import arriving, loading, trial_homes
 from orchestration.landing import event_files, manifests, row_files, store
 from orchestration.landing.event_files import Position
@@ -76,9 +77,7 @@ class Request(Persons):
     is_set_aside: bool = False
 
 
-def erase(
-    home: Home, organization: Organization, customer_ids: Sequence[str], say: runs.Say
-) -> None:
+def erase(home: Home, organization: Organization, customer_ids: Sequence[str], say: Say) -> None:
     """Erase customers of an organization, all of them or none.
 
     Completes an unfinished erasure first.
@@ -118,7 +117,7 @@ def erase(
         organization.customer_id_scheme,
         dict.fromkeys(places, ""),
         sorted({customer_id for ids in known for customer_id in ids.former} & places.keys()),
-        asked_at=datetime.now(UTC).replace(tzinfo=None).isoformat(),
+        asked_at=naive_utc(utc_now()).isoformat(),
     )
     # From the first look at what was received to the end: a check would land a file between.
     with arriving.reading(home, organization.organization_id):
@@ -138,7 +137,7 @@ def is_unfinished(home: Home) -> bool:
     return home.erasure.exists()
 
 
-def finish(home: Home, say: runs.Say) -> Request:
+def finish(home: Home, say: Say) -> Request:
     """Complete an unfinished erasure from wherever it stopped (R29).
 
     Returns:
@@ -161,7 +160,7 @@ def finish(home: Home, say: runs.Say) -> Request:
         return _finish(home, request, say)
 
 
-def _finish(home: Home, request: Request, say: runs.Say) -> Request:
+def _finish(home: Home, request: Request, say: Say) -> Request:
     """Complete an erasure; no check of its organization receives a file meanwhile."""
     if not request.is_planned:
         try:
@@ -206,7 +205,7 @@ def _finish(home: Home, request: Request, say: runs.Say) -> Request:
     return request
 
 
-def _plan(home: Home, request: Request, say: runs.Say) -> Request:
+def _plan(home: Home, request: Request, say: Say) -> Request:
     """Write the new bytes next to the old ones, which the manifests still name.
 
     Raises:

@@ -23,6 +23,7 @@ from orchestration.formats import workbook_files
 from orchestration.installation import kept_tables, warehouse
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import arriving, loading, rebuilding
 from orchestration.landing import event_files
 from orchestration.privacy.id_spellings import (
@@ -100,7 +101,7 @@ class Found:
 
 
 @contextmanager
-def asking(home: Home, say: rebuilding.Say) -> Iterator[Connection]:
+def asking(home: Home, say: Say) -> Iterator[Connection]:
     """Open the warehouse to ask for persons.
 
     Args:

@@ -18,13 +18,13 @@ import shlex
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from orchestration.installation.errors import warn_operator
+from orchestration.installation.messages import Say, warn_operator
 from orchestration.installation.redaction import redact
 
 COMMAND = "SALDO_ALERT_COMMAND"
@@ -57,7 +57,7 @@ class Alert:
         return json.dumps({**told, "report": self.report}, ensure_ascii=False)
 
 
-def send(alert: Alert, environment: Mapping[str, str], say: Callable[[str], None]) -> None:
+def send(alert: Alert, environment: Mapping[str, str], say: Say) -> None:
     """Send an alert to the configured targets, if any.
 
     Args:

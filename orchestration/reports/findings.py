@@ -17,6 +17,7 @@ from orchestration.contracts.currencies import in_form
 from orchestration.contracts.file_names import shown
 from orchestration.installation import warehouse
 from orchestration.installation.databases import Connection
+from orchestration.installation.messages import list_some
 from orchestration.installation.redaction import redactor
 
 Row = Mapping[str, str]
@@ -286,6 +287,5 @@ def _find(
     rows = _as_texts(found)
     if not rows:
         return Finding(good, (), figures or {})
-    cases = ", ".join(f"{row[of]} ({row[detail]})" for row in rows[:10])
-    more = f" and {len(rows) - 10} more" if len(rows) > 10 else ""  # noqa: PLR2004
-    return Finding(f"{bad}: {cases}{more}", rows, figures or {})
+    cases = list_some([f"{row[of]} ({row[detail]})" for row in rows], most=10)
+    return Finding(f"{bad}: {cases}", rows, figures or {})

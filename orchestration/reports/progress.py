@@ -5,10 +5,12 @@ A step's output goes to the run's log; the command listens here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-_listeners: list[Callable[[str], None]] = []
+from orchestration.installation.messages import Say
+
+_listeners: list[Say] = []
 
 
 def send(text: str) -> None:
@@ -18,7 +20,7 @@ def send(text: str) -> None:
 
 
 @contextmanager
-def listening(listener: Callable[[str], None]) -> Iterator[None]:
+def listening(listener: Say) -> Iterator[None]:
     """Listen for the duration of the context."""
     _listeners.append(listener)
     try:

@@ -23,6 +23,7 @@ from paramiko.ssh_exception import BadAuthenticationType
 from stamina.instrumentation import set_on_retry_hooks
 
 from orchestration.contracts.organizations import Organization
+from orchestration.installation.messages import list_some
 from orchestration.servers.deadlines import Deadline
 from orchestration.servers.errors import SftpError
 from orchestration.servers.keys import Secret, read_secret, read_trusted_keys
@@ -159,8 +160,7 @@ def _shown(algorithms: Sequence[str]) -> str:
         # Two extension markers are among the key exchange algorithms.
         if re.fullmatch(r"(?!kex-strict-|ext-info-)[A-Za-z0-9@._+-]{1,64}", name)
     ]
-    more = "" if len(names) <= _LONGEST_LIST else f" and {len(names) - _LONGEST_LIST} more"
-    return (", ".join(names[:_LONGEST_LIST]) or "none") + more
+    return list_some(names, _LONGEST_LIST) or "none"
 
 
 def _open(

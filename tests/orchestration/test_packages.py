@@ -18,7 +18,7 @@ LONGEST_MODULE = 400
 IMPORTS = {
     "installation": set(),
     "contracts": {"installation"},
-    "servers": {"contracts"},
+    "servers": {"contracts", "installation"},
     "landing": {"contracts", "installation"},
     "formats": {"contracts", "installation", "landing"},
     "delivery": {"contracts", "installation", "landing", "servers"},

@@ -17,6 +17,7 @@ from orchestration import runs
 from orchestration.installation import databases, row_views, warehouse, whole_files
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.home import Home
+from orchestration.installation.messages import Say
 from orchestration.intake import loading, loads, rebuilding, restoring
 from orchestration.landing import manifests, row_files, store
 from orchestration.landing.row_files import RowFile
@@ -57,7 +58,7 @@ def _kept(home: Home) -> set[Path]:
 
 def _require(
     home: Home,
-    require: Callable[[duckdb.DuckDBPyConnection, Home, rebuilding.Say], None],
+    require: Callable[[duckdb.DuckDBPyConnection, Home, Say], None],
 ) -> list[str]:
     said: list[str] = []
     with warehouse.connect(home) as connection:
