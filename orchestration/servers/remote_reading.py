@@ -57,6 +57,8 @@ _LIMITS = b"limits@openssh.com"
 _DATA_START_BYTES = 8
 _SHORTEST_NAME = 12
 _SHORTEST_EXTENSION = 8
+# The protocol has 64 bits without a sign for a size, file systems and databases 63.
+_LARGEST_SIZE = (1 << 63) - 1
 # The start of a line of `ls -l`, which servers of version 3 send next to the name.
 _LONG_NAME = re.compile(rb"([-bcdlps])[-rwxsStT]{9}")
 _FLAG_SIZE, _FLAG_OWNER, _FLAG_PERMISSIONS, _FLAG_TIMES = 1, 2, 4, 8
@@ -369,6 +371,8 @@ def as_instant(seconds: int | None) -> datetime | None:
 def _parse_attributes(message: paramiko.Message, long_name: bytes) -> Attributes:
     flags = message.get_int()
     size = message.get_int64() if flags & _FLAG_SIZE else None
+    if size is not None and size > _LARGEST_SIZE:
+        size = None
     if flags & _FLAG_OWNER:
         message.get_int()
         message.get_int()
