@@ -101,7 +101,7 @@ def create_app(home: Home) -> Starlette:
     customers.forget_old(home)
     app.state.home = home
     app.state.pages = PAGES
-    app.state.loader = Loader(home)
+    app.state.loader = Loader(home, "load-uploads")
     app.state.decider = Loader(home, "load-decisions")
     return app
 

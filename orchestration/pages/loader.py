@@ -31,7 +31,7 @@ class Loader:
 
     """
 
-    def __init__(self, home: Home, verb: str = _UPLOADS) -> None:
+    def __init__(self, home: Home, verb: str) -> None:
         self._home = home
         self._verb = verb
         self._thread: threading.Thread | None = None

@@ -28,7 +28,7 @@ from typing import BinaryIO
 from orchestration import runs
 from orchestration.contracts.organizations import Organization, read_column_aliases
 from orchestration.delivery import local_copies, published_copy
-from orchestration.installation import databases, locking, spark, warehouse, whole_files
+from orchestration.installation import locking, spark, warehouse, whole_files
 from orchestration.installation.clock import naive_utc, utc_now
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
@@ -375,16 +375,10 @@ def _forget_former(home: Home) -> None:
     for path in home.uploads.glob("*/.*.part"):
         if path.stat().st_mtime < long_ago:
             shutil.rmtree(path, ignore_errors=True)
-    preview = Home(home.scratch / "preview", home.seeds)
-    trial_homes.sweep(home, ["*"], spared=(home.verifying.root, preview.root))
+    trial_homes.sweep(home, ["*"], spared=(home.verifying.root,))
     if home.verifying.root.exists():
         with locking.exclusive(home.verifying):
             locking.empty(home.verifying)
-    if preview.root.exists():
-        with locking.exclusive(preview):
-            for path in (preview.warehouse, preview.marts):
-                databases.delete(path)
-            shutil.rmtree(preview.landing, ignore_errors=True)
 
 
 def _hash_balance(connection: Connection) -> str:

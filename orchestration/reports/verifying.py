@@ -148,12 +148,12 @@ def _check_rows(connection: Connection, home: Home) -> Iterator[str]:
 
 
 def _read_loads(connection: Connection) -> set[tuple[object, ...]]:
-    """Read what the warehouse loaded: loads, files, ranges of events and delivery attempts."""
+    """Read what the warehouse loaded: loads, files and ranges of events."""
     rows: set[tuple[object, ...]] = set()
     for query in (
         "select load_id, loaded_at, business_date, contracts from raw.loads",
         "select load_id, file_id, sha256 from raw.intake_files",
-        "select load_id, source_file, from_byte, to_byte, null, null from raw.payment_event_ranges",
+        "select load_id, source_file, from_byte, to_byte from raw.payment_event_ranges",
     ):
         rows.update(connection.execute(query).fetchall())
     return rows
@@ -169,7 +169,7 @@ def _landed_loads(home: Home, last: int) -> set[tuple[object, ...]]:
         rows.add((load_id, manifest.loaded_at, manifest.business_date, manifest.contracts))
         rows.update((load_id, file.file_id, file.sha256) for file in manifest.files)
         rows.update(
-            (load_id, each.source_file, each.from_byte, each.to_byte, None, None)
+            (load_id, each.source_file, each.from_byte, each.to_byte)
             for each in manifest.events
             if each.code is None
         )

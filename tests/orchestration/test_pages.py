@@ -393,7 +393,7 @@ class TestLoading:
             (0, ""),
         ]
         seen: list[bool] = []
-        loader = Loader(home)
+        loader = Loader(home, "load-uploads")
 
         class Result:
             def __init__(self, returncode: int, stderr: str) -> None:
@@ -418,7 +418,7 @@ class TestLoading:
     def test_a_run_that_waited_for_its_turn_is_neither_a_failure_nor_tried_again(
         self, home: Home, returncode: int
     ) -> None:
-        loader = Loader(home)
+        loader = Loader(home, "load-uploads")
         with patch("orchestration.pages.loader.subprocess.run") as run:
             run.return_value.returncode = returncode
             run.return_value.stderr = (
@@ -439,7 +439,7 @@ class TestLoading:
         assert loader.trouble() == "saldo: the disk is full"
 
     def test_a_refused_workbook_is_no_failure_of_the_run(self, home: Home) -> None:
-        loader = Loader(home)
+        loader = Loader(home, "load-uploads")
         with patch("orchestration.pages.loader.subprocess.run") as run:
             run.return_value.returncode, run.return_value.stderr = 1, ""
             loader.start("an upload")
