@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -50,6 +51,13 @@ def test_no_model_is_long() -> None:
     counts = {path.stem: len(path.read_text("utf-8").splitlines()) for path in models}
     assert len(counts) > 60
     assert {name: count for name, count in counts.items() if count > LONGEST_MODEL} == {}
+
+
+def test_the_history_has_a_version_of_each_state_that_the_models_tell_apart(manifest) -> None:
+    macro = manifest["macros"]["macro.saldo.is_another_state"]["macro_sql"]
+    (columns,) = re.findall(r"set columns = (\[.+?\])", macro, re.DOTALL)
+    history = manifest["nodes"]["snapshot.saldo.debts_history"]
+    assert ast.literal_eval(columns) == history["config"]["check_cols"]
 
 
 class TestYaml:
