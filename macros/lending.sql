@@ -51,7 +51,7 @@
     {%- if others -%}
         {{ exceptions.raise_compiler_error(
             'the tables on Spark have not the loads of this warehouse:'
-            ~ ' `python -m orchestration replay` makes both anew'
+            ~ ' `python -m orchestration replay` rebuilds both'
         ) }}
     {%- endif -%}
 {%- endmacro %}

@@ -13,7 +13,7 @@
     {%- if execute and not are_own_marts() -%}
         {{ exceptions.raise_compiler_error(
             'marts.duckdb and warehouse.duckdb are not of the same load:'
-            ~ ' `python -m orchestration replay` makes both anew'
+            ~ ' `python -m orchestration replay` rebuilds both'
         ) }}
     {%- endif -%}
 {%- endmacro %}

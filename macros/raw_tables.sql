@@ -84,7 +84,7 @@
 {%- endmacro %}
 
 {% macro find_fault_of_row_files() -%}
-    {%- set replay = ': `python -m orchestration replay` makes the warehouse anew' -%}
+    {%- set replay = ': `python -m orchestration replay` rebuilds the warehouse' -%}
     {#- Without a transaction, which would take in the next hook and not be committed. -#}
     {%- set tables = run_query(
         "select table_name from duckdb_tables()"
@@ -140,14 +140,14 @@
             ~ " from read_blob('" ~ path ~ "')"
         ) -%}
         {%- if not found.rows -%}
-            {{ return(path ~ ' is missing: `python -m orchestration restore` makes it anew') }}
+            {{ return(path ~ ' is missing: `python -m orchestration restore` rebuilds it') }}
         {%- elif found.rows[0][1] -%}
             {#- DuckDB takes a folder `name=x` for the column of that name. -#}
             {{ return('SALDO_HOME cannot be in a folder whose name has an `=`') }}
         {%- endif -%}
         {%- if found.rows[0][0] != sha256 -%}
             {{ return(
-                path ~ ' is not as it was written: `python -m orchestration restore` makes it anew'
+                path ~ ' is not as it was written: `python -m orchestration restore` rebuilds it'
             ) }}
         {%- endif -%}
     {%- endfor -%}

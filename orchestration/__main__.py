@@ -51,7 +51,7 @@ VERBS = {
     "refuse": Verb("deciding", "Refuse a held file: the debts stay as they are."),
     "replay": Verb(
         "running",
-        "Build the warehouse anew from the landing area; the former one is set aside.",
+        "Rebuild the warehouse from the landing area; the former one is set aside.",
     ),
     "report": Verb(
         "reporting", "Write the pictures of a business date as one HTML file, to print or attach."

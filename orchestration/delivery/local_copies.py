@@ -92,7 +92,7 @@ def find_damaged(connection: Connection, home: Home) -> Iterator[Damaged]:
 def restore(home: Home, say: Say) -> bool:
     """Write the copies again that are missing or have changed; nothing is sent.
 
-    A warehouse that cannot be used knows none of them: a replay makes it anew.
+    A warehouse that cannot be used knows none of them: a replay rebuilds it.
 
     Args:
         home: the installation; the caller holds its lock.

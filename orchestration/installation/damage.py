@@ -21,7 +21,7 @@ from orchestration.installation.home import Home
 REPLAY = "`python -m orchestration replay`"
 PUBLISHES = "`python -m orchestration run` publishes it again"
 HAVE_AGAIN = (
-    "`python -m orchestration restore` has it again if it can be had,"
+    "`python -m orchestration restore` recovers it if the same bytes are kept elsewhere,"
     " else put it back from a backup"
 )
 # DuckDB's messages, also as quoted by dbt, for a file that is damaged or of another version.
@@ -55,7 +55,7 @@ def damaged_database(path: Path) -> DamagedError:
     """Return the error for a database that cannot be read."""
     return DamagedError(
         f"{path} is damaged, or of another version of DuckDB:"
-        f" {REPLAY} makes it anew from the landing area"
+        f" {REPLAY} rebuilds it from the landing area"
     )
 
 
@@ -80,8 +80,8 @@ def full_disk(folder: Path) -> DiskFullError:
     """Return the error for a folder whose disk is full."""
     megabytes = shutil.disk_usage(folder).free // 1_000_000
     return DiskFullError(
-        f"the disk of {folder} takes nothing more ({megabytes} MB are free now):"
-        " make room, then say the same again; what was kept before is as it was"
+        f"the disk of {folder} is full ({megabytes} MB are free):"
+        " free disk space, then run the command again; what was written before is unchanged"
     )
 
 

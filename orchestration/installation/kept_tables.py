@@ -105,5 +105,5 @@ def read_meaning(connection: Connection) -> int | None:
 def _refuse(what: str) -> None:
     raise OlderWarehouseError(
         f"another version of Saldo made the warehouse, with {what}:"
-        f" {REPLAY} makes it anew from the landing area"
+        f" {REPLAY} rebuilds it from the landing area"
     )

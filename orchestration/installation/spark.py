@@ -306,7 +306,7 @@ def _make_tables(home: Home, steps: Sequence[Sequence[str]]) -> None:
     except subprocess.CalledProcessError:
         raise NotBroughtBackError(
             "the tables of the warehouse could not be made for this version of the project: dbt"
-            f" says above why; {REPLAY} makes everything anew"
+            f" says above why; {REPLAY} rebuilds everything"
         ) from None
 
 
@@ -341,8 +341,8 @@ def _require_all(
     folder = _made(home)
     if missing := [each for each in tables if not (folder / each).exists()]:
         raise NotBroughtBackError(
-            f"Spark has no {', '.join(missing)}: run again; if that does not help, {REPLAY} makes"
-            " everything anew"
+            f"Spark has no {', '.join(missing)}: run again; if that does not help, {REPLAY}"
+            " rebuilds everything"
         )
     for table in tables:
         files = folder / table / "*.parquet"

@@ -115,7 +115,7 @@ def _opened(home: Home, *, is_read_only: bool) -> Iterator[Connection]:
         try:
             connection.execute("set TimeZone = 'UTC'")
             if not home.marts.exists() and (is_read_only or _max_load_id(connection)):
-                raise DamagedError(f"{home.marts} is missing: {REPLAY} makes it anew")
+                raise DamagedError(f"{home.marts} is missing: {REPLAY} rebuilds it")
             _attach_marts(connection, home, " (read_only)" if is_read_only else "")
             yield connection
         finally:
@@ -296,7 +296,7 @@ def check_raw(connection: Connection) -> None:
 def _older(how: str) -> OlderWarehouseError:
     return OlderWarehouseError(
         f"the warehouse is of an older version, {how}:"
-        " `python -m orchestration replay` makes it anew from the landing area"
+        " `python -m orchestration replay` rebuilds it from the landing area"
     )
 
 
@@ -333,7 +333,7 @@ def check_together(connection: Connection, home: Home) -> None:
     if not is_of_load or not is_of_warehouse:
         raise DamagedError(
             f"{home.marts} and {home.warehouse.name} are not of the same load:"
-            f" {REPLAY} makes both anew"
+            f" {REPLAY} rebuilds both"
         )
 
 

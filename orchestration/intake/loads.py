@@ -32,7 +32,7 @@ class ErasureUnfinishedError(ToldError):
 
     def __init__(self) -> None:
         super().__init__(
-            "an erasure was begun and has not ended: say `python -m orchestration erase` again"
+            "an erasure was begun and has not ended: run `python -m orchestration erase` again"
         )
 
 

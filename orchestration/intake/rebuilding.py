@@ -60,7 +60,7 @@ def _require(connection: Connection, home: Home, damaged: Sequence[RowFile], say
                 row_files.sweep_load(connection, home, load_id)
                 raise DamagedError(
                     f"{faults[former]}, and what landed is not read to the same rows any more:"
-                    f" {REPLAY} makes the warehouse anew"
+                    f" {REPLAY} rebuilds the warehouse"
                 )
             anew[former] = new
     if not anew:
@@ -75,7 +75,7 @@ def _require(connection: Connection, home: Home, damaged: Sequence[RowFile], say
         row_views.show(connection, {former.table_name for former in anew})
     for former, fault in faults.items():
         row_files.sweep_load(connection, home, former.load_id)
-        say(f"{fault}: made anew of what landed")
+        say(f"{fault}: rebuilt from what landed")
 
 
 def _copy_anew(connection: Connection, home: Home, load_id: int) -> list[RowFile]:

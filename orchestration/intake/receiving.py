@@ -171,5 +171,5 @@ def describe(error: Exception) -> tuple[str, str]:
     if isinstance(error, SftpError):
         return error.code, str(error)
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
-        return "disk_full", "no space is left on this machine: make room, then run again"
+        return "disk_full", "no space is left on this machine: free disk space, then run again"
     return "failed", trace(error)

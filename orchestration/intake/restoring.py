@@ -73,7 +73,7 @@ def restore(
 def restore_rows(home: Home, say: Say) -> None:
     """Make files of rows anew that are damaged or missing, and remove what is none of them (R31).
 
-    Nothing is done for a warehouse that cannot be read, or that lists none: a replay makes it anew.
+    Nothing is done for a warehouse that cannot be read, or that lists none: a replay rebuilds it.
 
     Args:
         home: the installation; the caller holds its lock.

@@ -124,7 +124,7 @@ async def _say_forged(request: Request, __: Exception) -> Response:
         request,
         403,
         _("This form is not from here"),
-        _("Open the page anew and send the form from there. Nothing was changed."),
+        _("Open the page again and send the form from there. Nothing was changed."),
     )
 
 

@@ -113,7 +113,7 @@ def _bind(port: int) -> socket.socket:
     except OSError as error:
         bound.close()
         raise NotServedError(
-            f"port {port} of this machine cannot be had: {error.strerror}; --port takes another"
+            f"port {port} of this machine cannot be used: {error.strerror}; --port takes another"
         ) from error
     return bound
 

@@ -173,7 +173,7 @@ def _finish(home: Home, request: Request, say: Say) -> Request:
             raise
         _write(home, request)
     _rewrite(home, request)
-    say("building the warehouse anew")
+    say("rebuilding the warehouse")
     if not request.is_set_aside:
         runs.set_aside(home, lambda _: None)
         request = replace(request, is_set_aside=True)

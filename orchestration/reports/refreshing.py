@@ -101,9 +101,9 @@ def find_differences(copy: Home) -> Iterator[str]:
     differing = [table for table in before if after.get(table) != before[table]]
     for table in differing:
         rows, anew = before[table][0], after.get(table, (0, 0))[0]
-        yield f"{table} is not what all that landed gives: {rows} rows, and anew {anew}"
+        yield f"{table} is not what all that landed gives: {rows} rows, and {anew} when rebuilt"
     if differing:
-        yield f"compare with {copy.root}; {REPLAY} makes the warehouse anew"
+        yield f"compare with {copy.root}; {REPLAY} rebuilds the warehouse"
     yield from _find_failures(copy)
 
 

@@ -86,7 +86,7 @@ def verify(home: Home) -> Verified:
         if not load_ids and not home.warehouse.exists():
             return
         if not home.warehouse.exists():
-            raise DamagedError(f"{home.warehouse} is missing: {REPLAY} makes it anew")
+            raise DamagedError(f"{home.warehouse} is missing: {REPLAY} rebuilds it")
         with warehouse.reading(home) as connection:
             warehouse.check_raw(connection)
             kept_tables.check(connection)
@@ -121,7 +121,7 @@ def _compare(connection: Connection, home: Home, remarks: list[str]) -> Iterator
     """Find differences of the warehouse, the copy and the outbox from the landing area."""
     last = warehouse.last_load_id(connection)
     if _read_loads(connection) != _landed_loads(home, last):
-        yield f"{home.warehouse} holds other loads than the landing area: {REPLAY} makes it anew"
+        yield f"{home.warehouse} holds other loads than the landing area: {REPLAY} rebuilds it"
         return
     if last < manifests.last_load_id(home) or warehouse.unfinished_load_id(connection) is not None:
         remarks.append(_WAITING)
@@ -135,7 +135,7 @@ def _compare(connection: Connection, home: Home, remarks: list[str]) -> Iterator
     if tables:
         yield (
             f"{home.analytics} is not what the warehouse is ({', '.join(tables)}):"
-            " the next run publishes it anew"
+            " the next run publishes it again"
         )
 
 
@@ -144,7 +144,7 @@ def _check_rows(connection: Connection, home: Home) -> Iterator[str]:
     for each in row_files.read_listed(connection):
         if not each.is_whole(home):
             fault = each.describe_fault(home)
-            yield f"{fault}: `python -m orchestration restore` makes it anew of what landed"
+            yield f"{fault}: `python -m orchestration restore` rebuilds it from what landed"
 
 
 def _read_loads(connection: Connection) -> set[tuple[object, ...]]:

@@ -44,7 +44,7 @@ def run(business_date: datetime | None) -> None:
 
 @click.command()
 def replay() -> None:
-    """Build the warehouse anew from the landing area; the former one is set aside."""
+    """Rebuild the warehouse from the landing area; the former one is set aside."""
     console, home = Console(), open_home()
     with (
         exit_on_user_error(),

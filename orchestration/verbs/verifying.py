@@ -47,7 +47,7 @@ def restore() -> None:
     """Replace damaged files of the landing area with the same bytes from another place.
 
     That is the organizations' inboxes, the folder of events, the contracts and the warehouse. Files
-    of rows are made anew of what landed, and the local copies of payments files of what was
+    of rows are rebuilt from what landed, and the local copies of payments files from what was
     published. Nothing is sent.
     """
     console, home = Console(), open_home()

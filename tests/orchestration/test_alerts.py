@@ -137,7 +137,7 @@ def full(home: Home, mount_small_disk: Callable[..., None]) -> Home:
 def test_a_run_for_which_there_is_no_room_is_told_by_the_command(full: Home, taken: Path):
     result = _run(full, taken, "run", "--date", "2026-03-02")
     assert result.returncode == 1
-    assert result.stderr.startswith(f"saldo: the disk of {full.dagster} takes nothing more (")
+    assert result.stderr.startswith(f"saldo: the disk of {full.dagster} is full (")
     (alert,) = map(json.loads, taken.read_text().splitlines())
     assert alert["title"] == "the run of 2026-03-02 did not happen"
 

@@ -42,11 +42,11 @@ def served(tmp_path: Path) -> Iterator[Served]:
 @pytest.mark.parametrize(
     ("error", "title", "told"),
     [
-        (OSError(errno.ENOSPC, "No space left"), "The disk is full", "takes nothing more"),
+        (OSError(errno.ENOSPC, "No space left"), "The disk is full", "MB are free"),
         (
             duckdb.IOException("Could not write file: No space left on device"),
             "The disk is full",
-            "takes nothing more",
+            "MB are free",
         ),
         (OriginError("SALDO_UI_ORIGINS: no origin"), "That did not work", "no origin"),
         (OSError(errno.EIO, "Input/output error"), "That did not work", FAILED),

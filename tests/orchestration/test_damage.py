@@ -48,7 +48,7 @@ def _said(path: Path) -> str:
     remedy = (
         "run` publishes it again"
         if path.name == "analytics.duckdb"
-        else "replay` makes it anew from the landing area"
+        else "replay` rebuilds it from the landing area"
     )
     return f"{path} is damaged, or of another version of DuckDB: `python -m orchestration {remedy}"
 
@@ -221,7 +221,7 @@ def test_nothing_is_put_away_where_nothing_landed(kept: Home) -> None:
 def test_what_another_version_made_before_the_first_load_is_put_away(
     home: Home, former: str
 ) -> None:
-    """Else each run says that a replay makes it anew, and the replay would do nothing."""
+    """Else each run says that a replay rebuilds it, and the replay would do nothing."""
     with warehouse.connect(home) as connection:
         connection.execute(former)
         with pytest.raises(warehouse.OlderWarehouseError, match="replay"):
@@ -277,7 +277,7 @@ def test_a_full_disk_is_told_by_its_place(home: Home, error: Callable[[Home], Ex
     for each in (error(home), wrapped):
         told = explain(each, home)
         assert isinstance(told, DiskFullError)
-        assert str(told).startswith(f"the disk of {home.root} takes nothing more (")
+        assert str(told).startswith(f"the disk of {home.root} is full (")
         assert len(str(told).splitlines()) == 1
 
 

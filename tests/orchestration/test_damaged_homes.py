@@ -28,7 +28,7 @@ from tests.orchestration.installations import Installed, install
 from tests.orchestration.starting import copy_home
 
 DAY = DAYS[0].isoformat()
-REPLAY = "`python -m orchestration replay` makes it anew"
+REPLAY = "`python -m orchestration replay` rebuilds it"
 PUBLISHES = "`python -m orchestration run` publishes it again"
 # The rows of the page, and the tests that show them.
 ROWS = {
@@ -166,18 +166,18 @@ def test_files_of_rows_are_made_anew(damaged: Installed) -> None:
     assert verified.returncode == 1
     assert (
         verified.stdout
-        == f"{said}: `python -m orchestration restore` makes it anew of what landed\n"
+        == f"{said}: `python -m orchestration restore` rebuilds it from what landed\n"
     )
     restored = damaged.command("restore")
     assert restored.returncode == 0
-    assert restored.stdout == f"what landed is whole\n{said}: made anew of what landed\n"
+    assert restored.stdout == f"what landed is whole\n{said}: rebuilt from what landed\n"
     _is_sound(damaged)
 
     shutil.rmtree(damaged.home.rows)
     ran = damaged.command("run", "--date", DAY)
     assert ran.returncode in (0, 1), ran.stdout + ran.stderr
     for each in former:
-        assert f"{each} is missing: made anew of what landed" in ran.stdout
+        assert f"{each} is missing: rebuilt from what landed" in ran.stdout
     assert {path: path.read_bytes() for path in former} == former
     _is_sound(damaged)
 
@@ -316,7 +316,7 @@ def test_marts_of_another_load_than_the_warehouse_are_told(
         _fails(damaged.command(*verb), other)
     verified = damaged.command("verify")
     assert verified.returncode == 1
-    assert verified.stdout == f"{other} `python -m orchestration replay` makes both anew\n"
+    assert verified.stdout == f"{other} `python -m orchestration replay` rebuilds both\n"
     with duckdb.connect(str(marts)) as connection:
         connection.execute("update finished_load set load_id = load_id - 1, warehouse_id = uuid()")
     _fails(damaged.command(*verbs[0]), other)
@@ -546,9 +546,7 @@ def test_a_full_disk_is_one_sentence_at_every_stage(
         # The dbt of the run before may still be at work: then the run says so, and waits for it.
         lines = [line for line in ran.stderr.splitlines() if " is held by " not in line]
         assert len(lines) == 1, lines
-        assert re.match(f"saldo: the disk of {root}(/dagster)? takes nothing more ", lines[0]), (
-            lines
-        )
+        assert re.match(f"saldo: the disk of {root}(/dagster)? is full ", lines[0]), lines
         assert small.command("held").stdout == "no file is held\n"
     subprocess.run(["mount", "-o", f"remount,size={4 * used}", str(root)], check=True)
     assert small.command("run", "--date", day).returncode == 1  # a file is held

@@ -145,7 +145,7 @@ def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
     path.unlink()
     ran = clone.run(".venv/bin/dbt --no-use-colors build --full-refresh")
     assert ran.returncode != 0
-    assert f"{path.name} is missing: `python -m orchestration restore` makes it anew" in ran.stdout
+    assert f"{path.name} is missing: `python -m orchestration restore` rebuilds it" in ran.stdout
     path.write_bytes(rows[path])
 
     # Nor are marts of another load or warehouse.

@@ -28,7 +28,7 @@ from tests.orchestration.starting import lend_parse
 
 TOLD = (
     "another version of Saldo made the warehouse, with {}:"
-    " `python -m orchestration replay` makes it anew from the landing area"
+    " `python -m orchestration replay` rebuilds it from the landing area"
 )
 OTHER_COLUMNS = TOLD.format("other columns in {}")
 OTHER_MEANING = TOLD.format("another meaning of the rows that it keeps")

@@ -85,15 +85,15 @@ def test_what_was_altered_where_no_load_looks_any_more_is_found(
     lines = verified.stdout.splitlines()
     assert lines == [
         *(
-            f"{table} is not what all that landed gives: {rows} rows, and anew {rows}"
+            f"{table} is not what all that landed gives: {rows} rows, and {rows} when rebuilt"
             for table, rows in (
                 ("intermediate.int_balances__moved", 9),
                 ("marts.daily_balance", 9),
                 ("marts.debts", count),
             )
         ),
-        f"compare with {home.verifying.root}; `python -m orchestration replay` makes the warehouse"
-        " anew",
+        f"compare with {home.verifying.root}; `python -m orchestration replay` rebuilds the"
+        " warehouse",
         *(
             f"the test {name} over all rows: Got 1 result, configured to fail if != 0"
             for name in ("each_day_of_the_base_balances", "no_two_versions_of_a_debt_overlap")

@@ -140,7 +140,7 @@ def test_what_a_build_reads_is_made_anew_and_said(
     damage(newest)
     what = "is not as it was written" if newest.exists() else "is missing"
     said = _require(landed, rebuilding.require_to_read)
-    assert f"{newest} {what}: made anew of what landed" in said
+    assert f"{newest} {what}: rebuilt from what landed" in said
     assert _rows(landed) == ROWS
     assert _kept(landed) == {each.path(landed) for each in _listed(landed)}
     assert _require(landed, rebuilding.require_all) == []
@@ -167,11 +167,11 @@ def test_an_older_file_is_compared_by_whoever_reads_all(landed: Home) -> None:
     assert _require(landed, rebuilding.require_to_read) == []
     told = f"{first} is not as it was written"
     assert [each for each in verifying.verify(landed).findings if str(first) in each] == [
-        f"{told}: `python -m orchestration restore` makes it anew of what landed"
+        f"{told}: `python -m orchestration restore` rebuilds it from what landed"
     ]
     said: list[str] = []
     restoring.restore_rows(landed, said.append)
-    assert said == [f"{told}: made anew of what landed"]
+    assert said == [f"{told}: rebuilt from what landed"]
     assert first.read_bytes() == content
 
 
@@ -195,7 +195,7 @@ def test_the_first_file_of_a_view_is_whole_before_the_next_load(landed: Home) ->
     said: list[str] = []
     with warehouse.connect(landed) as connection:
         loads.carry_landed(connection, landed, said.append)
-    assert said == [f"{newest} is not as it was written: made anew of what landed"]
+    assert said == [f"{newest} is not as it was written: rebuilt from what landed"]
     assert _rows(landed) == [*ROWS, (4, 2, "A-1"), (4, 3, "A-2")]
 
 
@@ -208,7 +208,7 @@ def test_the_first_file_of_a_view_that_a_load_does_not_touch_is_whole_too(landed
     said: list[str] = []
     with warehouse.connect(landed) as connection:
         loads.carry_landed(connection, landed, said.append)
-    assert said == [f"{newest} is not as it was written: made anew of what landed"]
+    assert said == [f"{newest} is not as it was written: rebuilt from what landed"]
     assert _rows(landed) == ROWS
 
 
@@ -331,7 +331,7 @@ def test_rows_that_are_read_otherwise_by_now_are_refused(
         _require(landed, rebuilding.require_to_read)
     assert str(raised.value) == (
         f"{newest.path(landed)} is missing, and what landed is not read to the same rows any more:"
-        " `python -m orchestration replay` makes the warehouse anew"
+        " `python -m orchestration replay` rebuilds the warehouse"
     )
     assert newest in _listed(landed)
 
@@ -450,7 +450,7 @@ def test_rows_in_tables_of_an_older_version_are_told(landed: Home) -> None:
         loads.carry_landed(connection, landed)
     assert str(raised.value) == (
         "the warehouse is of an older version, with the rows of files in raw.invoices:"
-        " `python -m orchestration replay` makes it anew from the landing area"
+        " `python -m orchestration replay` rebuilds it from the landing area"
     )
 
 

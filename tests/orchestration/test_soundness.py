@@ -57,7 +57,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
     "is gone": (Path.unlink, "is missing"),
 }
 REMEDY = (
-    "`python -m orchestration restore` has it again if it can be had,"
+    "`python -m orchestration restore` recovers it if the same bytes are kept elsewhere,"
     " else put it back from a backup"
 )
 

@@ -333,7 +333,7 @@ print(look.outcome, "|", look.detail, "|", len(files))
             text=True,
             check=True,
         )
-        told = "no space is left on this machine: make room, then run again"
+        told = "no space is left on this machine: free disk space, then run again"
         assert said.stdout == f"disk_full | {told} | 0\n"
         # The note of the file alone, until a look finds that the inbox still has it.
         assert [Path(name).suffix for name in place.landed()] == [".json"]

@@ -399,7 +399,7 @@ def test_a_port_that_is_taken_is_told(served: Served) -> None:
     )
     assert (told.returncode, told.stderr) == (
         1,
-        f"saldo: port {served.port} of this machine cannot be had: Address already in use;"
+        f"saldo: port {served.port} of this machine cannot be used: Address already in use;"
         " --port takes another\n",
     )
 
