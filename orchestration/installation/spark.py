@@ -211,18 +211,24 @@ def lend_rows(connection: Connection, folder: Path, load_id: int | None) -> None
 def require_java() -> str:
     """Return the line of `java -version` that names the version.
 
+    PySpark takes the Java of JAVA_HOME where that is set, and looks at no other.
+
     Raises:
         NoSparkError: there is none, or one that Spark does not run on.
 
     """
     wanted = f"Spark needs Java {' or '.join(map(str, JAVA_VERSIONS))}"
-    java = shutil.which("java")
+    java_home = os.environ.get("JAVA_HOME")
+    named = f"{java_home}/bin/java" if java_home else "java"
+    java = shutil.which(named)
     if java is None:
-        raise NoSparkError(f"{wanted}: there is no `java` (Debian: openjdk-17-jre-headless)")
+        where = ": name another JAVA_HOME" if java_home else " (Debian: openjdk-17-jre-headless)"
+        raise NoSparkError(f"{wanted}: there is no `{named}`{where}")
     asked = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)  # noqa: S603 (found on the path)
     version = re.search(r'^.*"(\d+).*$', asked.stderr, re.MULTILINE)
     if version is None or int(version[1]) not in JAVA_VERSIONS:
-        raise NoSparkError(f"{wanted}: `java` is {version[0] if version else asked.stderr.strip()}")
+        said = version[0] if version else asked.stderr.strip()
+        raise NoSparkError(f"{wanted}: `{named}` is {said}")
     return version[0]
 
 

@@ -82,6 +82,7 @@ def test_without_java_it_is_told_before_the_engine_is_noted(
     home.create()
     monkeypatch.setattr(spark, "find_spec", lambda _: True)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("SALDO_TARGET", "spark")
     with warehouse.connect(home) as connection:
         with pytest.raises(NoSparkError, match="there is no `java`"):

@@ -12,6 +12,11 @@ from orchestration.installation import spark
 from orchestration.installation.spark import NoSparkError
 
 
+@pytest.fixture(autouse=True)
+def without_java_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+
+
 def test_a_machine_without_java_is_told_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,6 +42,23 @@ def test_a_java_that_spark_runs_on_is_taken(
     _write_java(tmp_path, version)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     assert version in spark.require_java()
+
+
+def test_the_java_of_java_home_is_looked_at_as_pyspark_takes_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, version in (("path", "17.0.15"), ("home/bin", "21.0.5"), ("old/bin", "11.0.25")):
+        (tmp_path / name).mkdir(parents=True)
+        _write_java(tmp_path / name, version)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}:/usr/bin:/bin")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "home"))
+    assert "21.0.5" in spark.require_java()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "old"))
+    with pytest.raises(NoSparkError, match=r'`.*/old/bin/java` is openjdk version "11\.0\.25"'):
+        spark.require_java()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path / "none"))
+    with pytest.raises(NoSparkError, match=r"no `.*/none/bin/java`: name another JAVA_HOME"):
+        spark.require_java()
 
 
 def test_a_library_with_another_checksum_is_refused(tmp_path: Path) -> None:
