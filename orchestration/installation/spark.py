@@ -35,8 +35,8 @@ _CONNECT_PORT = 15002
 _PATIENCE_SECONDS = 20
 # Begins as what dbt keeps no note of: it would read the project anew wherever one has changed.
 _SESSION = "DBT_ENV_SECRET_SPARK_SESSION"
-# In the path of a home, Spark takes them for patterns, or for the end of a name.
-_NOT_IN_PATHS = "[]{}*?`'\\"
+# In the path of a home, Spark takes them for patterns, the end of a name, or several folders.
+_NOT_IN_PATHS = ",[]{}*?`'\\"
 _VIEWS = "config.materialized:view"
 _TABLES = ("build", "--empty", "--exclude-resource-type", "test", "--exclude-resource-type")
 # What a Java that was killed leaves of its work in the folder for it.

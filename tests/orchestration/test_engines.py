@@ -108,12 +108,14 @@ def test_a_warehouse_that_an_older_version_made_is_of_duckdb(
             engines.check(connection, home)
 
 
-def test_a_home_whose_path_spark_takes_for_a_pattern_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["it's [mine]", "here, too"])
+def test_a_home_whose_path_spark_takes_for_a_pattern_or_for_several_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(spark, "find_spec", lambda _: True)
+    monkeypatch.setattr(spark, "require_java", lambda: "17")
     with pytest.raises(NoSparkError, match="whose path has none of"):
-        Spark().require(Home(tmp_path / "it's [mine]", PROJECT / "seeds"))
+        Spark().require(Home(tmp_path / name, PROJECT / "seeds"))
 
 
 @pytest.mark.parametrize(
