@@ -70,14 +70,13 @@ class Spark:
             NoSparkError: one of them is missing, or is not one that fits.
 
         """
-        target = os.environ.get("SALDO_TARGET")
-        _require_pyspark(f"SALDO_TARGET is {target}")
+        _require_pyspark(f"SALDO_TARGET is {os.environ.get('SALDO_TARGET')}")
         if any(character in str(home.root) for character in _NOT_IN_PATHS):
             raise NoSparkError(
                 f"Spark finds no files in {home.root}: name a folder whose path has none of"
                 f" {_NOT_IN_PATHS} with SALDO_HOME"
             )
-        if target == CONNECT:
+        if _is_on_a_cluster():
             require_server(_remote())
             _connect().require(_remote())
         else:
@@ -100,12 +99,13 @@ class Spark:
         """Write what the newest load brought as Parquet files.
 
         A warehouse in which nothing is built begins without any table on Spark. What a run that was
-        killed has left is deleted.
+        killed has left is deleted; on a cluster, Java's folders may be those of a server at work.
         """
         end_session(home)
-        for pattern in _LEFT_BY_JAVA:
-            for left in home.scratch.glob(pattern):
-                shutil.rmtree(left, ignore_errors=True)
+        if not _is_on_a_cluster():
+            for pattern in _LEFT_BY_JAVA:
+                for left in home.scratch.glob(pattern):
+                    shutil.rmtree(left, ignore_errors=True)
         if not warehouse.is_built(connection):
             forget(home)
         home.spark.mkdir(exist_ok=True)
@@ -114,7 +114,7 @@ class Spark:
             folder.mkdir(parents=True)
         lend_rows(connection, _lent(home), warehouse.last_load_id(connection))
         lent = {"SALDO_SPARK_LENT": str(_lent(home)), "SALDO_SPARK_MADE": str(_made(home))}
-        if os.environ.get("SALDO_TARGET") == CONNECT:
+        if _is_on_a_cluster():
             lent[_SESSION] = _connect().begin(home, _remote())
         return lent
 
@@ -278,6 +278,10 @@ def no_address() -> NoSparkError:
         "SALDO_SPARK_REMOTE names no server of a cluster:"
         f" it must be like sc://HOST:{_CONNECT_PORT} (docs/scale.md)"
     )
+
+
+def _is_on_a_cluster() -> bool:
+    return os.environ.get("SALDO_TARGET") == CONNECT
 
 
 def _remote() -> str:

@@ -22,7 +22,7 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import engines, spark, standing, warehouse
 from orchestration.installation.databases import quoted
-from orchestration.installation.dbt_project import fingerprint
+from orchestration.installation.dbt_project import CONNECT, fingerprint
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.project_yaml import raw_tables
 from orchestration.installation.spark import NoSparkError, NotBroughtBackError, Spark
@@ -250,15 +250,23 @@ def test_where_the_engine_cannot_run_or_is_another_one_nothing_is_changed(
     assert _bytes_below(home.landing) == landed
 
 
-def test_what_a_killed_java_left_is_deleted_before_the_next_build(tmp_path: Path) -> None:
-    with install(tmp_path, Installed, 1) as installed:
-        home = installed.home
+@pytest.mark.parametrize(
+    ("target", "left"), [("spark", {"another"}), (CONNECT, {"another", "blockmgr-1", "spark-2"})]
+)
+def test_what_a_killed_java_left_is_deleted_before_the_next_build_but_not_a_server_of_a_cluster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str, left: set[str]
+) -> None:
+    """A server that has its `spark.local.dir` there would lose what it is at."""
+    monkeypatch.setenv("SALDO_TARGET", target)
+    monkeypatch.setattr(spark, "_connect", lambda: SimpleNamespace(begin=lambda *_: ""))
+    home = Home(tmp_path / "home", PROJECT / "seeds")
+    home.create()
     for name in ("blockmgr-1/0a", "spark-2/pyspark-3", "another/1"):
         (home.scratch / name).mkdir(parents=True)
     with warehouse.connect(home) as connection:
         Spark().lend(connection, home)
-    assert {path.name for path in home.scratch.iterdir()} >= {"another", "lent_to_spark"}
-    assert not [*home.scratch.glob("blockmgr-*"), *home.scratch.glob("spark-*")]
+    ours = {"lent_to_spark", "made_by_spark"}
+    assert {path.name for path in home.scratch.iterdir()} - ours == left
 
 
 def _bytes_below(folder: Path) -> dict[Path, bytes]:
