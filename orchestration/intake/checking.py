@@ -23,6 +23,7 @@ from orchestration.landing import store
 from orchestration.landing.manifests import LandedFile, Manifest
 from orchestration.servers.connections import connect
 from orchestration.servers.errors import SftpError
+from orchestration.servers.keys import read_trusted_keys
 from orchestration.servers.remote_files import Listing
 from orchestration.servers.sftp import Client
 
@@ -138,6 +139,8 @@ def _look(
             checked.files_seen = len(listing.files)
             checked.left_out = find_misnamed(organization, listing, (), None, environment)
             checked.notes = _describe(listing)
+            if complaint := read_trusted_keys(organization, environment).complaint:
+                checked.notes.append(complaint)
             arrivals = [
                 arrival
                 for remote in listing.files

@@ -26,7 +26,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.installation.messages import list_some
 from orchestration.servers.deadlines import Deadline
 from orchestration.servers.errors import SftpError
-from orchestration.servers.keys import Secret, read_secret, read_trusted_keys
+from orchestration.servers.keys import Secret, TrustedKeys, read_secret, read_trusted_keys
 from orchestration.servers.remote_reading import BadAnswerError, ListingTooLongError, SftpClient
 
 CONNECT_ATTEMPTS = 3
@@ -166,7 +166,7 @@ def _shown(algorithms: Sequence[str]) -> str:
 def _open(
     organization: Organization,
     secret: Secret,
-    trusted: Sequence[paramiko.PKey],
+    trusted: TrustedKeys,
     deadline: Deadline,
     timeout_seconds: float,
 ) -> paramiko.Transport:
@@ -181,12 +181,12 @@ def _open(
         transport.banner_timeout = timeout_seconds
         transport.auth_timeout = timeout_seconds
         transport.channel_timeout = timeout_seconds
-        _prefer(transport, trusted)
+        _prefer(transport, trusted.keys)
         transport.start_client(timeout=timeout_seconds)
         # Paramiko returns from the key exchange without an error when its time is over.
         if not transport.initial_kex_done:
             raise TimeoutError
-        _check_key(transport.get_remote_server_key(), trusted)
+        trusted.require(transport.get_remote_server_key())
         _log_in(transport, organization.sftp_username, secret)
     except BaseException as error:
         if transport is not None:
@@ -212,22 +212,6 @@ def _prefer(transport: paramiko.Transport, trusted: Sequence[paramiko.PKey]) -> 
     offered = options.key_types
     first = [name for name in dict.fromkeys(known) if name in offered]
     options.key_types = [*first, *(name for name in offered if name not in first)]
-
-
-def _check_key(shown: paramiko.PKey, trusted: Sequence[paramiko.PKey]) -> None:
-    if shown in trusted:
-        return
-    if not trusted:
-        raise SftpError(
-            "host_key_unknown",
-            f"the server shows a {shown.get_name()} key and SFTP_KNOWN_HOSTS_FILE lists none for"
-            " it: compare it with the organization's, then add it",
-        )
-    raise SftpError(
-        "host_key_changed",
-        f"the server shows a {shown.get_name()} key that is not one of those listed for it in"
-        " SFTP_KNOWN_HOSTS_FILE: ask the organization whether it has changed its key",
-    )
 
 
 def _log_in(transport: paramiko.Transport, username: str, secret: Secret) -> None:

@@ -53,7 +53,8 @@ class Case:
         debts: customer, product, amount; None: not looked at.
         bends: how its server differs; None: OpenSSH.
         transport: which algorithms it has.
-        has_former_key: whether another key of its type is trusted, too, and listed first.
+        has_former_key: whether another key of its type is trusted, too, and listed first, also as
+            the key of an authority.
         beside: the bytes of other files in its inbox, by name; all are applied.
         customers: those who are known and owe.
         contract: how it differs from the usual.
@@ -97,7 +98,11 @@ CASES = {
     "few reads at once": Case(BIG, debts=None, bends=Bends(most_waiting_reads=16)),
     "key and password": Case(bends=Bends(logins=("publickey", "password"))),
     "a name in capitals": Case(name="2026-03-02_TOKU_INVOICES.CSV"),
-    "two trusted keys of one type": Case(bends=Bends(), has_former_key=True),
+    "two trusted keys of one type": Case(
+        bends=Bends(),
+        has_former_key=True,
+        checked="server: SFTP_KNOWN_HOSTS_FILE lists it where no key can be read, correct line ",
+    ),
     "old algorithms": Case(
         outcome="no_common_algorithm",
         status=None,
@@ -216,7 +221,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Bent
                 known_hosts = servers[case].known_hosts_file
                 listed, key = known_hosts.read_text(), paramiko.ECDSAKey.generate()
                 former = f"{listed.split()[0]} {key.get_name()} {key.get_base64()}\n"
-                known_hosts.write_text(former + listed)
+                known_hosts.write_text(f"{former}@cert-authority {former}{listed}")
         yield servers
 
 

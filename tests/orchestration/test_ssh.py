@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import paramiko
 import pytest
 
+from orchestration.contracts.organizations import read_organizations
+from orchestration.installation.home import PROJECT
 from orchestration.servers import ssh
 from orchestration.servers.errors import SftpError
+from orchestration.servers.keys import TrustedKeys, read_trusted_keys
 from orchestration.servers.remote_reading import BadAnswerError, ListingTooLongError
 
+LUMINA = read_organizations(PROJECT / "seeds")[0]
 KEY, OTHER_KEY = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
 BROKE_OFF = ("connection_lost", "the server broke off the greeting")
 IN_TIME = ("timed_out", "the server did not answer in time")
@@ -172,12 +178,90 @@ def test_keys_that_can_be_checked_and_fast_ciphers_are_asked_for_first(
     assert options.ciphers == (*fast, *(name for name in ciphers if name not in fast))
 
 
+def _line(key: paramiko.PKey, hosts: str = "servidor.cl") -> str:
+    return f"{hosts} {key.get_name()} {key.get_base64()}"
+
+
+def _trusted(path: Path, *lines: str | bytes, port: int = 22) -> TrustedKeys:
+    path.write_bytes(
+        b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines)
+    )
+    organization = dataclasses.replace(LUMINA, sftp_host="Servidor.cl", sftp_port=port)
+    return read_trusted_keys(organization, {"SFTP_KNOWN_HOSTS_FILE": str(path)})
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"# due\xf1o: Agua S.A.",
+        _line(OTHER_KEY, "otro.cl").encode() + b" due\xf1o",
+        "",
+        "@",
+        "@revoked",
+        "@revoked * ssh-ed25519",
+        "otro.cl",
+        "otro.cl ssh-ed25519",
+        "otro.cl ssh-ed25519 AAAA",
+        "otro.cl ssh-dss AAAAB3NzaC1kc3M=",
+        f"otro.cl {OTHER_KEY.get_name()} {OTHER_KEY.get_base64()[:-5]}",
+        f"otro.cl {OTHER_KEY.get_name()} {OTHER_KEY.get_base64()[:-8]}",
+        f"otro.cl ssh-rsa {OTHER_KEY.get_base64()}",
+        _line(OTHER_KEY, "|1|bm9uZQ=="),
+        _line(OTHER_KEY, "|1|short|bm9uZQ=="),
+        _line(OTHER_KEY, "@revoked otro.cl"),
+        _line(OTHER_KEY, "@cert-authority *"),
+        _line(OTHER_KEY, "*.cl,!servidor.cl"),
+    ],
+)
+def test_a_line_that_cannot_be_read_takes_no_key_of_another_line_away(
+    tmp_path: Path, line: str | bytes
+) -> None:
+    trusted = _trusted(tmp_path / "known_hosts", line, _line(KEY), line)
+    assert trusted.keys == (KEY,)
+    trusted.require(KEY)
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        (_line(KEY).replace(" ", "  "), 22),
+        (_line(KEY).replace(" ", "\t "), 22),
+        (f"  {_line(KEY)} of the plant\r", 22),
+        (_line(KEY, "otro.cl,SERVIDOR.cl"), 22),
+        (_line(KEY, "*.cl"), 22),
+        (_line(KEY, "[servidor.cl]:2222"), 2222),
+        (_line(KEY, "[servidor.??]:2222"), 2222),
+        (_line(KEY, paramiko.HostKeys.hash_host("servidor.cl")), 22),
+        (_line(KEY, paramiko.HostKeys.hash_host("[servidor.cl]:2222")), 2222),
+    ],
+)
+def test_a_line_is_read_as_openssh_reads_it(tmp_path: Path, line: str, port: int) -> None:
+    assert _trusted(tmp_path / "known_hosts", line, port=port).keys == (KEY,)
+
+
+@pytest.mark.parametrize("hosts", ["*", "servidor.cl", paramiko.HostKeys.hash_host("servidor.cl")])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_revoked_key_is_refused_also_where_it_is_listed(
+    tmp_path: Path, hosts: str, is_first: bool
+) -> None:
+    lines = [_line(KEY, f"@revoked {hosts}"), _line(KEY)]
+    trusted = _trusted(tmp_path / "known_hosts", *(lines if is_first else lines[::-1]))
+    assert trusted.keys == ()
+    with pytest.raises(SftpError) as raised:
+        trusted.require(KEY)
+    assert (raised.value.code, str(raised.value)) == (
+        "host_key_changed",
+        "the server shows a ecdsa-sha2-nistp256 key that is marked as revoked in"
+        " SFTP_KNOWN_HOSTS_FILE: ask the organization for its new key",
+    )
+
+
 def test_a_key_that_is_not_listed_is_told_as_unknown_or_changed() -> None:
-    ssh._check_key(KEY, [OTHER_KEY, KEY])
+    TrustedKeys((OTHER_KEY, KEY)).require(KEY)
     told = {}
-    for trusted in ([], [OTHER_KEY]):
+    for trusted in ((), (OTHER_KEY,)):
         with pytest.raises(SftpError) as raised:
-            ssh._check_key(KEY, trusted)
+            TrustedKeys(trusted).require(KEY)
         told[raised.value.code] = str(raised.value)
     assert told == {
         "host_key_unknown": (
@@ -189,6 +273,20 @@ def test_a_key_that_is_not_listed_is_told_as_unknown_or_changed() -> None:
             " SFTP_KNOWN_HOSTS_FILE: ask the organization whether it has changed its key"
         ),
     }
+
+
+@pytest.mark.parametrize("listed", [[], [_line(OTHER_KEY)]])
+def test_lines_for_the_server_that_give_no_key_are_told_with_a_key_that_is_not_listed(
+    tmp_path: Path, listed: list[str]
+) -> None:
+    unusable = [f"servidor.cl {KEY.get_name()} AAA", _line(OTHER_KEY, "@cert-authority *")]
+    trusted = _trusted(tmp_path / "known_hosts", "otro.cl x AAA", *unusable, *listed)
+    with pytest.raises(SftpError) as raised:
+        trusted.require(KEY)
+    assert trusted.complaint == (
+        "SFTP_KNOWN_HOSTS_FILE lists it where no key can be read, correct line 2, 3"
+    )
+    assert str(raised.value).endswith(f"; {trusted.complaint}")
 
 
 @pytest.mark.parametrize("code", [None, "timed_out"])
