@@ -1,150 +1,55 @@
 """Faults of networks, keys, clocks and people, lived through by a whole installation.
 
-Each test has a copy of the sample installation on the morning after its first date, in which Lumina
-has a server of its own; it does the harm there, runs the next date, and says what is told, what the
-other organizations have of it, and what is the same as ever once the harm is over (R13, R20, R24,
-R28, R29). docs/reliability.md lists these and all other faults.
+Seven organizations live through a Monday without a fault. On Tuesday harm is done to six of them,
+each of another kind; then it is over, while two analysts read; at last nothing is new. The tests
+say what is told of each, what the others have of it, and what is the same as ever once the harm is
+over (R13, R20, R24, R28, R29). docs/reliability.md lists these and all other faults.
 """
 
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import paramiko
 import pytest
 
-from orchestration.devtools.demo import installation
-from orchestration.devtools.demo.samples import DAYS, files_of
-from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, serve
+from orchestration.devtools.loopback_sftp import HOST, serve
 from orchestration.installation import warehouse
 from orchestration.installation.home import PROJECT
-from tests.orchestration.installations import Installed, Rows, install
+from tests.orchestration.forking import run_module
+from tests.orchestration.houses import csv_of, event_of
+from tests.orchestration.installations import (
+    DAY,
+    Deposit,
+    Ran,
+    Rows,
+    one_run,
+    organization_of,
+)
 from tests.orchestration.networks import Network, network
 
-MONDAY, TUESDAY = (day.isoformat() for day in DAYS[:2])
-IDS = ("andes_seguros", "colegio_pehuen", "lumina")
+MONDAY, TUESDAY = DAY, "2026-03-03"
+STEADY = organization_of("steady")
+DOWNLOAD, UPLOAD = organization_of("parted download"), organization_of("parted upload")
+HOST_KEY, OUR_KEY = organization_of("changed host key"), organization_of("refused key")
+AHEAD, BEHIND = organization_of("clock ahead"), organization_of("clock behind")
+IDS = sorted((STEADY, DOWNLOAD, UPLOAD, HOST_KEY, OUR_KEY, AHEAD, BEHIND))
+UNREAD = (DOWNLOAD, HOST_KEY, OUR_KEY)
 # So that a server which does not answer is left soon.
 SOON = {"SALDO_LOOK_SECONDS": "6"}
-
-
-@dataclass(frozen=True)
-class Site(Installed):
-    """The installation on the morning after its first date.
-
-    Args:
-        own: Lumina's server, behind the network; the others have another one.
-        state: where the keys of Lumina's server are.
-        network: what is between Saldo and Lumina's server.
-        own_stack: ends Lumina's server.
-
-    """
-
-    own: LoopbackServer
-    state: Path
-    network: Network
-    own_stack: ExitStack
-
-    def run(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        """The second date."""
-        return self.command("run", "--date", TUESDAY, **variables)
-
-    def leave(self, *organization_ids: str, more: bytes = b"") -> dict[str, Path]:
-        """Leave the debts files of the second date; more bytes may be at their ends."""
-        left = {}
-        for file in files_of(DAYS[1]):
-            if file.organization_id in organization_ids:
-                path = self.server_root / file.organization_id / "inbox" / file.name
-                path.write_bytes(file.content + more)
-                left[file.organization_id] = path
-        return left
-
-    def outbox(self, organization_id: str = "lumina") -> dict[str, bytes]:
-        """What an organization finds, temporary names too."""
-        paths = (self.server_root / organization_id / "outbox").iterdir()
-        return {path.name: path.read_bytes() for path in paths}
-
-    def applied(self) -> Rows:
-        """The organizations of which a debts file of the second date was applied, and how often."""
-        return self.query(
-            "select organization_id, count(*) from intake_files"
-            f" where business_date = '{TUESDAY}' and status = 'applied' group by all order by all"
-        )
-
-    def debts_of_lumina(self) -> Rows:
-        """Lumina's debts."""
-        return self.query("from debts where organization_id = 'lumina' order by debt_id")
-
-    def start_again(self) -> None:
-        """Start Lumina's server again, with the keys that it has by now."""
-        self.own_stack.close()
-        self.own_stack.enter_context(serve(self.server_root, self.state, self.own.port))
-
-    def trust(self, *keys: str) -> None:
-        """Write down which keys are good for Lumina's server, beside those of the other one."""
-        known = Path(self.environment["SFTP_KNOWN_HOSTS_FILE"])
-        name = f"[{HOST}]:{self.network.port} "
-        others = [line for line in known.read_text().splitlines() if not line.startswith(name)]
-        known.write_text("".join(f"{line}\n" for line in [*others, *(name + key for key in keys)]))
-
-    def key_of_own(self) -> str:
-        """The key that Lumina's server shows."""
-        return (self.state / "known_hosts").read_text().strip().partition(" ")[2]
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    with morning(tmp_path / "site") as site:
-        yield site
-
-
-@contextmanager
-def morning(root: Path) -> Iterator[Site]:
-    """The installation in an empty folder, with Lumina's server at work until the block ends."""
-    with install(root, Installed, days=1) as installed, ExitStack() as own_stack:
-        own = own_stack.enter_context(serve(root / "server", root / "own_state"))
-        with network(own.port) as between:
-            _lead_lumina_to(installed.home.seeds / "organizations.csv", between.port)
-            known = root / "known_hosts"
-            known.write_text(Path(installed.environment["SFTP_KNOWN_HOSTS_FILE"]).read_text())
-            environment = {
-                **installed.environment,
-                "SFTP_PRIVATE_KEY_FILE_LUMINA": str(own.private_key_file),
-                "SFTP_KNOWN_HOSTS_FILE": str(known),
-            }
-            made = Site(
-                installed.home,
-                installed.server_root,
-                environment,
-                own,
-                root / "own_state",
-                between,
-                own_stack,
-            )
-            made.trust(made.key_of_own())
-            yield made
-
-
-def _lead_lumina_to(contracts: Path, port: int) -> None:
-    with contracts.open(encoding="utf-8", newline="") as source:
-        rows = list(csv.DictReader(source))
-    for row in rows:
-        if row["organization_id"] == "lumina":
-            row["sftp_port"] = str(port)
-    with contracts.open("w", encoding="utf-8", newline="") as target:
-        writer = csv.DictWriter(target, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
+HEADER = ["cliente", "producto", "vencimiento", "monto"]
+DEBTS = [["c1", "p1", "2026-03-20", "1000"], ["c2", "p2", "2026-03-20", "2000"]]
+NEW = ["c3", "p3", "2026-04-20", "3000"]
 ALL_TOLD = {
     f"{day}_toku_{name}"
     for day in (MONDAY, TUESDAY)
@@ -155,127 +60,264 @@ ALL_TOLD = {
         "invoices.csv.summary.csv",
     )
 }
+PAYMENTS = f"{TUESDAY}_toku_payments.csv"
 
 
-class TestPartedNetwork:
-    """R13, R20, R24: bytes stop coming, and nobody says so."""
+@dataclass
+class Own:
+    """A server of one organization, behind a network.
 
-    def test_in_the_middle_of_a_download_nothing_of_the_file_counts(self, site: Site) -> None:
-        debts, landed = site.debts_of_lumina(), set((site.home.landing / "lumina").iterdir())
-        site.leave("lumina", "andes_seguros", more=b"\n" * 2_000_000)
-        site.network.part_once(lambda: site.network.bytes_from_server > 1_000_000)
-        ran = site.run(**SOON)
-        assert site.network.is_parted
-        assert ran.returncode == 1, ran.stdout + ran.stderr
-        assert "lumina inbox not read (timed_out)" in ran.stdout
-        assert site.applied() == [("andes_seguros", 1)]
-        assert f"{TUESDAY}_toku_payments.csv" in site.outbox("andes_seguros")
-        assert site.debts_of_lumina() == debts
-        assert set((site.home.landing / "lumina").iterdir()) == landed
+    Args:
+        root: the folder that all servers serve.
+        state: where its keys are.
+        between: what Saldo connects to.
+        port: where it listens.
 
-        site.network.mend()
-        ran = site.run()
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        assert site.applied() == [("andes_seguros", 1), ("lumina", 1)]
-        assert set(site.outbox()) == ALL_TOLD
+    """
 
-    def test_in_the_middle_of_an_upload_the_file_arrives_once_when_it_is_mended(
-        self, site: Site
-    ) -> None:
-        installation.upload(site.home, site.server_root, DAYS[1])
-        before = set(site.outbox())
-        site.network.part_once(lambda: set(site.outbox()) != before)
-        ran = site.run(**SOON)
-        assert site.network.is_parted
-        assert ran.returncode == 1, ran.stdout + ran.stderr
-        (name,) = set(site.outbox()) - before
-        assert name.startswith(f".{TUESDAY}_toku_payments.csv.")
-        assert f"{TUESDAY}_toku_payments.csv" in site.outbox("andes_seguros")
+    root: Path
+    state: Path
+    port: int = 0
+    between: Network = field(init=False)
+    _server: ExitStack = field(default_factory=ExitStack)
 
-        site.network.mend()
-        site.run()
-        assert set(site.outbox()) == ALL_TOLD
-        payments = f"{TUESDAY}_toku_payments.csv"
-        assert site.outbox()[payments] == (site.home.outbox / "lumina" / payments).read_bytes()
-        with warehouse.reading(site.home) as connection:
-            attempts = connection.execute(
-                "select outcome from raw.deliveries where organization_id = 'lumina'"
-                " and file_name = ? order by batch_id",
-                [payments],
-            ).fetchall()
-        assert attempts == [("timed_out",), ("delivered",)]
+    def start(self) -> None:
+        """Start it, with the keys that it has by now."""
+        self.port = self._server.enter_context(serve(self.root, self.state, self.port or None)).port
+
+    def stop(self) -> None:
+        """Stop it."""
+        self._server.close()
+
+    def known(self) -> str:
+        """Its key as SFTP_KNOWN_HOSTS_FILE has it."""
+        key = (self.state / "known_hosts").read_text().partition(" ")[2]
+        return f"[{HOST}]:{self.between.port} {key}"
 
 
-class TestRotatedKeys:
-    """R20: a key is changed between two dates, or between two runs of one."""
+@dataclass(frozen=True)
+class Seen:
+    """What there is after a run.
 
-    def test_a_host_key_that_nobody_announced_is_not_taken_until_somebody_trusts_it(
-        self, site: Site
-    ) -> None:
-        known = site.key_of_own()
-        (site.state / "host_key").unlink()
-        site.start_again()
-        site.leave("lumina", "andes_seguros")
-        ran = site.run()
-        assert ran.returncode == 1, ran.stdout + ran.stderr
-        assert "lumina inbox not read (host_key_changed)" in ran.stdout
-        assert site.applied() == [("andes_seguros", 1)]
+    Args:
+        exit_status: of the run.
+        said: by the run.
+        applied: the organizations of which a debts file of Tuesday was applied, and how often.
+        debts: of each organization.
+        landed: what has landed of each.
+        outboxes: what each finds, temporary names too.
 
-        site.trust(known, site.key_of_own())
-        ran = site.run()
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        assert site.applied() == [("andes_seguros", 1), ("lumina", 1)]
-        assert set(site.outbox()) == ALL_TOLD
+    """
 
-    def test_a_key_of_ours_that_is_refused_is_told_until_the_new_one_is_named(
-        self, site: Site, tmp_path: Path
-    ) -> None:
-        key = paramiko.ECDSAKey.generate()
-        key.write_private_key_file(str(tmp_path / "new_key"))
-        (site.state / "authorized_keys").write_text(f"{key.get_name()} {key.get_base64()}\n")
-        site.leave("lumina", "andes_seguros")
-        ran = site.run()
-        assert ran.returncode == 1, ran.stdout + ran.stderr
-        assert "lumina inbox not read (login_refused)" in ran.stdout
-        assert site.applied() == [("andes_seguros", 1)]
-
-        ran = site.run(SFTP_PRIVATE_KEY_FILE_LUMINA=str(tmp_path / "new_key"))
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        assert site.applied() == [("andes_seguros", 1), ("lumina", 1)]
-        assert set(site.outbox()) == ALL_TOLD
+    exit_status: int
+    said: str
+    applied: dict[str, int]
+    debts: dict[str, Rows]
+    landed: dict[str, set[Path]]
+    outboxes: dict[str, dict[str, bytes]]
 
 
-class TestWrongClocks:
-    """R13: the clock of a server is years ahead, that of another years behind."""
+@dataclass(frozen=True)
+class Watched:
+    """A run while one analyst has the warehouse open and one the published copy.
 
-    def test_files_and_their_corrections_are_taken_once_each(self, site: Site) -> None:
-        ahead, behind = timedelta(days=400), timedelta(days=-9000)
-        defaults = site.home.seeds / "organization_defaults.csv"
-        text = defaults.read_text("utf-8")
-        assert text.endswith(",0\n")  # the quiet time, the last column
-        defaults.write_text(f"{text[:-2]}2\n", "utf-8")
-        left = site.leave("lumina", "andes_seguros")
-        _date(left["lumina"], ahead)
-        _date(left["andes_seguros"], behind)
-        assert site.run().returncode == 0
-        assert site.applied() == [("andes_seguros", 1), ("lumina", 1)]
+    Args:
+        holder: the process of the first, which leaves when the run has said something.
+        warehouse: what that one has open.
+        said: what the run said first.
+        counts: of debts, as the second analyst found them before and after the run, and as one
+            finds them who opens the copy then.
 
-        # One clock has been put back a day, the other goes on; nothing else tells the files apart.
-        for path in left.values():
-            content = path.read_bytes()
-            path.write_bytes(
-                content.replace(b"Pe\xf1alol", b"Pe\xf1alul").replace(b"Maip", b"Maib")
+    """
+
+    holder: int
+    warehouse: Path
+    said: str
+    counts: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Lived:
+    """All that was seen.
+
+    Args:
+        monday: before any harm.
+        harmed: after the run of Tuesday while the harm was done.
+        mended: after the next run.
+        at_last: after one that had nothing to do.
+        were_parted: whether each network was, after the harm.
+        local_payments: the local copy of the payments file whose upload was broken off.
+        attempts: what came of each attempt to send that file.
+        watched: the second run of Tuesday.
+
+    """
+
+    monday: Seen
+    harmed: Seen
+    mended: Seen
+    at_last: Seen
+    were_parted: list[bool]
+    local_payments: bytes
+    attempts: Rows
+    watched: Watched
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
+    root = tmp_path_factory.mktemp("faults")
+    with ExitStack() as stack:
+        own = {}
+        for organization_id in (DOWNLOAD, UPLOAD, HOST_KEY, OUR_KEY):
+            made = Own(root / "server", root / f"state_of_{organization_id}")
+            made.start()
+            stack.callback(made.stop)
+            made.between = stack.enter_context(network(made.port))
+            own[organization_id] = made
+        (root / "trusted").write_text("".join(each.known() for each in own.values()))
+        keys = {
+            f"SFTP_PRIVATE_KEY_FILE_{name.upper()}": str(each.state / "client_key")
+            for name, each in own.items()
+        }
+        deposits = {
+            name.removeprefix("case_"): Deposit(
+                csv_of([HEADER, *DEBTS]),
+                {"customer_id_scheme": "external_id"}
+                | ({"sftp_port": str(own[name].between.port)} if name in own else {}),
             )
-            assert len(path.read_bytes()) == len(content)
-        _date(left["lumina"], ahead - timedelta(days=1))
-        _date(left["andes_seguros"], behind + timedelta(hours=1))
-        assert site.run().returncode == 0
-        assert site.applied() == [("andes_seguros", 2), ("lumina", 2)]
-        debts = site.debts_of_lumina()
+            for name in IDS
+        }
+        ran = stack.enter_context(one_run(root, deposits, keys, [root / "trusted"]))
+        return _live(ran, own, root / "new_key")
 
-        assert site.run().returncode == 0
-        assert site.applied() == [("andes_seguros", 2), ("lumina", 2)]
-        assert site.debts_of_lumina() == debts
+
+def _live(ran: Ran, own: dict[str, Own], new_key: Path) -> Lived:
+    """Go on after Monday."""
+    monday = _see(ran, ran.command)
+    _have_uploads_waited_for(ran.home.seeds / "organization_defaults.csv", seconds="2")
+    (ran.home.events / f"{TUESDAY}.jsonl").write_text(json.dumps(_payment(UPLOAD)) + "\n")
+    left = {name: ran.server_root / name / "inbox" / f"{TUESDAY}_toku_invoices.csv" for name in IDS}
+    for name, path in left.items():
+        more = b"\n" * 2_000_000 if name == DOWNLOAD else b""
+        path.write_bytes(csv_of([HEADER, *DEBTS, NEW]) + more)
+    networks = [own[name].between for name in (DOWNLOAD, UPLOAD)]
+    read = networks[0].bytes_from_server
+    networks[0].part_once(lambda: networks[0].bytes_from_server > read + 1_000_000)
+    networks[1].part_once(lambda: set(_outbox(ran, UPLOAD)) != set(monday.outboxes[UPLOAD]))
+    (own[HOST_KEY].state / "host_key").unlink()
+    own[HOST_KEY].stop()
+    own[HOST_KEY].start()
+    key = paramiko.ECDSAKey.generate()
+    key.write_private_key_file(str(new_key))
+    accepted = own[OUR_KEY].state / "authorized_keys"
+    accepted.write_text(f"{key.get_name()} {key.get_base64()}\n")
+    ahead, behind = timedelta(days=400), timedelta(days=-9000)
+    _date(left[AHEAD], ahead)
+    _date(left[BEHIND], behind)
+    harmed = _see(ran, _run(ran, SOON))
+    were_parted = [each.is_parted for each in networks]
+
+    for each in networks:
+        each.mend()
+    with Path(ran.environment["SFTP_KNOWN_HOSTS_FILE"]).open("a") as known_hosts:
+        known_hosts.write(own[HOST_KEY].known())
+    # One clock has been put back a day, the other goes on; nothing else tells the files apart.
+    for name, off in ((AHEAD, ahead - timedelta(days=1)), (BEHIND, behind + timedelta(hours=1))):
+        content = left[name].read_bytes()
+        left[name].write_bytes(content.replace(b",1000", b",1111"))
+        assert len(left[name].read_bytes()) == len(content)
+        _date(left[name], off)
+    named = {f"SFTP_PRIVATE_KEY_FILE_{OUR_KEY.upper()}": str(new_key)}
+    command, watched = _watch(ran, named)
+    mended = _see(ran, command)
+    with warehouse.reading(ran.home) as connection:
+        attempts = connection.execute(
+            "select outcome from raw.deliveries where organization_id = ? and file_name = ?"
+            " order by batch_id",
+            [UPLOAD, PAYMENTS],
+        ).fetchall()
+    return Lived(
+        monday,
+        harmed,
+        mended,
+        _see(ran, _run(ran, named)),
+        were_parted,
+        (ran.home.outbox / UPLOAD / PAYMENTS).read_bytes(),
+        attempts,
+        watched,
+    )
+
+
+def _run(ran: Ran, more: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Tuesday."""
+    typed = ["run", "--date", TUESDAY]
+    return run_module("orchestration", typed, {**ran.environment, **more})
+
+
+def _watch(ran: Ran, more: dict[str, str]) -> tuple[subprocess.CompletedProcess[str], Watched]:
+    """Tuesday, beside two analysts."""
+    typed = [sys.executable, "-m", "orchestration", "run", "--date", TUESDAY]
+    of_the_copy = Analyst.opening(ran.home.analytics)
+    try:
+        before = of_the_copy.count()
+        of_the_warehouse = Analyst.opening(ran.home.warehouse)
+        with subprocess.Popen(
+            typed, cwd=PROJECT, env={**ran.environment, **more}, stdout=subprocess.PIPE, text=True
+        ) as run:
+            assert run.stdout is not None
+            said = run.stdout.readline()
+            of_the_warehouse.leave()
+            others = run.stdout.read()
+        meanwhile = of_the_copy.count()
+    finally:
+        of_the_copy.leave()
+    ((after,),) = _ask(ran, "select count(*) from debts")
+    counts = before, meanwhile, int(str(after))
+    watched = Watched(of_the_warehouse.process.pid, ran.home.warehouse, said, counts)
+    return subprocess.CompletedProcess(typed, run.returncode, said + others), watched
+
+
+def _see(ran: Ran, command: subprocess.CompletedProcess[str]) -> Seen:
+    applied = _ask(
+        ran,
+        "select organization_id, count(*) from intake_files"
+        f" where business_date = '{TUESDAY}' and status = 'applied' group by all",
+    )
+    debts = "from debts where organization_id = '{}' order by debt_id"
+    return Seen(
+        command.returncode,
+        command.stdout,
+        {str(name): int(str(count)) for name, count in applied},
+        {name: _ask(ran, debts.format(name)) for name in IDS},
+        {name: set((ran.home.landing / name).iterdir()) for name in IDS},
+        {name: _outbox(ran, name) for name in IDS},
+    )
+
+
+def _ask(ran: Ran, sql: str) -> Rows:
+    """Ask the published copy, as an analyst would."""
+    with duckdb.connect(str(ran.home.analytics), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _outbox(ran: Ran, organization_id: str) -> dict[str, bytes]:
+    paths = (ran.server_root / organization_id / "outbox").iterdir()
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def _have_uploads_waited_for(defaults: Path, seconds: str) -> None:
+    with defaults.open(encoding="utf-8", newline="") as source:
+        (row,) = csv.DictReader(source)
+    with defaults.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, list(row), lineterminator="\n")
+        writer.writeheader()
+        writer.writerow({**row, "quiet_seconds": seconds})
+
+
+def _payment(organization_id: str) -> dict[str, object]:
+    customer_id, product_id, due_date, amount = DEBTS[0]
+    debt = {"customer_id": customer_id, "product_id": product_id, "due_date": due_date}
+    at = f"{TUESDAY}T01:00:00-03:00"
+    return event_of(organization_id, 1, **debt, amount=int(amount), occurred_at=at)
 
 
 def _date(path: Path, off: timedelta) -> None:
@@ -326,77 +368,90 @@ class Analyst:
         self.process.communicate()
 
 
-@dataclass(frozen=True)
-class Watched:
-    """The second date, run while one analyst has the warehouse open and one the published copy.
-
-    Args:
-        holder: the process of the first, which leaves when the run has said something.
-        warehouse: what that one has open.
-        said: what the run said first.
-        exit_status: of the run.
-        applied: whose files were applied.
-        counts: of debts, as the second analyst found them before and after the run, and as one
-            finds them who opens the copy then.
-
-    """
-
-    holder: int
-    warehouse: Path
-    said: str
-    exit_status: int
-    applied: Rows
-    counts: tuple[int, int, int]
+def test_what_is_harmed_harms_nobody_else_and_is_as_ever_once_it_is_mended(lived: Lived) -> None:
+    assert lived.monday.exit_status == 0, lived.monday.said
+    assert lived.harmed.exit_status == 1, lived.harmed.said
+    assert lived.harmed.applied == {name: 1 for name in IDS if name not in UNREAD}
+    for name in (STEADY, AHEAD, BEHIND):
+        assert set(lived.harmed.outboxes[name]) == ALL_TOLD
+    assert lived.mended.exit_status == 0, lived.mended.said
+    twice = (AHEAD, BEHIND)
+    assert lived.mended.applied == {name: 2 if name in twice else 1 for name in IDS}
+    assert {name: set(lived.mended.outboxes[name]) for name in IDS} == dict.fromkeys(IDS, ALL_TOLD)
 
 
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
-    with morning(tmp_path_factory.mktemp("watched") / "site") as site:
-        site.leave("lumina", "andes_seguros")
-        of_the_copy = Analyst.opening(site.home.analytics)
-        try:
-            before = of_the_copy.count()
-            of_the_warehouse = Analyst.opening(site.home.warehouse)
-            with subprocess.Popen(
-                [sys.executable, "-m", "orchestration", "run", "--date", TUESDAY],
-                cwd=PROJECT,
-                env={**os.environ, **site.environment},
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as run:
-                assert run.stdout is not None
-                said = run.stdout.readline()
-                of_the_warehouse.leave()
-                run.stdout.read()
-            meanwhile = of_the_copy.count()
-        finally:
-            of_the_copy.leave()
-        ((after,),) = site.query("select count(*) from debts")
-        return Watched(
-            of_the_warehouse.process.pid,
-            site.home.warehouse,
-            said,
-            run.returncode,
-            site.applied(),
-            (before, meanwhile, int(str(after))),
-        )
+class TestPartedNetwork:
+    """R13, R20, R24: bytes stop coming, and nobody says so."""
+
+    def test_in_the_middle_of_a_download_nothing_of_the_file_counts(self, lived: Lived) -> None:
+        assert lived.were_parted[0]
+        assert f"{DOWNLOAD} inbox not read (timed_out)" in lived.harmed.said
+        assert lived.harmed.debts[DOWNLOAD] == lived.monday.debts[DOWNLOAD]
+        assert lived.harmed.landed[DOWNLOAD] == lived.monday.landed[DOWNLOAD]
+        assert lived.mended.applied[DOWNLOAD] == 1
+        assert set(lived.mended.outboxes[DOWNLOAD]) == ALL_TOLD
+
+    def test_in_the_middle_of_an_upload_the_file_arrives_once_when_it_is_mended(
+        self, lived: Lived
+    ) -> None:
+        assert lived.were_parted[1]
+        (name,) = set(lived.harmed.outboxes[UPLOAD]) - set(lived.monday.outboxes[UPLOAD])
+        assert name.startswith(f".{PAYMENTS}.")
+        assert set(lived.mended.outboxes[UPLOAD]) == ALL_TOLD
+        assert lived.mended.outboxes[UPLOAD][PAYMENTS] == lived.local_payments
+        assert len(lived.local_payments.splitlines()) == 2
+        assert lived.attempts == [("timed_out",), ("delivered",)]
+
+
+class TestRotatedKeys:
+    """R20: a key is changed between two dates, or between two runs of one."""
+
+    def test_a_host_key_that_nobody_announced_is_not_taken_until_somebody_trusts_it(
+        self, lived: Lived
+    ) -> None:
+        assert f"{HOST_KEY} inbox not read (host_key_changed)" in lived.harmed.said
+        assert lived.harmed.outboxes[HOST_KEY] == lived.monday.outboxes[HOST_KEY]
+        assert lived.mended.applied[HOST_KEY] == 1
+        assert set(lived.mended.outboxes[HOST_KEY]) == ALL_TOLD
+
+    def test_a_key_of_ours_that_is_refused_is_told_until_the_new_one_is_named(
+        self, lived: Lived
+    ) -> None:
+        assert f"{OUR_KEY} inbox not read (login_refused)" in lived.harmed.said
+        assert lived.harmed.outboxes[OUR_KEY] == lived.monday.outboxes[OUR_KEY]
+        assert lived.mended.applied[OUR_KEY] == 1
+        assert set(lived.mended.outboxes[OUR_KEY]) == ALL_TOLD
+
+
+class TestWrongClocks:
+    """R13: the clock of a server is years ahead, that of another years behind."""
+
+    @pytest.mark.parametrize("organization_id", [AHEAD, BEHIND])
+    def test_files_and_their_corrections_are_taken_once_each(
+        self, lived: Lived, organization_id: str
+    ) -> None:
+        seen = (lived.monday, lived.harmed, lived.mended, lived.at_last)
+        assert [each.applied.get(organization_id, 0) for each in seen] == [0, 1, 2, 2]
+        assert lived.at_last.exit_status == 0, lived.at_last.said
+        assert lived.mended.debts[organization_id] != lived.harmed.debts[organization_id]
+        assert lived.at_last.debts == lived.mended.debts
 
 
 class TestAnalysts:
     """R28, R29: somebody reads what a run is about to write."""
 
-    def test_a_run_waits_for_who_has_the_warehouse_open(self, watched: Watched) -> None:
-        assert watched.said == (
-            f"{watched.warehouse} is held by process {watched.holder};"
+    def test_a_run_waits_for_who_has_the_warehouse_open(self, lived: Lived) -> None:
+        assert lived.watched.said == (
+            f"{lived.watched.warehouse} is held by process {lived.watched.holder};"
             " waiting for at most 300 seconds\n"
         )
-        assert watched.exit_status == 0
-        assert watched.applied == [("andes_seguros", 1), ("lumina", 1)]
+        assert lived.mended.exit_status == 0
+        assert set(lived.mended.applied) == set(IDS)
 
     def test_who_has_the_published_copy_open_keeps_it_and_holds_up_nobody(
-        self, watched: Watched
+        self, lived: Lived
     ) -> None:
-        assert watched.exit_status == 0
-        before, meanwhile, after = watched.counts
+        assert lived.mended.exit_status == 0
+        before, meanwhile, after = lived.watched.counts
         assert meanwhile == before
-        assert after == before + 11  # six of Lumina and five of Andes Seguros are new
+        assert after == before + len(UNREAD)  # each of them has a new debt
