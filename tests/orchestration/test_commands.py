@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -276,31 +277,8 @@ def test_a_replay_of_the_landing_area_gives_the_same_tables_and_sends_nothing(
     assert table_count > 30
 
 
-def test_what_the_receiver_may_have_is_told_once(
-    operator: Operator, approved: subprocess.CompletedProcess[str], tmp_path: Path
-) -> None:
-    """R24: by the exit status, the day's report and an alert; afterwards it is only shown."""
-    file = OutgoingFile("lumina", DAYS[0], "intake_result", "a.result.csv", 1, b"linea\n")
-    with ledger.open_batch(operator.home) as batch:
-        batch.note_intent(file)
-        batch.note_outcomes((file, "taken_unread", "ask", False))
-    alert = tmp_path / "alert"
-    settings = {"SALDO_ALERT_COMMAND": f"tee -a {alert}"}
-    first, second = (
-        operator.command("run", "--date", DAYS[0].isoformat(), **settings) for _ in range(2)
-    )
-    assert (first.returncode, second.returncode) == (1, 0), first.stdout + second.stdout
-    for result in (first, second):
-        assert "taken_unread (ask): lumina a.result.csv" in result.stdout.splitlines()
-    told = "every_file_is_delivered: files not delivered: lumina (taken_unread)"
-    assert alert.read_text().count(f'["{told}"]') == 1
-
-
-def test_a_run_of_some_models_does_not_finish_the_load_for_all(
-    operator: Operator, approved: subprocess.CompletedProcess[str]
-) -> None:
-    """What a click on one asset in Dagster's page does; the next run carries the load through."""
-    script = """
+# What a click on one asset in Dagster's page does.
+SOME_MODELS = """
 import sys
 import dagster as dg
 from orchestration.definitions import defs
@@ -316,11 +294,61 @@ with dg.DagsterInstance.get() as instance:
         ],
     )
 """
-    ran = operator.python("-c", script, DAYS[1].isoformat())
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run of some models, and two whole ones after it.
+
+    Args:
+        unfinished: how many loads were not carried through after each of the three.
+        whole: the two.
+        alert: what was sent by them.
+
+    """
+
+    unfinished: list[int]
+    whole: list[subprocess.CompletedProcess[str]]
+    alert: str
+
+
+@pytest.fixture(scope="module")
+def resumed(
+    operator: Operator,
+    approved: subprocess.CompletedProcess[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Resumed:
+    """Before the whole ones, a file was sent of which nobody knows whether it arrived whole."""
+    day = DAYS[0].isoformat()
+    ran = operator.python("-c", SOME_MODELS, day)
     assert ran.returncode == 0, ran.stderr[-2000:]
-    assert operator.unfinished_loads() == 1
-    operator.command("run", "--date", DAYS[1].isoformat())
-    assert operator.unfinished_loads() == 0
+    unfinished = [operator.unfinished_loads()]
+    file = OutgoingFile("lumina", DAYS[0], "intake_result", "a.result.csv", 1, b"linea\n")
+    with ledger.open_batch(operator.home) as batch:
+        batch.note_intent(file)
+        batch.note_outcomes((file, "taken_unread", "ask", False))
+    alert = tmp_path_factory.mktemp("told") / "alert"
+    settings = {"SALDO_ALERT_COMMAND": f"tee -a {alert}"}
+    whole = []
+    for _ in range(2):
+        whole.append(operator.command("run", "--date", day, **settings))
+        unfinished.append(operator.unfinished_loads())
+    return Resumed(unfinished, whole, alert.read_text())
+
+
+def test_what_the_receiver_may_have_is_told_once(resumed: Resumed) -> None:
+    """R24: by the exit status, the day's report and an alert; afterwards it is only shown."""
+    first, second = resumed.whole
+    assert (first.returncode, second.returncode) == (1, 0), first.stdout + second.stdout
+    for result in resumed.whole:
+        assert "taken_unread (ask): lumina a.result.csv" in result.stdout.splitlines()
+    told = "every_file_is_delivered: files not delivered: lumina (taken_unread)"
+    assert resumed.alert.count(f'["{told}"]') == 1
+
+
+def test_a_run_of_some_models_does_not_finish_the_load_for_all(resumed: Resumed) -> None:
+    """The next run carries the load through."""
+    assert resumed.unfinished == [1, 0, 0]
 
 
 def _contents(operator: Operator) -> dict[Path, str]:
