@@ -153,9 +153,9 @@ def copy_rows(
         return 0
     every = list(filled.values())
     first, reading = every[0], next(iter(readings.values()))
-    source = f"read_csv({_paths_sql(every)}, {_options_sql(first)})"
-    where = f" where r0 is distinct from {quoted(FILLER)}" if first.has_fillers else ""
-    line_counts = _count_lines(connection, source, where, every)
+    # Elsewhere the same characters are a cell.
+    is_record = f"r0 is distinct from {quoted(FILLER)}" if first.has_fillers else "true"
+    line_counts = _read_lines(connection, every, is_record)
     if line_counts is None:
         raise RecordCountMismatchError
     # The rows of all files have one numbering, in which each file begins where the former ended.
@@ -169,14 +169,9 @@ def copy_rows(
     if reading.attribute_columns:
         values["attributes"] = _attributes_sql(reading.attribute_columns)
         values["attribute_length"] = _attribute_length_sql(reading.attribute_columns)
-    # All cores read and write in parallel. Numbering the rows during the read would use one core.
-    # The temporary table numbers its rows in order, from some number on.
-    index = "file_index::bigint as file_index, " if len(every) > 1 else ""
-    selected = f"select {index}* from {source}"  # noqa: S608 (names of ours)
-    _fetch(connection, f"create or replace temp table file_rows as {selected}")
     rows = (
         f"select {select_list(table, values)}"  # noqa: S608 (names of ours)
-        f" from (select rowid, *, {_cells_sql(first)} from temp.file_rows{where})"
+        f" from (select rowid, *, {_cells_sql(first)} from temp.file_rows where {is_record})"
         " cross join (select min(rowid) as first_rowid from temp.file_rows)"
     )
     ((copied,),) = _fetch(connection, copy_sql(rows, target, compression))
@@ -271,25 +266,29 @@ def _attribute_length_sql(attribute_columns: Sequence[tuple[str, int]]) -> str:
     return f"greatest({lengths})"
 
 
-def _count_lines(
-    connection: Connection, source: str, where: str, every: Sequence[Records]
+def _read_lines(
+    connection: Connection, every: Sequence[Records], is_record: str
 ) -> list[int] | None:
-    """Count the lines that DuckDB finds in each file, in a separate transaction.
+    """Read the lines of each file into the temporary table `file_rows`, and count them.
+
+    It numbers its lines in order, from some number on. All cores read and write at a time;
+    to number the lines while they are read would keep all of it to one core.
 
     Returns:
         None if it fails, or does not find as many records in each file as were counted.
 
     """
-    counted = f"count(*) filter ({where})" if where else "count(*)"
-    index = "file_index" if len(every) > 1 else "0"
-    with connection.cursor() as cursor:
-        try:
-            found = _fetch(
-                cursor,
-                f"select {index}, count(*), {counted} from {source} group by all order by all",  # noqa: S608
-            )
-        except RowsRefusedError:
-            return None
+    source = f"read_csv({_paths_sql(every)}, {_options_sql(every[0])})"
+    lines = f"select file_index::bigint as file_index, * from {source}"  # noqa: S608 (names of ours)
+    try:
+        _fetch(connection, f"create or replace temp table file_rows as {lines}")
+        found = _fetch(
+            connection,
+            f"select file_index, count(*), count(*) filter ({is_record})"  # noqa: S608
+            " from temp.file_rows group by all order by all",
+        )
+    except RowsRefusedError:
+        return None
     wanted = [(number, each.record_count) for number, each in enumerate(every)]
     if [(number, record_count) for number, _, record_count in found] != wanted:
         return None
