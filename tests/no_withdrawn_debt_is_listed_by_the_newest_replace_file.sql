@@ -69,31 +69,24 @@ taken_otherwise as (
 listed as (
     select
         organization_id,
-        substring(debt_id, 1, 3) as prefix,
         count(*) as debt_count
     from debts
     where file_status = 'listed'
-    group by organization_id, prefix
+    group by organization_id
 ),
 
 counted as (
     select
         organization_id,
-        substring(debt_id, 1, 3) as prefix,
         count(*) as debt_count
     from hashed
-    group by organization_id, prefix
+    group by organization_id
 ),
 
 miscounted as (
-    select
-        coalesce(listed.organization_id, counted.organization_id) as organization_id,
-        coalesce(listed.prefix, counted.prefix) as prefix
+    select coalesce(listed.organization_id, counted.organization_id) as organization_id
     from listed
-    full outer join counted
-        on
-            listed.organization_id = counted.organization_id
-            and listed.prefix = counted.prefix
+    full outer join counted on listed.organization_id = counted.organization_id
     where listed.debt_count is distinct from counted.debt_count
 )
 
@@ -109,5 +102,5 @@ from taken_otherwise
 union all
 select
     organization_id,
-    concat(prefix, '...') as debt_id
+    cast(null as {{ dbt.type_string() }}) as debt_id
 from miscounted
