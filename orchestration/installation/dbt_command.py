@@ -143,8 +143,14 @@ def tell_only_what_is_heard() -> None:
 
 
 def find_macros_once() -> None:
-    """Have dbt join the macros of a namespace once, not look each of them up in five places."""
+    """Have dbt join the macros of a namespace once, not look each of them up in five places.
+
+    Each node has two namespaces or three, with hundreds of macros of which it calls a few.
+    """
     from dbt.context.macros import MacroNamespace  # noqa: PLC0415 (as above)
+    from dbt.context.manifest import ManifestContext  # noqa: PLC0415 (as above)
+
+    take_macros = ManifestContext.to_dict
 
     def join(namespace: Any) -> dict[str, Any]:
         if "joined" not in vars(namespace):
@@ -154,8 +160,48 @@ def find_macros_once() -> None:
             namespace.joined = joined
         return namespace.joined  # type: ignore[no-any-return]
 
+    def take_joined(context: ManifestContext) -> dict[str, Any]:
+        if not isinstance(context.namespace, MacroNamespace):
+            return take_macros(context)
+        members: dict[str, Any] = super(ManifestContext, context).to_dict()
+        # A dictionary is taken at once, another mapping name by name.
+        members.update(join(context.namespace))
+        return members
+
     MacroNamespace.__iter__ = lambda namespace: iter(join(namespace))  # type: ignore[method-assign]
     MacroNamespace.__getitem__ = lambda namespace, name: join(namespace)[name]  # type: ignore[method-assign]
+    ManifestContext.to_dict = take_joined  # type: ignore[method-assign]
+
+
+def make_macros_at_once() -> None:
+    """Have dbt make the macros of a namespace without four functions for each of them."""
+    from dbt.clients.jinja import MacroGenerator  # noqa: PLC0415 (as above)
+    from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder  # noqa: PLC0415 (as above)
+
+    def build(
+        builder: MacroNamespaceBuilder,
+        macros_by_package: dict[str, dict[str, Any]],
+        ctx: dict[str, Any],
+    ) -> MacroNamespace:
+        bound = {"context": ctx, "node": builder.node, "stack": builder.thread_ctx}
+        packages: dict[str, Any] = {}
+        for package, macros in macros_by_package.items():
+            packages[package] = made = {}
+            for name, macro in macros.items():
+                made[name] = generator = MacroGenerator.__new__(MacroGenerator)
+                generator.__dict__ = {**bound, "macro": macro}
+        own: dict[str, Any] = {}
+        for package in reversed(builder.internal_package_names_order):
+            own.update(packages.pop(package, {}))
+        root = builder.root_package
+        return MacroNamespace(
+            global_namespace={} if root == builder.search_package else packages.get(root, {}),
+            local_namespace=packages.get(builder.search_package, {}),
+            global_project_namespace=own,
+            packages=packages,
+        )
+
+    MacroNamespaceBuilder.build_namespace = build  # type: ignore[assignment, method-assign]
 
 
 def main() -> None:
@@ -166,6 +212,7 @@ def main() -> None:
     from dbt.cli.main import cli  # noqa: PLC0415 (after the garbage collector is off)
 
     tell_only_what_is_heard()
+    make_macros_at_once()
     find_macros_once()
     if target := os.environ.get("DBT_TARGET_PATH"):
         kept = KeptTemplates(Path(target) / _TEMPLATES)

@@ -108,7 +108,9 @@ def test_a_folder_that_takes_no_file_stops_nothing(tmp_path: Path) -> None:
 _REPLACED = """
 import json, sys
 from pathlib import Path
-from dbt.context.macros import MacroNamespace
+from types import SimpleNamespace
+from dbt.clients.jinja import MacroStack
+from dbt.context.macros import MacroNamespace, MacroNamespaceBuilder
 from dbt_common.clients.jinja import get_template
 from orchestration.installation import dbt_command
 
@@ -120,8 +122,29 @@ def namespace():
         {"b": "package", "own": {"d": "package"}},
     )
 
+names = {"saldo": "ab", "more": "bc", "dbt": "cdef", "dbt_duckdb": "de"}
+macros = {
+    package: {each: SimpleNamespace(name=each, package_name=package) for each in letters}
+    for package, letters in names.items()
+}
+
+def build(searched):
+    ctx, stack = {}, MacroStack()
+    builder = MacroNamespaceBuilder("saldo", searched, stack, ["dbt_duckdb", "dbt"], "a node")
+    built = builder.build_namespace(macros, ctx)
+    def tell(made):
+        if isinstance(made, dict):
+            return {name: tell(each) for name, each in made.items()}
+        assert made.context is ctx and made.stack is stack and made.node == "a node"
+        return [type(made).__name__, made.macro.package_name, made.get_name()]
+    return [*map(tell, built._search_order())]
+
 bare = namespace()
 told = [dict(bare), len(bare)]
+searched = ("saldo", "more", "dbt", "none")
+built = [build(each) for each in searched]
+dbt_command.make_macros_at_once()
+told += [built, [build(each) for each in searched]]
 dbt_command.find_macros_once()
 joined = namespace()
 told += [dict(joined), len(joined), "z" in joined, joined.get_from_package(None, "a")]
@@ -148,7 +171,11 @@ def test_macros_and_templates_are_what_dbt_finds_and_compiles(path: Path) -> Non
         text=True,
         check=True,
     )
-    bare, bare_count, joined, count, has_other, macro, *rendered, compiled = json.loads(done.stdout)
+    bare, bare_count, built, rebuilt, joined, count, has_other, macro, *rendered, compiled = (
+        json.loads(done.stdout)
+    )
+    assert rebuilt == built
+    assert built[1][0]["b"] == ["MacroGenerator", "more", "b"]
     assert (joined, count, has_other, macro) == (bare, bare_count, False, "local")
     assert joined["b"] == "root"
     assert rendered == ["2", 2, "2", 2]

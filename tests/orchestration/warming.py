@@ -21,6 +21,7 @@ import parsedatetime
 from dbt.artifacts.resources.v1.config import TestConfig
 from dbt.artifacts.resources.v1.seed import SeedConfig
 from dbt.cli.main import dbtRunner
+from dbt.compilation import Linker
 from dbt.contracts.graph.nodes import GenericTestNode, SeedNode
 from dbt.contracts.graph.unparsed import UnparsedNodeUpdate
 from dbt_common.clients.jinja import get_environment, template_cache
@@ -34,7 +35,9 @@ def warm_dbt() -> None:
     """Have dbt read the project as it was parsed, and keep what comes of it."""
     _compile_each_text_once()
     dbt_command.tell_only_what_is_heard()
+    dbt_command.make_macros_at_once()
     dbt_command.find_macros_once()
+    _leave_out_diagnostics()
     _work_on_one_core()
     # The words of a language: agate has them made for each result of a query.
     parsedatetime.Constants = cache(parsedatetime.Constants)
@@ -83,6 +86,12 @@ def _compile_each_text_once() -> None:
         return made[key]
 
     jinja2.Environment.compile = compile_once  # type: ignore[method-assign]
+
+
+def _leave_out_diagnostics() -> None:
+    """Have dbt look for no cycle in a project that was read, and write no summary of its graph."""
+    Linker.find_cycles = lambda linker: None  # type: ignore[method-assign]
+    Linker.get_graph_summary = lambda linker, manifest: {}  # type: ignore[method-assign]
 
 
 def _work_on_one_core() -> None:
