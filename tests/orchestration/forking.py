@@ -51,7 +51,7 @@ LIBRARIES = (
     "upath",
 )
 # Those whose dbt is forked, too.
-_WITH_DBT = ("orchestration", "tests.orchestration.week")
+_WITH_DBT = ("orchestration", "tests.orchestration.erasing", "tests.orchestration.week")
 _PROJECT = Path(__file__).resolve().parents[2]
 _one_at_a_time = threading.Lock()
 

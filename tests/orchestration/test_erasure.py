@@ -2,7 +2,8 @@
 
 Three days of the sample organizations, in which Marta owes Lumina, pays, is uploaded as a customer
 and enrols; her rows are right and wrong, in files that can be read and that cannot. Then she is
-erased; beside it, in a copy of the same installation, by a command that is killed at every step.
+erased. On the next day two customers of Colegio Pehuén are, by a command that is killed at every
+step.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import signal
 import stat
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -58,6 +59,9 @@ DOTTED = f"16.847.293-{check_digit(BODY)}"
 WRONG_DIGIT = f"{BODY}-{'0' if check_digit(BODY) != '0' else '1'}"
 DASHED = DOTTED.replace("-", "\u2013")
 WORDS = (str(BODY), DOTTED[:-2], "Marta", "marta", "Marcada", "Marcela", "marcada")
+# The two customers of Colegio Pehuén, who have a row in its workbook as well.
+PUPILS = ("AL-0001", "AL-0002")
+WORDS_OF_PUPILS = (*PUPILS, "Reservada", "reservada")
 ANDES, PEHUEN = andes_seguros_debts(), colegio_pehuen_debts()
 # Somebody of whom only a payment is known, in process; and one whose payment came too late.
 PAYING, LATE = text_of_rut(9182736), text_of_rut(9281736)
@@ -228,6 +232,18 @@ def _only_martas(mails: list[str]) -> list[str]:
     return [mail if mail in ("email", "marta@marcada.cl") else "" for mail in mails]
 
 
+def _save_pupils(path: Path) -> None:
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.append(["ID cliente", "Nombre", "Correo", "Curso"])
+    # Without a mail, to which a campaign would be sent until they are erased.
+    for pupil in PUPILS:
+        sheet.append([pupil, "Ana Reservada", "", "1° reservada"])
+    sheet.append(["AL-0003", "Eva", "eva@b.cl", "1° básico"])
+    workbook.create_sheet("Notas").append(["Ana Reservada", PUPILS[0]])
+    workbook.save(path)
+
+
 def _save_customers(path: Path, name: str, mail: str) -> str:
     workbook = openpyxl.Workbook()
     sheet = workbook.active
@@ -253,9 +269,11 @@ def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         lend_parse(home)
         site = Site(home, server.root, environment)
         _leave(home, server.root, MONDAY)
+        inboxes = [server.root / each / "inbox" for each in ("lumina", "colegio_pehuen")]
+        books = [inbox / f"{MONDAY}_toku_customers.xlsx" for inbox in inboxes]
+        _save_customers(books[0], "Marta Marcada", "marta@marcada.cl")
+        _save_pupils(books[1])
         assert site.says("run", "--date", f"{MONDAY}").returncode == 1, site.said[-1]
-        book = _save_customers(root / "one.xlsx", "Marta Marcada", "marta@marcada.cl")
-        assert site.says("upload-customers", "lumina", book).returncode == 0, site.said[-1]
         _leave(home, server.root, TUESDAY)
         # her row, in a file that can be read by nobody
         (server.root / "lumina" / "inbox" / f"{TUESDAY}_toku_payments.csv").write_text(
@@ -344,8 +362,8 @@ class Erased:
     pseudonym: str
 
 
-def _find_words(home: Home) -> set[tuple[str, str]]:
-    """Where a word of Marta's stands, in whatever file of the home, however it is packed."""
+def _find_words(home: Home, words: Sequence[str] = WORDS) -> set[tuple[str, str]]:
+    """Where a person's word stands, in whatever file of the home, however it is packed."""
     found = set()
     for path in home.root.rglob("*"):
         if not path.is_file():
@@ -372,31 +390,16 @@ def _find_words(home: Home) -> set[tuple[str, str]]:
         found |= {
             (name, word)
             for content in contents
-            for word in WORDS
+            for word in words
             if word.encode() in content.replace(b"\0", b"")
         }
     return found
 
 
-def _as_erased(site: Site, said: str) -> Erased:
-    ids = {row["customer_id"] for row in site.query("from customers")}
-    (pseudonym,) = (each for each in ids if each.startswith("9") and len(each) == 11)
-    return Erased(site, said, _find_words(site.home), site.tables(), pseudonym)
-
-
 @pytest.fixture(scope="module")
-def copies(
-    week: Site, former: Former, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Site, Site]:
-    """Two copies of the installation, made before anything else happens to it."""
-    root = tmp_path_factory.mktemp("copies")
-    return week.copy(root / "undisturbed"), week.copy(root / "killed")
-
-
-@pytest.fixture(scope="module")
-def erased(copies: tuple[Site, Site]) -> Erased:
-    """Marta is erased; the organizations have emptied their outboxes meanwhile."""
-    site = copies[0]
+def erased(week: Site, former: Former, tmp_path_factory: pytest.TempPathFactory) -> Erased:
+    """Marta is erased in a copy; the organizations have emptied their outboxes meanwhile."""
+    site = week.copy(tmp_path_factory.mktemp("erased") / "home")
     for path in site.server_root.glob("*/outbox/*"):
         path.unlink()
     # what a killed run had received of a file, and was no whole one
@@ -413,7 +416,9 @@ def erased(copies: tuple[Site, Site]) -> Erased:
     assert list(site.sent()) == names
     for name in names:
         (site.server_root / name).unlink()
-    return _as_erased(site, site.said[-1])
+    ids = {row["customer_id"] for row in site.query("from customers")}
+    (pseudonym,) = (each for each in ids if each.startswith("9") and len(each) == 11)
+    return Erased(site, site.said[-1], _find_words(site.home), site.tables(), pseudonym)
 
 
 REFUSED = [
@@ -667,77 +672,19 @@ def test_a_copy_of_what_was_published_is_restored_without_her(erased: Erased) ->
     assert verified.returncode == 0, verified.stdout
 
 
-@pytest.fixture(scope="module")
-def killed(copies: tuple[Site, Site], erased: Erased) -> Erased:
-    """The same in the other copy, killed at every step, and said again until it is done."""
-    site = copies[1]
-    for step in STEPS:
-        assert site.dies(step, "lumina", MARTA) == -signal.SIGKILL, (step, site.said[-1])
-        if step == "before the manifests":
-            assert stat.S_IMODE(site.home.erasure.stat().st_mode) == 0o600
-            # meanwhile nothing new is taken
-            count = len(list(manifests.read_manifests(site.home)))
-            result = site.says("run", "--date", f"{WEDNESDAY}")
-            assert result.returncode == 1
-            assert "say `python -m orchestration erase` again" in result.stderr
-            assert len(list(manifests.read_manifests(site.home))) == count
-        elif step == "while the warehouse is built":
-            begun = site.home.warehouse.stat().st_ino
-    # what had been built was not built again, then or now
-    assert site.home.warehouse.stat().st_ino == begun
-    result = site.says("erase")
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert site.home.warehouse.stat().st_ino == begun
-    return _as_erased(site, site.said[-1])
+def _assert_no_event_is_new(home: Home) -> None:
+    with warehouse.connect(home) as connection:
+        positions = loading.event_positions(connection)
+    assert len(positions) == len(list(home.events.iterdir())) == 5
+    assert event_files.take(home, positions) == []
 
 
-def test_killed_at_any_step_and_said_again_it_ends_the_same(killed: Erased, erased: Erased) -> None:
-    assert killed.found == set()
-    assert _totals(killed.site.home) == _totals(erased.site.home)
-    tables = [
-        {name: _masked(rows, _hers(each)) for name, rows in each.tables.items()}
-        for each in (killed, erased)
-    ]
-    assert tables[0] == tables[1]
-    for folder in ("landing", "events", "outbox", "uploads"):
-        names = [
-            sorted(
-                re.sub("[0-9a-f]{64}", "HASH", str(path.relative_to(each.site.home.root / folder)))
-                for path in (each.site.home.root / folder).rglob("*")
-                # one of the two has republished since
-                if path.parent.name not in ("_erasures", "_deliveries")
-            )
-            for each in (killed, erased)
-        ]
-        assert names[0] == names[1]
-    assert len(list((killed.site.home.landing / "_erasures").iterdir())) == 1
-    assert not killed.site.home.erasure.exists()
-    leftovers = [*killed.site.home.root.glob("*.before_replay*"), *killed.site.home.root.glob(".*")]
-    assert leftovers == []
-
-
-def test_blanks_do_not_make_another_file_of_a_file_of_events(
-    erased: Erased, killed: Erased
-) -> None:
-    for site in (erased.site, killed.site):
-        with warehouse.connect(site.home) as connection:
-            positions = loading.event_positions(connection)
-        assert len(positions) == len(list(site.home.events.iterdir())) == 5
-        assert event_files.take(site.home, positions) == []
-
-
-def _hers(erased: Erased) -> set[str]:
-    return {
-        value
-        for rows in erased.tables.values()
-        for row in rows
-        for value in row.values()
-        if isinstance(value, str) and (value == erased.pseudonym or value.startswith("borrado-"))
-    }
+def test_blanks_do_not_make_another_file_of_a_file_of_events(erased: Erased) -> None:
+    _assert_no_event_is_new(erased.site.home)
 
 
 @pytest.fixture(scope="module")
-def next_day(erased: Erased, killed: Erased) -> Site:
+def next_day(erased: Erased) -> Site:
     """Thursday, on which Monday's file comes again, and Monday's bytes with Thursday's name."""
     site = erased.site
     for file in files_of(WEDNESDAY):
@@ -776,15 +723,66 @@ def test_the_next_day_passes_every_test_and_the_same_bytes_again_are_a_duplicate
     ] == ["paid", "paid"]
 
 
-def test_two_customers_of_an_own_scheme_are_erased_at_once(next_day: Site) -> None:
-    """Their bytes that were erased before are left as they are; who came again goes again. The held
-    file that they are in is overtaken by Thursday's, and keeps nobody.
+@dataclass(frozen=True)
+class Before:
+    """What was on the next day before the second erasure."""
+
+    tables: dict[str, Rows]
+    warehouse: dict[str, tuple[int, Any]]
+    names: dict[str, list[str]]
+
+
+def _names_of_files(home: Home) -> dict[str, list[str]]:
+    """The files of what landed and of what went out, each with any hash in its name."""
+    return {
+        folder: sorted(
+            re.sub("[0-9a-f]{64}", "HASH", str(path.relative_to(home.root / folder)))
+            for path in (home.root / folder).rglob("*")
+            if path.parent.name != "_erasures"
+        )
+        for folder in ("landing", "events", "outbox", "uploads")
+    }
+
+
+@pytest.fixture(scope="module")
+def killed(next_day: Site) -> tuple[Site, Before]:
+    """Two customers are erased by a command that is killed at every step, and said again until it
+    is done. The held file that they are in is overtaken by Thursday's, and keeps nobody.
     """
     site = next_day
     assert site.query("select file_id from intake_files where status = 'held'") == []
-    before = site.tables()
-    result = site.says("erase", "colegio_pehuen", "AL-0001", " AL-0002")
+    before = Before(site.tables(), _totals(site.home), _names_of_files(site.home))
+    assert {word for _, word in _find_words(site.home, WORDS_OF_PUPILS)} == {*WORDS_OF_PUPILS}
+    for step in STEPS:
+        died = site.dies(step, "colegio_pehuen", PUPILS[0], f" {PUPILS[1]}")
+        assert died == -signal.SIGKILL, (step, site.said[-1])
+        if step == "before the manifests":
+            assert stat.S_IMODE(site.home.erasure.stat().st_mode) == 0o600
+            # meanwhile nothing new is taken
+            count = len(list(manifests.read_manifests(site.home)))
+            result = site.says("run", "--date", f"{THURSDAY}")
+            assert result.returncode == 1
+            assert "run `python -m orchestration erase` again" in result.stderr
+            assert len(list(manifests.read_manifests(site.home))) == count
+        elif step == "while the warehouse is built":
+            begun = site.home.warehouse.stat().st_ino
+    # what had been built was not built again, then or now
+    assert site.home.warehouse.stat().st_ino == begun
+    result = site.says("erase")
     assert result.returncode == 0, result.stdout + result.stderr
+    assert site.home.warehouse.stat().st_ino == begun
+    return site, before
+
+
+def test_two_customers_of_an_own_scheme_are_erased_at_once_though_it_is_killed_at_any_step(
+    killed: tuple[Site, Before],
+) -> None:
+    """Their bytes that were erased before are left as they are; who came again goes again."""
+    site, before = killed
+    assert _find_words(site.home, WORDS_OF_PUPILS) == set()
+    assert [word for word in WORDS_OF_PUPILS if word in site.said[-1]] == []
+    assert "persons of colegio_pehuen erased: 2;" in site.said[-1]
+    assert _totals(site.home) == before.warehouse
     after = site.tables()
     tokens = {
         value
@@ -793,8 +791,21 @@ def test_two_customers_of_an_own_scheme_are_erased_at_once(next_day: Site) -> No
         for value in row.values()
         if isinstance(value, str) and re.match("borrado-", value)
     }
-    for name, rows in before.items():
-        assert _masked(after[name], tokens) == _masked(rows, {"AL-0001", "AL-0002", *tokens}), name
+    assert set(after) == set(before.tables)
+    for name, rows in before.tables.items():
+        assert _masked(after[name], tokens) == _masked(rows, {*PUPILS, *tokens}), name
     ids = {row["customer_id"] for row in after["debts"]}
-    assert {"AL-0003"} == ids & {"AL-0001", "AL-0002", "AL-0003"}
+    assert {"AL-0003"} == ids & {*PUPILS, "AL-0003"}
     assert len({each for each in ids if each.startswith("borrado-")}) == 2
+
+
+def test_killed_at_any_step_it_leaves_no_other_files_than_there_were(
+    killed: tuple[Site, Before],
+) -> None:
+    site, before = killed
+    assert _names_of_files(site.home) == before.names
+    assert len(list((site.home.landing / "_erasures").iterdir())) == 2
+    assert not site.home.erasure.exists()
+    leftovers = [*site.home.root.glob("*.before_replay*"), *site.home.root.glob(".*")]
+    assert leftovers == []
+    _assert_no_event_is_new(site.home)
