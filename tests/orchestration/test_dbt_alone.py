@@ -1,6 +1,7 @@
 """dbt alone (R34): its commands in a fresh clone and beside a warehouse in use, with nothing else.
 
-No make, no Dagster, no variable: the virtual environment's dbt, in the project's folder.
+No make, no Dagster, no variable: the virtual environment's dbt, in the project's folder. What this
+dbt does in a fresh clone, a forked one does there as well.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from orchestration.installation.project_yaml import raw_tables
 from orchestration.installation.row_views import row_tables
 from tests.orchestration.clones import Clone, make_clone
 from tests.orchestration.damaging import flip
+from tests.orchestration.forking import run_module
 from tests.orchestration.installations import Installed, install
 from tests.orchestration.starting import copy_warehouse
 
@@ -33,15 +36,21 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Clone:
     clone = make_clone(tmp_path_factory.mktemp("dbt_alone"), {})
     made = clone.run("python3 -m venv --without-pip .venv")
     assert made.returncode == 0, made.stderr
-    _run_each_command(clone)
+    for command in COMMANDS:
+        _is_well(clone.run(f".venv/bin/dbt --no-use-colors {command}"))
     return clone
 
 
-def _run_each_command(clone: Clone) -> None:
-    for command in COMMANDS:
-        ran = clone.run(f".venv/bin/dbt --no-use-colors {command}")
-        assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr
-        assert not re.search(r"(WARN|ERROR|SKIP)=[1-9]|deprecat", ran.stdout), ran.stdout
+def _is_well(ran: subprocess.CompletedProcess[str]) -> None:
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr
+    assert not re.search(r"(WARN|ERROR|SKIP)=[1-9]|deprecat", ran.stdout), ran.stdout
+
+
+def _fork_dbt(clone: Clone, *typed: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run dbt in the clone, forked from one that has compiled the macros of the project."""
+    variables = {**clone.environment, "DBT_LOG_LEVEL_FILE": "none", **more}
+    typed = ("--no-use-colors", *typed)
+    return run_module("tests.orchestration.dbt_command", typed, variables, clone.folder)
 
 
 def _read(clone: Clone, artifact: str) -> dict[str, Any]:
@@ -121,7 +130,8 @@ def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
     # The note of what stands. After a dbt that is not of a run, the next run builds everything.
     assert before.pop('"main"."built"')[0] == 1
     assert before['"main"."debts"'][0]
-    _run_each_command(clone)
+    for command in COMMANDS:
+        _is_well(_fork_dbt(clone, *command.split()))
     # What the newest load does to the base, and what of it must be read for that: nothing, once the
     # base has it, but the rows that are refused again.
     after = _fingerprints(home.root)
@@ -138,12 +148,12 @@ def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
     rows = {path: path.read_bytes() for path in home.rows.rglob("*.parquet")}
     path = next(each for each in rows if "invoices" in each.parts)
     path.write_bytes(flip(rows[path], len(rows[path]) // 2))
-    for variables in ("", "SALDO_ROWS_ARE_CHECKED=1 DBT_FULL_REFRESH=1"):
-        ran = clone.run(f"{variables} .venv/bin/dbt --no-use-colors build")
+    for variables in ({}, {"SALDO_ROWS_ARE_CHECKED": "1", "DBT_FULL_REFRESH": "1"}):
+        ran = _fork_dbt(clone, "build", **variables)
         assert ran.returncode != 0
         assert f"{path.name} is not as it was written" in ran.stdout
     path.unlink()
-    ran = clone.run(".venv/bin/dbt --no-use-colors build --full-refresh")
+    ran = _fork_dbt(clone, "build", "--full-refresh")
     assert ran.returncode != 0
     assert f"{path.name} is missing: `python -m orchestration restore` rebuilds it" in ran.stdout
     path.write_bytes(rows[path])
@@ -168,6 +178,6 @@ def test_a_warehouse_in_use_is_built_tested_and_documented_unchanged(
 
 
 def _refuses_marts(clone: Clone) -> None:
-    ran = clone.run(".venv/bin/dbt --no-use-colors build")
+    ran = _fork_dbt(clone, "build")
     assert ran.returncode != 0
     assert "marts.duckdb and warehouse.duckdb are not of the same load: `python -m " in ran.stdout
