@@ -174,9 +174,15 @@ def test_check_follows_the_links_of_the_server_to_a_folder_that_two_contracts_na
     outbox = operator.server_root / "lumina" / "outbox"
     moved = outbox.rename(operator.server_root / "lumina" / "moved")
     outbox.symlink_to(operator.server_root / "andes_seguros")
+    inbox = operator.server_root / "andes_seguros" / "inbox"
+    kept = inbox.rename(inbox.with_name("kept"))
+    inbox.mkdir()
     try:
+        # There is no file, of which it would tell more.
         result = operator.command("check", "andes_seguros")
     finally:
+        inbox.rmdir()
+        kept.rename(inbox)
         outbox.unlink()
         moved.rename(outbox)
     assert result.returncode == 1
