@@ -130,7 +130,9 @@ def main() -> None:
     """Answer each order with the exit status of its process."""
     for library in LIBRARIES:
         importlib.import_module(library)
-    importlib.import_module("tests.orchestration.warming").warm_dbt()
+    warming = importlib.import_module("tests.orchestration.warming")
+    warming.warm_dagster()
+    warming.warm_dbt()
     for module in [name for name in sys.modules if name.split(".")[0] == "orchestration"]:
         del sys.modules[module]
     gc.collect()
