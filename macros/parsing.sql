@@ -126,12 +126,13 @@
 
 {#
     Whether a text that may be no amount looks like a negative one: with a minus before its digits or
-    after them, or in parentheses. Null if there is no text.
+    after them, or in parentheses. Null if there is no text. A minus behind a point or a comma stands
+    for no decimals: `15.000.-` is fifteen thousand pesos.
 #}
 {% macro looks_negative(text) -%}
     {{ matches(strip(text), [
         '^[^-−0-9]*[-−][^0-9]*[0-9]',
-        '[0-9][^-−0-9]*[-−][^0-9]*$',
+        '[0-9]([^-−0-9]*[^-−0-9.,\\p{Zs}])?\\p{Zs}*[-−][^0-9]*$',
         '^[^0-9]*[(][^()0-9]*[0-9][^()]*[)][^0-9]*$',
     ] | join('|')) }}
 {%- endmacro %}

@@ -49,6 +49,7 @@ lo primero que le falta (el cliente o el producto) y se informa con su línea; l
 
 En el archivo de pagos propios de la organización, un monto negativo (`-1000` o `1000-`) anula lo
 que ese archivo había pagado, por ejemplo un cheque protestado: la deuda se puede cobrar de nuevo.
+Un guion detrás de un punto o una coma (`15.000.-`) no es un signo menos.
 """
 _TITLES = {"row": "Por fila", "file": "Por archivo"}
 

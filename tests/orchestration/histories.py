@@ -534,7 +534,7 @@ class _Story:
         if _happens(choices, 15):
             row[_pick(choices, PAYMENTS_HEADER[:3])] = ""
         elif _happens(choices, 10):
-            row["amount"] = _pick(choices, ("", "1000x"))
+            row["amount"] = _pick(choices, ("", "1000x", "1.000.-"))
         elif _happens(choices, 30):  # taken back
             row["amount"] = _pick(choices, (f"-{amount}", f"{forms[1]}-", "-5"))
         return tuple(row.values())

@@ -170,7 +170,8 @@ class CheckedRow:
         code: None when the row is valid.
         parts: those of the key that can be read, the others None.
         ids: the customer and the product as they are spelled.
-        looks_negative: whether its amount has a minus before or after its digits.
+        looks_negative: whether its amount has a minus before or after its digits, but not behind a
+            point or a comma.
 
     """
 
@@ -985,7 +986,7 @@ def _check_row(
             code,
             parts=parts,
             is_without_amount=amount is None,
-            looks_negative=amount_text.startswith("-") or amount_text.endswith("-"),
+            looks_negative=re.match(r"-|.*[^ .,] *-$", amount_text) is not None,
         )
     return CheckedRow(
         line_number,

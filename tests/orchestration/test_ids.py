@@ -173,15 +173,28 @@ def test_an_id_is_a_rounded_number_as_its_whole_form_says(
     assert says("find_mangled_code", text) == bool(re.fullmatch(form, normal))
 
 
-@given(text=st.text("01-\u2212() x.", max_size=9))
+@given(text=st.text("01-\u2212() x.,", max_size=9))
 @settings(max_examples=400, deadline=None)
 def test_an_amount_looks_negative_as_patterns_that_look_back_would_say(
     says: Callable[[str, str], bool], text: str
 ) -> None:
-    before, after = r"^[^0-9]*[-\u2212][^0-9]*[0-9]", r"[0-9][^0-9]*[-\u2212][^0-9]*$"
+    before = r"^[^0-9]*[-\u2212][^0-9]*[0-9]"
+    after = r"[0-9][^-\u22120-9]*(?<![ .,]) *[-\u2212][^0-9]*$"
     within = r"^[^0-9]*[(][^()]*[0-9][^()]*[)][^0-9]*$"
     expected = any(re.search(each, text) for each in (before, after, within))
     assert says("looks_negative", text) == expected
+
+
+@pytest.mark.parametrize("minus", "-\u2212")
+@pytest.mark.parametrize("point", [".", ",", " .", ". ", ",\u00a0"])
+def test_a_minus_behind_a_point_or_a_comma_stands_for_no_decimals(
+    says: Callable[[str, str], bool], point: str, minus: str
+) -> None:
+    amount = f"15.000{point}{minus}"
+    assert not says("looks_negative", amount)
+    assert not says("looks_negative", f"${amount} CLP")
+    assert says("looks_negative", f"{minus}{amount}")
+    assert says("looks_negative", f"15.000,00{minus}")
 
 
 def test_the_key_of_a_plain_debt_is_the_hash_of_its_text(

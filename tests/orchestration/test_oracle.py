@@ -1282,10 +1282,17 @@ def test_r25_a_negative_row_of_the_own_payments_file_takes_back_what_it_paid() -
 
 
 def test_r25_a_refused_row_of_the_own_payments_file_pays_unless_its_amount_looks_negative() -> None:
-    told = own_payments(1, ("A", "-1000x"), ("B", "1000x-"), ("C", "1000x"), ("D", "1000"))
+    amounts = {"A": "-1000x", "B": "1000x-", "C": "1000x", "D": "1000", "E": "1.000.-"}
+    told = own_payments(1, *amounts.items())
     patient = replace(REPLACE, max_rejected_share=Decimal(1))
-    outcome = after(patient, Load(invoices(1, *(row(each) for each in "ABCD")), payments=(told,)))
-    assert statuses(outcome) == {"A": "pending", "B": "pending", "C": "paid", "D": "paid"}
+    outcome = after(patient, Load(invoices(1, *map(row, amounts)), payments=(told,)))
+    assert statuses(outcome) == {
+        "A": "pending",
+        "B": "pending",
+        "C": "paid",
+        "D": "paid",
+        "E": "paid",
+    }
 
 
 def test_r25_business_days_pass_over_weekends_and_bank_holidays() -> None:

@@ -56,6 +56,8 @@ def _ask(spark: SparkEngine, expression: str, text: str) -> object:
             "inexact_id",
         ),
         ("{{ looks_negative('text') }}", "concat('1', repeat('-', {long}), '1')", False),
+        ("{{ looks_negative('text') }}", "concat('1', repeat(' .', {long}), '-')", False),
+        ("{{ looks_negative('text') }}", "concat('1', repeat(' a', {long}), ' -')", True),
         ("{{ looks_negative('text') }}", "concat('(', repeat('1', {long}))", False),
         ("{{ looks_negative('text') }}", "concat(repeat('-', {long}), '1')", True),
         ("{{ parse_amount('text', \"'.'\", \"'CLP'\") }}", "repeat('1', {long})", None),
