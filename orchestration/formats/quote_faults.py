@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orchestration.formats.encodings import UnreadableError, count_lines
+from orchestration.formats.encodings import LINE_END, UnreadableError, count_lines
 
 QUOTED_FIELD = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
 
@@ -44,3 +45,43 @@ def quote_fault(record: str, delimiter: str) -> _QuoteFault:
             at = field.end() + 1
         else:
             at = record.index(delimiter, at) + 1
+
+
+def refuse_swallowed_records(row: Sequence[str], delimiter: str, line: int) -> None:
+    """Refuse a record with a cell that has swallowed others, from one stray quote to the next.
+
+    Each line of such a cell is a record, the first and the last one with the cells beside it. Only
+    prose has lines like that by chance.
+
+    Args:
+        row: the cells of the record.
+        delimiter: one ASCII character, from the contract.
+        line: physical line number where the record begins.
+
+    Raises:
+        UnreadableError: `unclosed_quote`, with the lines.
+
+    """
+    for place, cell in enumerate(row):
+        first, *others = LINE_END.split(cell)
+        if others:
+            *inner, last = others
+            delimiters = {
+                place + first.count(delimiter),
+                *(each.count(delimiter) for each in inner if each.strip()),
+                last.count(delimiter) + len(row) - 1 - place,
+            }
+            if delimiters == {len(row) - 1} and not _is_prose(cell, delimiter):
+                raise UnreadableError(
+                    "unclosed_quote",
+                    f'Líneas {line} a {line + len(others)}: se abre una comilla (") en la primera y'
+                    " se cierra en la última, y cada línea tiene los campos de un registro. En un"
+                    " campo entre comillas, una comilla que es parte del texto se escribe dos veces"
+                    ' ("").',
+                )
+        line += len(others)
+
+
+def _is_prose(cell: str, delimiter: str) -> bool:
+    """Return whether each delimiter in a cell has a blank after it, as commas in prose do."""
+    return all(each[:1].isspace() for each in cell.split(delimiter)[1:])

@@ -13,7 +13,7 @@ from orchestration.formats import limits
 from orchestration.formats.blocks import Blocks
 from orchestration.formats.delimited import Header, Records, is_blank, longest_line, read_records
 from orchestration.formats.encodings import Encoding, UnreadableError, all_bytes_but, codec_of
-from orchestration.formats.quote_faults import quote_fault
+from orchestration.formats.quote_faults import quote_fault, refuse_swallowed_records
 
 COPY_DELIMITER = "\x1f"
 ESCAPE = "\x1b"
@@ -300,7 +300,7 @@ class _Check:
 
     def _copied(self, row: list[str], line: int) -> str:
         """Return a record as a line of the copy, without the line end."""
-        fields, named_width = len(row), self._header.named_width
+        record, fields, named_width = row, len(row), self._header.named_width
         if fields != self._width:
             if fields < named_width or any(row[len(self._header.names) :]):
                 raise UnreadableError(
@@ -319,6 +319,7 @@ class _Check:
             and "\r" not in cells
         ):
             return cells
+        refuse_swallowed_records(record, self._delimiter, line)
         self._has_escapes = True
         return COPY_DELIMITER.join(map(_escaped, row))
 

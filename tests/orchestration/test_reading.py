@@ -7,8 +7,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -17,7 +18,7 @@ from unittest.mock import patch
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from orchestration.contracts.organizations import Aliases, normalize_header, read_column_aliases
@@ -326,6 +327,22 @@ READABLE = {
         "utf-8",
         [(2, "1", "a\nb", "c\r\nd", "e\rf", None), (6, "5", "6", "7", "8", None)],
     ),
+    "cells of several lines with some delimiters": (
+        HEADER + b'\n1,"a,b\nc,d",3,4\n5,6,"a,b,c\nd",8\n"p,q\nr,s",,,\n',
+        ",",
+        "utf-8",
+        [
+            (2, "1", "a,b\nc,d", "3", "4", None),
+            (4, "5", "6", "a,b,c\nd", "8", None),
+            (6, "p,q\nr,s", None, None, None, None),
+        ],
+    ),
+    "an address of two lines, with as many commas as a record": (
+        HEADER + b'\n1,"Av. Uno 3, of. 4, Valdivia\nLos R\xc3\xados, Chile",3,4\n',
+        ",",
+        "utf-8",
+        [(2, "1", "Av. Uno 3, of. 4, Valdivia\nLos Ríos, Chile", "3", "4", None)],
+    ),
     "a line end inside the header": (
         b'customer_id,product_id,due_date,amount,"two\nlines"\n1,2,3,4,5\n',
         ",",
@@ -551,6 +568,27 @@ REFUSED = {
         HEADER + b'\n1,2,3,4\n5,"6\n7",7,"8\n9,10,11,12\n',
         "unclosed_quote",
         'Línea 4: se abre una comilla (") que no se cierra.',
+    ),
+    "stray quotes in one column of two rows": (
+        HEADER + b'\n1,"COMERCIAL LO,3,4\n5,6,7,8\n\n9,TUBOS 3/4",11,12\n13,14,15,16\n',
+        "unclosed_quote",
+        'Líneas 2 a 5: se abre una comilla (") en la primera y se cierra en la última, y cada línea'
+        " tiene los campos de un registro. En un campo entre comillas, una comilla que es parte del"
+        ' texto se escribe dos veces ("").',
+    ),
+    "stray quotes beside cells with delimiters": (
+        HEADER + b'\n1,2,3,4\n"a,b",6,"7,8\n9,10,TUBOS 3/4","1,2"\n',
+        "unclosed_quote",
+        'Líneas 3 a 4: se abre una comilla (") en la primera y se cierra en la última, y cada línea'
+        " tiene los campos de un registro. En un campo entre comillas, una comilla que es parte del"
+        ' texto se escribe dos veces ("").',
+    ),
+    "stray quotes in the last column, with empty fields beyond the header": (
+        HEADER + b'\n1,"a\nb",3,"4,,\n5,6,7,8",,\n',
+        "unclosed_quote",
+        'Líneas 3 a 4: se abre una comilla (") en la primera y se cierra en la última, y cada línea'
+        " tiene los campos de un registro. En un campo entre comillas, una comilla que es parte del"
+        ' texto se escribe dos veces ("").',
     ),
     "an open quote in the header": (
         b'\ncustomer_id,"product_id,due_date\n1,2,3',
@@ -935,6 +973,19 @@ def _line_ends(text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
+def _has_swallowed(row: Sequence[str], delimiter: str) -> bool:
+    """Whether each line of a cell of several lines is a record, with the plain cells beside it."""
+    for place, cell in enumerate(row):
+        beside = ["x"] * place, ["x"] * (len(row) - 1 - place)
+        lines = re.split("\r\n|\r|\n", delimiter.join([*beside[0], cell, *beside[1]]))
+        kept = [*lines[:1], *(each for each in lines[1:-1] if each.strip()), *lines[-1:]]
+        are_records = {each.count(delimiter) for each in kept} == {len(row) - 1}
+        is_prose = all(part[:1].isspace() for part in cell.split(delimiter)[1:])
+        if len(lines) > 1 and are_records and not is_prose:
+            return True
+    return False
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_any_table_comes_back_exactly_with_its_line_numbers(
@@ -970,7 +1021,9 @@ def test_any_table_comes_back_exactly_with_its_line_numbers(
         expected.append(
             (1 + _line_ends(text.getvalue()), *(cell or None for cell in row[:4]), named or None)
         )
-        writer.writerow(row + [""] * draw(st.sampled_from([0, 0, 0, 2])))
+        record = row + [""] * draw(st.sampled_from([0, 0, 0, 2]))
+        assume(not _has_swallowed(record, delimiter))
+        writer.writerow(record)
     text.write(line_end * draw(st.integers(0, 2)))
     content = text.getvalue()
     if draw(st.booleans()):
@@ -1024,6 +1077,8 @@ def _parse_plainly(content: bytes) -> list[tuple[object, ...]] | set[str]:
                 continue
             if len(row) < len(COLUMNS) or any(row[4:]):
                 return {"wrong_field_count"}
+            if _has_swallowed(row, ","):
+                return {"unclosed_quote"}
             rows.append((start, *(cell or None for cell in row[:4]), None))
     except csv.Error:
         return {"unclosed_quote", "text_after_quote"}
