@@ -10,14 +10,19 @@
     end
 {%- endmacro %}
 
-{# Text programs may replace the hyphen by another kind of dash. #}
+{#
+    Text programs may replace the hyphen by another kind of dash. A float is no RUT: in `8516684.0`
+    the zero is no check digit.
+#}
 {% macro normalize_rut(rut) -%}
     {%- set dashed -%} translate({{ normal_id(rut) }}, '‒–—−', '----') {%- endset -%}
     {%- set plain -%} upper(translate({{ dashed }}, '.- ', '')) {%- endset -%}
     case
         -- the usual form, at a tenth of the cost
         when {{ matches(rut, '^[1-9][0-9]{0,8}-[0-9K]$') }} then {{ rut }}
-        when {{ matches(dashed, '^[0-9][0-9.]{0,11} ?-? ?[0-9kK]$') }}
+        when
+            {{ matches(dashed, '^[0-9][0-9.]{0,11} ?-? ?[0-9kK]$') }}
+            and not {{ matches(dashed, float_form()) }}
             then
                 concat(
                     trim(leading '0' from substring({{ plain }}, 1, length({{ plain }}) - 1)),
@@ -60,6 +65,7 @@
     case
         when
             {{ matches(row ~ '.number_of_rut', '^[0-9][0-9.]{0,11}$') }}
+            and not {{ matches(row ~ '.number_of_rut', float_form()) }}
             and {{ matches(row ~ '.check_digit_of_rut', '^[0-9K]$') }}
             then
                 concat(

@@ -36,12 +36,13 @@
 
 {#
     The code that says why an id is not the original one, or null (R15). A spreadsheet turned it
-    into a number and rounded it (`1,23E+11`), a character was lost (U+FFFD), or it is an error
-    value. Without decimals, only a sign distinguishes such a number from an id like `12E5`.
+    into a number and rounded it (`1,23E+11`), a program wrote it as a float (`4512.0`), a character
+    was lost (U+FFFD), or it is an error value. Without decimals, only a sign distinguishes a rounded
+    number from an id like `12E5`.
 #}
 {% macro find_mangled_code(id) -%}
     case
-        when {{ matches(id, '^[^0-9]*[0-9][^eE]*[eE][^0-9]*[0-9]|^[^0-9A-Za-z]*#|�') }}
+        when {{ matches(id, '^[^0-9]*[0-9][^eE]*[eE][^0-9]*[0-9]|[.,]0[^0-9A-Za-z]*$|^[^0-9A-Za-z]*#|�') }}
             then
                 case
                     when {{ matches(normal_id(id), '^#([¡¿]?(' ~ [
@@ -49,11 +50,18 @@
                         'NUM!', 'NULL!', 'NULO!', 'CALC!', 'SPILL!', 'DESBORDAMIENTO!',
                     ] | join('|') ~ ')|#+)$') }}
                         then 'cell_error'
-                    when {{ matches(normal_id(id), '^[+-]?[0-9]+([.,][0-9]* ?[eE] ?[+-]?| ?[eE] ?[+]) ?[0-9]+$|�') }}
+                    when {{ matches(normal_id(id), [
+                        '^[+-]?[0-9]+([.,][0-9]* ?[eE] ?[+-]?| ?[eE] ?[+]) ?[0-9]+$',
+                        float_form(),
+                        '�',
+                    ] | join('|')) }}
                         then 'inexact_id'
                 end
     end
 {%- endmacro %}
+
+{# A whole number as a float. With one or two digits before the point it may be an id. #}
+{% macro float_form() -%} ^[0-9]{3,}[.,]0$ {%- endmacro %}
 
 {% macro to_normal_id(id) -%}
     {%- set spaced = replace_all("translate(" ~ id ~ ", '‐‑', '--')", blanks(), ' ') -%}

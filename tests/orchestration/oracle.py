@@ -1006,7 +1006,7 @@ def _check_id(text: str, code_of_none: str) -> str | None:
     id_ = normal_id(text)
     if not id_:
         return code_of_none
-    if re.fullmatch(r"[0-9]+([.,][0-9]+ ?[eE] ?[+-]?|[eE]\+) ?[0-9]+", id_):
+    if re.fullmatch(r"[0-9]+([.,][0-9]+ ?[eE] ?[+-]?|[eE]\+) ?[0-9]+|[0-9]{3,}[.,]0", id_):
         return "inexact_id"
     return "id_too_long" if len(text) > LONGEST_ID else None
 

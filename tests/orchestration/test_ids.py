@@ -36,11 +36,12 @@ def _is_marked(text: str) -> bool:
     return text.startswith("'") or text.startswith('="')
 
 
+FLOAT = re.compile(r"[0-9]{3,}[.,]0")
 IDS = (
     st.lists(st.text(VISIBLE, min_size=1, max_size=5), min_size=1, max_size=3)
     .map(" ".join)
     .map(lambda text: unicodedata.normalize("NFC", text))
-    .filter(lambda text: not _is_marked(text))
+    .filter(lambda text: not _is_marked(text) and not FLOAT.fullmatch(text))
 )
 
 
@@ -165,12 +166,27 @@ def test_an_id_is_plain_as_a_group_of_two_lengths_would_say(
 
 @given(text=st.text("0123456789eE+-., ", max_size=9))
 @settings(max_examples=400, deadline=None)
-def test_an_id_is_a_rounded_number_as_its_whole_form_says(
+def test_an_id_is_a_rounded_number_or_a_float_as_its_whole_form_says(
     says: Callable[[str, str], bool], text: str
 ) -> None:
     form = r"[+-]?[0-9]+([.,][0-9]* ?[eE] ?[+-]?| ?[eE] ?[+]) ?[0-9]+"
     normal = re.sub(" +", " ", text).strip()
-    assert says("find_mangled_code", text) == bool(re.fullmatch(form, normal))
+    is_mangled = re.fullmatch(form, normal) or FLOAT.fullmatch(normal)
+    assert says("find_mangled_code", text) == bool(is_mangled)
+
+
+@pytest.mark.parametrize(
+    "float_", ["4512.0", "12345,0", "\u00a0100.0\u200b ", "'4512.0", '="4512.0"']
+)
+def test_an_id_that_a_program_wrote_as_a_float_is_noticed(
+    says: Callable[[str, str], bool], float_: str
+) -> None:
+    assert says("find_mangled_code", float_)
+
+
+@pytest.mark.parametrize("id_", ["4512", "45.0", "4512.00", "4512.10", "4.512.0", "A4512.0"])
+def test_an_id_that_is_no_float_may_be_one(says: Callable[[str, str], bool], id_: str) -> None:
+    assert not says("find_mangled_code", id_)
 
 
 @given(text=st.text("01-\u2212() x.,", max_size=9))

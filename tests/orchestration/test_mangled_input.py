@@ -18,22 +18,33 @@ UNLUCKY = [
     for number in range(13_656_000, 13_656_400)
     if text_of_rut(number // 10) == f"{number // 10}-{number % 10}"
 ][:3]
+# A debt of an organization, and how a program wrote it that takes ids for numbers.
+FLOATS = [
+    ("4512", "77001", DUE, "1000"),
+    ("4512.0", "77001", DUE, "1000"),
+    ("4512", "77001,0", DUE, "1000"),
+]
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Three organizations: one whose file went through a spreadsheet, one with currencies of its
-    rows, one with check digits in a column.
+    """Organizations whose files went through a spreadsheet or a program that wrote ids as floats,
+    have currencies in their rows, or check digits in a column.
     """
     contracts = {
         "folios": {"max_rejected_share": "0.5"},
         "mixed": {"customer_id_scheme": "rut"},
         "digits": {"customer_id_scheme": "rut"},
+        "floats": {"update_mode": "upsert"},
+        "float_ruts": {"customer_id_scheme": "rut"},
     }
     house = House.make(tmp_path_factory.mktemp("mangled"), contracts)
     folios = ("cliente", "folio", "vencimiento", "monto")
     exact = [("C-1", f"12345678901{number}", DUE, "1000") for number in range(4)]
-    house.load(Deposit("folios", csv_of([folios, *exact])))
+    house.load(
+        Deposit("folios", csv_of([folios, *exact])),
+        Deposit("floats", csv_of([folios, *FLOATS[:1]])),
+    )
     mixed = [
         (text_of_rut(7_000_000 + number), f"A-{number}", DUE, "1000", currency)
         for number, currency in enumerate(["CLP", "UF", "USD", ""])
@@ -43,8 +54,11 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     ]
     # Without its digit, it would be another person.
     digits.append((str(UNLUCKY[0]), "", "P", DUE, "1000"))
+    digits.append((f"{UNLUCKY[0]}.0", text_of_rut(UNLUCKY[0])[-1], "P", DUE, "1000"))
     house.load(
         Deposit("folios", csv_of([folios, *exact[:3], ("C-1", "1,23457E+11", DUE, "1000")])),
+        Deposit("floats", csv_of([folios, *FLOATS])),
+        Deposit("float_ruts", csv_of([folios, ("8516684.0", "P", DUE, "1000")])),
         Deposit("mixed", csv_of([("rut", "producto", "vencimiento", "monto", "Moneda"), *mixed])),
         Deposit("digits", csv_of([("rut", "DV", "producto", "vencimiento", "monto"), *digits])),
         Deposit(
@@ -55,6 +69,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
                     (UNLUCKY[0], text_of_rut(UNLUCKY[0])[-1], "Ana"),
                     (text_of_rut(7_654_321), "x", "Eva"),
                     (UNLUCKY[1], None, "Nadie"),
+                    ("8516684.0", None, "Nadie"),
                 ]
             ),
             "customers",
@@ -67,7 +82,12 @@ def test_each_mangled_row_has_its_code(house: House) -> None:
     assert house.refused_rows() == [
         ("digits", "customers", 3, "invalid_rut"),
         ("digits", "customers", 4, "invalid_rut"),
+        ("digits", "customers", 5, "inexact_id"),
         ("digits", "invoices", 2 + len(UNLUCKY), "invalid_rut"),
+        ("digits", "invoices", 3 + len(UNLUCKY), "inexact_id"),
+        ("float_ruts", "invoices", 2, "inexact_id"),
+        ("floats", "invoices", 3, "inexact_id"),
+        ("floats", "invoices", 4, "inexact_id"),
         ("folios", "invoices", 5, "inexact_id"),
         ("mixed", "invoices", 3, "other_currency"),
         ("mixed", "invoices", 4, "other_currency"),
@@ -84,6 +104,13 @@ def test_an_id_in_scientific_notation_makes_no_debt_and_takes_none_away(house: H
         ("123456789012", "pending", None),
         ("123456789013", "pending", "rejected_row"),
     ]
+
+
+def test_an_id_that_a_program_wrote_as_a_float_makes_no_second_debt(house: House) -> None:
+    assert house.query(
+        "select organization_id, customer_id, product_id, status from debts"
+        " where organization_id like 'float%'"
+    ) == [("floats", "4512", "77001", "pending")]
 
 
 def test_an_amount_in_another_currency_is_no_debt_and_in_no_sum(house: House) -> None:
