@@ -152,10 +152,18 @@
 #}
 {% macro is_too_long_id(id) -%} coalesce(length({{ id }}) > 256, false) {%- endmacro %}
 
+{#
+    Whether there is no id: none, or only the word by which a database or a program exports none.
+    `Null` and `null` may be names.
+#}
+{% macro is_missing_id(id) -%}
+    coalesce({{ id }} in ('NULL', '(null)', 'nan', 'NaN', 'None', '<NA>'), true)
+{%- endmacro %}
+
 {# The code that says why the customer of a row cannot be read, or null (R15). #}
 {% macro find_customer_code(row) -%}
     coalesce(
-        case when {{ row }}.customer_id_text is null then 'missing_customer_id' end,
+        case when {{ is_missing_id(row ~ '.customer_id_text') }} then 'missing_customer_id' end,
         {{ find_mangled_code(row ~ '.customer_id_text') }},
         case
             when
@@ -170,7 +178,7 @@
 {# The code that says why the product of a row cannot be read, or null (R15). #}
 {% macro find_product_code(row) -%}
     coalesce(
-        case when {{ row }}.product_id is null then 'missing_product_id' end,
+        case when {{ is_missing_id(row ~ '.product_id') }} then 'missing_product_id' end,
         {{ find_mangled_code(row ~ '.product_id') }},
         case when {{ is_too_long_id(row ~ '.product_id') }} then 'id_too_long' end
     )

@@ -48,7 +48,8 @@ Una fila que no es una deuda, como `Total general` al pie de un informe, se rech
 lo primero que le falta (el cliente o el producto) y se informa con su línea; las demás se aplican.
 
 Un identificador con un cero decimal de más (`4512.0` o `4512,0` en vez de `4512`), como lo escriben
-algunos programas, es `inexact_id`: escriba los identificadores como texto.
+algunos programas, es `inexact_id`: escriba los identificadores como texto. Un identificador que es
+solo `NULL`, `(null)`, `nan`, `NaN`, `None` o `<NA>` cuenta como vacío.
 
 En el archivo de pagos propios de la organización, un monto negativo (`-1000` o `1000-`) anula lo
 que ese archivo había pagado, por ejemplo un cheque protestado: la deuda se puede cobrar de nuevo.

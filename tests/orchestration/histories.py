@@ -494,9 +494,9 @@ class _Story:
             (4, ("amount", ("-1", "-0.01", " -1000.00", "1000-"))),
             (3, ("is_paid", ("quizás", "2", "sip"))),
             (2, ("is_void", ("-", "nunca"))),
-            (4, ("product_id", ("", " \u200b ", "1,23457E+11", "1.2 e 5", "123,0"))),
+            (4, ("product_id", ("", " \u200b ", "1,23457E+11", "1.2 e 5", "123,0", "NULL"))),
             (2, ("due_date", ("", "2026-02-30", "31-03-2026", "pronto"))),
-            (4, ("customer_id", ("", "\u00a0", "1.23457E11", "1E+05", "184419190.0"))),
+            (4, ("customer_id", ("", "\u00a0", "1.23457E11", "1E+05", "184419190.0", "<NA>"))),
         ]
         if self.contract.customer_id_scheme == "rut":
             faults.append((3, ("customer_id", (_with_wrong_digit(key.customer_id), "AL-1"))))

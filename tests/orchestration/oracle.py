@@ -30,6 +30,7 @@ TRUE_TEXTS = frozenset(
 FALSE_TEXTS = frozenset({"", "false", "f", "0", "no", "n", "falso"})
 LONGEST_ATTRIBUTE = 256
 LONGEST_ID = 256
+WORDS_FOR_NONE = frozenset({"NULL", "(null)", "nan", "NaN", "None", "<NA>"})
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 FIELDS = ("customer_id", "product_id", "due_date", "amount", "is_paid", "is_void")
 NO_ATTRIBUTES = frozenset({*FIELDS, "name", "mail"})
@@ -1004,7 +1005,7 @@ def _check_row(
 
 def _check_id(text: str, code_of_none: str) -> str | None:
     id_ = normal_id(text)
-    if not id_:
+    if not id_ or id_ in WORDS_FOR_NONE:
         return code_of_none
     if re.fullmatch(r"[0-9]+([.,][0-9]+ ?[eE] ?[+-]?|[eE]\+) ?[0-9]+|[0-9]{3,}[.,]0", id_):
         return "inexact_id"

@@ -25,11 +25,14 @@ FLOATS = [
     ("4512", "77001,0", DUE, "1000"),
 ]
 
+# Customers and products, some by the word of a program for none.
+WORDS = [("NULL", "P-1"), ("C-1", "(null)"), ("Null", "P-3")]
+
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """Organizations whose files went through a spreadsheet or a program that wrote ids as floats,
-    have currencies in their rows, or check digits in a column.
+    """Organizations whose files went through a spreadsheet or a program that wrote ids as floats
+    or none as a word, have currencies in their rows, or check digits in a column.
     """
     contracts = {
         "folios": {"max_rejected_share": "0.5"},
@@ -37,6 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
         "digits": {"customer_id_scheme": "rut"},
         "floats": {"update_mode": "upsert"},
         "float_ruts": {"customer_id_scheme": "rut"},
+        "words": {},
     }
     house = House.make(tmp_path_factory.mktemp("mangled"), contracts)
     folios = ("cliente", "folio", "vencimiento", "monto")
@@ -58,6 +62,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     house.load(
         Deposit("folios", csv_of([folios, *exact[:3], ("C-1", "1,23457E+11", DUE, "1000")])),
         Deposit("floats", csv_of([folios, *FLOATS])),
+        Deposit("words", csv_of([folios, *((*ids, DUE, "1000") for ids in WORDS)])),
+        Deposit("words", csv_of([folios, ("C-1", "None", DUE, "1000")]), "payments"),
+        Deposit("words", xlsx_of([("Identificador", "Nombre"), ("NaN", "Nadie")]), "customers"),
         Deposit("float_ruts", csv_of([folios, ("8516684.0", "P", DUE, "1000")])),
         Deposit("mixed", csv_of([("rut", "producto", "vencimiento", "monto", "Moneda"), *mixed])),
         Deposit("digits", csv_of([("rut", "DV", "producto", "vencimiento", "monto"), *digits])),
@@ -91,6 +98,10 @@ def test_each_mangled_row_has_its_code(house: House) -> None:
         ("folios", "invoices", 5, "inexact_id"),
         ("mixed", "invoices", 3, "other_currency"),
         ("mixed", "invoices", 4, "other_currency"),
+        ("words", "customers", 2, "missing_customer_id"),
+        ("words", "invoices", 2, "missing_customer_id"),
+        ("words", "invoices", 3, "missing_product_id"),
+        ("words", "payments", 2, "missing_product_id"),
     ]
 
 
@@ -111,6 +122,12 @@ def test_an_id_that_a_program_wrote_as_a_float_makes_no_second_debt(house: House
         "select organization_id, customer_id, product_id, status from debts"
         " where organization_id like 'float%'"
     ) == [("floats", "4512", "77001", "pending")]
+
+
+def test_the_word_of_a_program_for_no_id_makes_no_debt(house: House) -> None:
+    assert house.query(
+        "select customer_id, product_id from debts where organization_id = 'words'"
+    ) == [("Null", "P-3")]
 
 
 def test_an_amount_in_another_currency_is_no_debt_and_in_no_sum(house: House) -> None:

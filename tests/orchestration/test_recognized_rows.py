@@ -137,6 +137,7 @@ def test_rows_are_read_again_when_the_sql_of_a_rule_is_another(by_hashes) -> Non
 CHANGED_RULES = {
     "read_invoices": ("nullif({{ strip('joined.name') }}, '')", "joined.name"),
     "duckdb__compose": ("nfc_normalize({{ text }})", "{{ text }}"),
+    "is_missing_id": ("'NULL', ", ""),
     "float_form": ("{3,}", "{4,}"),
     "code_invoices": ("amount < 0", "amount <= 0"),
     "find_repeated_keys": ("max(line_number)", "min(line_number)"),

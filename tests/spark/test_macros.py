@@ -58,6 +58,8 @@ def _ask(spark: SparkEngine, expression: str, text: str) -> object:
         ("{{ find_mangled_code('text') }}", "concat(repeat('1', {long}), '.0')", "inexact_id"),
         ("{{ find_mangled_code('text') }}", "concat(repeat('.0', {long}), ' a')", None),
         ("{{ normalize_rut('text') }}", "'8516684.0'", None),
+        ("{{ is_missing_id('text') }}", "'<NA>'", True),
+        ("{{ is_missing_id('text') }}", "cast(null as string)", True),
         ("{{ looks_negative('text') }}", "concat('1', repeat('-', {long}), '1')", False),
         ("{{ looks_negative('text') }}", "concat('1', repeat(' .', {long}), '-')", False),
         ("{{ looks_negative('text') }}", "concat('1', repeat(' a', {long}), ' -')", True),
