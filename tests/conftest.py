@@ -16,25 +16,27 @@ import pytest
 from tests.orchestration import leftovers
 from tests.orchestration.starting import SHARED
 
-# Those that take more than a minute of CPU, the longest first: a worker that began one of them last
-# would work alone.
+# Those that take more than half a minute of CPU, the longest first: a worker that began one of them
+# last would work alone.
 LONGEST = (
     "test_soak",
     "test_erasure",
-    "test_small_builds",
     "test_histories",
-    "test_bench",
-    "test_backfill",
-    "test_faults",
-    "test_commands",
+    "test_small_builds",
     "test_documented_commands",
-    "test_killed_runs",
+    "test_backfill",
     "test_damaged_homes",
+    "test_commands",
+    "test_killed_runs",
+    "test_bench",
     "test_overtaken_files",
     "test_customers",
     "test_contract_changes",
+    "test_faults",
     "test_week",
+    "test_trying",
     "test_paths",
+    "test_dbt_alone",
     "test_end_to_end",
     "test_access",
     "test_nights",
@@ -43,6 +45,9 @@ LONGEST = (
     "test_killed_arrivals",
     "test_refreshing",
     "test_ended_builds",
+    "test_console_files",
+    "test_pages",
+    "test_webserver",
 )
 
 
