@@ -17,12 +17,20 @@ from playwright.sync_api import Browser, Page
 from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.devtools.loopback_sftp import HOST, LoopbackServer, find_sshd, serve
 from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import trying
 from orchestration.pages import today
 from tests.orchestration.consoles import MORNING, a_morning
 from tests.orchestration.installations import Installed
 from tests.orchestration.leftovers import unmount
 from tests.orchestration.proxying import find_nginx
-from tests.orchestration.serving import Served, open_browser, open_window, serve_pages
+from tests.orchestration.serving import (
+    Served,
+    forked_loads,
+    open_browser,
+    open_window,
+    serve_pages,
+)
+from tests.orchestration.starting import lend_models
 
 
 class MakeOrganization(Protocol):
@@ -40,6 +48,14 @@ def pytest_report_header() -> list[str]:
         f"proxy: {nginx or 'none, the documented login is not tried'}",
         f"small disks: {'mounted' if os.geteuid() == 0 else 'none without root'}",
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lent_models() -> Iterator[None]:
+    """The pages of each worker find the models compiled that judge a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trying, "_compile", lend_models)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +77,7 @@ def morning(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installed]:
 @pytest.fixture(scope="module")
 def served(morning: Installed) -> Iterator[Served]:
     """The console of that morning, on that morning."""
-    with pytest.MonkeyPatch.context() as patch, serve_pages(morning.home) as served:
+    with pytest.MonkeyPatch.context() as patch, serve_pages(morning.home) as served, forked_loads():
         patch.setattr(today, "utc_now", lambda: MORNING)
         yield served
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import uvicorn
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
@@ -15,7 +20,9 @@ from orchestration.contracts.organizations import read_organizations
 from orchestration.devtools.loopback_sftp import free_port
 from orchestration.installation.home import Home
 from orchestration.intake import uploads
+from orchestration.pages import loader
 from orchestration.pages.app import create_app
+from tests.orchestration.forking import run_module
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,21 @@ def serve_pages(home: Home) -> Iterator[Served]:
     yield Served(home, f"http://127.0.0.1:{port}")
     server.should_exit = True
     thread.join()
+
+
+@contextmanager
+def forked_loads() -> Iterator[None]:
+    """Have the verbs that the pages start be forked, until the block ends."""
+
+    def run(
+        command: Sequence[str], *, env: Mapping[str, str], cwd: Path, **_: object
+    ) -> subprocess.CompletedProcess[str]:
+        python, option, module, *typed = command
+        assert (python, option) == (sys.executable, "-m")
+        return run_module(module, typed, env, cwd)
+
+    with patch.object(loader, "subprocess", SimpleNamespace(run=run)):
+        yield
 
 
 @contextmanager

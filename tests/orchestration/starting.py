@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import pickle
 import pprint
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from orchestration.installation.dbt_project import note_parsed, project_folder
 from orchestration.installation.home import PROJECT, Home
+from orchestration.intake import trying
 
 # The variable that names the folder; tests/conftest.py makes it.
 SHARED = "SALDO_TESTS_SHARED"
@@ -66,6 +68,17 @@ def lend_parse(home: Home) -> None:
     note_parsed(home)
 
 
+# How the pages have the models compiled, where no test lends them.
+compile_models = trying._compile
+
+
+def lend_models(_: Home) -> trying.Models:
+    """The models that judge a file which is tried, compiled once."""
+    compiled = made_once("compiled", _compile_models)
+    models: trying.Models = pickle.loads((compiled / "models").read_bytes())
+    return models
+
+
 def copy_home(former: Home, root: Path) -> Home:
     """The same home once more, with its contracts where these are in it."""
     shutil.copytree(former.root, root, symlinks=True, dirs_exist_ok=True)
@@ -106,6 +119,12 @@ def _parse(root: Path) -> None:
         env={**os.environ, **home.environment()},
         check=True,
     )
+
+
+def _compile_models(root: Path) -> None:
+    home = Home(root, PROJECT / "seeds")
+    home.create()
+    (root / "models").write_bytes(pickle.dumps(compile_models(home)))
 
 
 def _move_parse(parsed: Path, former_root: Path, home: Home, path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.orchestration.consoles import MORNING
 from tests.orchestration.houses import csv_of
 from tests.orchestration.installations import DAY, Deposit, Ran, one_run, organization_of
 from tests.orchestration.oracle import text_of_rut
-from tests.orchestration.serving import Served, follow, serve_pages, table_rows
+from tests.orchestration.serving import Served, follow, forked_loads, serve_pages, table_rows
 
 TUESDAY = "2026-03-03"
 HELD, REFUSED, MISSING, DOWN, STUCK = (
@@ -121,7 +121,7 @@ def console(tuesday: Ran, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
     monkeypatch.setattr(today, "utc_now", lambda: MORNING)
     for name, value in tuesday.environment.items():
         monkeypatch.setenv(name, value)
-    with serve_pages(tuesday.home) as served:
+    with serve_pages(tuesday.home) as served, forked_loads():
         yield served
 
 

@@ -25,6 +25,7 @@ from orchestration.intake import loads, uploads
 from orchestration.pages.languages import catalog
 from orchestration.pages.loader import Loader
 from tests.orchestration.serving import Served, follow, open_browser, open_window, serve_pages
+from tests.orchestration.starting import lend_parse
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 TRACEBACK = "Traceback (most recent call last):"
@@ -43,6 +44,7 @@ HEADERS = {
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     home = Home(tmp_path_factory.mktemp("pages") / "home", PROJECT / "seeds")
     home.create()
+    lend_parse(home)
     with serve_pages(home) as served:
         yield served
 

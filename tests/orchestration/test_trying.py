@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -28,6 +29,7 @@ from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
 from tests.orchestration.houses import Deposit, House, csv_of, event_of, xlsx_of, zip_of
 from tests.orchestration.serving import Served, follow, serve_pages, table_rows
+from tests.orchestration.starting import compile_models, copy_home
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 HEADER = ["cliente", "producto", "vencimiento", "monto", "zona"]
@@ -116,14 +118,8 @@ def _post(
 class TestWhatIsSaid:
     """The models are asked, so a trial says what a run does."""
 
-    def test_a_file_is_judged_as_a_run_judges_it(self, tmp_path: Path) -> None:
-        contracts = {"agua": {"max_rejected_share": "0.6"}}
-        house = House.make(tmp_path, contracts)
-        key = {"customer_id": "c4", "product_id": "p4", "due_date": "2026-04-01"}
-        paying = event_of("agua", 1, **key, amount=4000, status="pending")
-        house.load(Deposit("agua", FIRST), events=[paying])
-        with warehouse.connect(house.home) as connection:
-            published_copy.publish(connection, house.home)
+    def test_a_file_is_judged_as_a_run_judges_it(self, house: House, tmp_path: Path) -> None:
+        house = replace(house, home=copy_home(house.home, tmp_path / "home"))
         content = tmp_path / "second.csv"
         content.write_bytes(SECOND)
         with (
@@ -296,7 +292,10 @@ class TestKeepingNothing:
         home = Home(tmp_path / "home", PROJECT / "seeds")
         home.create()
         before = _tree(home)
-        with patch.object(trying, "_compiled", []):
+        with (
+            patch.object(trying, "_compiled", []),
+            patch.object(trying, "_compile", compile_models),
+        ):
             assert trying.compiled_models(home).schemas == ("intermediate", "staging")
         assert _tree(home) == before
 
