@@ -11,13 +11,18 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import chain, groupby
+from mmap import ACCESS_READ, mmap
+from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from orchestration.installation.databases import Connection
+from orchestration.installation.databases import Connection, read_value
 from orchestration.installation.home import Home
+from orchestration.servers.remote_files import Content
 
 FileKey = tuple[str, str, int]
 DELIVERED = ("delivered", "already_there")
@@ -26,6 +31,10 @@ LEFT_TO_PEOPLE = ("taken_unread", "unconfirmed")
 NO_CONTRACT = "no_contract"
 PAYMENTS_FILE = "payments_file"
 PAYMENTS_MANIFEST = "payments_manifest"
+_ROWS_AT_ONCE = 10_000
+_MOST_IN_MEMORY = 1 << 24
+# The folder for what memory does not hold.
+_SCRATCH = "select current_setting('temp_directory')"
 # The prefix that the macro make_harmless() adds to a text that a spreadsheet would run.
 _HARMLESS = re.compile(r"^'(?=[=+\-@\t\n\r])")
 _LINES = {
@@ -45,7 +54,7 @@ class OutgoingFile:
         kind: its kind; payments files and their manifests never change (R23).
         file_name: its name in the outbox.
         load_id: the load that determined its content.
-        content: its bytes.
+        content: its bytes; those of a large answer to an intake file are on the disk.
 
     """
 
@@ -54,7 +63,7 @@ class OutgoingFile:
     kind: str
     file_name: str
     load_id: int
-    content: bytes
+    content: Content
 
     @property
     def is_final(self) -> bool:
@@ -73,9 +82,10 @@ class OutgoingFile:
 
     def as_older_versions_wrote_it(self, delimiter: str) -> OutgoingFile:
         """Return the payments file without the apostrophes that make formulas harmless (R22)."""
-        rows = csv.reader(io.StringIO(self.content.decode(), newline=""), delimiter=delimiter)
+        former = io.StringIO(bytes(self.content).decode(), newline="")
         text = io.StringIO()
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        rows = csv.reader(former, delimiter=delimiter)
         writer.writerows([_HARMLESS.sub("", cell) for cell in row] for row in rows)
         return replace(self, content=text.getvalue().encode())
 
@@ -147,21 +157,23 @@ def _read(
         """,  # noqa: S608 (conditions of ours)
         dict(parameters),
     ).fetchall()
-    load_ids: dict[str, set[int]] = {}
-    for _, _, kind, _, load_id in listed:
-        load_ids.setdefault(kind, set()).add(load_id)
-    of_manifests = load_ids.pop(PAYMENTS_MANIFEST, set())
-    load_ids[PAYMENTS_FILE] = load_ids.get(PAYMENTS_FILE, set()) | of_manifests
-    contents = {
-        (organization_id, name, load_id): content.encode()
-        for kind, ids in load_ids.items()
-        for organization_id, name, load_id, content in _read_lines(connection, _LINES[kind], ids)
-    }
+    wanted: dict[str, set[FileKey]] = {PAYMENTS_FILE: set()}
+    described: set[FileKey] = set()
+    for organization_id, _, kind, name, load_id in listed:
+        if kind == PAYMENTS_MANIFEST:
+            described.add((organization_id, name.replace(".json", ".csv"), load_id))
+        else:
+            wanted.setdefault(kind, set()).add((organization_id, name, load_id))
+    wanted[PAYMENTS_FILE] |= described
+    contents: dict[FileKey, Content] = {}
+    for kind, keys in wanted.items():
+        contents.update(_read_contents(connection, kind, keys))
+    of_manifests = {load_id for _, _, load_id in described}
     for key, totals in _read_totals(connection, of_manifests).items():
         organization_id, business_date, name, load_id = key
-        described = contents[organization_id, name, load_id]
-        manifest = _write_manifest(organization_id, business_date, name, described, totals)
-        contents[organization_id, name.replace(".csv", ".json"), load_id] = manifest
+        if (content := contents.get((organization_id, name, load_id))) is not None:
+            manifest = _write_manifest(organization_id, business_date, name, content, totals)
+            contents[organization_id, name.replace(".csv", ".json"), load_id] = manifest
     return [
         OutgoingFile(
             organization_id,
@@ -175,22 +187,41 @@ def _read(
     ]
 
 
-def _read_lines(
-    connection: Connection, model: str, load_ids: Iterable[int]
-) -> list[tuple[str, str, int, str]]:
-    return connection.execute(
+def _read_contents(
+    connection: Connection, kind: str, wanted: Collection[FileKey]
+) -> Iterator[tuple[FileKey, Content]]:
+    """Read the bytes of files of a kind, line by line.
+
+    An organization decides how many rows of its files are refused: an answer may be larger than
+    what the database, or this process, may keep in memory.
+    """
+    result = connection.execute(
         f"""
-        select
-            organization_id,
-            file_name,
-            load_id,
-            string_agg(line, chr(10) order by line_number) || chr(10)
-        from exports.{model}
-        where list_contains($load_ids, load_id)
-        group by all
+        select organization_id, file_name, load_id, line
+        from exports.{_LINES[kind]}
+        where list_contains($organization_ids, organization_id)
+            and list_contains($load_ids, load_id)
+        order by organization_id, file_name, load_id, line_number
         """,  # noqa: S608 (a model of ours)
-        {"load_ids": sorted(load_ids)},
-    ).fetchall()
+        {
+            "organization_ids": sorted({organization_id for organization_id, _, _ in wanted}),
+            "load_ids": sorted({load_id for _, _, load_id in wanted}),
+        },
+    )
+    rows = chain.from_iterable(iter(lambda: result.fetchmany(_ROWS_AT_ONCE), []))
+    folder = None
+    for key, lines in groupby(rows, key=itemgetter(0, 1, 2)):
+        if key not in wanted:
+            continue
+        folder = folder or read_value(connection.cursor(), _SCRATCH)
+        with TemporaryFile(dir=folder) as target:
+            target.writelines(f"{line}\n".encode() for *_, line in lines)
+            if kind == PAYMENTS_FILE or target.tell() <= _MOST_IN_MEMORY:
+                target.seek(0)
+                yield key, target.read()
+            else:
+                target.flush()
+                yield key, mmap(target.fileno(), 0, access=ACCESS_READ)
 
 
 def _read_totals(
@@ -229,7 +260,7 @@ def _write_manifest(
     organization_id: str,
     business_date: date,
     file_name: str,
-    content: bytes,
+    content: Content,
     totals: Sequence[_Total],
 ) -> bytes:
     """Return the manifest of a payments file, with which an organization checks it, as JSON; times

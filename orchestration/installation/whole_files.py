@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from mmap import mmap
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+def write_whole(path: Path, content: bytes | mmap, mode: int = 0o666) -> None:
     """Write a file under a temporary name, sync it, rename it, sync its folder.
 
     Args:

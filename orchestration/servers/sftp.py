@@ -17,6 +17,7 @@ from orchestration.servers import remote_reading, ssh
 from orchestration.servers.deadlines import BYTES_A_NAME, Deadline, Limits
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import (
+    Content,
     Download,
     Listing,
     NameTakenError,
@@ -183,7 +184,7 @@ class Client:
         self,
         folder: str,
         name: str,
-        content: bytes,
+        content: Content,
         *,
         may_replace: bool = False,
         begin: Callable[[], None] = lambda: None,
@@ -241,7 +242,7 @@ class Client:
             raise
 
     def find_upload(
-        self, folder: str, name: str, content: bytes
+        self, folder: str, name: str, content: Content
     ) -> Literal["whole", "begun"] | None:
         """Return the state of an upload that had begun.
 

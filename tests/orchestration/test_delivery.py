@@ -13,7 +13,7 @@ import duckdb
 import pytest
 import yaml
 
-from orchestration.delivery import ledger
+from orchestration.delivery import ledger, outgoing
 from orchestration.delivery.ledger import LedgerError
 from orchestration.delivery.outbox import Delivery, deliver
 from orchestration.delivery.outgoing import (
@@ -419,6 +419,33 @@ def test_what_is_due_is_read_with_its_bytes_each_manifest_after_its_file(publish
     assert read_undelivered(published) == [other, _file(), manifest, _answer(b"linea\n", 3)]
     assert read_publication(published, "lumina", date(2026, 3, 3)) == [_file(), manifest]
     assert read_publication(published, "lumina", date(2026, 3, 2)) == []
+
+
+def test_an_answer_that_memory_does_not_hold_is_sent_and_the_payments_file_too(
+    home, published, lumina, outbox, environment, monkeypatch
+):
+    """R20: as many rows as one organization likes would leave all without their payments files."""
+    line_count = 400_000
+    published.execute(
+        f"""
+        insert into exports.exp_intake_results
+        select results.* replace (number as line_number, repeat('x', 200) || number as line)
+        from exports.exp_intake_results as results, range(2, {line_count}) as numbers(number)
+        """
+    )
+    published.execute("set threads = 1; set memory_limit = '60MB'")
+    monkeypatch.setattr(outgoing, "_MOST_IN_MEMORY", 1000)
+    _, file, manifest, answer = read_undelivered(published)
+    lines = [f"{'x' * 200}{number}" for number in range(2, line_count)]
+    expected = "\n".join(["linea", *lines, ""]).encode()
+    deliveries = deliver(home, [file, manifest, answer], [lumina], environment)
+    assert [each.outcome for each in deliveries] == ["delivered"] * 3
+    assert (outbox / file.file_name).read_bytes() == CONTENT
+    assert (outbox / answer.file_name).read_bytes() == expected
+    assert answer.sha256 == hashlib.sha256(expected).hexdigest()
+    assert list(home.scratch.iterdir()) == []
+    (again,) = deliver(home, [answer], [lumina], environment)
+    assert again.outcome == "already_there"
 
 
 def test_a_load_that_is_not_finished_has_no_publication(published):
