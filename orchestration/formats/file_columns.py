@@ -216,13 +216,17 @@ def name_attributes(
     """
     taken = {name for name in names if name}
     named: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for position, name in enumerate(names[:width]):
         if position in columns.values():
             continue
         base = (name or f"column_{position + 1}")[:LONGEST_ATTRIBUTE_NAME]
-        unique, number = base, 1
+        # The numbers up to that of the former column of this name are taken.
+        number = numbers.get(name, 1) if name else 1
+        unique = base if number == 1 else f"{base}_{number}"
         while unique in named or (unique in taken and unique != name):
             number += 1
             unique = f"{base}_{number}"
         named[unique] = position
+        numbers[name] = number
     return tuple(sorted(named.items()))

@@ -31,6 +31,9 @@ from orchestration.installation.databases import Connection, copy_sql, literal_p
 from orchestration.installation.project_yaml import RawTable
 from orchestration.installation.row_views import select_list
 
+# DuckDB has some thousand cells of each column in memory: with more columns a file has few records.
+_MANY_COLUMNS = 2_000
+_MOST_CELLS = 1_000_000
 # DuckDB's default limit for a line; a longer line needs larger buffers.
 _DUCKDB_LINE_BYTES = 2_000_000
 
@@ -190,6 +193,7 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
         header = read_header(path, encoding, delimiter)
         columns = map_columns(header.names, layout, aliases)
         records = check_records(path, encoding, delimiter, header, scratch)
+        _require_few_cells(records)
     except UnreadableError as error:
         return Reading(encoding, code=error.code, message=error.message)
     return Reading(
@@ -200,6 +204,16 @@ def _read(path: Path, layout: Layout, aliases: Aliases, scratch: Path) -> Readin
         column_names=header.names,
         records=records,
     )
+
+
+def _require_few_cells(records: Records) -> None:
+    """Refuse what would take too much memory by its columns, on whatever machine (R16, R20)."""
+    if records.width > _MANY_COLUMNS and records.width * records.record_count > _MOST_CELLS:
+        raise UnreadableError(
+            "too_many_columns",
+            f"El archivo tiene {records.width} columnas y {records.record_count} registros; con más"
+            f" de {_MANY_COLUMNS} columnas, el máximo es de {_MOST_CELLS} celdas.",
+        )
 
 
 def _paths_sql(every: Sequence[Records]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from orchestration.contracts.organizations import Aliases
@@ -74,3 +76,15 @@ def test_a_column_that_is_not_kept_is_not_described() -> None:
         (1, "customer_id"),
         (3, "amount"),
     ]
+
+
+@pytest.mark.parametrize("name", ["a", "a" * 300])
+def test_columns_of_one_name_are_numbered_without_counting_anew(name: str) -> None:
+    count = 50_000
+    base, own = name[:256], f"{name[:256]}_3"
+    began = time.process_time()
+    attributes = dict(name_attributes([name] * count + [own], {}, count + 1))
+    assert time.process_time() - began < 2
+    numbers = [1, 2, *range(4, count + 2)]
+    expected = {f"{base}_{number}" if number > 1 else base: at for at, number in enumerate(numbers)}
+    assert attributes == {**expected, own: count}

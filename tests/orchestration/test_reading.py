@@ -885,6 +885,39 @@ def test_ten_thousand_columns_are_read(desk: Desk) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("column_count", "record_count", "is_refused"),
+    [(2_001, 500, True), (2_001, 499, False), (2_000, 500, False), (16_384, 62, True)],
+)
+def test_a_file_of_many_columns_has_few_records(
+    shared_desk: Desk, column_count: int, record_count: int, is_refused: bool
+) -> None:
+    """R20: else it runs out of memory, and stops all organizations with each load."""
+    header = b",".join([HEADER, *(b"k%d" % number for number in range(column_count - 4))])
+    record = b",".join([b"1"] * column_count)
+    shared_desk.path.write_bytes(b"\n".join([header, *[record] * record_count, b""]))
+    with read(shared_desk.path, LAYOUT, _aliases(), shared_desk.scratch) as reading:
+        message = (
+            f"El archivo tiene {column_count} columnas y {record_count} registros; con más de 2000"
+            " columnas, el máximo es de 1000000 celdas."
+        )
+        refusal = ("too_many_columns", message) if is_refused else (None, None)
+        assert (reading.code, reading.message) == refusal
+
+
+def test_two_thousand_columns_are_read_in_little_memory(desk: Desk) -> None:
+    """R20: a file that runs out of memory stops all organizations, again with each load."""
+    names = [f"k{number}" for number in range(1_996)]
+    record = ",".join(map(str, range(2_000))) + "\n"
+    desk.connection.execute("set memory_limit = '1GB'")
+    outcome = desk.hand_in((",".join([*COLUMNS, *names]) + "\n" + record * 2_500).encode())
+    assert len(outcome.rows) == 2_500
+    assert outcome.rows[-1][:-1] == (2_501, "0", "1", "2", "3")
+    assert json.loads(str(outcome.rows[-1][-1])) == {
+        name: str(4 + number) for number, name in enumerate(names)
+    }
+
+
 def test_an_ordinary_file_is_checked_in_little_memory_and_without_a_copy(desk: Desk) -> None:
     desk.path.write_bytes(HEADER + b"\r\n" + b"12345678-5,F1,2025-01-31,1000\r\n" * 1_000_000)
     tracemalloc.start()
