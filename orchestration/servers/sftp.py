@@ -278,7 +278,7 @@ class Client:
             with suppress(FileNotFoundError):
                 if self._holds(path, size, sha256):
                     return "already_there"
-            self._ask_for(part)
+            remote_reading.read_attributes(self._sftp, part)
             if not may_replace and self._is_there(path):
                 raise NameTakenError(*_NAME_TAKEN) from None
             raise
@@ -289,7 +289,7 @@ class Client:
             self._sftp.posix_rename(part, path)
         except OSError:
             # An extension of OpenSSH, which not every server supports.
-            self._ask_for(part)
+            remote_reading.read_attributes(self._sftp, part)
             if self._is_there(path):
                 self._sftp.remove(path)
             self._sftp.rename(part, path)

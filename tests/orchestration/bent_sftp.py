@@ -56,6 +56,8 @@ class Bends:
         is_read_once: whether a file is removed when a reader closes it.
         takes_at_close: whether somebody takes a file as soon as its writer closes it.
         knows_lstat: whether it answers LSTAT.
+        knows_stat: whether it answers STAT and LSTAT.
+        lists_hidden: whether its listings have the names that begin with a dot.
         fails_for_missing: whether it says of a name that is missing that something failed.
         most_waiting_reads: with more reads than these outstanding it breaks off.
         longest_read: how many bytes it gives for one request at most.
@@ -79,6 +81,8 @@ class Bends:
     is_read_once: bool = False
     takes_at_close: bool = False
     knows_lstat: bool = True
+    knows_stat: bool = True
+    lists_hidden: bool = True
     fails_for_missing: bool = False
     most_waiting_reads: int | None = None
     longest_read: int | None = None
@@ -389,15 +393,21 @@ class _Files(paramiko.SFTPServerInterface):
             return paramiko.SFTPServer.convert_errno(error.errno)
         listed = []
         for name in names:
+            if name.startswith(".") and not self.bends.lists_hidden:
+                continue
             attributes = self._attributes(f"{folder}/{name}")
             attributes.filename = name
             listed.append(attributes)
         return listed
 
     def stat(self, path):
+        if not self.bends.knows_stat:
+            return paramiko.SFTP_FAILURE
         return self._attributes(self._local(path), is_followed=True)
 
     def lstat(self, path):
+        if not self.bends.knows_stat:
+            return paramiko.SFTP_FAILURE
         if not self.bends.knows_lstat:
             return paramiko.SFTP_OP_UNSUPPORTED
         return self._attributes(self._local(path))

@@ -283,6 +283,24 @@ class TestMissingNames:
             (NAME, b"paid")
         ]
 
+    @pytest.mark.parametrize("there", [None, b"former"])
+    def test_a_file_is_replaced_where_neither_attributes_nor_listings_tell_of_its_upload(
+        self, beside, monkeypatch, there
+    ):
+        """R24: the temporary name begins with a dot, which some listings leave out."""
+        place = beside(knows_stat=False, lists_hidden=False)
+        path = place.server.root / "outbox" / NAME
+        if there is not None:
+            path.write_bytes(there)
+        with place.client() as client:
+            monkeypatch.setattr(client._sftp, "posix_rename", _unsupported)
+            assert client.upload("outbox", NAME, b"paid", may_replace=True) == "delivered"
+            with pytest.raises(NameTakenError):
+                client.upload("outbox", NAME, b"else")
+        assert [(each.name, each.read_bytes()) for each in path.parent.iterdir()] == [
+            (NAME, b"paid")
+        ]
+
     def test_a_file_that_is_taken_at_once_is_taken_unread(self, beside):
         place = beside(fails_for_missing=True, takes_at_close=True)
         with place.client() as client:
