@@ -287,6 +287,8 @@ def _translate(error: BaseException, transport: _Transport | None) -> SftpError 
         if transport is not None:
             return SftpError("connection_lost", "the server broke off the greeting")
         return SftpError("unreachable", "nothing answers at the server's address")
+    if isinstance(error, UnicodeDecodeError):
+        return SftpError("connection_lost", "the server broke off the greeting")
     if isinstance(error, paramiko.SSHException):
         if isinstance(error.__context__, TimeoutError):
             return SftpError("timed_out", "the server did not answer in time")
@@ -357,7 +359,7 @@ def translated(act: str, *, missing: str = "no_folder") -> Iterator[None]:
         raise SftpError("timed_out", f"{act}: the server did not answer in time") from None
     except (paramiko.SSHException, EOFError, ConnectionError):
         raise SftpError("connection_lost", f"{act}: the connection broke") from None
-    except (BadAnswerError, paramiko.SFTPError, struct.error):
+    except (BadAnswerError, paramiko.SFTPError, struct.error, UnicodeDecodeError):
         raise SftpError(
             "server_failed", f"{act}: the server's answer is not what SFTP says"
         ) from None

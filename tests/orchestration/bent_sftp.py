@@ -58,6 +58,7 @@ class Bends:
         knows_lstat: whether it answers LSTAT.
         knows_stat: whether it answers STAT and LSTAT.
         lists_hidden: whether its listings have the names that begin with a dot.
+        has_odd_paths: whether the paths that it resolves are not UTF-8.
         fails_for_missing: whether it says of a name that is missing that something failed.
         most_waiting_reads: with more reads than these outstanding it breaks off.
         longest_read: how many bytes it gives for one request at most.
@@ -83,6 +84,7 @@ class Bends:
     knows_lstat: bool = True
     knows_stat: bool = True
     lists_hidden: bool = True
+    has_odd_paths: bool = False
     fails_for_missing: bool = False
     most_waiting_reads: int | None = None
     longest_read: int | None = None
@@ -357,6 +359,8 @@ class _Files(paramiko.SFTPServerInterface):
         return paramiko.SFTPServer.convert_errno(error.errno)
 
     def canonicalize(self, path):
+        if self.bends.has_odd_paths:
+            return b"/ra\xedz"
         return str(self._root / path)
 
     def _local(self, path: str) -> str:

@@ -474,6 +474,12 @@ class TestLimits:
             " SALDO_LOOK_SECONDS if it is only slow",
         )
 
+    def test_a_path_that_is_no_text_is_a_failure_of_the_server(self, beside):
+        place = beside(has_odd_paths=True)
+        with place.client() as client, pytest.raises(SftpError) as raised:
+            client.resolve("inbox")
+        assert raised.value.code == "server_failed"
+
     def test_a_large_file_may_be_sent_for_a_second_more_each_megabyte(self, beside):
         place = beside(seconds_a_write=0.03)
         content = BIG[: 32768 * 100]  # 3 seconds

@@ -22,6 +22,7 @@ LUMINA = read_organizations(PROJECT / "seeds")[0]
 KEY, OTHER_KEY = paramiko.ECDSAKey.generate(), paramiko.ECDSAKey.generate()
 BROKE_OFF = ("connection_lost", "the server broke off the greeting")
 IN_TIME = ("timed_out", "the server did not answer in time")
+NO_TEXT = UnicodeDecodeError("utf-8", b"\xed", 0, 1, "invalid continuation byte")
 NOT_SFTP = ("server_failed", "the server's answer is not what SFTP says")
 
 
@@ -51,6 +52,7 @@ def _after_a_time_out() -> paramiko.SSHException:
         (EOFError(), True, *BROKE_OFF),
         (OSError(), False, "unreachable", "nothing answers at the server's address"),
         (paramiko.SSHException(), True, *BROKE_OFF),
+        (NO_TEXT, True, *BROKE_OFF),
         (_after_a_time_out(), True, *IN_TIME),
     ],
     ids=str,
@@ -101,6 +103,7 @@ def test_what_is_no_fault_of_a_server_is_not_told_as_one(error: BaseException) -
         (BadAnswerError(), *NOT_SFTP),
         (paramiko.SFTPError(), *NOT_SFTP),
         (struct.error(), *NOT_SFTP),
+        (NO_TEXT, *NOT_SFTP),
         (
             ListingTooLongError(),
             "listing_too_long",
