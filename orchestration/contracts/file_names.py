@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from difflib import SequenceMatcher
+from functools import lru_cache
 
 # The years that a business date can have.
 FIRST_YEAR, LAST_YEAR = 1990, 2100
@@ -34,6 +35,10 @@ _PARTIAL = (
 # How similar the letters of a name and of a pattern are: 1 means the same.
 _ALIKE, _VERY_ALIKE = 0.6, 0.8
 _LONGEST_SHOWN_NAME = 100
+# Of a file system. A server may list longer ones, and as many as SALDO_LISTING_LIMIT allows: to
+# compare them all would take minutes.
+_LONGEST_NAME = 255
+_MOST_COMPARED = 2_000
 
 
 class InvalidFileDateError(Exception):
@@ -46,12 +51,14 @@ def file_date(pattern: str, name: str) -> date | None:
     Args:
         pattern: YYYY, MM and DD stand for digits. `*` matches anything but the ending of a file
             that is still being uploaded. All other characters match themselves in any letter case.
-        name: the whole name of the file.
+        name: the whole name of the file. One of more than 255 characters never matches.
 
     Raises:
         InvalidFileDateError: the digits are no date, or the year is before 1990 or after 2100.
 
     """
+    if len(name) > _LONGEST_NAME:
+        return None
     # macOS sends letters and their accents as separate characters.
     plain = unicodedata.normalize("NFC", name)
     match = re.fullmatch(_to_regular_expression(pattern), plain, re.DOTALL | re.IGNORECASE)
@@ -85,7 +92,7 @@ def find_near_misses(
     A name that contains the date matches nearly if its letters are similar to a pattern's. While
     the debts file of the date is missing, so does any name that contains the date, and a name
     without a date whose letters are very similar to a pattern's. A partial upload next to the whole
-    file does not count.
+    file does not count. Of very many names the first ones are compared.
 
     Args:
         patterns: the patterns of the contract.
@@ -96,18 +103,22 @@ def find_near_misses(
     """
     known = {_fold(name) for name in names if _is_of_any(patterns, name)}
     near: list[str] = []
+    left = _MOST_COMPARED
     for name in names:
+        if len(name) > _LONGEST_NAME:
+            continue
         ending = find_partial_ending(name)
         whole = _fold(name[: len(name) - len(ending)])
         if _fold(name) in known or (ending and whole in known):
             continue
-        alike = max(_likeness(pattern, whole) for pattern in patterns)
-        if _has_date(whole, business_date):
-            is_near = alike >= _ALIKE or not is_had
-        else:
-            is_near = alike >= _VERY_ALIKE and not is_had and not _has_date(whole, None)
-        if is_near:
+        is_dated = _has_date(whole, business_date)
+        if is_dated and not is_had:
             near.append(name)
+        elif left and (is_dated or not (is_had or _has_date(whole, None))):
+            left -= 1
+            least = _ALIKE if is_dated else _VERY_ALIKE
+            if any(_likeness(pattern, whole) >= least for pattern in patterns):
+                near.append(name)
     return near
 
 
@@ -163,12 +174,16 @@ def _forms(day: date) -> Iterator[str]:
 
 
 def _likeness(pattern: str, name: str) -> float:
-    """Compare the letters of a pattern and a name, without endings and `*`: from 0 to 1."""
+    """Compare the letters of a pattern and a name, without endings and `*`: from 0 to 1.
+
+    Of letters whose numbers alone differ too much it is 0.
+    """
     wanted = _letters(re.sub(r"YYYY|MM|DD|\*", "", _without_ending(pattern)))
     letters = _letters(_without_ending(name))
     if wanted and wanted in letters:
         return 1.0
-    return SequenceMatcher(None, wanted, letters, autojunk=False).ratio()
+    matcher = SequenceMatcher(None, wanted, letters, autojunk=False)
+    return matcher.ratio() if matcher.real_quick_ratio() >= _ALIKE else 0.0
 
 
 def _without_ending(name: str) -> str:
@@ -185,6 +200,7 @@ def _fold(text: str) -> str:
     return "".join(char for char in plain if not unicodedata.combining(char))
 
 
+@lru_cache(maxsize=1_024)
 def _to_regular_expression(pattern: str) -> str:
     parts = re.split(r"(YYYY|MM|DD|\*)", pattern)
     return "".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
 import pytest
@@ -147,6 +148,27 @@ class TestNearMisses:
     ) -> None:
         near = find_near_misses(self.PATTERNS, [name], self.DAY, is_had=True)
         assert near == ([name] if is_near else [])
+
+    @pytest.mark.parametrize("is_had", [False, True])
+    def test_a_name_that_no_file_system_has_is_near_nothing(self, is_had: bool) -> None:
+        longest = f"2026-11-02_toku_invoices_{'9' * 226}.csv"
+        names = [longest, f"9{longest}", f"2026-11-02_toku_invoices_{'9' * 20_000_000}.csv"]
+        assert len(longest) == 255
+        assert find_near_misses(self.PATTERNS, names, self.DAY, is_had=is_had) == [longest]
+        assert file_date("YYYY-MM-DD_*.csv", longest) == self.DAY
+        assert [file_date("YYYY-MM-DD_*.csv", name) for name in names[1:]] == [None, None]
+
+    @pytest.mark.parametrize("is_had", [False, True])
+    @pytest.mark.parametrize("letters", ["tokuinvoces", "zyx" * 80])
+    def test_of_as_many_names_as_a_server_may_list_a_part_is_compared(
+        self, letters: str, is_had: bool
+    ) -> None:
+        """R20: while names are compared, nobody else's inbox is looked into."""
+        names = [f"{number}-{letters}.csv" for number in range(25_000)]
+        names += [f"2026-11-02-{number}-{letters}.csv" for number in range(25_000)]
+        began = time.process_time()
+        find_near_misses(self.PATTERNS, names, self.DAY, is_had=is_had)
+        assert time.process_time() - began < 6
 
     def test_of_any_date_is_what_is_asked_before_the_first_one(self) -> None:
         near = find_near_misses(self.PATTERNS, ["2025-01-31-toku-invoices.csv"], None, is_had=False)
