@@ -23,6 +23,7 @@ from orchestration.formats.workbook_files import (
     as_unreadable,
     check_parts,
     open_workbook,
+    read_rows,
     rename_strict,
 )
 from orchestration.formats.workbooks import HEADER_IS_AMONG
@@ -129,10 +130,9 @@ def _read_workbook(
         for worksheet in workbook.worksheets:
             if worksheet.sheet_state != "visible":
                 continue
-            worksheet.reset_dimensions()
             rows = [
                 [text_of(cell) or "" for cell in cells[:MOST_COLUMNS]]
-                for cells in islice(worksheet.iter_rows(), _ROWS_READ)
+                for cells in islice(read_rows(worksheet), _ROWS_READ)
             ]
             for place, names in enumerate(rows[:HEADER_IS_AMONG]):
                 fields = find_fields(names, layout, aliases)

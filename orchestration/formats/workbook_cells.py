@@ -12,6 +12,8 @@ from email_validator import EmailNotValidError, validate_email
 from orchestration.formats.number_formats import show_number, show_text
 
 _MOST_EXACT_DIGITS = 15
+# Excel has 32,767 characters in a cell, and the library cuts what it writes there.
+LONGEST_TEXT = 32_000
 FORMULA = re.compile(rb"<(?:\w+:)?f[ >/]")
 # How the file format writes a character that XML cannot represent.
 _ENCODED = re.compile(r"_x([0-9A-Fa-f]{4})_")
@@ -36,7 +38,9 @@ def find_cell_code(
         if position >= len(cells):
             continue
         cell = cells[position]
-        if cell.data_type == "e":
+        if cell.data_type == "e" or (
+            isinstance(cell.value, str) and len(cell.value) > LONGEST_TEXT
+        ):
             return "cell_error"
         if (
             cell.value is None
@@ -75,10 +79,17 @@ def as_shown(cell: Any, text: str) -> str:
 def _shown(cell: Any) -> str | None:
     """Return what a cell displays, or None if its format displays anything else, like a word."""
     if isinstance(cell.value, str):
-        return show_text(_decoded(cell.value), cell.number_format)
+        return show_text(_decoded(_cut(cell.value)), cell.number_format)
     if isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
         return None
     return show_number(cell.value, cell.number_format)
+
+
+def _cut(value: str) -> str:
+    """Shorten a text that no cell of Excel has: its row is refused for a required cell (R15) or,
+    like a much shorter one, for another column.
+    """
+    return value[: LONGEST_TEXT + 1]
 
 
 def _decoded(value: str) -> str:
@@ -95,7 +106,7 @@ def text_of(cell: Any) -> str | None:
     value = cell.value
     if isinstance(value, str):
         # Every run of blanks becomes one space; invisible characters are removed.
-        value = _decoded(value)
+        value = _decoded(_cut(value))
         visible = value if value.isascii() else value.translate(_INVISIBLE)
         return " ".join(visible.split()) or None
     if value is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
-import openpyxl
+from openpyxl.reader.excel import ExcelReader
 
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.workbook_cells import FORMULA
@@ -21,6 +21,12 @@ LARGEST_CONTENT_BYTES = 1_000_000_000
 # that describes the workbook. The formats of Excel's 65,490 kinds of cells fit.
 LARGEST_TEXTS_BYTES = 200_000_000
 LARGEST_DESCRIPTION_BYTES = 50_000_000
+# What may be read until the next row ends: the library keeps all of it until then, a hundred times
+# as large as it is in the file. No sheet of Excel has as much in a row or beside the rows.
+MOST_TAGS = 500_000
+LARGEST_ROW_BYTES = 1 << 25
+# The tags of four million texts.
+MOST_TEXT_TAGS = 8_000_000
 _NOT_READ = ("pivot", "externallinks/", "calcchain")
 MOST_PARTS = 1_000
 MOST_COLUMNS = 256
@@ -121,11 +127,91 @@ def rename_strict(path: Path) -> BytesIO:
 
 def open_workbook(content: IO[bytes], stack: ExitStack, *, data_only: bool) -> Any:
     """Open a workbook for reading; closing the stack closes it."""
-    workbook = openpyxl.load_workbook(
-        content, read_only=True, data_only=data_only, keep_links=False
-    )
+    workbook = _Reader(content, data_only=data_only).read_within_limits()
     stack.callback(workbook.close)
     return workbook
+
+
+def read_rows(worksheet: Any) -> Iterator[Sequence[Any]]:
+    """Yield the cells of each row, including blank rows.
+
+    Raises:
+        UnreadableError: there is too much in a row or beside the rows.
+
+    """
+    # The declared size of a sheet may be wrong; without it, all cells are read.
+    worksheet.reset_dimensions()
+    archive: _Archive = worksheet.parent._archive
+    archive.allow(MOST_TAGS, LARGEST_ROW_BYTES)
+    for cells in worksheet.iter_rows():
+        archive.allow(MOST_TAGS, LARGEST_ROW_BYTES)
+        yield cells
+
+
+class _Archive(zipfile.ZipFile):
+    """The archive, as far as the library may read it.
+
+    The parts say which of them is the workbook, a sheet or the texts: the names prove nothing.
+    """
+
+    def allow(self, tags: int, byte_count: int) -> None:
+        """Set how much may be read from now on."""
+        self._tags, self._byte_count = tags, byte_count
+
+    def open(self, *arguments: Any, **options: Any) -> Any:
+        """Open a part; what is read of it counts."""
+        return _Part(self, super().open(*arguments, **options))
+
+    def take(self, part: IO[bytes], size: int) -> bytes:
+        """Read bytes of a part."""
+        content = part.read(self._byte_count + 1 if size < 0 else size)
+        self._byte_count -= len(content)
+        self._tags -= content.count(b"<") - content.count(b"</")
+        if self._byte_count < 0 or self._tags < 0:
+            raise unreadable_workbook("workbook_too_large")
+        return content
+
+
+class _Part:
+    """An open part of an archive."""
+
+    def __init__(self, archive: _Archive, part: IO[bytes]) -> None:
+        self._archive = archive
+        self._part = part
+
+    def read(self, size: int = -1) -> bytes:
+        return self._archive.take(self._part, size)
+
+    def close(self) -> None:
+        self._part.close()
+
+    def __enter__(self) -> _Part:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Reader(ExcelReader):  # type: ignore[misc]
+    """The library's reader, of an archive with limits."""
+
+    def __init__(self, content: IO[bytes], *, data_only: bool) -> None:
+        super().__init__(content, read_only=True, data_only=data_only, keep_links=False)
+        self.archive = _Archive(content)
+
+    def read_within_limits(self) -> Any:
+        self._allow_description()
+        self.read()
+        return self.wb
+
+    def read_strings(self) -> None:
+        self.archive.allow(MOST_TEXT_TAGS, LARGEST_TEXTS_BYTES)
+        super().read_strings()
+        self._allow_description()
+
+    def _allow_description(self) -> None:
+        # With the beginnings of all sheets.
+        self.archive.allow(2 * MOST_TAGS, 2 * LARGEST_DESCRIPTION_BYTES)
 
 
 @contextmanager

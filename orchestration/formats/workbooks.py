@@ -41,10 +41,12 @@ from orchestration.formats.workbook_cells import (
     usable_mail,
 )
 from orchestration.formats.workbook_files import (
+    LARGEST_CONTENT_BYTES,
     MOST_COLUMNS,
     as_unreadable,
     check_parts,
     open_workbook,
+    read_rows,
     rename_strict,
     unreadable_workbook,
 )
@@ -140,12 +142,16 @@ class Workbook:
 
         """
         attribute_names = _name_positions(self.sheet)
-        count = 0
+        count = length = 0
         with as_unreadable():
             for number, cells, formula_cells in self.cells():
                 if number <= self.sheet.header_row:
                     continue
                 texts = [text_of(cell) for cell in cells]
+                # A text that many cells share is once in the file.
+                length += sum(len(text) for text in texts if text)
+                if length > LARGEST_CONTENT_BYTES:
+                    raise unreadable_workbook("workbook_too_large")
                 if any(texts):
                     count += 1
                     yield self._make_row(number, cells, formula_cells, texts, attribute_names)
@@ -342,9 +348,7 @@ def _first_rows(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
 
 def _cells(worksheet: Any) -> Iterator[tuple[int, Sequence[Any]]]:
     """Yield each row with its number, including blank rows."""
-    # The declared size of a sheet may be wrong; without it, all cells are read.
-    worksheet.reset_dimensions()
-    for number, cells in enumerate(worksheet.iter_rows(), start=1):
+    for number, cells in enumerate(read_rows(worksheet), start=1):
         if number > MOST_ROWS:
             raise unreadable_workbook("workbook_too_large")
         if len(cells) > MOST_COLUMNS:

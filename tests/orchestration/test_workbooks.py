@@ -417,6 +417,98 @@ class TestRefusals:
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
         tracemalloc.stop()
 
+    @pytest.mark.parametrize(
+        ("place", "element"),
+        [
+            (b"</row></sheetData>", b"<c/>"),
+            (b"</row></sheetData>", b"<!--</row>--><c/>"),
+            (b"<sheetData>", b"<a/>"),
+            (b"</worksheet>", b"<a/>"),
+        ],
+    )
+    def test_elements_without_the_end_of_a_row_are_refused_before_they_fill_the_memory(
+        self, tmp_path: Path, place: bytes, element: bytes
+    ) -> None:
+        whole = _save(tmp_path / "whole", HEADER, *[["1", "Ana"]] * 9).read_bytes()
+        sheet = _sheet_of(whole)
+        assert sheet.count(place) == 1
+        (tmp_path / "w").write_bytes(
+            _with_sheet(whole, sheet.replace(place, element * 100_000 + place))
+        )
+        tracemalloc.start()
+        with patch.object(workbook_files, "MOST_TAGS", 5_000):
+            assert _refusal(tmp_path / "w")[0] == "workbook_too_large"
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+        tracemalloc.stop()
+
+    def test_a_row_of_few_elements_and_many_bytes_is_refused(self, tmp_path: Path) -> None:
+        whole = _save(tmp_path / "whole", HEADER, ["1", "Ana"]).read_bytes()
+        sheet = _sheet_of(whole)
+        long = sheet.replace(b"</row></sheetData>", b" " * 3_000_000 + b"</row></sheetData>")
+        (tmp_path / "w").write_bytes(_with_sheet(whole, long))
+        assert len(_read(tmp_path / "w")[1]) == 1
+        with patch.object(workbook_files, "LARGEST_ROW_BYTES", 2_000_000):
+            assert _refusal(tmp_path / "w")[0] == "workbook_too_large"
+
+    @pytest.mark.parametrize("name", ["xl/pivot.xml", "xl/worksheets/w.xml"])
+    @pytest.mark.parametrize("is_workbook", [True, False])
+    def test_a_part_is_what_another_part_says_whatever_its_name_is(
+        self, tmp_path: Path, name: str, is_workbook: bool
+    ) -> None:
+        whole = _save(tmp_path / "whole", HEADER, ["1", "Ana"]).read_bytes()
+        with zipfile.ZipFile(io.BytesIO(whole)) as source:
+            parts = {each: source.read(each) for each in source.namelist()}
+        types, many = parts["[Content_Types].xml"], b"<a/>" * 100_000
+        if is_workbook:
+            types = types.replace(b"xl/workbook.xml", name.encode())
+            parts[name] = parts.pop("xl/workbook.xml").replace(
+                b"</workbook>", many + b"</workbook>"
+            )
+        else:
+            kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+            named = f'<Override PartName="/{name}" ContentType="{kind}"/></Types>'
+            types = types.replace(b"</Types>", named.encode())
+            parts[name] = b"<sst>" + many + b"</sst>"
+        with zipfile.ZipFile(tmp_path / "w", "w", zipfile.ZIP_DEFLATED) as target:
+            for each, content in {**parts, "[Content_Types].xml": types}.items():
+                target.writestr(each, content)
+        tracemalloc.start()
+        with (
+            patch.object(workbook_files, "MOST_TAGS", 5_000),
+            patch.object(workbook_files, "MOST_TEXT_TAGS", 5_000),
+        ):
+            assert _refusal(tmp_path / "w")[0] == "workbook_too_large"
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+        tracemalloc.stop()
+
+    def test_a_text_longer_than_any_of_excel_is_cut_and_its_row_refused(
+        self, tmp_path: Path
+    ) -> None:
+        long = "x" * 40_000
+        whole = _save(tmp_path / "w", [*HEADER, "nota"], ["1", "AA", "a@b.cl", "BB"], ["CC", "A"])
+        content = io.BytesIO()
+        with (
+            zipfile.ZipFile(whole) as source,
+            zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as target,
+        ):
+            for each in source.namelist():
+                text = source.read(each)
+                for place in (b"BB", b"CC", b"AA"):
+                    text = text.replace(b"<t>" + place + b"</t>", f"<t>{long}</t>".encode())
+                target.writestr(each, text)
+        whole.write_bytes(content.getvalue())
+        first, second = _read(whole)[1]
+        assert (first.cell_code, second.cell_code) == ("cell_error", "cell_error")
+        assert first.attribute_length == 32_001
+        assert {len(first.name or ""), len(second.customer_id or "")} == {32_001}
+
+    def test_a_text_that_many_cells_share_counts_in_each(self, tmp_path: Path) -> None:
+        rows = [[str(number), "x" * 30_000] for number in range(40)]
+        path = _save(tmp_path / "w", HEADER, *rows)
+        assert len(_read(path)[1]) == 40
+        with patch.object(workbooks, "LARGEST_CONTENT_BYTES", 1_000_000):
+            assert _refusal(path)[0] == "workbook_too_large"
+
     def test_the_texts_that_are_kept_in_memory_have_a_limit_of_their_own(
         self, tmp_path: Path
     ) -> None:
