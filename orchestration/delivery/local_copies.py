@@ -20,6 +20,7 @@ from orchestration.installation.damage import DamagedError
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.installation.messages import Say
+from orchestration.landing import manifests
 
 _ANEW = "`python -m orchestration restore` writes it again"
 
@@ -34,6 +35,7 @@ class Damaged:
         file: what is published under its name; None if nothing is.
         is_as_sent: whether that has the bytes that were sent.
         in_the_way: a file or folder in the place of the copy or of its folder.
+        is_to_come: whether loads wait whose models may publish it again.
 
     """
 
@@ -42,10 +44,13 @@ class Damaged:
     file: OutgoingFile | None
     is_as_sent: bool
     in_the_way: Path | None
+    is_to_come: bool = False
 
     @property
     def said(self) -> str:
         """One sentence: what is wrong with it and what to do."""
+        if self.file is None and self.is_to_come:
+            return f"{self.path} {self.fault}: `python -m orchestration run`, then {_ANEW}"
         if self.file is None:
             return f"{self.path} {self.fault}: put it back from a backup"
         if self.in_the_way:
@@ -64,6 +69,9 @@ def find_damaged(connection: Connection, home: Home) -> Iterator[Damaged]:
         DamagedError: the ledger is damaged.
 
     """
+    is_to_come = warehouse.unfinished_load_id(connection) is not None or warehouse.last_load_id(
+        connection
+    ) < manifests.last_load_id(home)
     for business_date, hashes in sorted(_read_sent(home).items()):
         contents = {path: path.read_bytes() if path.is_file() else None for path in hashes}
         others = {
@@ -86,6 +94,7 @@ def find_damaged(connection: Connection, home: Home) -> Iterator[Damaged]:
                     file,
                     file is not None and file.sha256 in hashes[path],
                     _find_in_the_way(path),
+                    is_to_come,
                 )
 
 

@@ -450,6 +450,25 @@ def test_what_is_in_the_way_of_a_payments_file_is_told(damaged: Installed) -> No
 
 
 @pytest.mark.parametrize(
+    "change", ["update raw.loads set finished_at = null", "delete from raw.loads"]
+)
+def test_copies_that_waiting_loads_make_again_need_no_backup(
+    damaged: Installed, change: str
+) -> None:
+    """As after a replay that was ended before it was done."""
+    home = damaged.home
+    path = home.outbox / "lumina" / f"{DAY}_toku_payments.csv"
+    path.unlink()
+    with warehouse.connect(home) as connection:
+        connection.execute(change)
+        found = [each for each in local_copies.find_damaged(connection, home) if each.path == path]
+    assert [each.said for each in found] == [
+        f"{path} is missing: `python -m orchestration run`, then `python -m orchestration restore`"
+        " writes it again"
+    ]
+
+
+@pytest.mark.parametrize(
     "change",
     [
         None,
