@@ -27,6 +27,7 @@ from orchestration.formats.file_columns import (
     map_columns,
 )
 from orchestration.formats.record_check import ESCAPE, ESCAPES, FILLER, check_records
+from orchestration.installation.damage import is_of_full_disk
 from orchestration.installation.databases import Connection, copy_sql, literal_path, quoted
 from orchestration.installation.project_yaml import RawTable
 from orchestration.installation.row_views import select_list
@@ -47,6 +48,10 @@ class RecordCountMismatchError(Exception):
 
 class RowsRefusedError(Exception):
     """DuckDB failed; the message is the type of its error, because its text quotes rows (R30)."""
+
+
+class OutOfMemoryError(RowsRefusedError):
+    """DuckDB had too little memory: whether a file is read depends on the machine."""
 
 
 @dataclass(frozen=True)
@@ -301,6 +306,8 @@ def _read_lines(
             f"select file_index, count(*), count(*) filter ({is_record})"  # noqa: S608
             " from temp.file_rows group by all order by all",
         )
+    except OutOfMemoryError:
+        raise
     except RowsRefusedError:
         return None
     wanted = [(number, each.record_count) for number, each in enumerate(every)]
@@ -312,8 +319,11 @@ def _read_lines(
 def _fetch(connection: Connection, sql: str) -> list[tuple[int, ...]]:
     try:
         return connection.execute(sql).fetchall()
-    except (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InterruptException):
+    except (duckdb.IOException, duckdb.InterruptException):
         raise
     except duckdb.Error as error:
-        refusal = RowsRefusedError(type(error).__name__)
+        if is_of_full_disk(error):
+            raise
+        is_of_memory = isinstance(error, duckdb.OutOfMemoryException)
+        refusal = (OutOfMemoryError if is_of_memory else RowsRefusedError)(type(error).__name__)
     raise refusal  # outside of the handler, so that DuckDB's error is not its context

@@ -23,8 +23,10 @@ from orchestration.formats.text_files import (
     read,
 )
 from orchestration.installation import row_views
+from orchestration.installation.damage import DamagedError, is_of_full_disk
 from orchestration.installation.databases import Connection, copy_sql, literal_path, quoted
 from orchestration.installation.home import Home
+from orchestration.installation.tracing import trace
 from orchestration.landing import manifests, row_files, store
 from orchestration.landing.manifests import LandedFile, Manifest
 from orchestration.landing.row_files import Collected, RowFile
@@ -44,6 +46,15 @@ _JSON_TYPES = {
     "line_number": "bigint",
     "attribute_length": "bigint",
 }
+
+
+class UnreadFileError(RowsRefusedError):
+    """A file could not be read here, though nothing of it is damaged; the message names it."""
+
+    def __init__(self, file: LandedFile, kind: str) -> None:
+        # The file name may contain a person's name; the hash identifies the file, too (R30).
+        super().__init__(f"{file.organization_id}, file {file.sha256}: {kind}")
+        self.file_id = file.file_id
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def copy_files(
 
     Raises:
         DamagedError: a file has changed since it landed.
-        RowsRefusedError: DuckDB failed on a row.
+        UnreadFileError: a file could not be read, as by lack of memory.
 
     """
     copied: dict[str, Copied] = {}
@@ -101,14 +112,16 @@ def copy_files(
                 path = store.stored_path(home, file)
                 require_named(path, file.stored_sha256)
                 if file.kind == manifests.CUSTOMERS:
-                    copied[file.file_id] = _copy_customers(
-                        connection, home, path, file, aliases, rows, is_only=workbook_count == 1
-                    )
+                    with _naming(file):
+                        copied[file.file_id] = _copy_customers(
+                            connection, home, path, file, aliases, rows, is_only=workbook_count == 1
+                        )
                     continue
                 layout = Layout(
                     file.organization_id, file.kind, file.delimiter, file.customer_id_scheme
                 )
-                reading = stack.enter_context(read(path, layout, aliases, home.scratch))
+                with _naming(file):
+                    reading = stack.enter_context(read(path, layout, aliases, home.scratch))
                 if reading.records is not None:
                     together[ROW_TABLES[file.kind], reading.shape][file] = reading
                     byte_count += reading.records.path.stat().st_size
@@ -156,8 +169,21 @@ def _copy_together(
         elif isinstance(error, RecordCountMismatchError):
             yield file.file_id, error
         else:
-            # The file name may contain a person's name; the hash identifies the file, too (R30).
-            raise RowsRefusedError(f"{file.organization_id}, file {file.sha256}: {error}") from None
+            raise UnreadFileError(file, str(error)) from None
+
+
+@contextmanager
+def _naming(file: LandedFile) -> Iterator[None]:
+    """Name the file at which reading fails, unless damage or a full disk is the cause."""
+    try:
+        yield
+    except (DamagedError, OSError):
+        raise
+    except Exception as error:
+        if is_of_full_disk(error):
+            raise
+        trace(error)
+        raise UnreadFileError(file, type(error).__name__) from None
 
 
 def _copy_customers(

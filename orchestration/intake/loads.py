@@ -7,7 +7,7 @@ manifest that is not in `raw` yet. Only then is anything new taken (R29).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from orchestration.contracts import code_lists
@@ -19,12 +19,15 @@ from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
 from orchestration.installation.messages import Say
 from orchestration.intake import loading, rebuilding, soundness, taking, trial_homes
+from orchestration.intake.copying import UnreadFileError
 from orchestration.landing import manifests, store
 from orchestration.landing.manifests import Manifest
 from orchestration.landing.sealing import missing
 
 # Copies of files that a run reads, as `tempfile` names them.
 _COPIES = "tmp*"
+# The code of a file that an operator refuses before it is read.
+_LEFT_OUT = "refused_by_operator"
 
 
 class ErasureUnfinishedError(ToldError):
@@ -33,6 +36,17 @@ class ErasureUnfinishedError(ToldError):
     def __init__(self) -> None:
         super().__init__(
             "an erasure was begun and has not ended: run `python -m orchestration erase` again"
+        )
+
+
+class UnloadableError(ToldError):
+    """A file of a load cannot be read here, and the load waits with all others (R20)."""
+
+    def __init__(self, load_id: int, error: UnreadFileError) -> None:
+        super().__init__(
+            f"load {load_id} cannot go on ({error}): run again with more memory"
+            " (SALDO_MEMORY_LIMIT), or leave that file out:"
+            f" `python -m orchestration refuse {error.file_id}`"
         )
 
 
@@ -68,6 +82,7 @@ def carry_next(
         DamagedError: the landing area is damaged; nothing was taken.
         ErasureUnfinishedError: a new load would bring back a person who is being erased.
         OlderWarehouseError: another version made the warehouse; nothing was taken.
+        UnloadableError: a file cannot be read here.
 
     """
     soundness.require_numbers(connection, home)
@@ -83,7 +98,7 @@ def carry_next(
     manifest = taking.take(
         connection, home, contracts, organizations, business_date, environment, clock, say
     )
-    rows = loading.load(connection, home, manifest)
+    rows = _load(connection, home, manifest)
     return CarriedLoad(manifest, rows)
 
 
@@ -99,6 +114,7 @@ def carry_landed(
         DamagedError: the part of the landing area that it reads is damaged.
         OlderWarehouseError: another version made the warehouse.
         OtherEngineError: another engine did.
+        UnloadableError: a file cannot be read here.
 
     """
     warehouse.check_raw(connection)
@@ -119,5 +135,39 @@ def carry_landed(
     manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
     if manifest is None:
         return None
-    rows = loading.load(connection, home, manifest)
+    rows = _load(connection, home, manifest)
     return CarriedLoad(manifest, rows)
+
+
+def _load(connection: Connection, home: Home, manifest: Manifest) -> Mapping[str, int]:
+    try:
+        return loading.load(connection, home, manifest)
+    except UnreadFileError as error:
+        raise UnloadableError(manifest.load_id, error) from None
+
+
+def leave_out(connection: Connection, home: Home, file_id: str) -> bool:
+    """Refuse a file of the load that is to be loaded next, so that it is not read (R20).
+
+    Its manifest notes that: with each replay the file is left out again.
+
+    Args:
+        connection: the warehouse.
+        home: the installation; the caller holds its lock.
+        file_id: the id of the file.
+
+    Returns:
+        Whether that load has such a file, which is not refused yet.
+
+    """
+    manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
+    if manifest is None:
+        return False
+    files = tuple(
+        replace(file, file_code=_LEFT_OUT) if file.file_id == file_id else file
+        for file in manifest.files
+    )
+    if files == manifest.files:
+        return False
+    manifests.write_manifest(home, replace(manifest, files=files))
+    return True

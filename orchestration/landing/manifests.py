@@ -1,4 +1,6 @@
-"""Manifests: what each load took. Written before the load; only an erasure changes one."""
+"""Manifests: what each load took. Written before the load; an erasure changes one, and an operator
+who refuses a file that cannot be loaded.
+"""
 
 from __future__ import annotations
 

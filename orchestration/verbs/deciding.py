@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import click
@@ -13,9 +14,11 @@ from orchestration import runs
 from orchestration.contracts.organizations import read_contracts
 from orchestration.delivery import published_copy
 from orchestration.installation import locking, warehouse
+from orchestration.installation.damage import DamagedError
 from orchestration.installation.databases import Connection
-from orchestration.intake import decisions
-from orchestration.intake.decisions import DecidedError, HeldFile, OvertakenError
+from orchestration.installation.home import Home
+from orchestration.intake import decisions, loads
+from orchestration.intake.decisions import DecidedError, HeldFile, NotHeldError, OvertakenError
 from orchestration.reports import alerts
 from orchestration.reports.printing import as_text, make_table, say
 from orchestration.verbs.common import exit_on_user_error, open_home
@@ -42,7 +45,12 @@ def approve(file_id: str) -> None:
 @click.command()
 @click.argument("file_id")
 def refuse(file_id: str) -> None:
-    """Refuse a held file: the debts stay as they are."""
+    """Refuse a held file, or one at which a load cannot go on: the debts stay as they are."""
+    home = open_home()
+    with exit_on_user_error():
+        if not _is_held(home, file_id) and _leave_out(home, file_id):
+            click.echo(f"{file_id}: refused; `python -m orchestration run` goes on without it")
+            return
     _decide(file_id, decisions.REFUSED)
 
 
@@ -81,6 +89,18 @@ def _decide(file_id: str, decision: str) -> None:
                 runs.run_decisions(home, console.print)
             with published_copy.reading(home) as published:
                 _show_file(console, published, file_id)
+
+
+def _is_held(home: Home, file_id: str) -> bool:
+    with suppress(NotHeldError, DamagedError), published_copy.reading(home) as published:
+        decisions.check_held(published, file_id)
+        return True
+    return False
+
+
+def _leave_out(home: Home, file_id: str) -> bool:
+    with locking.exclusive(home), warehouse.connect(home) as connection:
+        return loads.leave_out(connection, home, file_id)
 
 
 def _show_held(console: Console, files: Sequence[HeldFile]) -> None:

@@ -25,6 +25,7 @@ from orchestration.contracts.organizations import Aliases, normalize_header, rea
 from orchestration.formats import limits
 from orchestration.formats.file_columns import Layout
 from orchestration.formats.text_files import (
+    OutOfMemoryError,
     Reading,
     RecordCountMismatchError,
     RowsRefusedError,
@@ -916,6 +917,16 @@ def test_two_thousand_columns_are_read_in_little_memory(desk: Desk) -> None:
     assert json.loads(str(outcome.rows[-1][-1])) == {
         name: str(4 + number) for number, name in enumerate(names)
     }
+
+
+def test_too_little_memory_is_no_fault_of_the_file(desk: Desk) -> None:
+    """A refusal would depend on the machine, and so would the rows after a replay."""
+    names = ",".join(f"k{number}" for number in range(1_996))
+    record = ",".join(map(str, range(2_000))) + "\n"
+    desk.connection.execute("set memory_limit = '20MB'; set max_temp_directory_size = '0MB'")
+    with pytest.raises(OutOfMemoryError) as raised:
+        desk.hand_in((f"{','.join(COLUMNS)},{names}\n" + record * 500).encode())
+    assert str(raised.value) == "OutOfMemoryException"
 
 
 def test_an_ordinary_file_is_checked_in_little_memory_and_without_a_copy(desk: Desk) -> None:
