@@ -15,7 +15,7 @@ from orchestration.contracts.organizations import Organization
 from orchestration.installation.clock import Clock, utc_now
 from orchestration.installation.home import Home
 from orchestration.intake import arriving
-from orchestration.intake.arriving import Arriving
+from orchestration.intake.arriving import Arriving, Left
 from orchestration.intake.receiving import (
     Received,
     describe,
@@ -177,7 +177,8 @@ def begin(
     files are taken if the connection still works (R18). A file that is gone again is not a failure.
     If the oldest debts file or workbook cannot be received, the next one is taken: a file that can
     never be read must not block those of later days. If it arrives after all, it is late (R8). A
-    file that is still growing keeps its place.
+    file that is still growing keeps its place. Once more bytes have been received than one file may
+    have, the other files wait for another load: the bytes of each extend the deadline (R20).
 
     Args:
         home: the installation.
@@ -221,22 +222,20 @@ def _look_once(
             listing = client.look(organization.inbox_dir)
             listed_at = clock()
             looked.files_seen = len(listing.files)
-            newest = dict(sorted((name, each.received_at) for (_, name), each in seen.items()))
             former, looked.problems = arriving.find_left(
-                home, organization.organization_id, listing.files, environment, newest, clock()
+                home,
+                organization.organization_id,
+                listing.files,
+                environment,
+                dict(sorted((name, each.received_at) for (_, name), each in seen.items())),
+                clock(),
             )
             remotes = [*former, *listing.files]
             left = find_new(organization, remotes, known, business_date, compares_bytes=True)
             # Files received earlier come first, in their order of receipt (R8).
             turns = {remote: turn for turn, remote in enumerate(former)}
             left.sort(key=lambda each: (each.business_date, turns.get(each.remote, len(turns))))
-            new = {each.remote for each in left}
-            named = {(name, each.sha256) for (_, name), each in seen.items()}
-            looked.arriving += [
-                each.arriving
-                for remote, each in former.items()
-                if remote not in new and (remote.name, each.download.sha256) in named
-            ]
+            looked.arriving += _find_landed(former, left, seen)
             first_seen = {
                 each.remote: sightings.note(organization.organization_id, each.remote, listed_at)
                 for each in left
@@ -248,11 +247,15 @@ def _look_once(
                     for arrival in choose(left)
                     if arrival.kind in wanted and arrival.remote.name not in had
                 ]
-                if not arrivals:
+                if not arrivals or client.deadline.byte_count > limit:
                     looked.files_waiting = len(left)
                     looked.waiting = find_waiting(left, business_date, environment)
                     break
+                tried: list[Arrival] = []
                 for arrival in arrivals:
+                    if client.deadline.byte_count > limit:
+                        break
+                    tried.append(arrival)
                     try:
                         received = receive(
                             home, organization, client, arrival, clock, limit, former
@@ -273,7 +276,7 @@ def _look_once(
                     if is_in_line:
                         wanted -= {arrival.kind} & set(ONE_A_LOAD)
                         had.add(arrival.remote.name)
-                left = [each for each in left if each not in arrivals]
+                left = [each for each in left if each not in tried]
     except Exception as error:
         looked.problems.insert(0, describe(error))
     names = {name for _, name in seen} | looked.names
@@ -282,6 +285,19 @@ def _look_once(
         *find_dated_ahead(organization, listing, names, business_date, clock().date(), environment),
     ]
     return looked
+
+
+def _find_landed(
+    former: Mapping[RemoteFile, Left], left: Sequence[Arrival], seen: SeenFiles
+) -> list[Arriving]:
+    """Find the notes of files received earlier that a load has taken, and that are not new."""
+    new = {each.remote for each in left}
+    named = {(name, each.sha256) for (_, name), each in seen.items()}
+    return [
+        each.arriving
+        for remote, each in former.items()
+        if remote not in new and (remote.name, each.download.sha256) in named
+    ]
 
 
 def settle(

@@ -26,8 +26,8 @@ CUSTOMERS = "customers"
 class Look:
     """The result of checking one organization's inbox (R20).
 
-    `outcome` is `looked`, or an error code. `files_waiting` counts debts files and workbooks that
-    wait for another load: a load takes one per organization.
+    `outcome` is `looked`, or an error code. `files_waiting` counts files that wait for another
+    load: a load takes one debts file and one workbook per organization, and only so many bytes.
     """
 
     organization_id: str

@@ -62,6 +62,9 @@ class Deadline:
     Args:
         seconds: the duration; allow() extends it.
 
+    Attributes:
+        byte_count: the bytes of files that it was extended for.
+
     """
 
     def __init__(self, seconds: float) -> None:
@@ -71,6 +74,7 @@ class Deadline:
         self._is_done = threading.Event()
         self._lock = threading.Lock()
         self._is_over = False
+        self.byte_count = 0
 
     @property
     def is_over(self) -> bool:
@@ -87,6 +91,7 @@ class Deadline:
 
     def allow(self, byte_count: int) -> None:
         """Extend the deadline by the time that bytes of a file may take."""
+        self.byte_count += byte_count
         self._ends += byte_count / _BYTES_A_SECOND
 
     def watch(self, close: Callable[[], object]) -> None:

@@ -49,7 +49,7 @@ class Client:
         self, open_sftp: Callable[[int, Deadline], SftpClient], deadline: Deadline, limits: Limits
     ) -> None:
         self._open_sftp = open_sftp
-        self._deadline = deadline
+        self.deadline = deadline
         self._limits = limits
         self._windows = list(_WINDOWS)
         self.has_reconnected = False
@@ -63,7 +63,7 @@ class Client:
 
     def serve(self, deadline: Deadline) -> bool:
         """Serve another organization of the login until its deadline; return whether it can."""
-        self._deadline = deadline
+        self.deadline = deadline
         deadline.watch(self._sftp.get_channel().get_transport().close)
         with suppress(SftpError), translated("asking for a sign of life"):
             remote_reading.read_attributes(self._sftp, ".")
@@ -231,7 +231,7 @@ class Client:
                         target.set_pipelined(True)
                         for start in range(0, len(content), _CHUNK):
                             chunk = content[start : start + _CHUNK]
-                            self._deadline.allow(len(chunk))
+                            self.deadline.allow(len(chunk))
                             target.write(chunk)
                     return self._publish(part, path, len(content), sha256, may_replace=may_replace)
                 except FileNotFoundError:
@@ -361,11 +361,11 @@ class Client:
                     # It disappeared with the connection: report the broken connection, not a
                     # missing file.
                     raise former from None
-                if error.code not in _BREAKS or len(self._windows) == 1 or self._deadline.is_over:
+                if error.code not in _BREAKS or len(self._windows) == 1 or self.deadline.is_over:
                     raise
                 former = error
                 try:
-                    self._sftp = self._open_sftp(1, self._deadline)
+                    self._sftp = self._open_sftp(1, self.deadline)
                 except SftpError:
                     raise error from None
                 del self._windows[0]
@@ -390,7 +390,7 @@ class Client:
                         target.flush()
                     return digest.hexdigest(), byte_count
                 byte_count += len(chunk)
-                self._deadline.allow(len(chunk))
+                self.deadline.allow(len(chunk))
                 if most_bytes is not None and byte_count > most_bytes:
                     raise TooLargeError("file_too_large", "the file has more bytes than allowed")
                 digest.update(chunk)

@@ -201,7 +201,7 @@ class TestUploading:
         self, place: Place, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         received: list[int] = []
-        monkeypatch.setattr(place.client._deadline, "allow", received.append)
+        monkeypatch.setattr(place.client.deadline, "allow", received.append)
         (place.outbox / NAME).write_bytes(LONG)
         assert place.client.find_upload(place.outbox_dir, NAME, CONTENT) is None
         with pytest.raises(SftpError):

@@ -331,3 +331,25 @@ def test_servers_without_an_end_hold_up_nobody(take, make_organization, sftp_ser
         "slow_bytes": "timed_out",
     }
     assert [file.organization_id for file in manifest.files] == ["andes_seguros"]
+
+
+def test_files_without_an_end_are_taken_in_several_loads(take, make_organization, sftp_server):
+    """R20: the bytes of each file extend the deadline, so that a look would have no end."""
+    organization = make_organization(quiet_seconds=0)
+    inbox = sftp_server.root / organization.inbox_dir
+    names = [f"2026-02-{day:02}_toku_payments.csv" for day in range(1, 8)]
+    for name in names:
+        (inbox / name).write_bytes(name.encode() * 16_000)  # 430 kB
+    (inbox / NAME).write_bytes(b"x")
+    taken, waiting = [], []
+    while not waiting or waiting[-1]:
+        manifest, _ = take([organization], {"SALDO_FILE_LIMIT": "1MB"})
+        (look,) = manifest.looks
+        assert look.outcome == "looked"
+        assert manifest.is_followed is bool(look.files_waiting)
+        taken.append([file.file_name for file in manifest.files])
+        waiting.append(look.files_waiting)
+        for file in manifest.files:
+            (inbox / file.file_name).unlink()
+    assert taken == [[NAME, *names[:3]], names[3:6], names[6:]]
+    assert waiting == [4, 1, 0]
