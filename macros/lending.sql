@@ -25,6 +25,37 @@
                 {%- do run_query('insert overwrite ' ~ name ~ ' ' ~ rows) -%}
             {%- endif -%}
         {%- endfor -%}
+        {%- do require_all_taken(load_id) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    Stop a build whose engine has not taken each row that it was lent: a cluster can read a file that
+    it does not find, or only in part, without an error.
+#}
+{% macro require_all_taken(load_id) -%}
+    {%- set taken = [] -%}
+    {%- for table in graph.sources.values() | selectattr('source_name', 'eq', 'raw') -%}
+        {%- set which = ' where load_id = ' ~ load_id if is_taken_by_load(table) else '' -%}
+        {%- do taken.append(
+            'select \'' ~ table.identifier ~ '\' as table_name from '
+            ~ table.schema ~ '.' ~ table.identifier ~ which
+        ) -%}
+    {%- endfor -%}
+    {%- set others = run_query(
+        'with taken as (' ~ taken | join(' union all ') ~ '),'
+        ~ ' counted as (select table_name, count(*) as row_count from taken group by table_name)'
+        ~ ' select lent.table_name, lent.row_count, coalesce(counted.row_count, 0)'
+        ~ ' from ' ~ lent('counts') ~ ' as lent'
+        ~ ' left join counted on lent.table_name = counted.table_name'
+        ~ ' where lent.row_count <> coalesce(counted.row_count, 0)'
+    ).rows -%}
+    {%- if others -%}
+        {{ exceptions.raise_compiler_error(
+            'Spark has taken ' ~ others[0][2] ~ ' rows of raw.' ~ others[0][0] ~ ', and was lent '
+            ~ others[0][1] ~ ': run again; on a cluster, all machines must see SALDO_HOME under the'
+            ~ ' same path (docs/scale.md)'
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 

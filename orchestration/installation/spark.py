@@ -20,13 +20,12 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import urlsplit
 
-from orchestration.installation import locking, standing, warehouse
+from orchestration.installation import lending, locking, standing, warehouse
 from orchestration.installation.damage import REPLAY
 from orchestration.installation.databases import Connection, quoted, transaction
 from orchestration.installation.dbt_project import CONNECT, run_dbt
 from orchestration.installation.errors import ToldError
 from orchestration.installation.home import Home
-from orchestration.installation.project_yaml import raw_tables
 
 # Spark 4.1 runs on these two.
 JAVA_VERSIONS = (17, 21)
@@ -112,7 +111,7 @@ class Spark:
         for folder in (_lent(home), _made(home)):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-        lend_rows(connection, _lent(home), warehouse.last_load_id(connection))
+        lending.lend(connection, _lent(home), warehouse.last_load_id(connection))
         lent = {"SALDO_SPARK_LENT": str(_lent(home)), "SALDO_SPARK_MADE": str(_made(home))}
         if _is_on_a_cluster():
             lent[_SESSION] = _connect().begin(home, _remote())
@@ -181,31 +180,6 @@ def forget(home: Home) -> None:
     end_session(home)
     if home.spark.exists():
         shutil.rmtree(home.spark)
-
-
-def lend_rows(connection: Connection, folder: Path, load_id: int | None) -> None:
-    """Write the tables of `raw` as Parquet files, one for each.
-
-    Args:
-        connection: the warehouse.
-        folder: where to.
-        load_id: of tables whose rows are written once, the load whose rows are written, or None for
-            all.
-
-    """
-    for name, table in raw_tables().items():
-        # Spark takes an instant without a zone for one of its own time zone.
-        columns = ", ".join(
-            f"timezone('UTC', {column.name}) as {column.name}"
-            if column.data_type == "timestamp"
-            else column.name
-            for column in table.columns
-        )
-        which = f" where load_id = {load_id}" if load_id and table.is_by_load else ""
-        target = quoted(folder / f"{name}.parquet")
-        connection.execute(
-            f"copy (select {columns} from raw.{name}{which}) to {target} (format parquet)"  # noqa: S608 (names of ours)
-        )
 
 
 def require_java() -> str:

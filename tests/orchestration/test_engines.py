@@ -277,6 +277,18 @@ def test_rows_that_change_after_their_load_are_lent_with_each_load() -> None:
     assert {name for name, table in raw_tables().items() if not table.is_by_load} == LENT_WHOLE
 
 
+def test_of_each_table_that_is_lent_its_number_of_rows_is_lent_too(lent: Lent) -> None:
+    folder = lent[0].scratch / "lent_to_spark"
+    with duckdb.connect() as connection:
+        said = connection.execute(f"select * from '{folder / 'counts.parquet'}'").fetchall()
+        counted = [
+            (name, len(connection.execute(f"select 1 from '{folder / name}.parquet'").fetchall()))
+            for name in raw_tables()
+        ]
+    assert said == counted
+    assert ("invoices", 0) not in said
+
+
 def test_what_spark_has_made_becomes_the_rows_of_the_warehouse_whenever_it_is_cut_off(
     lent: Lent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

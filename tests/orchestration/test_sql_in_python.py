@@ -34,6 +34,7 @@ PLUMBING = {
 READERS = {
     "delivery/ledger.py",
     "installation/kept_tables.py",
+    "installation/lending.py",
     "intake/arrivals.py",
     "intake/checking.py",
     "intake/copying.py",

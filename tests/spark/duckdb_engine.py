@@ -17,9 +17,8 @@ from typing import Any
 import duckdb
 
 from orchestration.delivery import ledger
-from orchestration.installation import warehouse
+from orchestration.installation import lending, warehouse
 from orchestration.installation.home import Home
-from orchestration.installation.spark import lend_rows
 from orchestration.intake import loads
 from tests.orchestration.building import BUILD, run_dbt
 from tests.orchestration.starting import lend_parse
@@ -64,7 +63,7 @@ class DuckDBEngine:
             self._take_ledger(connection, load_id)
             folder = self.home.scratch / "lent_to_spark"
             folder.mkdir(parents=True, exist_ok=True)
-            lend_rows(connection, folder, load_id)
+            lending.lend(connection, folder, load_id)
         return load_id, folder
 
     def build(self, *options: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orchestration.installation.home import PROJECT
+from orchestration.installation import lending, warehouse
+from orchestration.installation.home import PROJECT, Home
 from tests.spark.spark_engine import BuildError, SparkEngine
 
 # A quote that is not closed makes such a cell. What looks at each character for each takes minutes.
@@ -133,3 +134,39 @@ def test_upon_tables_with_other_loads_than_the_warehouse_nothing_is_built(
         with pytest.raises(BuildError, match="require_former_loads"):
             spark.invoke(*check)
         assert "have not the loads of this warehouse" in capfd.readouterr().out
+
+
+@pytest.fixture
+def lent(spark: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with what a warehouse lends after its first load, which Spark has not taken."""
+    home = Home(tmp_path / "home", PROJECT / "seeds")
+    home.create()
+    folder = tmp_path / "lent"
+    folder.mkdir()
+    with warehouse.connect(home) as connection:
+        connection.execute(
+            "insert into raw.loads (load_id, loaded_at, business_date, contracts)"
+            f" values (1, '{LOADED_AT}', '2026-03-02', 'x')"
+        )
+        lending.lend(connection, folder, 1)
+    spark.session.sql("delete from raw.loads")
+    monkeypatch.setenv("SALDO_SPARK_LENT", str(folder))
+    return folder
+
+
+def test_a_row_that_was_lent_and_not_taken_stops_a_build(
+    spark: SparkEngine, lent: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    spark.invoke("run-operation", "take_what_was_lent")
+    assert spark.session.table("raw.loads").count() == 1
+    counts = lent / "counts.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"copy (select table_name, row_count + (table_name = 'loads')::int as row_count"
+            f" from '{counts}') to '{counts}' (format parquet)"
+        )
+    with pytest.raises(BuildError, match="take_what_was_lent"):
+        spark.invoke("run-operation", "take_what_was_lent")
+    assert "Spark has taken 1 rows of raw.loads, and was lent 2: run again" in (
+        capfd.readouterr().out
+    )

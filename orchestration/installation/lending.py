@@ -1,0 +1,46 @@
+"""What Spark is lent before a build: the rows of `raw`, as Parquet files (R33).
+
+How many rows each file has is lent, too: macros/lending.sql compares it with what was taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestration.installation.databases import Connection, quoted
+from orchestration.installation.project_yaml import RawTable, raw_tables
+
+
+def lend(connection: Connection, folder: Path, load_id: int | None) -> None:
+    """Write the tables of `raw` as Parquet files, one for each, and their numbers of rows.
+
+    Args:
+        connection: the warehouse.
+        folder: where to.
+        load_id: of tables whose rows are written once, the load whose rows are written, or None for
+            all.
+
+    """
+    counts = []
+    for name, table in raw_tables().items():
+        which = f" where load_id = {load_id}" if load_id and table.is_by_load else ""
+        rows = f"select {_as_spark_reads(table)} from raw.{name}{which}"  # noqa: S608 (names of ours)
+        counts.append(f"('{name}', {_write(connection, rows, folder / f'{name}.parquet')})")
+    rows = f"select * from (values {', '.join(counts)}) as lent (table_name, row_count)"  # noqa: S608 (names of ours)
+    _write(connection, rows, folder / "counts.parquet")
+
+
+def _as_spark_reads(table: RawTable) -> str:
+    """Return the columns. Spark takes an instant without a zone for one of its own time zone."""
+    return ", ".join(
+        f"timezone('UTC', {column.name}) as {column.name}"
+        if column.data_type == "timestamp"
+        else column.name
+        for column in table.columns
+    )
+
+
+def _write(connection: Connection, rows: str, path: Path) -> int:
+    """Write rows as a Parquet file, and return how many they are."""
+    written = connection.execute(f"copy ({rows}) to {quoted(path)} (format parquet)")
+    return int(written.fetchall()[0][0])
