@@ -118,20 +118,26 @@ def at_work(root: Path) -> Iterator[Cluster]:
 
 
 @contextmanager
-def serving(root: Path, master: str) -> Iterator[str]:
+def serving(root: Path, master: str, settings: Mapping[str, str] | None = None) -> Iterator[str]:
     """A server until the block ends, as it is documented; its log is in a folder.
+
+    Args:
+        root: the folder.
+        master: of its cluster.
+        settings: more of its settings.
 
     Yields:
         Its address, SALDO_SPARK_REMOTE.
 
     """
     port = free_port()
-    settings = {
+    all_settings = {
         **_FOR_FEW_ROWS,
+        **(settings or {}),
         "spark.local.dir": str(root / "server"),
         "spark.connect.grpc.binding.port": str(port),
     }
-    command = ("/bin/sh", "-c", documented_server(master, settings))
+    command = ("/bin/sh", "-c", documented_server(master, all_settings))
     with _started(server_log(root), "Connect server started", command, {}):
         yield f"sc://{_HOST}:{port}"
 

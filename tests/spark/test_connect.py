@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +14,11 @@ import pytest
 
 from orchestration.devtools.demo.samples import DAYS
 from orchestration.installation import spark_connect
-from orchestration.installation.dbt_project import CONNECT
+from orchestration.installation.dbt_project import CONNECT, DBT, project_folder
 from orchestration.installation.home import PROJECT, Home
 from orchestration.installation.spark import NoSparkError, forget
 from tests.orchestration.installations import Installed, install
+from tests.spark import settings
 from tests.spark.cluster import left_at_work, serving
 from tests.spark.commands import kill, published_tables, started, wait_for
 
@@ -48,6 +51,29 @@ def home(tmp_path: Path) -> Home:
     home = Home(tmp_path / "home", PROJECT / "seeds")
     home.create()
     return home
+
+
+def test_the_settings_of_the_profile_overrule_those_of_a_server(home: Home, tmp_path: Path) -> None:
+    wanted = settings.of_each_session(home)
+    each = "{{ print(run_query('set `' ~ name ~ '`').rows[0] | join('=')) }}"
+    asked = f"{{% for name in {[*wanted]} if execute %}}{each}{{% endfor %}}"
+    home.spark.mkdir()
+    with serving(tmp_path, "local[1]", settings.OTHERS) as remote:
+        said = subprocess.run(
+            [*DBT, "--no-populate-cache", "compile", "--quiet", "--inline", asked],
+            cwd=project_folder(home),
+            env={
+                **os.environ,
+                **home.environment(),
+                "SALDO_TARGET": CONNECT,
+                "SALDO_SPARK_REMOTE": remote,
+            },
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+    lines = (line.partition("=") for line in said.splitlines())
+    assert {name: value for name, _, value in lines if name in wanted} == wanted
 
 
 def test_what_a_killed_process_asked_has_ended_when_its_session_has(

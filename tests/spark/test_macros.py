@@ -11,6 +11,7 @@ import pytest
 
 from orchestration.installation import lending, warehouse
 from orchestration.installation.home import PROJECT, Home
+from tests.spark import settings
 from tests.spark.spark_engine import BuildError, SparkEngine
 
 # A quote that is not closed makes such a cell. What looks at each character for each takes minutes.
@@ -23,6 +24,14 @@ LOADED_AT = "2026-03-02 10:00:00"
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkEngine:
     """The tables of `raw`, which are empty."""
     return SparkEngine.of(tmp_path_factory.mktemp("macros") / "spark", PROJECT / "seeds")
+
+
+def test_a_session_is_set_as_the_profile_says_whatever_it_was_before(spark: SparkEngine) -> None:
+    for name, other in settings.OTHERS.items():
+        spark.session.conf.set(name, other)
+    spark.invoke("run-operation", "create_raw_tables")
+    wanted = settings.of_each_session(spark.home)
+    assert {name: spark.session.conf.get(name) for name in wanted} == wanted
 
 
 # By form: texts, and the dates that they are.
