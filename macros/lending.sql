@@ -12,6 +12,7 @@
     {%- if execute and env_var('SALDO_SPARK_LENT', '') -%}
         {%- set load_id = run_query('select max(load_id) from ' ~ lent('loads')).rows[0][0] -%}
         {%- do require_former_loads(load_id) -%}
+        {%- do require_time_zones() -%}
         {%- for table in graph.sources.values() | selectattr('source_name', 'eq', 'raw') -%}
             {%- set name = table.schema ~ '.' ~ table.identifier -%}
             {%- set columns = table.columns.values() | map(attribute='name') | join(', ') -%}
@@ -26,6 +27,29 @@
             {%- endif -%}
         {%- endfor -%}
         {%- do require_all_taken(load_id) -%}
+    {%- endif -%}
+{%- endmacro %}
+
+{#
+    Stop a build whose engine has other local times than the warehouse, or does not know a time zone:
+    a payment would be of another day in its file, or the file could not be made.
+#}
+{% macro require_time_zones() -%}
+    {#- To ask for the local time of a zone that Java does not know is an error. -#}
+    {%- set others = run_query(
+        'with known as (select time_zone, instant, local_time from ' ~ lent('time_zones')
+        ~ ' where try_cast(concat(\'2026-01-01 00:00:00 \', time_zone) as timestamp) is not null)'
+        ~ ' select distinct lent.time_zone from ' ~ lent('time_zones') ~ ' as lent'
+        ~ ' left join known on lent.time_zone = known.time_zone and lent.instant = known.instant'
+        ~ ' where known.local_time is null'
+        ~ ' or ' ~ in_time_zone('known.instant', 'known.time_zone') ~ ' <> known.local_time'
+        ~ ' order by lent.time_zone'
+    ).rows -%}
+    {%- if others -%}
+        {{ exceptions.raise_compiler_error(
+            'Java has other local times than DuckDB in ' ~ others | map(attribute=0) | join(', ')
+            ~ ': update Java, on a cluster on the server and all workers, or DuckDB if it is older'
+        ) }}
     {%- endif -%}
 {%- endmacro %}
 

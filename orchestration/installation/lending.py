@@ -1,6 +1,6 @@
 """What Spark is lent before a build: the rows of `raw`, as Parquet files (R33).
 
-How many rows each file has is lent, too: macros/lending.sql compares it with what was taken.
+What macros/lending.sql compares is lent, too: how many rows each file has, and local times.
 """
 
 from __future__ import annotations
@@ -10,9 +10,29 @@ from pathlib import Path
 from orchestration.installation.databases import Connection, quoted
 from orchestration.installation.project_yaml import RawTable, raw_tables
 
+# Of each time zone of a contract: the first of each month, from a year before the load to a year
+# after it.
+_LOCAL_TIMES = """
+    select
+        zones.time_zone,
+        timezone('UTC', months.instant) as instant,
+        timezone('UTC', timezone(zones.time_zone, timezone('UTC', months.instant))) as local_time
+    from (select distinct time_zone from raw.contract_organizations) as zones
+    cross join (
+        select unnest(
+            generate_series(
+                date_trunc('month', max(loaded_at)) - interval 12 month,
+                max(loaded_at) + interval 12 month,
+                interval 1 month
+            )
+        ) as instant
+        from raw.loads
+    ) as months
+"""
+
 
 def lend(connection: Connection, folder: Path, load_id: int | None) -> None:
-    """Write the tables of `raw` as Parquet files, one for each, and their numbers of rows.
+    """Write the tables of `raw` as Parquet files, one for each, and what is compared with them.
 
     Args:
         connection: the warehouse.
@@ -28,6 +48,7 @@ def lend(connection: Connection, folder: Path, load_id: int | None) -> None:
         counts.append(f"('{name}', {_write(connection, rows, folder / f'{name}.parquet')})")
     rows = f"select * from (values {', '.join(counts)}) as lent (table_name, row_count)"  # noqa: S608 (names of ours)
     _write(connection, rows, folder / "counts.parquet")
+    _write(connection, _LOCAL_TIMES, folder / "time_zones.parquet")
 
 
 def _as_spark_reads(table: RawTable) -> str:

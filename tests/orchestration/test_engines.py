@@ -11,8 +11,10 @@ import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -287,6 +289,28 @@ def test_of_each_table_that_is_lent_its_number_of_rows_is_lent_too(lent: Lent) -
         ]
     assert said == counted
     assert ("invoices", 0) not in said
+
+
+def test_of_each_time_zone_of_a_contract_the_local_times_about_the_load_are_lent(
+    lent: Lent,
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        times = connection.execute(
+            "select time_zone, instant::timestamp, local_time::timestamp from read_parquet(?)",
+            [str(lent[0].scratch / "lent_to_spark" / "time_zones.parquet")],
+        ).fetchall()
+    with warehouse.reading(lent[0]) as connection:
+        ((loaded_at,),) = connection.execute("select loaded_at from raw.loads").fetchall()
+    months = {
+        datetime(loaded_at.year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
+        for month in range(loaded_at.month - 12, loaded_at.month + 13)
+    }
+    assert sorted(times) == sorted(
+        (zone, month, month.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None))
+        for zone in ("America/Punta_Arenas", "America/Santiago")
+        for month in months
+    )
 
 
 def test_what_spark_has_made_becomes_the_rows_of_the_warehouse_whenever_it_is_cut_off(

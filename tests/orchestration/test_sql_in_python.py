@@ -21,6 +21,7 @@ PLUMBING = {
     "formats/text_files.py": {"case", "create", "drop", "group by", "join"},
     "installation/databases.py": {"sum"},
     "installation/engines.py": {"create"},
+    "installation/lending.py": {"join"},  # of each time zone, some local times
     # which files of rows there are, and which a build reads
     "installation/row_views.py": {"create", "group by", "join", "union", "with"},
     "installation/spark.py": {"delete", "insert"},  # the tables that Spark has made, as they are
@@ -34,7 +35,6 @@ PLUMBING = {
 READERS = {
     "delivery/ledger.py",
     "installation/kept_tables.py",
-    "installation/lending.py",
     "intake/arrivals.py",
     "intake/checking.py",
     "intake/copying.py",

@@ -157,6 +157,11 @@ def lent(spark: SparkEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             "insert into raw.loads (load_id, loaded_at, business_date, contracts)"
             f" values (1, '{LOADED_AT}', '2026-03-02', 'x')"
         )
+        connection.execute(
+            "insert into raw.contract_organizations"
+            " (contracts, organization_id, country, time_zone, customer_id_scheme)"
+            " values ('x', 'lumina', 'CL', 'America/Santiago', 'rut')"
+        )
         lending.lend(connection, folder, 1)
     spark.session.sql("delete from raw.loads")
     monkeypatch.setenv("SALDO_SPARK_LENT", str(folder))
@@ -179,3 +184,24 @@ def test_a_row_that_was_lent_and_not_taken_stops_a_build(
     assert "Spark has taken 1 rows of raw.loads, and was lent 2: run again" in (
         capfd.readouterr().out
     )
+
+
+@pytest.mark.parametrize(
+    ("time_zone", "hours"), [("America/Nowhere", 0), ("America/Santiago", 1), ("EST", 0)]
+)
+def test_a_time_zone_of_which_java_has_not_the_local_time_stops_a_build_before_it_takes_anything(
+    spark: SparkEngine, lent: Path, capfd: pytest.CaptureFixture[str], time_zone: str, hours: int
+) -> None:
+    """The local times of Santiago stand for those that DuckDB has for each of them."""
+    time_zones = lent / "time_zones.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"copy (select '{time_zone}' as time_zone, instant,"
+            f" local_time + interval {hours} hour as local_time from '{time_zones}')"
+            f" to '{time_zones}' (format parquet)"
+        )
+    with pytest.raises(BuildError, match="take_what_was_lent"):
+        spark.invoke("run-operation", "take_what_was_lent")
+    said = capfd.readouterr().out
+    assert f"Java has other local times than DuckDB in {time_zone}: update Java" in said
+    assert spark.session.table("raw.loads").count() == 0
