@@ -19,7 +19,7 @@ from uuid import uuid4
 import grpc
 import pyspark
 from pyspark.sql.connect.client.core import DefaultChannelBuilder
-from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc
+from pyspark.sql.connect.proto import base_pb2, base_pb2_grpc, relations_pb2
 
 from orchestration.installation.home import Home
 from orchestration.installation.spark import NoSparkError, no_address, read_address
@@ -60,13 +60,14 @@ class _Session:
 
 
 def require(address: str) -> None:
-    """Check that it is a server of the version that this project is for.
+    """Check that it is a server of the version that this project is for, with a worker.
 
     Args:
         address: as `spark.require_server` takes it.
 
     Raises:
-        NoSparkError: it is no Spark Connect server, wants a login, or is of another version.
+        NoSparkError: it is no Spark Connect server, wants a login, is of another version, or has no
+            worker that takes work.
 
     """
     builder = _builder(address)
@@ -74,13 +75,21 @@ def require(address: str) -> None:
     try:
         with _server(builder, session) as server:
             version = server.version()
+            is_ours = _series(version) == _series(pyspark.__version__)
+            if is_ours and not server.has_worker():
+                # The session expires: it cannot be released before what was interrupted has ended.
+                raise NoSparkError(
+                    f"no worker takes work from the server at {session.server}"
+                    f" (SALDO_SPARK_REMOTE), and none did for {_ANSWERED_SECONDS} seconds: look at"
+                    " its master whether workers have a core and memory left, and run again"
+                )
             server.release()
     except (grpc.RpcError, grpc.FutureTimeoutError) as error:
         raise NoSparkError(
             f"what is at {session.server} (SALDO_SPARK_REMOTE) does not answer as a Spark Connect"
             f" server that lets Saldo in: start one as docs/scale.md says ({_name(error)})"
         ) from None
-    if _series(version) != _series(pyspark.__version__):
+    if not is_ours:
         raise NoSparkError(
             f"the server at {session.server} (SALDO_SPARK_REMOTE) has Spark {version}, and rows are"
             f" known to be the same with {_series(pyspark.__version__)} only: start one of that"
@@ -160,6 +169,21 @@ class _Server:
         request = base_pb2.AnalyzePlanRequest(**self._who, spark_version=asked)
         answer = self._stub.AnalyzePlan(request, _ANSWERED_SECONDS, self._metadata)
         return str(answer.spark_version.version)
+
+    def has_worker(self) -> bool:
+        """Return whether a worker makes two rows within the time for an answer."""
+        rows = relations_pb2.Relation(range=relations_pb2.Range(start=0, end=2, step=1))
+        plan = base_pb2.Plan(root=rows)
+        request = base_pb2.ExecutePlanRequest(**self._who, plan=plan)
+        try:
+            for _ in self._stub.ExecutePlan(request, _ANSWERED_SECONDS, self._metadata):
+                pass
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+            self.interrupt()
+            return False
+        return True
 
     def interrupt(self) -> list[str]:
         """Interrupt what is at work in the session, and return the names of the statements."""

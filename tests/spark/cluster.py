@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +82,8 @@ class Cluster:
 
 
 @contextmanager
-def at_work(root: Path) -> Iterator[Cluster]:
-    """A cluster until the block ends; its logs are in a folder."""
+def at_work(root: Path, workers: Sequence[str] = ("worker_1", "worker_2")) -> Iterator[Cluster]:
+    """A cluster of workers with these names until the block ends; its logs are in a folder."""
     root.mkdir()
     master_port = free_port()
     master = f"spark://{_HOST}:{master_port}"
@@ -105,16 +105,16 @@ def at_work(root: Path) -> Iterator[Cluster]:
             "New state: ALIVE",
             *(spark_class, f"{deploy}.master.Master", *where, "--port", str(master_port)),
         )
-        workers = []
-        for name in ("worker_1", "worker_2"):
+        begun = []
+        for name in workers:
             size = ("--cores", "1", "--memory", "1g", "--work-dir", str(root / name))
             process = start(
                 name,
                 "Successfully registered",
                 *(spark_class, f"{deploy}.worker.Worker", *where, *size, master),
             )
-            workers.append(Worker(process, root / name))
-        yield Cluster(stack.enter_context(serving(root, master)), workers)
+            begun.append(Worker(process, root / name))
+        yield Cluster(stack.enter_context(serving(root, master)), begun)
 
 
 @contextmanager

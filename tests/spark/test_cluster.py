@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from orchestration.devtools.demo.samples import DAYS
-from orchestration.installation import warehouse
-from orchestration.installation.spark import Spark
+from orchestration.installation import spark_connect, warehouse
+from orchestration.installation.spark import NoSparkError, Spark
 from tests.orchestration.installations import Installed, install
 from tests.spark.cluster import at_work
 from tests.spark.commands import published_tables, started, wait_for
@@ -37,3 +39,15 @@ def test_a_worker_is_killed_in_the_middle_of_a_build_and_every_row_is_as_on_duck
             noted = connection.execute("select engine from main.engine").fetchall()
         assert noted == [(Spark().place(site.home),)]
         assert published_tables(site.home) == before
+
+
+def test_a_cluster_without_a_worker_is_told_before_a_load_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark waits for one, for ever and without a word."""
+    monkeypatch.setattr(spark_connect, "_ANSWERED_SECONDS", 20)
+    with (
+        at_work(tmp_path / "cluster", workers=()) as here,
+        pytest.raises(NoSparkError, match=r"no worker takes work from the server at 127\.0\.0\.1:"),
+    ):
+        spark_connect.require(here.remote)
