@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -24,6 +25,7 @@ from orchestration.contracts.folders import Account, Folder, find_shared
 from orchestration.contracts.tables import (
     ADDED,
     FILLED,
+    find_nulls,
     matching,
     one_of,
     problem,
@@ -187,7 +189,11 @@ def read_contracts(seeds: Path) -> list[Organization]:
     event_words.read_event_words(seeds)
     organizations = read_organizations(seeds)
     raise_for(
-        [*_find_shared_folders(seeds, organizations), *event_words.find_contradictions(seeds)]
+        [
+            *_find_shared_folders(seeds, organizations),
+            *event_words.find_contradictions(seeds),
+            *chain.from_iterable(find_nulls(seeds / name) for name in CONTRACT_FILES),
+        ]
     )
     return organizations
 

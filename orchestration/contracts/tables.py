@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestration.installation.errors import WrongUseError
@@ -60,6 +60,24 @@ def read_rows(
             f"{path.name} is not UTF-8 CSV: {error}; save it as CSV in UTF-8"
         ) from None
     return rows
+
+
+def find_nulls(path: Path) -> Iterator[str]:
+    """Find cells that say `null`: a text to DuckDB, and an empty cell to Spark (R33).
+
+    Args:
+        path: a contract file that can be read.
+
+    """
+    with path.open(encoding="utf-8-sig", newline="") as source:
+        reader = csv.reader(source, strict=True)
+        header = next(reader, [])
+        line = reader.line_num + 1
+        for cells in reader:
+            for column, cell in zip(header, cells, strict=False):
+                if cell.strip().lower() == "null":
+                    yield problem(path.name, line, column, cell, "an empty cell, or another text")
+            line = reader.line_num + 1
 
 
 def raise_for(problems: Sequence[str]) -> None:

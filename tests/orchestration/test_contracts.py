@@ -438,6 +438,20 @@ class TestOrganizations:
             "organizations.csv, row 3: 23 columns; allowed: 22 as in the header"
         ]
 
+    def test_a_cell_that_says_null_is_refused_as_the_engines_read_it_otherwise(self, seeds) -> None:
+        """What was kept for a load is read nonetheless: it was read on DuckDB."""
+        write_organizations(seeds, ROW | {"name": " NULL "})
+        write_aliases(seeds, ",invoices,null,amount")
+        with pytest.raises(ContractError) as raised:
+            read_contracts(seeds)
+        assert str(raised.value).splitlines() == [
+            "organizations.csv, row 2, column name: ' NULL ' is not allowed;"
+            " allowed: an empty cell, or another text",
+            "column_aliases.csv, row 2, column alias: 'null' is not allowed;"
+            " allowed: an empty cell, or another text",
+        ]
+        assert [each.name for each in read_organizations(seeds)] == ["NULL"]
+
     def test_a_bad_default_is_reported_once_and_where_it_stands(self, seeds: Path) -> None:
         (default,) = read_seed("organization_defaults.csv")
         spoilt = default | {"date_format": "MM/DD/YYYY"}
