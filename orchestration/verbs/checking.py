@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from orchestration.contracts.organizations import read_contracts
+from orchestration.installation import engines
 from orchestration.intake import checking
 from orchestration.reports import terminal
 from orchestration.verbs.common import exit_on_user_error, find_organization, open_home
@@ -25,6 +26,7 @@ def check(organization_id: str | None, offline: bool) -> None:
         if offline:
             console.print(f"{len(organizations)} contracts can be used", highlight=False)
             return
+        engines.chosen().require(home)
         if organization_id is not None:
             organizations = [find_organization(organizations, organization_id)]
         with console.status("connecting, listing, reading"):

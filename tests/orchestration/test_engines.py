@@ -77,6 +77,17 @@ def test_without_pyspark_nothing_is_taken_and_the_command_says_what_has_it(tmp_p
         assert not list((installed.home.landing / "_loads").iterdir())
 
 
+def test_a_check_tells_that_the_engine_cannot_run_and_one_of_the_contracts_alone_does_not(
+    tmp_path: Path,
+) -> None:
+    """Once the servers are in order, the first run would stop."""
+    with install(tmp_path, Installed) as installed:
+        checked = installed.command("check", **ON_SPARK)
+        assert checked.returncode == 1
+        assert "this Python has no PySpark" in checked.stdout + checked.stderr
+        assert installed.command("check", "--offline", **ON_SPARK).returncode == 0
+
+
 def test_without_java_it_is_told_before_the_engine_is_noted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
