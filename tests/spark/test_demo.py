@@ -13,11 +13,12 @@ from orchestration.installation.dbt_project import DBT, project_folder
 from tests.spark.both_engines import Difference
 from tests.spark.commands import in_a_group, kill, wait_for
 from tests.spark.conftest import Demo, Table, tables
-from tests.spark.spark_engine import Stored
+from tests.spark.spark_engine import BuildError, Stored
 
 # All that dbt makes: after each day what is stored, after the last one the views, too.
 STORED, ALL = 63, 115
 ROWS = 6_563
+_ORDER_OF_PARTS = "each_part_of_a_payment_has_its_line_in_the_order_of_its_debt"
 
 
 def test_each_day_of_the_demo_is_the_same_on_both_engines(demo: Demo) -> None:
@@ -40,6 +41,17 @@ def test_a_macro_that_spark_takes_otherwise_is_seen(demo: Demo) -> None:
             assert isinstance(_difference(demo, read), Difference)
         spark.invoke("run", "--select", read[1])
     assert isinstance(_difference(demo, read), int)
+
+
+def test_a_null_that_spark_sorts_otherwise_is_seen(demo: Demo) -> None:
+    """A part without a product comes last: where the model does not say so, on Spark first."""
+    spark = demo.engines.spark
+    order = "payments.product_order asc nulls last"
+    with (
+        spark.changed_model("payments_file_lines", order, order.removesuffix(" nulls last")),
+        pytest.raises(BuildError, match=_ORDER_OF_PARTS),
+    ):
+        spark.invoke("test", "--select", _ORDER_OF_PARTS)
 
 
 def test_a_row_that_is_there_twice_is_seen(demo: Demo) -> None:
