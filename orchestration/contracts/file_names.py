@@ -11,8 +11,10 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from difflib import SequenceMatcher
-from functools import lru_cache
+from functools import cache, lru_cache
 
+# Customers are uploaded, but an organization may also leave a workbook in its inbox (R26).
+CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # The years that a business date can have.
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 _PATTERN_TOKENS: Mapping[str, str] = {
@@ -72,6 +74,19 @@ def file_date(pattern: str, name: str) -> date | None:
         return date(year, int(match["month"]), int(match["day"]))
     except ValueError:
         raise InvalidFileDateError(pattern) from None
+
+
+@cache
+def share_names(one: str, other: str) -> bool:
+    """Return whether a usual name of one of two patterns also matches the other (R11).
+
+    A usual name has nothing or one letter for each `*`, and any date.
+    """
+    return any(
+        _is_of_any([other_pattern], _fill(pattern, text))
+        for pattern, other_pattern in ((one, other), (other, one))
+        for text in ("", "x")
+    )
 
 
 def find_partial_ending(name: str) -> str:
@@ -144,6 +159,12 @@ def shown(name: str) -> str:
     """Make a name printable on one line: organizations can send any characters."""
     plain = "".join(char if char.isprintable() else "?" for char in name)
     return plain if len(plain) <= _LONGEST_SHOWN_NAME else plain[:_LONGEST_SHOWN_NAME] + "..."
+
+
+def _fill(pattern: str, text: str) -> str:
+    """Return a name of a pattern that has a text for each `*`."""
+    tokens = {"*": text, "YYYY": "2026", "MM": "12", "DD": "31"}
+    return re.sub(r"YYYY|MM|DD|\*", lambda token: tokens[token[0]], pattern)
 
 
 def _is_of_any(patterns: Collection[str], name: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from functools import cache
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from orchestration.contracts import code_lists, event_words
 from orchestration.contracts.currencies import CURRENCIES
 from orchestration.contracts.event_words import EVENT_WORD_FILES
+from orchestration.contracts.file_names import CUSTOMERS_PATTERN, share_names
 from orchestration.contracts.folders import Account, Folder, find_shared
 from orchestration.contracts.tables import (
     ADDED,
@@ -28,6 +29,9 @@ from orchestration.contracts.tables import (
     find_nulls,
     matching,
     one_of,
+    parse_port,
+    parse_share,
+    parse_time,
     problem,
     raise_for,
     read_rows,
@@ -132,6 +136,15 @@ class Organization:
     quiet_seconds: int = 60
 
     @property
+    def patterns(self) -> dict[str, str]:
+        """The file-name pattern of each kind of intake file."""
+        return {
+            "invoices": self.invoices_pattern,
+            "payments": self.payments_pattern,
+            "customers": CUSTOMERS_PATTERN,
+        }
+
+    @property
     def folders(self) -> tuple[Folder, Folder]:
         """The inbox and the outbox, at the paths in the contract."""
         host = self.sftp_host.lower().rstrip(".")
@@ -188,9 +201,12 @@ def read_contracts(seeds: Path) -> list[Organization]:
     read_column_aliases(seeds)
     event_words.read_event_words(seeds)
     organizations = read_organizations(seeds)
+    named = read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
+    lines = {row["organization_id"].strip(): line for line, row in named}
     raise_for(
         [
-            *_find_shared_folders(seeds, organizations),
+            *_find_shared_folders(lines, organizations),
+            *_find_shared_names(lines, organizations),
             *event_words.find_contradictions(seeds),
             *chain.from_iterable(find_nulls(seeds / name) for name in CONTRACT_FILES),
         ]
@@ -215,17 +231,22 @@ def read_organizations(seeds: Path) -> list[Organization]:
     for line, row in read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), problems):
         own = {column: cell for column, cell in row.items() if cell or column not in given}
         values = defaults | _parse_cells(ORGANIZATIONS, line, own, problems)
-        problems += _find_conflicts(line, values, lines)
+        organization_id = values.get("organization_id")
+        if organization_id is not None and lines.setdefault(organization_id, line) != line:
+            allowed = f"an id that row {lines[organization_id]} has not taken"
+            problems.append(
+                problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
+            )
         if len(values) == len(_PARSERS):
             organizations.append(Organization(**values))
     raise_for(problems)
     return organizations
 
 
-def _find_shared_folders(seeds: Path, organizations: Sequence[Organization]) -> Iterator[str]:
+def _find_shared_folders(
+    lines: Mapping[str, int], organizations: Sequence[Organization]
+) -> Iterator[str]:
     """Find folders that are the same as, or inside, another folder of the same server (R11)."""
-    named = read_rows(seeds / ORGANIZATIONS, tuple(_PARSERS), [])
-    lines = {row["organization_id"].strip(): line for line, row in named}
     named_folders = (folder for organization in organizations for folder in organization.folders)
     for wrong, other in find_shared(named_folders):
         allowed = (
@@ -234,6 +255,18 @@ def _find_shared_folders(seeds: Path, organizations: Sequence[Organization]) -> 
         )
         line = lines[wrong.organization_id]
         yield problem(ORGANIZATIONS, line, wrong.column, wrong.path, allowed)
+
+
+def _find_shared_names(
+    lines: Mapping[str, int], organizations: Sequence[Organization]
+) -> Iterator[str]:
+    """Find patterns of which a file would be taken for one of another kind (R11)."""
+    for each in organizations:
+        for (kind, pattern), (other, other_pattern) in combinations(each.patterns.items(), 2):
+            if share_names(pattern, other_pattern):
+                line = lines[each.organization_id]
+                allowed = f"a pattern that shares no names with that of {other}, {other_pattern!r}"
+                yield problem(ORGANIZATIONS, line, f"{kind}_pattern", pattern, allowed)
 
 
 def read_column_aliases(seeds: Path) -> Aliases:
@@ -300,18 +333,6 @@ def _parse_cells(
     return values
 
 
-def _find_conflicts(line: int, values: Mapping[str, Any], lines: dict[str, int]) -> Iterator[str]:
-    """Find conflicts between values that are allowed by themselves; adds the id to `lines`."""
-    organization_id = values.get("organization_id")
-    if organization_id is not None and lines.setdefault(organization_id, line) != line:
-        allowed = f"an id that row {lines[organization_id]} has not taken"
-        yield problem(ORGANIZATIONS, line, "organization_id", organization_id, allowed)
-    pattern = values.get("payments_pattern")
-    if pattern is not None and pattern.lower() == values.get("invoices_pattern", "").lower():
-        allowed = "another pattern than invoices_pattern"
-        yield problem(ORGANIZATIONS, line, "payments_pattern", pattern, allowed)
-
-
 def _parse_pattern(text: str) -> str:
     if any(text.count(token) != 1 for token in ("YYYY", "MM", "DD")) or "/" in text:
         raise ValueError("a file name with YYYY, MM and DD once each, * for anything")
@@ -338,24 +359,6 @@ def _known_time_zones() -> set[str]:
     return available_timezones()
 
 
-def _parse_time(text: str) -> time:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError("a time of day as HH:MM")
-    return time.fromisoformat(text)
-
-
-def _parse_port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:  # noqa: PLR2004
-        raise ValueError("a port from 1 to 65535")
-    return int(text)
-
-
-def _parse_share(text: str) -> Decimal:
-    if not re.fullmatch(r"0|1|0?\.[0-9]{1,6}|1\.0{1,6}", text):
-        raise ValueError("a share from 0 to 1 with at most six decimals")
-    return Decimal(text)
-
-
 def _parse_quiet_seconds(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > _DAY_SECONDS:
         raise ValueError(f"whole seconds from 0 to {_DAY_SECONDS}")
@@ -375,9 +378,9 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "payment_flow": one_of(PAYMENT_FLOWS),
     "currency": _parse_currency,
     "time_zone": _parse_time_zone,
-    "cutoff_time": _parse_time,
+    "cutoff_time": parse_time,
     "sftp_host": FILLED,
-    "sftp_port": _parse_port,
+    "sftp_port": parse_port,
     "sftp_username": FILLED,
     "inbox_dir": FILLED,
     "outbox_dir": FILLED,
@@ -386,7 +389,7 @@ _PARSERS: Mapping[str, Callable[[str], object]] = {
     "delimiter": _parse_delimiter,
     "decimal_separator": one_of(DECIMAL_SEPARATORS),
     "date_format": one_of(DATE_FORMATS),
-    "max_withdrawal_share": _parse_share,
-    "max_rejected_share": _parse_share,
+    "max_withdrawal_share": parse_share,
+    "max_rejected_share": parse_share,
     "quiet_seconds": _parse_quiet_seconds,
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import time
+from decimal import Decimal
 from pathlib import Path
 
 from orchestration.installation.errors import WrongUseError
@@ -122,6 +124,27 @@ def matching(expression: str, allowed: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def parse_time(text: str) -> time:
+    """Parse a time of day; the ValueError says what is allowed."""
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("a time of day as HH:MM")
+    return time.fromisoformat(text)
+
+
+def parse_port(text: str) -> int:
+    """Parse the number of a port; the ValueError says what is allowed."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:  # noqa: PLR2004
+        raise ValueError("a port from 1 to 65535")
+    return int(text)
+
+
+def parse_share(text: str) -> Decimal:
+    """Parse a fraction of one; the ValueError says what is allowed."""
+    if not re.fullmatch(r"0|1|0?\.[0-9]{1,6}|1\.0{1,6}", text):
+        raise ValueError("a share from 0 to 1 with at most six decimals")
+    return Decimal(text)
 
 
 FILLED = matching(r"\S(.*\S)?", "a text")

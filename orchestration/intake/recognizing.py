@@ -14,8 +14,6 @@ from orchestration.installation.redaction import redact
 from orchestration.landing import manifests
 from orchestration.servers.remote_files import Listing, RemoteFile
 
-# Customers are uploaded, but an organization may also leave a workbook in its inbox (R26).
-CUSTOMERS_PATTERN = "YYYY-MM-DD_toku_customers.xlsx"
 # The kinds of which a load takes one file per organization.
 ONE_A_LOAD = ("invoices", manifests.CUSTOMERS)
 _MOST_NAMES_TOLD = 3
@@ -42,7 +40,7 @@ def recognize(organization: Organization, remote: RemoteFile, business_date: dat
         business_date: used for a file whose own date does not exist; it gets a code.
 
     """
-    for kind, pattern in _patterns(organization).items():
+    for kind, pattern in organization.patterns.items():
         try:
             named_for = file_date(pattern, remote.name)
         except InvalidFileDateError:
@@ -69,14 +67,6 @@ def choose(arrivals: Sequence[Arrival]) -> list[Arrival]:
     return taken
 
 
-def _patterns(organization: Organization) -> Mapping[str, str]:
-    return {
-        "invoices": organization.invoices_pattern,
-        "payments": organization.payments_pattern,
-        manifests.CUSTOMERS: CUSTOMERS_PATTERN,
-    }
-
-
 def find_misnamed(
     organization: Organization,
     listing: Listing,
@@ -97,7 +87,7 @@ def find_misnamed(
         Codes and messages.
 
     """
-    patterns = _patterns(organization)
+    patterns = organization.patterns
     names = [remote.name for remote in listing.files]
     is_had = any(
         file_names.is_of_date(patterns["invoices"], name, business_date)

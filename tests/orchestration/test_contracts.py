@@ -170,7 +170,7 @@ class TestOrganizations:
         write_organizations(
             seeds,
             ROW | {"update_mode": "both", "sftp_port": "0"},
-            ROW | {"payment_flow": "", "invoices_pattern": "YYYY-MM-DD_toku_payments.csv"},
+            ROW | {"payment_flow": ""},
         )
         with (seeds / "organizations.csv").open("a", encoding="utf-8") as target:
             target.write("short,row\n")
@@ -183,8 +183,6 @@ class TestOrganizations:
             " allowed: an id that row 2 has not taken",
             "organizations.csv, row 3, column payment_flow: '' is not allowed;"
             " allowed: instant or in_process",
-            "organizations.csv, row 3, column payments_pattern: 'YYYY-MM-DD_toku_payments.csv'"
-            " is not allowed; allowed: another pattern than invoices_pattern",
             "organizations.csv, row 4: 2 columns; allowed: 22 as in the header",
         ]
 
@@ -499,6 +497,61 @@ class TestOrganizations:
         begin = clock.process_time()
         assert len(read_organizations(seeds)) == 1000
         assert clock.process_time() - begin < 2
+
+
+class TestFileNamePatterns:
+    """No file is taken for one of another kind (R11)."""
+
+    def _problems(self, seeds: Path, patterns: Mapping[str, str]) -> list[str]:
+        write_organizations(seeds, ROW | patterns)
+        write_aliases(seeds)
+        try:
+            read_contracts(seeds)
+        except ContractError as error:
+            return str(error).splitlines()
+        return []
+
+    @pytest.mark.parametrize(
+        ("invoices", "payments"),
+        [
+            ("*YYYYMMDD.csv", "pagos_YYYYMMDD.csv"),
+            ("deudas_YYYYMMDD.csv", "*_YYYYMMDD.*"),
+            ("*_YYYYMMDD.csv", "*pagos_YYYYMMDD.csv"),
+            ("*YYYYMMDD.csv", "*YYYYMMDD*.csv"),
+            ("DATOS_YYYYMMDD.CSV", "datos_YYYYMMDD.csv"),
+            ("*DDMMYYYY.csv", "pagos_YYYYMMDD.csv"),
+        ],
+    )
+    def test_a_name_of_debts_and_payments_is_named(self, seeds, invoices, payments) -> None:
+        assert self._problems(
+            seeds, {"invoices_pattern": invoices, "payments_pattern": payments}
+        ) == [
+            f"organizations.csv, row 2, column invoices_pattern: {invoices!r} is not allowed;"
+            f" allowed: a pattern that shares no names with that of payments, {payments!r}"
+        ]
+
+    def test_a_name_of_customers_is_named(self, seeds) -> None:
+        assert self._problems(seeds, {"payments_pattern": "YYYY-MM-DD_toku_c*"}) == [
+            "organizations.csv, row 2, column payments_pattern: 'YYYY-MM-DD_toku_c*' is not"
+            " allowed; allowed: a pattern that shares no names with that of customers,"
+            " 'YYYY-MM-DD_toku_customers.xlsx'"
+        ]
+
+    @pytest.mark.parametrize(
+        ("invoices", "payments"),
+        [
+            ("*cobranza*YYYYMMDD*.csv", "*pagos*YYYYMMDD*.csv"),
+            ("YYYY-MM-DD_d*.csv", "YYYY-MM-DD_p*.csv"),
+            ("YYYYMMDD.csv", "YYYYMMDD.p.csv"),
+        ],
+    )
+    def test_patterns_of_other_names_are_read(self, seeds, invoices, payments) -> None:
+        patterns = {"invoices_pattern": invoices, "payments_pattern": payments}
+        assert self._problems(seeds, patterns) == []
+
+    def test_what_was_kept_for_a_load_is_read_though_it_would_be_refused_today(self, seeds) -> None:
+        write_organizations(seeds, ROW | {"invoices_pattern": "*YYYY-MM-DD*"})
+        assert len(read_organizations(seeds)) == 1
 
 
 class TestFolders:

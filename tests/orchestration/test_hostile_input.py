@@ -153,7 +153,7 @@ CASES = {
     "SQL and a line end in the name of the file": Case(
         Deposit(
             _csv(ONE_ROW),
-            {"invoices_pattern": "*YYYY-MM-DD*"},
+            {"invoices_pattern": "*YYYY-MM-DD*=1+1"},
             name="'); drop table debts; --\n2026-03-02{{ 1 }}\"=1+1",
         ),
         debts=[ONE_DEBT],
