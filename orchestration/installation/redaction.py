@@ -13,7 +13,8 @@ from typing import TextIO
 
 _MAIL = re.compile(r"[\w.+-]+@[\w-]+(\.[\w-]+)+")
 _RUT = re.compile(r"(?<![^\W_])(\d{1,2}\.?\d{3}\.?\d{3}) ?- ?([\dkK])(?![^\W_])")
-_DATE = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_MONTH, _DAY = "(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])"
+_DATE = re.compile(rf"20\d\d{_MONTH}{_DAY}|{_DAY}{_MONTH}20\d\d")
 # The check digit of a RUT, by the remainder modulo 11.
 _CHECK_DIGITS = "0K987654321"
 _PASSWORD = "SFTP_PASSWORD_"  # noqa: S105 (the name of the variable)

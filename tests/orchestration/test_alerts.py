@@ -236,13 +236,15 @@ def test_a_rut_in_a_name_of_a_file_is_not_sent():
     assert redact(said, {}) == "2026-03-02-pagos-[rut].csv [rut]-2026-03-02.csv"
     mistyped = "deudas-12.345.678-9.csv OP-9153032-4 alta-19153032-1"
     assert redact(mistyped, {}) == "deudas-[rut].csv OP-[rut] alta-[rut]"
+    like_a_date = "deudas-20260302-5.csv deudas-02032026-5.csv deudas-32032026-1.csv"
+    assert redact(like_a_date, {}) == "deudas-[rut].csv deudas-[rut].csv deudas-[rut].csv"
 
 
 def test_dates_amounts_and_ids_are_not_taken_for_ruts():
     said = (
         "2026-03-02 12.345,00 run 1234567-89 pay-0001 file 60a4f1d2b3c4d5e6 2.345.678"
         " 20260302-20260303.csv 12345678-1234-4123-8123-123456789012"
-        " deudas-20260302-1.csv OP-20260302-1 deudas_20260302-1.csv"
+        " deudas-20260302-1.csv OP-20260302-1 deudas_20260302-1.csv deudas-02032026-1.csv"
     )
     assert redact(said, {}) == said
 
