@@ -12,13 +12,21 @@ from orchestration.formats import limits
 
 Encoding = Literal["utf-8", "utf-8-sig", "cp1252"]
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_IN_UTF_16 = "El archivo está en UTF-16. Guárdelo como «CSV UTF-8» y envíelo de nuevo."
 # How files begin that have text in them and are none.
 ZIP, GZIP = b"PK\x03\x04", b"\x1f\x8b"
-_CONTAINERS = {
-    ZIP: "El archivo es un libro de Excel o un .zip: guárdelo como «CSV UTF-8».",
-    GZIP: "El archivo está comprimido: envíelo sin comprimir.",
+_STARTS = {
+    re.compile(re.escape(ZIP)): (
+        "El archivo es un libro de Excel o un .zip: guárdelo como «CSV UTF-8»."
+    ),
+    re.compile(re.escape(GZIP)): "El archivo está comprimido: envíelo sin comprimir.",
+    re.compile(rb"\xd0\xcf\x11\xe0"): (
+        "El archivo es un libro de un Excel antiguo (.xls): guárdelo como «CSV UTF-8»."
+    ),
+    re.compile(rb"%PDF"): "El archivo es un PDF: envíelo como «CSV UTF-8».",
+    re.compile(rb"[^\0]\0[^\0]\0|\0[^\0]\0[^\0]"): _IN_UTF_16,  # without its BOM
 }
-_LONGEST_START = max(map(len, _CONTAINERS))
+_LONGEST_START = 4
 _NOT_IN_CP1252 = (b"\x81", b"\x8d", b"\x8f", b"\x90", b"\x9d")
 # The UTF-8 characters beyond ASCII: two to four bytes each (RFC 3629).
 _CHARACTER = re.compile(
@@ -61,7 +69,8 @@ def find_encoding(path: Path) -> Encoding:
     Raises:
         UnreadableError: `empty_file`, `unreadable_encoding` (UTF-16 too), `nul_bytes`,
             `damaged_encoding` (more UTF-8 characters beyond ASCII than bytes that are not UTF-8).
-            Of a workbook, a .zip or a .gz the message says what it is.
+            Of a workbook, a .zip, a .gz, a .pdf or UTF-16 without a BOM the message says what it
+            is.
 
     """
     try:
@@ -69,8 +78,8 @@ def find_encoding(path: Path) -> Encoding:
     except UnreadableError as error:
         with path.open("rb") as file:
             start = file.read(_LONGEST_START)
-        for each, message in _CONTAINERS.items():
-            if start.startswith(each):
+        for each, message in _STARTS.items():
+            if each.match(start):
                 raise UnreadableError(error.code, message) from None
         raise
 
@@ -79,10 +88,7 @@ def _find_text_encoding(path: Path) -> Encoding:
     with path.open("rb") as file:
         start = file.read(len(codecs.BOM_UTF8) + 1)
     if start.startswith(_UTF_16):
-        raise UnreadableError(
-            "unreadable_encoding",
-            "El archivo está en UTF-16. Guárdelo como «CSV UTF-8» y envíelo de nuevo.",
-        )
+        raise UnreadableError("unreadable_encoding", _IN_UTF_16)
     if start in (b"", codecs.BOM_UTF8):
         raise empty_file()
     has_bom = start.startswith(codecs.BOM_UTF8)

@@ -174,6 +174,8 @@ def _missing_message(names: Sequence[str], layout: Layout, missing: Sequence[str
     if len(names) == 1 and layout.delimiter:
         delimiter = "tabulador" if layout.delimiter == "\t" else f"«{layout.delimiter}»"
         message += f" Hay una sola columna: el separador acordado es {delimiter}."
+        if names[0].startswith(("<", "%PDF")):
+            message += " Parece un HTML, XML o PDF, no un CSV."
     return message
 
 

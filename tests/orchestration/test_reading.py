@@ -510,7 +510,12 @@ REFUSED = {
     "UTF-16 without a BOM": (
         HEADER.decode().encode("utf-16-le"),
         "nul_bytes",
-        "Línea 1: hay un byte nulo (NUL). El archivo está dañado o no es texto.",
+        "El archivo está en UTF-16. Guárdelo como «CSV UTF-8» y envíelo de nuevo.",
+    ),
+    "UTF-16 BE without a BOM": (
+        HEADER.decode().encode("utf-16-be"),
+        "nul_bytes",
+        "El archivo está en UTF-16. Guárdelo como «CSV UTF-8» y envíelo de nuevo.",
     ),
     "a .zip or a workbook": (
         zip_of("deudas.csv", HEADER),
@@ -648,6 +653,24 @@ REFUSED = {
         "El encabezado no tiene las columnas obligatorias: identificador del cliente"
         " (customer_id), identificador del producto (product_id), fecha de vencimiento (due_date),"
         " monto (amount).",
+    ),
+    "an old workbook": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(8),
+        "nul_bytes",
+        "El archivo es un libro de un Excel antiguo (.xls): guárdelo como «CSV UTF-8».",
+    ),
+    "a PDF": (
+        b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n\x81\n",
+        "unreadable_encoding",
+        "El archivo es un PDF: envíelo como «CSV UTF-8».",
+    ),
+    "a page": (
+        b"<table>\n<tr><td>rut</td></tr>\n",
+        "missing_column",
+        "El encabezado no tiene las columnas obligatorias: identificador del cliente"
+        " (customer_id), identificador del producto (product_id), fecha de vencimiento (due_date),"
+        " monto (amount). Hay una sola columna: el separador acordado es «,». Parece un HTML, XML"
+        " o PDF, no un CSV.",
     ),
     "another delimiter": (
         b"customer_id;product_id;due_date;amount\n1;2;3;4\n",
