@@ -42,13 +42,6 @@ class ErasureUnfinishedError(ToldError):
 class UnloadableError(ToldError):
     """A file of a load cannot be read here, and the load waits with all others (R20)."""
 
-    def __init__(self, load_id: int, error: UnreadFileError) -> None:
-        super().__init__(
-            f"load {load_id} cannot go on ({error}): run again with more memory"
-            " (SALDO_MEMORY_LIMIT), or leave that file out:"
-            f" `python -m orchestration refuse {error.file_id}`"
-        )
-
 
 @dataclass(frozen=True)
 class CarriedLoad:
@@ -143,7 +136,11 @@ def _load(connection: Connection, home: Home, manifest: Manifest) -> Mapping[str
     try:
         return loading.load(connection, home, manifest)
     except UnreadFileError as error:
-        raise UnloadableError(manifest.load_id, error) from None
+        raise UnloadableError(
+            f"load {manifest.load_id} cannot go on ({error}): run again with more memory"
+            " (SALDO_MEMORY_LIMIT), or leave that file out:"
+            f" `python -m orchestration refuse {error.file_id}`"
+        ) from None
 
 
 def leave_out(connection: Connection, home: Home, file_id: str) -> bool:
