@@ -2,7 +2,8 @@
 
 All else is as if Python had been started: the environment, the streams, the exit status; nothing of
 Saldo has been imported. Its dbt is forked as well (`dbt_forks.py`), and finds the project's macros
-compiled (`warming.py`). `test_startup.py` and the tests of the documents start Python itself.
+compiled (`warming.py`). What needs no dbt, and says so, is forked from a process that has imported
+what it imports of Saldo. `test_startup.py` and the tests of the documents start Python itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import duckdb
 
 from orchestration.installation import dbt_forks
 from tests.orchestration.dbt_forks import lend_dbt
@@ -52,6 +55,8 @@ LIBRARIES = (
 )
 # Those whose dbt is forked, too.
 _WITH_DBT = ("orchestration", "tests.orchestration.erasing", "tests.orchestration.week")
+# Those that need no dbt, and import nothing that looks at the environment.
+_WITHOUT_DBT = ("tests.orchestration.carrying",)
 _PROJECT = Path(__file__).resolve().parents[2]
 _one_at_a_time = threading.Lock()
 
@@ -83,7 +88,7 @@ def run_module(
             "streams": [os.devnull, *map(str, streams)],
         }
         with _one_at_a_time:
-            starter = _starter()
+            starter = _starter(*(each for each in _WITHOUT_DBT if each == module))
             assert starter.stdin is not None
             assert starter.stdout is not None
             starter.stdin.write(f"{json.dumps(order)}\n")
@@ -94,10 +99,10 @@ def run_module(
 
 
 @cache
-def _starter() -> subprocess.Popen[str]:
-    """The process that is forked; it ends with this one."""
+def _starter(*modules: str) -> subprocess.Popen[str]:
+    """The process that is forked, of any module or of these; it ends with this one."""
     starter = subprocess.Popen(
-        [sys.executable, "-m", "tests.orchestration.forking"],
+        [sys.executable, "-m", "tests.orchestration.forking", *modules],
         cwd=_PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -126,8 +131,23 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 
-def main() -> None:
-    """Answer each order with the exit status of its process."""
+def work_on_one_core() -> None:
+    """Have DuckDB work without threads of its own, which wait for each other at each small query.
+
+    Their waiting takes up to a quarter of a small day's CPU. A command and a dbt that are started,
+    as by the daemon and in the documents, have as many threads as there are cores.
+    """
+    connect = duckdb.connect
+
+    def connect_on_one_core(
+        *values: Any, config: Mapping[str, Any] | None = None, **others: Any
+    ) -> Any:
+        return connect(*values, config={"threads": 1, **(config or {})}, **others)
+
+    duckdb.connect = connect_on_one_core
+
+
+def _import_with_dbt() -> None:
     for library in LIBRARIES:
         importlib.import_module(library)
     warming = importlib.import_module("tests.orchestration.warming")
@@ -135,6 +155,25 @@ def main() -> None:
     warming.warm_dbt()
     for module in [name for name in sys.modules if name.split(".")[0] == "orchestration"]:
         del sys.modules[module]
+
+
+def _import_what_these_do(modules: Sequence[str]) -> None:
+    work_on_one_core()
+    for module in modules:
+        importlib.import_module(module)
+        # It is run anew in each process.
+        del sys.modules[module]
+    # It has a thread, which would not survive a fork.
+    duckdb.default_connection().close()
+
+
+def main() -> None:
+    """Answer each order with the exit status of its process."""
+    modules = sys.argv[1:]
+    if modules:
+        _import_what_these_do(modules)
+    else:
+        _import_with_dbt()
     gc.collect()
     gc.freeze()
     for line in sys.stdin:

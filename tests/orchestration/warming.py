@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from dbt_common.clients.jinja import get_environment, template_cache
 
 from orchestration.installation import dbt_command
 from orchestration.installation.home import PROJECT, Home
+from tests.orchestration.forking import work_on_one_core
 from tests.orchestration.starting import lend_parse
 
 
@@ -39,7 +39,7 @@ def warm_dbt() -> None:
     dbt_command.make_macros_at_once()
     dbt_command.find_macros_once()
     _leave_out_diagnostics()
-    _work_on_one_core()
+    work_on_one_core()
     # The words of a language: agate has them made for each result of a query.
     parsedatetime.Constants = cache(parsedatetime.Constants)
     manifest = _read_project()
@@ -101,19 +101,3 @@ def _leave_out_diagnostics() -> None:
     """Have dbt look for no cycle in a project that was read, and write no summary of its graph."""
     Linker.find_cycles = lambda linker: None  # type: ignore[method-assign]
     Linker.get_graph_summary = lambda linker, manifest: {}  # type: ignore[method-assign]
-
-
-def _work_on_one_core() -> None:
-    """Have DuckDB work without threads of its own, which wait for each other at each small query.
-
-    Their waiting takes up to a quarter of a small day's CPU. A command and a dbt that are started,
-    as by the daemon and in the documents, have as many threads as there are cores.
-    """
-    connect = duckdb.connect
-
-    def connect_on_one_core(
-        *values: Any, config: Mapping[str, Any] | None = None, **others: Any
-    ) -> Any:
-        return connect(*values, config={"threads": 1, **(config or {})}, **others)
-
-    duckdb.connect = connect_on_one_core
