@@ -24,13 +24,7 @@ listed_since as (
     inner join files
         on
             screened.organization_id = files.organization_id
-            and (
-                screened.business_date < files.business_date
-                or (
-                    screened.business_date = files.business_date
-                    and screened.load_id < files.load_id
-                )
-            )
+            and {{ is_earlier('screened', 'files', 'load_id') }}
     inner join verdicts
         on
             files.file_id = verdicts.file_id

@@ -115,13 +115,7 @@ newer_applied as (
         on
             submitted.organization_id = applied.organization_id
             and submitted.kind = 'invoices'
-            and (
-                submitted.business_date < applied.business_date
-                or (
-                    submitted.business_date = applied.business_date
-                    and submitted.load_id < applied.load_id
-                )
-            )
+            and {{ is_earlier('submitted', 'applied', 'load_id') }}
     group by submitted.file_id
 ),
 

@@ -69,13 +69,7 @@ others as (
     inner join files
         on
             judged.organization_id = files.organization_id
-            and (
-                judged.business_date < files.business_date
-                or (
-                    judged.business_date = files.business_date
-                    and judged.load_id < files.load_id
-                )
-            )
+            and {{ is_earlier('judged', 'files', 'load_id') }}
     inner join verdicts
         on
             files.file_id = verdicts.file_id

@@ -45,13 +45,7 @@ overtaken as (
             held.organization_id = applied.organization_id
             and applied.verdict = 'applied'
             and applied.kind = 'invoices'
-            and (
-                held.business_date < applied.business_date
-                or (
-                    held.business_date = applied.business_date
-                    and held.file_load_id < applied.file_load_id
-                )
-            )
+            and {{ is_earlier('held', 'applied', 'file_load_id') }}
     where
         held.verdict = 'held'
         and held.kind = 'invoices'
