@@ -9,6 +9,25 @@
 {%- endmacro %}
 
 {#
+    A filter of a model that keeps what the verdict on a file was: in an incremental build of the
+    verdicts that the model does not have already.
+
+    verdicts: with file_id. load_id: their column that has the load that gave the verdict.
+#}
+{% macro only_new_verdicts(verdicts, load_id) -%}
+    {%- if is_incremental() -%}
+    where
+        not exists (
+            select 1
+            from {{ this }} as former
+            where
+                former.file_id = {{ verdicts }}.file_id
+                and former.load_id = {{ verdicts }}.{{ load_id }}
+        )
+    {%- endif -%}
+{%- endmacro %}
+
+{#
     The first event of each organization and event_id (R21): in an incremental build those of new
     loads that the model does not have already.
 

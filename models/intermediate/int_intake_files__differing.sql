@@ -91,16 +91,7 @@ differing as (
         cast(former_amount as {{ var('money_sum_type') }}) as former_amount,
         cast(listed_amount as {{ var('money_sum_type') }}) as listed_amount
     from united
-    {%- if is_incremental() %}
-    where
-        not exists (
-            select 1
-            from {{ this }} as former
-            where
-                former.file_id = united.file_id
-                and former.load_id = united.load_id
-        )
-    {%- endif %}
+    {{ only_new_verdicts('united', 'load_id') }}
 )
 
 select * from differing

@@ -126,16 +126,7 @@ judged as (
         pending_count,
         judged_at
     from weighed
-    {%- if is_incremental() %}
-    where
-        not exists (
-            select 1
-            from {{ this }} as former
-            where
-                former.file_id = weighed.file_id
-                and former.load_id = weighed.judging_load_id
-        )
-    {%- endif %}
+    {{ only_new_verdicts('weighed', 'judging_load_id') }}
 )
 
 select * from judged

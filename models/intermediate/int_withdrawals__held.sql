@@ -46,16 +46,7 @@ largest as (
 
 held as (
     select * from largest
-    {%- if is_incremental() %}
-    where
-        not exists (
-            select 1
-            from {{ this }} as former
-            where
-                former.file_id = largest.file_id
-                and former.load_id = largest.load_id
-        )
-    {%- endif %}
+    {{ only_new_verdicts('largest', 'load_id') }}
 )
 
 select * from held
