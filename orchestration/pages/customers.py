@@ -8,11 +8,11 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,6 @@ from orchestration.contracts.organizations import (
     read_column_aliases,
     read_organizations,
 )
-from orchestration.delivery import published_copy
 from orchestration.formats import workbook_files, workbook_template
 from orchestration.installation import whole_files
 from orchestration.installation.home import Home
@@ -37,33 +36,18 @@ from orchestration.landing import manifests
 from orchestration.pages import guards, previews
 from orchestration.pages.languages import marked as _
 from orchestration.pages.languages import translate
-from orchestration.pages.page import Page, home_of, render
+from orchestration.pages.page import FILE_ID, Page, find_organization, home_of, render
+from orchestration.pages.published import NotPublishedError, opened
+from orchestration.pages.queries import loads
+from orchestration.pages.queries import uploads as queries
+from orchestration.pages.queries.uploads import Refusal, UploadedFile
 
 _PATH = "/customers"
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,64}")
-_FILE_ID = re.compile(r"[0-9a-f]{16}")
 _KEPT_SECONDS = 3600
-_UPLOADS_SHOWN = 10
-_SEE_OTHER = 303
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 # One preview after another: each takes the machine for some seconds.
 _one_at_a_time = threading.Lock()
-
-
-@dataclass(frozen=True)
-class UploadedFile:
-    """A workbook that was loaded, as analysts see it."""
-
-    file_id: str
-    organization_id: str
-    file_name: str
-    received_at: datetime
-    status: str
-    message: str | None
-    new_count: int
-    changed_count: int
-    unchanged_count: int
-    rejected_count: int
 
 
 async def show_form(request: Request) -> Response:
@@ -72,22 +56,22 @@ async def show_form(request: Request) -> Response:
     forget_old(home)
     trying.prepare(home)
     organizations = read_organizations(home.seeds)
-    loaded = await run_in_threadpool(_read_loaded, home)
+    loaded = await run_in_threadpool(_list_uploads, home)
     return render(
         request,
         "customers.html",
         organizations=organizations,
         waiting=uploads.read_waiting(home, organizations),
-        loaded=loaded[:_UPLOADS_SHOWN],
-        most_loaded=_UPLOADS_SHOWN,
-        has_all_loaded=len(loaded) <= _UPLOADS_SHOWN,
+        loaded=loaded[: queries.MOST_UPLOADS],
+        most_loaded=queries.MOST_UPLOADS,
+        has_all_loaded=len(loaded) <= queries.MOST_UPLOADS,
         most_megabytes=workbook_files.LARGEST_FILE_BYTES // 1_000_000,
     )
 
 
 async def send_template(request: Request) -> Response:
     """The empty workbook of an organization."""
-    organization = _find_organization(home_of(request), request.path_params["organization_id"])
+    organization = find_organization(home_of(request).seeds, request.path_params["organization_id"])
     content = await run_in_threadpool(workbook_template.write_template, organization)
     name = f"clientes_{organization.organization_id}.xlsx"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -99,13 +83,13 @@ async def make_preview(request: Request) -> Response:
     home = home_of(request)
     async with request.form(max_files=1, max_fields=10) as form:
         guards.check_form(request, form)
-        organization = _find_organization(home, str(form.get("organization_id", "")))
+        organization = find_organization(home.seeds, str(form.get("organization_id", "")))
         file = form.get("workbook")
         if not isinstance(file, UploadFile) or not file.filename:
             raise HTTPException(400, _("Choose a workbook, then ask for the preview."))
         token = secrets.token_urlsafe(32)
         await run_in_threadpool(_keep_preview, home, organization, file, token)
-    return RedirectResponse(f"{_PATH}/previews/{token}", _SEE_OTHER)
+    return RedirectResponse(f"{_PATH}/previews/{token}", HTTPStatus.SEE_OTHER)
 
 
 async def show_preview(request: Request) -> Response:
@@ -115,7 +99,6 @@ async def show_preview(request: Request) -> Response:
         request,
         "preview.html",
         token=request.path_params["token"],
-        most_rows=previews.MOST_ROWS_SHOWN,
         **kept,
     )
 
@@ -127,7 +110,7 @@ async def confirm(request: Request) -> Response:
         guards.check_form(request, form)
     token = request.path_params["token"]
     kept = _read_kept(home, token)
-    organization = _find_organization(home, kept["organization_id"])
+    organization = find_organization(home.seeds, kept["organization_id"])
     folder = _folder(home, token)
     # Whoever clicks twice finds it gone the second time.
     taken = folder.with_name(f".{token}.taken")
@@ -150,7 +133,7 @@ async def confirm(request: Request) -> Response:
         raise
     shutil.rmtree(taken)
     request.app.state.loader.start(upload.file_id)
-    return RedirectResponse(f"{_PATH}/uploads/{upload.file_id}", _SEE_OTHER)
+    return RedirectResponse(f"{_PATH}/uploads/{upload.file_id}", HTTPStatus.SEE_OTHER)
 
 
 async def show_upload(request: Request) -> Response:
@@ -158,14 +141,14 @@ async def show_upload(request: Request) -> Response:
     home = home_of(request)
     forget_old(home)
     file_id = request.path_params["file_id"]
-    if not _FILE_ID.fullmatch(file_id):
+    if not FILE_ID.fullmatch(file_id):
         raise HTTPException(404, _("There is no such upload."))
-    found = await run_in_threadpool(_read_loaded, home, file_id)
+    file, refusals = await run_in_threadpool(_read_upload, home, file_id)
     waiting = uploads.read_waiting(home, read_organizations(home.seeds))
     loader = request.app.state.loader
     is_waiting = any(upload.file_id == file_id for upload in waiting)
     if not (
-        found
+        file
         or is_waiting
         or loader.is_started_for(file_id)
         or await run_in_threadpool(_has_landed, home, file_id)
@@ -174,20 +157,12 @@ async def show_upload(request: Request) -> Response:
     return render(
         request,
         "upload.html",
-        file=found[0] if found else None,
-        refusals=await run_in_threadpool(_read_refusals, home, file_id) if found else [],
-        most_rows=previews.MOST_ROWS_SHOWN,
+        file=file,
+        refusals=refusals,
         is_at_work=loader.is_at_work,
         has_failed=loader.has_failed,
         trouble=loader.trouble(partial(translate, request)),
     )
-
-
-def _find_organization(home: Home, organization_id: str) -> Organization:
-    for organization in read_organizations(home.seeds):
-        if organization.organization_id == organization_id:
-            return organization
-    raise HTTPException(404, _("No organization of that name has a contract."))
 
 
 def _keep_preview(home: Home, organization: Organization, file: UploadFile, token: str) -> None:
@@ -248,28 +223,23 @@ def forget_old(home: Home) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _read_loaded(home: Home, file_id: str | None = None) -> list[UploadedFile]:
-    """The workbooks loaded last, one more than is shown, or one of them."""
-    rows = _ask(
-        home,
-        f"""
-        select
-            file_id, organization_id, file_name, received_at, status, message, new_count,
-            changed_count, unchanged_count, rejected_count
-        from intake_files
-        where kind = 'customers' and file_id = coalesce($file_id, file_id)
-        order by received_at desc
-        limit {_UPLOADS_SHOWN + 1}
-        """,  # noqa: S608 (a number of ours)
-        {"file_id": file_id},
-    )
-    return [UploadedFile(*row) for row in rows]
+def _list_uploads(home: Home) -> list[UploadedFile]:
+    with suppress(NotPublishedError), opened(home) as reader:
+        return queries.list_uploads(reader)
+    return []
+
+
+def _read_upload(home: Home, file_id: str) -> tuple[UploadedFile | None, list[Refusal]]:
+    with suppress(NotPublishedError), opened(home) as reader:
+        return queries.read_upload(reader, file_id), queries.read_refusals(reader, file_id)
+    return None, []
 
 
 def _has_landed(home: Home, file_id: str) -> bool:
     """Whether a load that is not published has a workbook: its run failed, and another goes on."""
-    published = _ask(home, "select coalesce(max(load_id), 0) from loads", {})
-    last = published[0][0] if published else 0
+    last = 0
+    with suppress(NotPublishedError), opened(home) as reader:
+        last = loads.find_newest(reader)
     newer = (each for each in manifests.load_ids(home) if each > last)
     return any(
         file.file_id == file_id
@@ -277,28 +247,6 @@ def _has_landed(home: Home, file_id: str) -> bool:
         if manifest is not None
         for file in manifest.files
     )
-
-
-def _read_refusals(home: Home, file_id: str) -> Sequence[tuple[Any, ...]]:
-    return _ask(
-        home,
-        f"""
-        select line_number, code, message
-        from intake_rejections
-        where file_id = $file_id
-        order by line_number
-        limit {previews.MOST_ROWS_SHOWN}
-        """,  # noqa: S608 (a number of ours)
-        {"file_id": file_id},
-    )
-
-
-def _ask(home: Home, sql: str, parameters: dict[str, Any]) -> Sequence[tuple[Any, ...]]:
-    if not home.analytics.exists():
-        return []
-    with published_copy.reading(home) as connection:
-        rows: Sequence[tuple[Any, ...]] = connection.execute(sql, parameters).fetchall()
-    return rows
 
 
 PAGE = Page(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
+from http import HTTPStatus
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from orchestration.pages import guards
 from orchestration.pages.charts import Chart, Series, draw_columns, draw_rows
 from orchestration.pages.languages import marked as _
 from orchestration.pages.languages import translate
-from orchestration.pages.page import Page, home_of, render, writing_of
+from orchestration.pages.page import FILE_ID, Page, home_of, render, writing_of
 from orchestration.pages.published import opened
 from orchestration.pages.queries import files
 from orchestration.pages.queries.files import FormerFile, ReceivedFile
@@ -39,8 +39,6 @@ _CHANGES = {
     "kept_in_process": (_("Kept in process"), 1),
     "kept_rejected_row": (_("Kept, because their row was refused"), 5),
 }
-_FILE_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
-_SEE_OTHER = 303
 
 
 def show_list(request: Request) -> Response:
@@ -61,7 +59,7 @@ def show(request: Request) -> Response:
     """A file: its verdict, the figures that balance, its refused rows; what a held one would do."""
     file_id = request.path_params["file_id"]
     with opened(home_of(request)) as reader:
-        file = files.read_file(reader, file_id) if _FILE_ID.fullmatch(file_id) else None
+        file = files.read_file(reader, file_id) if FILE_ID.fullmatch(file_id) else None
         if file is None:
             raise HTTPException(404, _("There is no such file."))
         context: dict[str, Any] = {
@@ -94,7 +92,7 @@ def download(request: Request) -> Response:
     home, kind = home_of(request), request.path_params["kind"]
     file_id = request.path_params["file_id"]
     with opened(home) as reader:
-        file = files.read_file(reader, file_id) if _FILE_ID.fullmatch(file_id) else None
+        file = files.read_file(reader, file_id) if FILE_ID.fullmatch(file_id) else None
     if file is None or kind not in ("result", "summary"):
         raise HTTPException(404, _("There is no such file."))
     parts = _read_answer(home, kind, file_id)
@@ -122,11 +120,11 @@ async def decide(request: Request) -> Response:
     file_id = request.path_params["file_id"]
     if decision not in (decisions.APPROVED, decisions.REFUSED):
         raise HTTPException(400, _("Approve the file or refuse it."))
-    if not _FILE_ID.fullmatch(file_id):
+    if not FILE_ID.fullmatch(file_id):
         raise HTTPException(404, _("There is no such file."))
     await run_in_threadpool(_note, home, file_id, decision)
     request.app.state.decider.start(file_id)
-    return RedirectResponse(f"{_PATH}/{file_id}", _SEE_OTHER)
+    return RedirectResponse(f"{_PATH}/{file_id}", HTTPStatus.SEE_OTHER)
 
 
 def _note(home: Home, file_id: str, decision: str) -> None:

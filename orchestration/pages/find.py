@@ -11,6 +11,7 @@ import json
 import re
 import secrets
 from collections import OrderedDict
+from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,16 +20,14 @@ from starlette.routing import Route
 
 from orchestration.pages import guards
 from orchestration.pages.languages import marked as _
-from orchestration.pages.page import Page, home_of, render
+from orchestration.pages.page import FILE_ID, Page, home_of, render
 from orchestration.pages.published import Reader, opened
 from orchestration.pages.queries import debts
 from orchestration.pages.queries.debts import Debt
 
 _PATH = "/find"
 _LONGEST_TEXT = 300
-_SEE_OTHER = 303
 _DEBT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_FILE_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 # The newest searches by their random names, for as long as the pages are served.
 _MOST_SEARCHES = 1000
 _searches: OrderedDict[str, str] = OrderedDict()
@@ -71,7 +70,7 @@ async def search(request: Request) -> Response:
     _searches[name] = text[:_LONGEST_TEXT].strip() if isinstance(text, str) else ""
     if len(_searches) > _MOST_SEARCHES:
         _searches.popitem(last=False)
-    return RedirectResponse(f"{_PATH}?search={name}", _SEE_OTHER)
+    return RedirectResponse(f"{_PATH}?search={name}", HTTPStatus.SEE_OTHER)
 
 
 def _read_text(request: Request, reader: Reader) -> str | None:
@@ -84,7 +83,7 @@ def _read_text(request: Request, reader: Reader) -> str | None:
         debt = debts.read_debt(reader, debt_id) if _DEBT_ID.fullmatch(debt_id) else None
         return debt.customer_id if debt else None
     text = asked.get("q", "")
-    return text if not text or _FILE_ID.fullmatch(text) else None
+    return text if not text or FILE_ID.fullmatch(text) else None
 
 
 def show_debt(request: Request) -> Response:

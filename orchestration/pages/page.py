@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,14 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
+from orchestration.contracts.organizations import Organization, read_organizations
 from orchestration.installation.home import Home
 from orchestration.pages import guards, languages
+from orchestration.pages.languages import marked as _
 from orchestration.pages.writing import Writing
 
+FILE_ID = re.compile(r"[0-9a-f]{16}")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -40,6 +45,19 @@ def home_of(request: Request) -> Home:
     """The installation that the pages show."""
     home: Home = request.app.state.home
     return home
+
+
+def find_organization(seeds: Path, organization_id: str) -> Organization:
+    """The organization with an id.
+
+    Raises:
+        HTTPException: no contract has it.
+
+    """
+    for organization in read_organizations(seeds):
+        if organization.organization_id == organization_id:
+            return organization
+    raise HTTPException(404, _("No organization of that name has a contract."))
 
 
 def writing_of(request: Request) -> Writing:

@@ -46,7 +46,7 @@ from orchestration.pages.advice import Advice, advise, find_date
 from orchestration.pages.charts import Chart, Series, draw_rows
 from orchestration.pages.languages import marked as _
 from orchestration.pages.languages import translate
-from orchestration.pages.page import Page, home_of, render, writing_of
+from orchestration.pages.page import Page, find_organization, home_of, render, writing_of
 from orchestration.pages.published import Reader
 from orchestration.pages.queries import trials
 from orchestration.pages.queries.trials import (
@@ -67,7 +67,6 @@ _PATH = "/try"
 MOST_BYTES = 20_000_000
 MOST_COLUMNS_SHOWN = 200
 _LONGEST_NAME = 100
-_BAD_REQUEST, _TOO_LARGE = 400, 413
 _KINDS = {
     "invoices": _("Debts"),
     "payments": _("The organization's own payments"),
@@ -156,10 +155,10 @@ async def try_file(request: Request) -> Response:
         asked = _read_form(home, form)
         file = form.get("sample")
         if not isinstance(file, UploadFile) or not file.filename:
-            raise HTTPException(_BAD_REQUEST, _("Choose a file, then try it."))
+            raise HTTPException(400, _("Choose a file, then try it."))
         if (file.size or 0) > MOST_BYTES:
             raise HTTPException(
-                _TOO_LARGE,
+                413,
                 _("That is too large for a sample: try its first part, with the header."),
             )
         try:
@@ -167,7 +166,7 @@ async def try_file(request: Request) -> Response:
         except ContractError as error:
             if asked.organization_id:
                 raise
-            raise HTTPException(_BAD_REQUEST, str(error)) from None
+            raise HTTPException(400, str(error)) from None
     return _render(request, asked, tried)
 
 
@@ -198,7 +197,7 @@ def _read_form(home: Home, form: FormData) -> Asked:
 
     kind = text("kind")
     if kind not in _KINDS:
-        raise HTTPException(_BAD_REQUEST, _("Say what kind of file it is."))
+        raise HTTPException(400, _("Say what kind of file it is."))
     defaults = read_terms(home.seeds)
     return Asked(
         kind=kind,
@@ -210,11 +209,13 @@ def _read_form(home: Home, form: FormData) -> Asked:
 
 def _try(home: Home, asked: Asked, file: UploadFile) -> Tried:
     with _one_at_a_time, trial_home(home, "try") as made:
-        trial = made
-        if not asked.organization_id:
+        if asked.organization_id:
+            trial = made
+            organization = find_organization(trial.seeds, asked.organization_id)
+        else:
             trial = Home(made.root, made.root / "contracts")
             asked.contract.write(home.seeds, trial.seeds)
-        organization = _find_organization(trial.seeds, asked.organization_id)
+            organization = read_organizations(trial.seeds)[0]
         aliases = read_column_aliases(trial.seeds)
         content = trial.root / "sample"
         with content.open("wb") as target:
@@ -264,16 +265,6 @@ def _judge(
             named=trials.read_named(reader) if kind == "payments" else None,
             advice=advise(home, reader, organization, kind, content, named_for, has_base=has_base),
         )
-
-
-def _find_organization(seeds: Path, organization_id: str) -> Organization:
-    organizations = read_organizations(seeds)
-    if not organization_id:
-        return organizations[0]
-    for organization in organizations:
-        if organization.organization_id == organization_id:
-            return organization
-    raise HTTPException(404, _("No organization of that name has a contract."))
 
 
 def _find_headers(
