@@ -15,14 +15,14 @@ from orchestration.contracts.organizations import Aliases, Organization
 from orchestration.formats import workbooks
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.workbooks import Sheet
-from orchestration.installation import warehouse
-from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import trying
 from orchestration.intake.trial_homes import trial_home
-from orchestration.landing import manifests
+from orchestration.landing.manifests import CUSTOMERS
+from orchestration.pages.published import Reader
+from orchestration.pages.queries import trials
+from orchestration.pages.queries.trials import CustomerChange
 
-MOST_ROWS_SHOWN = 500
 _INVALID_MAIL = "El correo no es una dirección: el cliente se crea, pero no se le escribe."
 
 # The columns that a code speaks of; a code that is not here says it in its message.
@@ -58,19 +58,8 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A customer that would be created (`new`) or changed."""
-
-    row_number: int
-    change: str
-    customer_id: str
-    name: str
-    mail: str
-
-
-@dataclass(frozen=True)
 class Preview:
-    """What a workbook would do; of long lists the first MOST_ROWS_SHOWN.
+    """What a workbook would do; of long lists the first `trials.MOST_ROWS`.
 
     Args:
         is_refused: whether the whole workbook would be refused.
@@ -99,7 +88,7 @@ class Preview:
     unchanged_count: int
     refused_count: int
     warning_count: int
-    changes: tuple[Change, ...]
+    changes: tuple[CustomerChange, ...]
     refusals: tuple[Remark, ...]
     warnings: tuple[Remark, ...]
 
@@ -134,78 +123,40 @@ def make_preview(
             home,
             trial,
             organization,
-            kind=manifests.CUSTOMERS,
+            kind=CUSTOMERS,
             content=workbook,
             file_name=workbook.name,
             business_date=now.date(),
             now=now,
         ) as connection,
     ):
-        return _read_preview(connection, trying.read_messages(home.seeds), sheet)
+        return _read_preview(Reader(connection), trying.read_messages(home.seeds), sheet)
 
 
-def _read_preview(
-    connection: Connection, messages: Mapping[str, str], sheet: Sheet | None
-) -> Preview:
-    verdicts = warehouse.read_rows(
-        connection,
-        """
-        select verdict, code, new_count, changed_count, unchanged_count, rejected_count
-        from intermediate.int_intake_files__judged
-        """,
-    )
-    if not verdicts:
-        raise LookupError("the models have not judged the workbook")
-    (verdict,) = verdicts
-    (file,) = warehouse.read_rows(connection, "select file_message from raw.intake_files")
-    code, message = verdict["code"] or "", file["file_message"] or ""
-    changes = connection.execute(
-        """
-        select line_number, change, customer_id, name, mail
-        from intermediate.int_customers__compared
-        where change <> 'unchanged'
-        order by line_number
-        limit ?
-        """,
-        [MOST_ROWS_SHOWN],
-    ).fetchall()
-    refusals = connection.execute(
-        """
-        select line_number, rejection_code
-        from intermediate.int_customers__checked
-        where rejection_code is not null
-        order by line_number
-        limit ?
-        """,
-        [MOST_ROWS_SHOWN],
-    ).fetchall()
-    warnings = connection.execute(
-        """
-        select line_number
-        from intermediate.int_customers__checked
-        where rejection_code is null and mail_status = 'invalid'
-        order by line_number
-        """
-    ).fetchall()
+def _read_preview(reader: Reader, messages: Mapping[str, str], sheet: Sheet | None) -> Preview:
+    verdict = trials.read_verdict(reader)
+    counts = {change: each.count for change, each in trials.read_changes(reader, CUSTOMERS).items()}
+    warnings = trials.find_unusable_mails(reader)
     said = {**messages, "invalid_mail": _INVALID_MAIL}
+    code = verdict.code or ""
     return Preview(
-        is_refused=verdict["verdict"] == "refused",
+        is_refused=verdict.verdict == "refused",
         code=code,
-        message=message or messages.get(code, ""),
+        message=verdict.file_message or messages.get(code, ""),
         sheet=sheet.title if sheet else "",
         other_sheets=sheet.other_titles if sheet else (),
-        new_count=verdict["new_count"],
-        changed_count=verdict["changed_count"],
-        unchanged_count=verdict["unchanged_count"],
-        refused_count=verdict["rejected_count"],
+        new_count=counts.get("new", 0),
+        changed_count=counts.get("changed", 0),
+        unchanged_count=verdict.unchanged_count,
+        refused_count=verdict.rejected_count,
         warning_count=len(warnings),
-        changes=tuple(
-            Change(number, change, customer_id, name, mail or "")
-            for number, change, customer_id, name, mail in changes
+        changes=tuple(trials.read_customer_changes(reader)),
+        refusals=tuple(
+            _remark(each.line_number, each.code, said, sheet)
+            for each in trials.read_refusals(reader, CUSTOMERS)
         ),
-        refusals=tuple(_remark(number, code, said, sheet) for number, code in refusals),
         warnings=tuple(
-            _remark(number, "invalid_mail", said, sheet) for (number,) in warnings[:MOST_ROWS_SHOWN]
+            _remark(number, "invalid_mail", said, sheet) for number in warnings[: trials.MOST_ROWS]
         ),
     )
 

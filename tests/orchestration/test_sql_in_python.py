@@ -43,7 +43,6 @@ READERS = {
     "intake/taking.py",
     "intake/uploads.py",
     "landing/row_files.py",
-    "pages/previews.py",
     "privacy/erasure.py",
     "privacy/id_spellings.py",
     "privacy/persons.py",

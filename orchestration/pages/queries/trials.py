@@ -14,7 +14,7 @@ from orchestration.contracts.organizations import DATE_FORMATS, DECIMAL_SEPARATO
 from orchestration.installation.databases import read_value
 from orchestration.pages.published import Reader
 
-MOST_REFUSALS = 500
+MOST_ROWS = 500
 # By kind of file: the model with the codes of its rows, and the columns that are shown of a row.
 _CHECKED = {
     "invoices": "intermediate.int_invoices__checked",
@@ -66,6 +66,21 @@ _CUSTOMER_CHANGES = """
 select change, count(*) as customer_count, cast(0 as decimal(38, 4)) as amount
 from intermediate.int_customers__compared
 group by change
+"""
+
+_CUSTOMERS = f"""
+select line_number, change, customer_id, name, coalesce(mail, '') as mail
+from intermediate.int_customers__compared
+where change <> 'unchanged'
+order by line_number
+limit {MOST_ROWS}
+"""  # noqa: S608 (a number of ours)
+
+_UNUSABLE_MAILS = """
+select line_number
+from intermediate.int_customers__checked
+where rejection_code is null and mail_status = 'invalid'
+order by line_number
 """
 
 _BASE = """
@@ -150,6 +165,17 @@ class Change:
 
 
 @dataclass(frozen=True)
+class CustomerChange:
+    """A customer that would be created (`new`) or changed."""
+
+    row_number: int
+    change: str
+    customer_id: str
+    name: str
+    mail: str
+
+
+@dataclass(frozen=True)
 class Named:
     """Which debts the accepted rows of an organization's own payments name."""
 
@@ -203,7 +229,7 @@ def count_refusals(reader: Reader, kind: str) -> list[RefusedRows]:
 
 
 def read_refusals(reader: Reader, kind: str) -> list[Refusal]:
-    """The first MOST_REFUSALS rows that would be refused, as they are in the file."""
+    """The first MOST_ROWS rows that would be refused, as they are in the file."""
     columns = ", ".join(f"file_rows.{name}" for name in SHOWN[kind])
     found = reader.connection.execute(
         f"""
@@ -212,7 +238,7 @@ def read_refusals(reader: Reader, kind: str) -> list[Refusal]:
         inner join {_ROWS[kind]} as file_rows on checked.line_number = file_rows.line_number
         where checked.rejection_code is not null
         order by checked.line_number
-        limit {MOST_REFUSALS}
+        limit {MOST_ROWS}
         """  # noqa: S608 (names of ours)
     ).fetchall()
     return [Refusal(number, code, tuple(cells)) for number, code, *cells in found]
@@ -222,6 +248,16 @@ def read_changes(reader: Reader, kind: str) -> dict[str, Change]:
     """What would happen to debts or customers, by kind of change."""
     sql = {"invoices": _CHANGES, "customers": _CUSTOMER_CHANGES}.get(kind)
     return {each.change: each for each in reader.rows(Change, sql)} if sql else {}
+
+
+def read_customer_changes(reader: Reader) -> list[CustomerChange]:
+    """The first MOST_ROWS customers that would be created or changed, row by row."""
+    return reader.rows(CustomerChange, _CUSTOMERS)
+
+
+def find_unusable_mails(reader: Reader) -> list[int]:
+    """The accepted rows of a workbook whose mail cannot be written to."""
+    return reader.rows(int, _UNUSABLE_MAILS)
 
 
 def count_base(reader: Reader) -> int:
