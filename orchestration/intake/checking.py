@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from orchestration.contracts.folders import Folder, find_shared
 from orchestration.contracts.organizations import Organization, read_organizations
+from orchestration.formats.file_columns import Column
 from orchestration.installation import dbt_project, warehouse
 from orchestration.installation.clock import naive_utc, utc_now
+from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import arriving, loading
 from orchestration.intake.loads import ErasureUnfinishedError
@@ -33,14 +36,24 @@ _WITHOUT_LINE_END = (
     " hold it (maybe_truncated); ask the organization whether it is whole"
 )
 
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a file: the field that its header means, or an attribute (R12)."""
-
-    position: int
-    name: str
-    field: str | None
+_COLUMNS = """
+select column_number, column_name, field, attribute_name
+from raw.intake_file_columns
+where file_id = $file_id
+order by column_number
+"""
+_REFUSED_ROWS = """
+select line_number, code, message
+from main.intake_rejections
+where file_id = $file_id
+order by line_number
+"""
+_VERDICT = """
+select encoding, status, code, message, record_count, accepted_count
+from main.intake_files
+where file_id = $file_id
+"""
+_RECEIVED = "select ends_with_line_end from raw.intake_files where file_id = $file_id"
 
 
 @dataclass(frozen=True)
@@ -219,51 +232,25 @@ def _try_files(trial: Home, found: Sequence[Checked]) -> None:
     dbt_project.run_dbt(trial, *arguments, "--select", *_MODELS)
     with warehouse.connect(trial) as connection:
         for checked in found:
-            if checked.file is None:
-                continue
-            checked.columns = [
-                Column(*column)
-                for column in connection.execute(
-                    """
-                    select column_number, column_name, field
-                    from raw.intake_file_columns
-                    where file_id = ?
-                    order by column_number
-                    """,
-                    [checked.file.file_id],
-                ).fetchall()
-            ]
-            row = connection.execute(
-                """
-                select encoding, status, code, message, record_count, accepted_count
-                from main.intake_files
-                where file_id = ?
-                """,
-                [checked.file.file_id],
-            ).fetchone()
-            (
-                checked.encoding,
-                checked.status,
-                checked.code,
-                checked.message,
-                checked.record_count,
-                checked.accepted_count,
-            ) = row or (None, None, None, None, 0, 0)
-            received = connection.execute(
-                "select ends_with_line_end from raw.intake_files where file_id = ?",
-                [checked.file.file_id],
-            ).fetchone()
-            if received == (False,):
-                checked.warnings.append(_WITHOUT_LINE_END)
-            checked.refused_rows = [
-                RefusedRow(*refused)
-                for refused in connection.execute(
-                    """
-                    select line_number, code, message
-                    from main.intake_rejections
-                    where file_id = ?
-                    order by line_number
-                    """,
-                    [checked.file.file_id],
-                ).fetchall()
-            ]
+            if checked.file is not None:
+                _read_result(connection, checked, checked.file.file_id)
+
+
+def _read_result(connection: Connection, checked: Checked, file_id: str) -> None:
+    """Note what the models say of a file."""
+
+    def read(sql: str) -> list[dict[str, Any]]:
+        return warehouse.read_rows(connection, sql, {"file_id": file_id})
+
+    checked.columns = [Column(**each) for each in read(_COLUMNS)]
+    checked.refused_rows = [RefusedRow(**each) for each in read(_REFUSED_ROWS)]
+    (verdict,) = read(_VERDICT)
+    checked.encoding = verdict["encoding"]
+    checked.status = verdict["status"]
+    checked.code = verdict["code"]
+    checked.message = verdict["message"]
+    checked.record_count = verdict["record_count"]
+    checked.accepted_count = verdict["accepted_count"]
+    (received,) = read(_RECEIVED)
+    if received["ends_with_line_end"] is False:
+        checked.warnings.append(_WITHOUT_LINE_END)

@@ -241,8 +241,8 @@ def show_checked(console: Console, found: Sequence[Checked]) -> None:
         if checked.columns:
             table = make_table("what the columns mean", ("column", "header", "meaning"))
             for column in checked.columns:
-                meaning = column.field or ("attribute" if column.name else "")
-                table.add_row(str(column.position), Text(column.name), meaning)
+                meaning = column.field or ("attribute" if column.column_name else "")
+                table.add_row(str(column.column_number), Text(column.column_name), meaning)
             console.print(table)
             say(console, f"encoding: {checked.encoding}")
             say(

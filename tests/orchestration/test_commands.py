@@ -25,9 +25,10 @@ from orchestration.__main__ import main
 from orchestration.delivery import ledger, published_copy
 from orchestration.delivery.outgoing import OutgoingFile
 from orchestration.devtools.demo.samples import DAYS
+from orchestration.formats.file_columns import Column
 from orchestration.installation import warehouse
 from orchestration.intake import decisions
-from orchestration.intake.checking import Checked, Column
+from orchestration.intake.checking import Checked
 from orchestration.reports.terminal import show_checked
 from tests.orchestration.installations import Installed, install
 
@@ -148,7 +149,7 @@ def test_check_reads_the_newest_file_and_changes_nothing(operator: Operator) -> 
     assert _contents(operator) == before
 
 
-@pytest.mark.parametrize("columns", [[Column(1, "rut", None)], []])
+@pytest.mark.parametrize("columns", [[Column(1, "rut", None, "rut")], []])
 def test_check_shows_the_columns_of_a_file_that_is_read_alone(columns: list[Column]) -> None:
     """One with an impossible date in its name is not read."""
     file = Mock(file_name="2026-11-31_toku_invoices.csv", byte_count=9)
