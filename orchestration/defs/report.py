@@ -4,6 +4,8 @@ from datetime import date
 
 import dagster as dg
 
+from orchestration.defs.analytics import analytics
+from orchestration.defs.outbox import outbox_files
 from orchestration.defs.partitions import business_dates, one_date_a_run, owners
 from orchestration.defs.resources import Installation, guarded
 from orchestration.delivery import published_copy
@@ -14,7 +16,7 @@ from orchestration.reports.run_alerts import REPORT
 
 @dg.asset(
     key=["published", "report"],
-    deps=[dg.AssetKey(["published", "analytics"]), dg.AssetKey(["outbox", "files"])],
+    deps=[analytics, outbox_files],
     group_name="published",
     partitions_def=business_dates,
     backfill_policy=one_date_a_run,

@@ -8,6 +8,7 @@ import dagster as dg
 
 from orchestration.contracts.organizations import read_contracts
 from orchestration.contracts.tables import ContractError
+from orchestration.defs.analytics import analytics
 from orchestration.defs.in_flight import (
     find_due_dates,
     find_killed_runs,
@@ -15,15 +16,13 @@ from orchestration.defs.in_flight import (
     is_run_in_flight,
 )
 from orchestration.defs.jobs import IS_PRODUCTION, business_date
+from orchestration.defs.outbox import outbox_files
 from orchestration.delivery.attempts import is_delivery_due
 from orchestration.installation.clock import utc_now
 from orchestration.installation.home import Home
 from orchestration.intake import arrivals, timing
 from orchestration.landing import manifests
 from orchestration.reports.run_alerts import send_alert_of
-
-OUTBOX = dg.AssetKey(["outbox", "files"])
-ANALYTICS = dg.AssetKey(["published", "analytics"])
 
 _STATUS = dg.DefaultSensorStatus.RUNNING if IS_PRODUCTION else dg.DefaultSensorStatus.STOPPED
 
@@ -85,7 +84,7 @@ def _request_failure(home: Home, error: ContractError, now: datetime) -> dg.Sens
 def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request a delivery-only run, half an hour after an attempt that may succeed on a retry."""
     home, now = Home.from_environment(), utc_now()
-    event = context.instance.get_latest_materialization_event(OUTBOX)
+    event = context.instance.get_latest_materialization_event(outbox_files.key)
     if event is None or event.asset_materialization is None:
         return dg.SkipReason("nothing has been delivered yet")
     count = event.asset_materialization.metadata["files_to_try_again"].value
@@ -95,7 +94,7 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
     if is_run_in_flight(context.instance, home):
         return dg.SkipReason("a run is under way")
     return dg.RunRequest(
-        partition_key=event.asset_materialization.partition, asset_selection=[OUTBOX]
+        partition_key=event.asset_materialization.partition, asset_selection=[outbox_files.key]
     )
 
 
@@ -107,7 +106,7 @@ def undelivered_files(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg
 )
 def landed_loads(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Request one run after each run that left loads behind; a failed run waits for a person."""
-    event = context.instance.get_latest_materialization_event(ANALYTICS)
+    event = context.instance.get_latest_materialization_event(analytics.key)
     if event is None or event.asset_materialization is None:
         return dg.SkipReason("nothing has been published yet")
     left = event.asset_materialization.metadata.get("loads_to_carry")
