@@ -22,7 +22,7 @@ from tempfile import TemporaryFile
 
 from orchestration.installation.databases import Connection, read_value
 from orchestration.installation.home import Home
-from orchestration.servers.remote_files import Content
+from orchestration.installation.whole_files import Content
 
 FileKey = tuple[str, str, int]
 DELIVERED = ("delivered", "already_there")

@@ -7,8 +7,11 @@ import os
 from mmap import mmap
 from pathlib import Path
 
+# The bytes of a file: in memory, or on the disk.
+Content = bytes | mmap
 
-def write_whole(path: Path, content: bytes | mmap, mode: int = 0o666) -> None:
+
+def write_whole(path: Path, content: Content, mode: int = 0o666) -> None:
     """Write a file under a temporary name, sync it, rename it, sync its folder.
 
     Args:

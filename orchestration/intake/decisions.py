@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,8 @@ from orchestration.landing.manifests import Decision
 
 APPROVED = "approved"
 REFUSED = "refused"
+# The code of a file that is refused before it is read.
+_LEFT_OUT = "refused_by_operator"
 
 
 class NotHeldError(WrongUseError):
@@ -125,6 +127,33 @@ def decide(home: Home, file_id: str, decision: str, now: datetime) -> Decision:
         content = json.dumps(asdict(said), default=lambda value: value.isoformat())
         whole_files.write_whole(home.decisions / f"{file_id}.json", content.encode())
         return said
+
+
+def leave_out(connection: Connection, home: Home, file_id: str) -> bool:
+    """Refuse a file of the load that is to be loaded next, so that it is not read (R20).
+
+    Its manifest notes that: with each replay the file is left out again.
+
+    Args:
+        connection: the warehouse.
+        home: the installation; the caller holds its lock.
+        file_id: the id of the file.
+
+    Returns:
+        Whether that load has such a file, which is not refused yet.
+
+    """
+    manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
+    if manifest is None:
+        return False
+    files = tuple(
+        replace(file, file_code=_LEFT_OUT) if file.file_id == file_id else file
+        for file in manifest.files
+    )
+    if files == manifest.files:
+        return False
+    manifests.write_manifest(home, replace(manifest, files=files))
+    return True
 
 
 def read_noted(home: Home) -> list[Decision]:

@@ -7,7 +7,7 @@ manifest that is not in `raw` yet. Only then is anything new taken (R29).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from orchestration.contracts import code_lists
@@ -26,8 +26,6 @@ from orchestration.landing.sealing import missing
 
 # Copies of files that a run reads, as `tempfile` names them.
 _COPIES = "tmp*"
-# The code of a file that an operator refuses before it is read.
-_LEFT_OUT = "refused_by_operator"
 
 
 class ErasureUnfinishedError(ToldError):
@@ -141,30 +139,3 @@ def _load(connection: Connection, home: Home, manifest: Manifest) -> Mapping[str
             " (SALDO_MEMORY_LIMIT), or leave that file out:"
             f" `python -m orchestration refuse {error.file_id}`"
         ) from None
-
-
-def leave_out(connection: Connection, home: Home, file_id: str) -> bool:
-    """Refuse a file of the load that is to be loaded next, so that it is not read (R20).
-
-    Its manifest notes that: with each replay the file is left out again.
-
-    Args:
-        connection: the warehouse.
-        home: the installation; the caller holds its lock.
-        file_id: the id of the file.
-
-    Returns:
-        Whether that load has such a file, which is not refused yet.
-
-    """
-    manifest = manifests.read_manifest(home, warehouse.last_load_id(connection) + 1)
-    if manifest is None:
-        return False
-    files = tuple(
-        replace(file, file_code=_LEFT_OUT) if file.file_id == file_id else file
-        for file in manifest.files
-    )
-    if files == manifest.files:
-        return False
-    manifests.write_manifest(home, replace(manifest, files=files))
-    return True

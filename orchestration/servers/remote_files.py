@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from mmap import mmap
 
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_reading import (
@@ -12,8 +11,6 @@ from orchestration.servers.remote_reading import (
     as_instant,
 )
 
-# What is uploaded: in memory, or on the disk.
-Content = bytes | mmap
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -13,11 +13,11 @@ from typing import BinaryIO, Literal
 
 import paramiko
 
+from orchestration.installation.whole_files import Content
 from orchestration.servers import remote_reading, ssh
 from orchestration.servers.deadlines import BYTES_A_NAME, Deadline, Limits
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import (
-    Content,
     Download,
     Listing,
     NameTakenError,

@@ -17,7 +17,7 @@ from orchestration.installation import locking, warehouse
 from orchestration.installation.damage import DamagedError
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
-from orchestration.intake import decisions, loads
+from orchestration.intake import decisions
 from orchestration.intake.decisions import DecidedError, HeldFile, NotHeldError, OvertakenError
 from orchestration.reports import alerts
 from orchestration.reports.printing import as_text, make_table, say
@@ -45,7 +45,10 @@ def approve(file_id: str) -> None:
 @click.command()
 @click.argument("file_id")
 def refuse(file_id: str) -> None:
-    """Refuse a held file, or one at which a load cannot go on: the debts stay as they are."""
+    """Refuse a held file: the debts stay as they are.
+
+    Also a file at which a load cannot go on, which then goes on without it.
+    """
     home = open_home()
     with exit_on_user_error():
         if not _is_held(home, file_id) and _leave_out(home, file_id):
@@ -99,8 +102,10 @@ def _is_held(home: Home, file_id: str) -> bool:
 
 
 def _leave_out(home: Home, file_id: str) -> bool:
+    if not home.warehouse.exists():
+        return False
     with locking.exclusive(home), warehouse.connect(home) as connection:
-        return loads.leave_out(connection, home, file_id)
+        return decisions.leave_out(connection, home, file_id)
 
 
 def _show_held(console: Console, files: Sequence[HeldFile]) -> None:

@@ -14,7 +14,7 @@ from orchestration.__main__ import main
 from orchestration.formats import workbooks
 from orchestration.formats.text_files import OutOfMemoryError, Reading, copy_rows
 from orchestration.installation import warehouse
-from orchestration.intake import copying, loads
+from orchestration.intake import copying, decisions, loads
 from orchestration.intake.loads import UnloadableError
 from orchestration.landing import manifests
 from tests.orchestration.houses import Deposit, House, csv_of, xlsx_of
@@ -105,9 +105,9 @@ def test_a_file_that_is_loaded_or_unknown_is_not_left_out(house: House) -> None:
     (manifest,) = manifests.read_manifests(house.home)
     file_id = manifest.files[0].file_id
     with warehouse.connect(house.home) as connection:
-        assert not loads.leave_out(connection, house.home, "0123456789abcdef")
+        assert not decisions.leave_out(connection, house.home, "0123456789abcdef")
         loads.carry_landed(connection, house.home)
-        assert not loads.leave_out(connection, house.home, file_id)
+        assert not decisions.leave_out(connection, house.home, file_id)
     assert list(manifests.read_manifests(house.home)) == [manifest]
     status, said = _refuse(house, file_id)
     assert status == 1
