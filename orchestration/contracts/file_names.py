@@ -77,16 +77,12 @@ def file_date(pattern: str, name: str) -> date | None:
 
 
 @cache
-def share_names(one: str, other: str) -> bool:
-    """Return whether a usual name of one of two patterns also matches the other (R11).
+def takes_names(pattern: str, other: str) -> bool:
+    """Return whether a pattern also matches a usual name of another one (R11).
 
     A usual name has nothing or one letter for each `*`, and any date.
     """
-    return any(
-        _is_of_any([other_pattern], _fill(pattern, text))
-        for pattern, other_pattern in ((one, other), (other, one))
-        for text in ("", "x")
-    )
+    return any(_is_of_any([pattern], _fill(other, text)) for text in ("", "x"))
 
 
 def find_partial_ending(name: str) -> str:

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from orchestration.contracts import code_lists, event_words
 from orchestration.contracts.currencies import CURRENCIES
 from orchestration.contracts.event_words import EVENT_WORD_FILES
-from orchestration.contracts.file_names import CUSTOMERS_PATTERN, share_names
+from orchestration.contracts.file_names import CUSTOMERS_PATTERN, takes_names
 from orchestration.contracts.folders import Account, Folder, find_shared
 from orchestration.contracts.tables import (
     ADDED,
@@ -260,12 +260,12 @@ def _find_shared_folders(
 def _find_shared_names(
     lines: Mapping[str, int], organizations: Sequence[Organization]
 ) -> Iterator[str]:
-    """Find patterns of which a file would be taken for one of another kind (R11)."""
+    """Find patterns that take files of a kind that is looked for after theirs (R11)."""
     for each in organizations:
         for (kind, pattern), (other, other_pattern) in combinations(each.patterns.items(), 2):
-            if share_names(pattern, other_pattern):
+            if takes_names(pattern, other_pattern):
                 line = lines[each.organization_id]
-                allowed = f"a pattern that shares no names with that of {other}, {other_pattern!r}"
+                allowed = f"a pattern that takes no file of {other}, {other_pattern!r}"
                 yield problem(ORGANIZATIONS, line, f"{kind}_pattern", pattern, allowed)
 
 

@@ -515,7 +515,6 @@ class TestFileNamePatterns:
         ("invoices", "payments"),
         [
             ("*YYYYMMDD.csv", "pagos_YYYYMMDD.csv"),
-            ("deudas_YYYYMMDD.csv", "*_YYYYMMDD.*"),
             ("*_YYYYMMDD.csv", "*pagos_YYYYMMDD.csv"),
             ("*YYYYMMDD.csv", "*YYYYMMDD*.csv"),
             ("DATOS_YYYYMMDD.CSV", "datos_YYYYMMDD.csv"),
@@ -527,13 +526,13 @@ class TestFileNamePatterns:
             seeds, {"invoices_pattern": invoices, "payments_pattern": payments}
         ) == [
             f"organizations.csv, row 2, column invoices_pattern: {invoices!r} is not allowed;"
-            f" allowed: a pattern that shares no names with that of payments, {payments!r}"
+            f" allowed: a pattern that takes no file of payments, {payments!r}"
         ]
 
     def test_a_name_of_customers_is_named(self, seeds) -> None:
         assert self._problems(seeds, {"payments_pattern": "YYYY-MM-DD_toku_c*"}) == [
             "organizations.csv, row 2, column payments_pattern: 'YYYY-MM-DD_toku_c*' is not"
-            " allowed; allowed: a pattern that shares no names with that of customers,"
+            " allowed; allowed: a pattern that takes no file of customers,"
             " 'YYYY-MM-DD_toku_customers.xlsx'"
         ]
 
@@ -543,6 +542,8 @@ class TestFileNamePatterns:
             ("*cobranza*YYYYMMDD*.csv", "*pagos*YYYYMMDD*.csv"),
             ("YYYY-MM-DD_d*.csv", "YYYY-MM-DD_p*.csv"),
             ("YYYYMMDD.csv", "YYYYMMDD.p.csv"),
+            # Debts files are looked for first.
+            ("deudas_YYYYMMDD.csv", "*_YYYYMMDD.*"),
         ],
     )
     def test_patterns_of_other_names_are_read(self, seeds, invoices, payments) -> None:
