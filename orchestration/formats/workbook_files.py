@@ -10,7 +10,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
+from openpyxl.reader import excel
 from openpyxl.reader.excel import ExcelReader
+from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from orchestration.formats.encodings import UnreadableError
 from orchestration.formats.workbook_cells import FORMULA
@@ -139,8 +141,6 @@ def read_rows(worksheet: Any) -> Iterator[Sequence[Any]]:
         UnreadableError: there is too much in a row or beside the rows.
 
     """
-    # The declared size of a sheet may be wrong; without it, all cells are read.
-    worksheet.reset_dimensions()
     archive: _Archive = worksheet.parent._archive
     archive.allow(MOST_TAGS, LARGEST_ROW_BYTES)
     for cells in worksheet.iter_rows():
@@ -192,6 +192,16 @@ class _Part:
         self.close()
 
 
+class _Sheet(ReadOnlyWorksheet):  # type: ignore[misc]
+    """The library's sheet without its size, which may be wrong, or be looked for in all rows."""
+
+    def _get_size(self) -> None:
+        self.reset_dimensions()
+
+
+excel.ReadOnlyWorksheet = _Sheet
+
+
 class _Reader(ExcelReader):  # type: ignore[misc]
     """The library's reader, of an archive with limits."""
 
@@ -210,7 +220,6 @@ class _Reader(ExcelReader):  # type: ignore[misc]
         self._allow_description()
 
     def _allow_description(self) -> None:
-        # With the beginnings of all sheets.
         self.archive.allow(2 * MOST_TAGS, 2 * LARGEST_DESCRIPTION_BYTES)
 
 
