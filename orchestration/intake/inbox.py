@@ -39,11 +39,14 @@ from orchestration.servers.connections import Kept, connect
 from orchestration.servers.deadlines import read_limits
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Listing, RemoteFile
+from orchestration.servers.sftp import Client
 
 # Servers' times have whole seconds: a file changed during its download may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 # If a server's times tell nothing, files of this many days are received again and compared.
 _DAYS_COMPARED = 7
+# Of debts and payments.
+_MOST_COMPARED = 2 * _DAYS_COMPARED
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _STILL_UPLOADED = ("still_growing", "the file changed while Saldo waited for its upload to end")
 
@@ -178,7 +181,8 @@ def begin(
     If the oldest debts file or workbook cannot be received, the next one is taken: a file that can
     never be read must not block those of later days. If it arrives after all, it is late (R8). A
     file that is still growing keeps its place. Once more bytes have been received than one file may
-    have, the other files wait for another load: the bytes of each extend the deadline (R20).
+    have, the other files wait for another load: the bytes of each extend the deadline (R20). Bytes
+    that bring no file are of what is compared with its former receipt, a week of files at most.
 
     Args:
         home: the installation.
@@ -247,13 +251,13 @@ def _look_once(
                     for arrival in choose(left)
                     if arrival.kind in wanted and arrival.remote.name not in had
                 ]
-                if not arrivals or client.deadline.byte_count > limit:
+                if not arrivals or _has_enough(looked, client, limit):
                     looked.files_waiting = len(left)
                     looked.waiting = find_waiting(left, business_date, environment)
                     break
                 tried: list[Arrival] = []
                 for arrival in arrivals:
-                    if client.deadline.byte_count > limit:
+                    if _has_enough(looked, client, limit):
                         break
                     tried.append(arrival)
                     try:
@@ -285,6 +289,12 @@ def _look_once(
         *find_dated_ahead(organization, listing, names, business_date, clock().date(), environment),
     ]
     return looked
+
+
+def _has_enough(looked: Looked, client: Client, limit: int) -> bool:
+    """Return whether the other files wait for another load."""
+    most = limit if looked.files or looked.unsettled else _MOST_COMPARED * limit
+    return client.deadline.byte_count > most
 
 
 def _find_landed(

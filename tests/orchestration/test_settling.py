@@ -18,7 +18,7 @@ from bent_sftp import USERNAME, Bends, serve_bent
 from orchestration.devtools.loopback_sftp import HOST
 from orchestration.installation import warehouse
 from orchestration.installation.clock import utc_now
-from orchestration.intake import taking
+from orchestration.intake import loads, taking
 from orchestration.intake.inbox import begin
 from orchestration.intake.settling import Sightings, is_quiet
 from orchestration.landing import store
@@ -353,3 +353,26 @@ def test_files_without_an_end_are_taken_in_several_loads(take, make_organization
             (inbox / file.file_name).unlink()
     assert taken == [[NAME, *names[:3]], names[3:6], names[6:]]
     assert waiting == [4, 1, 0]
+
+
+def test_files_that_bring_nothing_new_keep_no_new_one_waiting(
+    home, take, make_organization, tmp_path
+):
+    """Without a time those of a week are received again and compared: more than a file may have."""
+    with serve_bent(tmp_path / "bent", tmp_path / "keys", Bends(has_time=False)) as server:
+        inbox = server.root / "inbox"
+        inbox.mkdir()
+        organization = make_organization(
+            quiet_seconds=0, sftp_port=server.port, sftp_username=USERNAME, inbox_dir="inbox"
+        )
+        environment = server.environment("lumina")
+        for name in [f"2026-02-{day}_toku_invoices.csv" for day in range(25, 29)]:
+            (inbox / name).write_bytes(name.encode() * 16_000)  # 430 kB
+            take([organization], environment)
+            with warehouse.connect(home) as connection:
+                carried = loads.carry_landed(connection, home)
+                warehouse.finish_load(connection, carried.manifest.load_id)
+        (inbox / NAME).write_bytes(b"x")
+        manifest, _ = take([organization], environment | {"SALDO_FILE_LIMIT": "1MB"})
+    assert [file.file_name for file in manifest.files] == [NAME]
+    assert [look.files_waiting for look in manifest.looks] == [0]
