@@ -23,6 +23,10 @@ from orchestration.installation.locking import one_at_a_time
 from orchestration.landing import manifests
 from orchestration.landing.manifests import Decision
 
+# What becomes of a file, in `intake_files`.
+APPLIED = "applied"
+HELD = "held"
+# What is decided.
 APPROVED = "approved"
 REFUSED = "refused"
 # The code of a file that is refused before it is read.
@@ -91,19 +95,25 @@ def check_held(connection: Connection, file_id: str) -> None:
         OvertakenError: it no longer waits, because a newer one has been applied.
 
     """
+    status = read_status(connection, file_id)
+    if status is None:
+        raise NotHeldError(f"there is no file {file_id}; `held` lists those that wait")
+    if status == "superseded":
+        raise OvertakenError(file_id)
+    if status != HELD:
+        raise NotHeldError(
+            f"file {file_id} is {status}: only held files wait for a decision; `held` lists them"
+        )
+
+
+def read_status(connection: Connection, file_id: str) -> str | None:
+    """Return what became of a file, as `intake_files` has it; None if it has no such file."""
     row = None
     if warehouse.is_built(connection):
         row = connection.execute(
             "select status from main.intake_files where file_id = ?", [file_id]
         ).fetchone()
-    if row is None:
-        raise NotHeldError(f"there is no file {file_id}; `held` lists those that wait")
-    if row[0] == "superseded":
-        raise OvertakenError(file_id)
-    if row[0] != "held":
-        raise NotHeldError(
-            f"file {file_id} is {row[0]}: only held files wait for a decision; `held` lists them"
-        )
+    return None if row is None else str(row[0])
 
 
 def decide(home: Home, file_id: str, decision: str, now: datetime) -> Decision:

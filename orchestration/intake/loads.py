@@ -136,6 +136,6 @@ def _load(connection: Connection, home: Home, manifest: Manifest) -> Mapping[str
     except UnreadFileError as error:
         raise UnloadableError(
             f"load {manifest.load_id} cannot go on ({error}): run again with more memory"
-            " (SALDO_MEMORY_LIMIT), or leave that file out:"
+            " (SALDO_MEMORY_LIMIT), or leave that file out, if it was not applied before:"
             f" `python -m orchestration refuse {error.file_id}`"
         ) from None

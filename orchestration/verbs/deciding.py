@@ -18,7 +18,7 @@ from orchestration.installation.damage import DamagedError
 from orchestration.installation.databases import Connection
 from orchestration.installation.home import Home
 from orchestration.intake import decisions
-from orchestration.intake.decisions import DecidedError, HeldFile, NotHeldError, OvertakenError
+from orchestration.intake.decisions import DecidedError, HeldFile, OvertakenError
 from orchestration.reports import alerts
 from orchestration.reports.printing import as_text, make_table, say
 from orchestration.verbs.common import exit_on_user_error, open_home
@@ -47,13 +47,15 @@ def approve(file_id: str) -> None:
 def refuse(file_id: str) -> None:
     """Refuse a held file: the debts stay as they are.
 
-    Also a file at which a load cannot go on, which then goes on without it.
+    Also a file at which a load cannot go on, which then goes on without it, unless it was applied
+    before.
     """
     home = open_home()
     with exit_on_user_error():
-        if not _is_held(home, file_id) and _leave_out(home, file_id):
-            click.echo(f"{file_id}: refused; `python -m orchestration run` goes on without it")
-            return
+        if _read_status(home, file_id) not in (decisions.APPLIED, decisions.HELD):
+            with locking.exclusive(home):
+                if _leave_out(home, file_id):
+                    return
     _decide(file_id, decisions.REFUSED)
 
 
@@ -88,24 +90,31 @@ def _decide(file_id: str, decision: str) -> None:
             )
         console.print(f"{file_id}: {decision}, noted", highlight=False)
         with locking.exclusive(home):
+            # A replay may have come to the load that brought it.
+            if decision == decisions.REFUSED and _leave_out(home, file_id):
+                decisions.forget(home, file_id)
+                return
             with console.status("carrying out the decision"):
                 runs.run_decisions(home, console.print)
             with published_copy.reading(home) as published:
                 _show_file(console, published, file_id)
 
 
-def _is_held(home: Home, file_id: str) -> bool:
-    with suppress(NotHeldError, DamagedError), published_copy.reading(home) as published:
-        decisions.check_held(published, file_id)
-        return True
-    return False
+def _read_status(home: Home, file_id: str) -> str | None:
+    with suppress(DamagedError), published_copy.reading(home) as published:
+        return decisions.read_status(published, file_id)
+    return None
 
 
 def _leave_out(home: Home, file_id: str) -> bool:
+    """Leave a file out of the load that comes next, and say so; the caller has the lock."""
     if not home.warehouse.exists():
         return False
-    with locking.exclusive(home), warehouse.connect(home) as connection:
-        return decisions.leave_out(connection, home, file_id)
+    with warehouse.connect(home) as connection:
+        is_left_out = decisions.leave_out(connection, home, file_id)
+    if is_left_out:
+        click.echo(f"{file_id}: refused; `python -m orchestration run` goes on without it")
+    return is_left_out
 
 
 def _show_held(console: Console, files: Sequence[HeldFile]) -> None:

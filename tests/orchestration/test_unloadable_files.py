@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 
@@ -76,7 +77,7 @@ def test_a_file_that_takes_too_much_memory_is_named_and_the_others_go_on_without
             why = "OutOfMemoryException" if kind == "invoices" else "MemoryError"
             assert str(raised.value) == (
                 f"load 1 cannot go on (luz, file {file.sha256}: {why}): run again with more memory"
-                " (SALDO_MEMORY_LIMIT), or leave that file out:"
+                " (SALDO_MEMORY_LIMIT), or leave that file out, if it was not applied before:"
                 f" `python -m orchestration refuse {file.file_id}`"
             )
             assert raised.value.__suppress_context__
@@ -112,3 +113,29 @@ def test_a_file_that_is_loaded_or_unknown_is_not_left_out(house: House) -> None:
     status, said = _refuse(house, file_id)
     assert status == 1
     assert "analytics.duckdb is missing" in said
+
+
+@pytest.mark.parametrize(("status", "is_left_out"), [("held", True), ("applied", False)])
+def test_during_a_replay_a_held_file_can_be_left_out_and_an_applied_one_cannot(
+    house: House, monkeypatch: pytest.MonkeyPatch, status: str, is_left_out: bool
+) -> None:
+    """What an applied file made paid would be charged again (R6)."""
+    (manifest,) = manifests.read_manifests(house.home)
+    file_id = manifest.files[0].file_id
+    with warehouse.connect(house.home), duckdb.connect(str(house.home.analytics)) as published:
+        published.execute(
+            "create table intake_files as select ? as file_id, ? as status", [file_id, status]
+        )
+    monkeypatch.setattr(warehouse, "is_built", lambda _: True)
+    refused, said = _refuse(house, file_id)
+    (after,) = manifests.read_manifests(house.home)
+    if is_left_out:
+        assert refused == 0, said
+        assert said.endswith(
+            f"{file_id}: refused; `python -m orchestration run` goes on without it\n"
+        )
+        assert after.files[0].file_code == "refused_by_operator"
+        assert decisions.read_noted(house.home) == []
+    else:
+        assert (refused, "only held files wait" in said) == (2, True)
+        assert after == manifest
