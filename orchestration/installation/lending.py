@@ -10,14 +10,19 @@ from pathlib import Path
 from orchestration.installation.databases import Connection, quoted
 from orchestration.installation.project_yaml import RawTable, raw_tables
 
-# Of each time zone of a contract: the first of each month, from a year before the load to a year
-# after it.
+# Of each time zone of the newest load's contracts: the first of each month, from a year before the
+# load to a year after it.
 _LOCAL_TIMES = """
     select
         zones.time_zone,
         timezone('UTC', months.instant) as instant,
         timezone('UTC', timezone(zones.time_zone, timezone('UTC', months.instant))) as local_time
-    from (select distinct time_zone from raw.contract_organizations) as zones
+    from (
+        select distinct organizations.time_zone
+        from raw.contract_organizations as organizations
+        inner join raw.loads as newest on organizations.contracts = newest.contracts
+        where newest.load_id = (select max(load_id) from raw.loads)
+    ) as zones
     cross join (
         select unnest(
             generate_series(
