@@ -77,7 +77,8 @@ class Spark:
             )
         if _is_on_a_cluster():
             require_server(_remote())
-            _connect().require(_remote())
+            # A session that is at work, or was left there, may have all cores.
+            _connect().require(_remote(), asks_worker=not home.spark_session.exists())
         else:
             require_java()
 

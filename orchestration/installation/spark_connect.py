@@ -59,11 +59,12 @@ class _Session:
     is_interrupted: bool = False
 
 
-def require(address: str) -> None:
+def require(address: str, *, asks_worker: bool = True) -> None:
     """Check that it is a server of the version that this project is for, with a worker.
 
     Args:
         address: as `spark.require_server` takes it.
+        asks_worker: whether a worker must have a core that is free.
 
     Raises:
         NoSparkError: it is no Spark Connect server, wants a login, is of another version, or has no
@@ -76,7 +77,7 @@ def require(address: str) -> None:
         with _server(builder, session) as server:
             version = server.version()
             is_ours = _series(version) == _series(pyspark.__version__)
-            if is_ours and not server.has_worker():
+            if is_ours and asks_worker and not server.has_worker():
                 # The session expires: it cannot be released before what was interrupted has ended.
                 raise NoSparkError(
                     f"no worker takes work from the server at {session.server}"

@@ -146,10 +146,17 @@ def test_a_home_whose_path_spark_takes_for_a_pattern_or_for_several_is_told(
 def test_a_cluster_without_a_server_that_answers_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, told: str
 ) -> None:
-    """Java is not looked for: it is where the server is. Whether it is one, PySpark asks then."""
-    asked: list[str] = []
+    """Java is not looked for: it is where the server is. Whether it is one, PySpark asks then.
+
+    Beside a session that is at work no worker may have a core, and none is asked.
+    """
+    asked: list[tuple[str, bool]] = []
+
+    def require(address: str, *, asks_worker: bool) -> None:
+        asked.append((address, asks_worker))
+
     monkeypatch.setattr(spark, "find_spec", lambda _: True)
-    monkeypatch.setattr(spark, "_connect", lambda: SimpleNamespace(require=asked.append))
+    monkeypatch.setattr(spark, "_connect", lambda: SimpleNamespace(require=require))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SALDO_TARGET", "spark_connect")
     home = Home(tmp_path, PROJECT / "seeds")
@@ -157,7 +164,10 @@ def test_a_cluster_without_a_server_that_answers_is_told(
         port = server.getsockname()[1]
         monkeypatch.setenv("SALDO_SPARK_REMOTE", f"sc://127.0.0.1:{port}")
         engines.chosen().require(home)
-        assert asked == [f"sc://127.0.0.1:{port}"]
+        home.spark_session.parent.mkdir(parents=True, exist_ok=True)
+        home.spark_session.touch()
+        engines.chosen().require(home)
+        assert asked == [(f"sc://127.0.0.1:{port}", True), (f"sc://127.0.0.1:{port}", False)]
     monkeypatch.setenv("SALDO_SPARK_REMOTE", address.format(closed=port))
     with pytest.raises(NoSparkError, match=told):
         engines.chosen().require(home)
