@@ -4,6 +4,8 @@
 -- A row here means that a debt which its organization asks for is not charged: money is lost.
 {{ config(meta={'dagster': {'ref': {'name': 'debts'}}}) }}
 
+{%- set is_of_every_row = var('tests_every_row') or should_full_refresh() %}
+
 with debts as (
     select * from {{ ref('debts') }}
 ),
@@ -13,7 +15,7 @@ invoices as (
 ),
 
 changed as (
-    select * from {{ ref('debts') if var('tests_every_row') else ref('int_debts__changed') }}
+    select * from {{ ref('debts') if is_of_every_row else ref('int_debts__changed') }}
 ),
 
 hashed as (

@@ -162,7 +162,8 @@ def measure(connection: Connection, table: str, path: Path) -> tuple[int, str]:
     """Read a file of rows once; return their number, and a hash of all of them.
 
     The hash is the same in every version of DuckDB. Between the texts stands what none of them has,
-    a NUL, and each row has its file and line, so that no two are equal. Their order does not count.
+    a NUL; a cell that is missing is as one without text, which no file has. Each row has its file
+    and line, so that no two are equal. Their order does not count.
     """
     texts = ", chr(0), ".join(row_views.names_in_file(table))
     ((row_count, content),) = connection.execute(
