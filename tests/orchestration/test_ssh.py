@@ -242,7 +242,11 @@ def test_a_line_is_read_as_openssh_reads_it(tmp_path: Path, line: str, port: int
     assert _trusted(tmp_path / "known_hosts", line, port=port).keys == (KEY,)
 
 
-@pytest.mark.parametrize("hosts", ["*", "servidor.cl", paramiko.HostKeys.hash_host("servidor.cl")])
+@pytest.mark.parametrize(
+    "hosts",
+    ["*", "servidor.cl", paramiko.HostKeys.hash_host("servidor.cl")],
+    ids=["all", "plain", "hashed"],
+)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_revoked_key_is_refused_also_where_it_is_listed(
     tmp_path: Path, hosts: str, is_first: bool
