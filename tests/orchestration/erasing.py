@@ -26,7 +26,7 @@ STEPS: dict[str, tuple[str, str, int]] = {
     "before the plan is written": ("orchestration.privacy.erasure:_write", "before", 1),
     "before the manifests": ("orchestration.privacy.erasure:_rewrite", "before", 1),
     "between the manifests": ("orchestration.landing.manifests:write_manifest", "after", 1),
-    "between the files of events": ("orchestration.privacy.erasure:_blank", "after", 1),
+    "between the files of events": ("orchestration.privacy.erasure:_blank", "after", 2),
     "before the record": ("orchestration.landing.manifests:write_erasure", "before", 1),
     "before the former bytes are deleted": (
         "orchestration.landing.store:remove_unnamed",

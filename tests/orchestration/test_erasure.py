@@ -753,6 +753,7 @@ def killed(next_day: Site) -> tuple[Site, Before]:
     assert site.query("select file_id from intake_files where status = 'held'") == []
     before = Before(site.tables(), _totals(site.home), _names_of_files(site.home))
     assert {word for _, word in _find_words(site.home, WORDS_OF_PUPILS)} == {*WORDS_OF_PUPILS}
+    events = {path.name: path.read_bytes() for path in site.home.events.iterdir()}
     for step in STEPS:
         died = site.dies(step, "colegio_pehuen", PUPILS[0], f" {PUPILS[1]}")
         assert died == -signal.SIGKILL, (step, site.said[-1])
@@ -764,6 +765,9 @@ def killed(next_day: Site) -> tuple[Site, Before]:
             assert result.returncode == 1
             assert "run `python -m orchestration erase` again" in result.stderr
             assert len(list(manifests.read_manifests(site.home))) == count
+        elif step == "between the files of events":
+            now = {path.name: path.read_bytes() for path in site.home.events.iterdir()}
+            assert [name for name in now if now[name] != events[name]] == [f"{TUESDAY}.jsonl"]
         elif step == "while the warehouse is built":
             begun = site.home.warehouse.stat().st_ino
     # what had been built was not built again, then or now

@@ -46,7 +46,7 @@ AHEAD, BEHIND = organization_of("clock ahead"), organization_of("clock behind")
 IDS = sorted((STEADY, DOWNLOAD, UPLOAD, HOST_KEY, OUR_KEY, AHEAD, BEHIND))
 UNREAD = (DOWNLOAD, HOST_KEY, OUR_KEY)
 # So that a server which does not answer is left soon.
-SOON = {"SALDO_LOOK_SECONDS": "6"}
+SOON = {"SALDO_LOOK_SECONDS": "15"}
 HEADER = ["cliente", "producto", "vencimiento", "monto"]
 DEBTS = [["c1", "p1", "2026-03-20", "1000"], ["c2", "p2", "2026-03-20", "2000"]]
 NEW = ["c3", "p3", "2026-04-20", "3000"]
