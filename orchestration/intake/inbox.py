@@ -39,14 +39,11 @@ from orchestration.servers.connections import Kept, connect
 from orchestration.servers.deadlines import read_limits
 from orchestration.servers.errors import SftpError
 from orchestration.servers.remote_files import Listing, RemoteFile
-from orchestration.servers.sftp import Client
 
 # Servers' times have whole seconds: a file changed during its download may look unchanged.
 _CLOCK_GRAIN = timedelta(seconds=2)
 # If a server's times tell nothing, files of this many days are received again and compared.
 _DAYS_COMPARED = 7
-# Of debts and payments.
-_MOST_COMPARED = 2 * _DAYS_COMPARED
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _STILL_UPLOADED = ("still_growing", "the file changed while Saldo waited for its upload to end")
 
@@ -104,6 +101,10 @@ class Looked:
         """Add a file that was received completely."""
         self.files.append(file)
         self.forget_later(note)
+
+    def has_enough(self, byte_count: int, limit: int) -> bool:
+        """Return whether what is left waits; what is compared, two files a day, brings nothing."""
+        return byte_count > limit * (1 if self.files or self.unsettled else 2 * _DAYS_COMPARED)
 
     def forget_later(self, note: Arriving | None) -> None:
         """Have a note deleted once the manifest is written."""
@@ -181,8 +182,7 @@ def begin(
     If the oldest debts file or workbook cannot be received, the next one is taken: a file that can
     never be read must not block those of later days. If it arrives after all, it is late (R8). A
     file that is still growing keeps its place. Once more bytes have been received than one file may
-    have, the other files wait for another load: the bytes of each extend the deadline (R20). Bytes
-    that bring no file are of what is compared with its former receipt, a week of files at most.
+    have, the other files wait for another load: the bytes of each extend the deadline (R20).
 
     Args:
         home: the installation.
@@ -251,13 +251,13 @@ def _look_once(
                     for arrival in choose(left)
                     if arrival.kind in wanted and arrival.remote.name not in had
                 ]
-                if not arrivals or _has_enough(looked, client, limit):
+                if not arrivals or looked.has_enough(client.deadline.byte_count, limit):
                     looked.files_waiting = len(left)
                     looked.waiting = find_waiting(left, business_date, environment)
                     break
                 tried: list[Arrival] = []
                 for arrival in arrivals:
-                    if _has_enough(looked, client, limit):
+                    if looked.has_enough(client.deadline.byte_count, limit):
                         break
                     tried.append(arrival)
                     try:
@@ -289,12 +289,6 @@ def _look_once(
         *find_dated_ahead(organization, listing, names, business_date, clock().date(), environment),
     ]
     return looked
-
-
-def _has_enough(looked: Looked, client: Client, limit: int) -> bool:
-    """Return whether the other files wait for another load."""
-    most = limit if looked.files or looked.unsettled else _MOST_COMPARED * limit
-    return client.deadline.byte_count > most
 
 
 def _find_landed(
